@@ -1,0 +1,6 @@
+{#- Days since 1970-01-01: window frames over days need a number to count in. -#}
+{% macro day_number(day) -%}{{ return(adapter.dispatch('day_number')(day)) }}{%- endmacro %}
+
+{% macro bigquery__day_number(day) -%}unix_date({{ day }}){%- endmacro %}
+
+{% macro duckdb__day_number(day) -%}({{ day }} - date '1970-01-01'){%- endmacro %}

@@ -1,0 +1,8 @@
+{#- Contracts and casts are written in GoogleSQL's type names. DuckDB knows all of them but one. -#}
+{% macro define_types() -%}{{ return(adapter.dispatch('define_types')()) }}{%- endmacro %}
+
+{% macro bigquery__define_types() %}{% endmacro %}
+
+{% macro duckdb__define_types() -%}
+create type if not exists float64 as double
+{%- endmacro %}

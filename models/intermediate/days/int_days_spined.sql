@@ -1,0 +1,61 @@
+with athletes as (
+    select * from {{ ref('int_athletes_dated') }}
+),
+
+settings as (
+    select * from {{ ref('int_athlete_settings_ranged') }}
+),
+
+observed_days as (
+    select
+        athlete_id,
+        activity_date as date_day
+    from {{ ref('int_activities_localized') }}
+    union all
+    select
+        athlete_id,
+        steps_date as date_day
+    from {{ ref('int_steps_resolved') }}
+    union all
+    select
+        athlete_id,
+        meal_date as date_day
+    from {{ ref('int_meals_localized') }}
+),
+
+spans as (
+    select
+        observed_days.athlete_id,
+        min(observed_days.date_day) as first_day,
+        max(athletes.as_of_date) as last_day
+    from observed_days
+    inner join athletes on observed_days.athlete_id = athletes.athlete_id
+    group by observed_days.athlete_id
+),
+
+days as (
+    select
+        spans.athlete_id,
+        day as date_day
+    from spans
+    cross join {{ days_between('spans.first_day', 'spans.last_day') }}
+),
+
+final as (
+    select
+        days.athlete_id,
+        days.date_day,
+        settings.step_goal,
+        settings.carbs_target_pct,
+        settings.protein_target_pct,
+        settings.fat_target_pct,
+        settings.macro_tolerance_pct
+    from days
+    inner join settings
+        on
+            days.athlete_id = settings.athlete_id
+            and days.date_day >= settings.valid_from
+            and days.date_day < settings.valid_before
+)
+
+select * from final

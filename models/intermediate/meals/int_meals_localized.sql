@@ -1,0 +1,53 @@
+with meals as (
+    select * from {{ ref('stg_meals__entries') }}
+),
+
+settings as (
+    select * from {{ ref('int_athlete_settings_ranged') }}
+),
+
+athletes as (
+    select * from {{ ref('int_athletes_dated') }}
+),
+
+dated as (
+    select
+        meals.*,
+        coalesce(meals.eaten_at_utc, {{ utc_from_local('meals.eaten_at_local', 'settings.timezone') }}) as eaten_at,
+        coalesce(
+            {{ local_date('meals.eaten_at_utc', 'settings.timezone') }}, cast(meals.eaten_at_local as date)
+        ) as meal_date
+    from meals
+    inner join settings
+        on
+            meals.athlete_id = settings.athlete_id
+            and (
+                (meals.eaten_at_utc >= settings.valid_from_at and meals.eaten_at_utc < settings.valid_before_at)
+                or (
+                    cast(meals.eaten_at_local as date) >= settings.valid_from
+                    and cast(meals.eaten_at_local as date) < settings.valid_before
+                )
+            )
+),
+
+final as (
+    select
+        dated.athlete_id,
+        dated.meal_id,
+        dated.eaten_at,
+        dated.meal_date,
+        dated.description,
+        dated.carbs_g,
+        dated.protein_g,
+        dated.fat_g,
+        dated.alcohol_g,
+        {{ energy_kcal('dated.carbs_g', 'dated.protein_g', 'dated.fat_g', 'dated.alcohol_g') }} as energy_kcal,
+        dated.energy_kcal_stated,
+        dated.estimate_confidence,
+        dated.loaded_at
+    from dated
+    inner join athletes on dated.athlete_id = athletes.athlete_id
+    where dated.meal_date <= athletes.as_of_date
+)
+
+select * from final

@@ -1,0 +1,75 @@
+with daily_counts as (
+    select * from {{ ref('stg_steps__daily_counts') }}
+),
+
+interval_counts as (
+    select * from {{ ref('stg_steps__interval_counts') }}
+),
+
+settings as (
+    select * from {{ ref('int_athlete_settings_ranged') }}
+),
+
+athletes as (
+    select * from {{ ref('int_athletes_dated') }}
+),
+
+localized as (
+    select
+        interval_counts.athlete_id,
+        interval_counts.step_source,
+        {{ local_date('interval_counts.started_at', 'settings.timezone') }} as steps_date,
+        interval_counts.steps,
+        interval_counts.loaded_at
+    from interval_counts
+    inner join settings
+        on
+            interval_counts.athlete_id = settings.athlete_id
+            and interval_counts.started_at >= settings.valid_from_at
+            and interval_counts.started_at < settings.valid_before_at
+),
+
+summed as (
+    select
+        athlete_id,
+        step_source,
+        steps_date,
+        cast(sum(steps) as int64) as steps,
+        max(loaded_at) as loaded_at
+    from localized
+    group by athlete_id, step_source, steps_date
+),
+
+counts as (
+    select
+        athlete_id,
+        step_source,
+        steps_date,
+        steps,
+        loaded_at
+    from daily_counts
+    union all
+    select
+        athlete_id,
+        step_source,
+        steps_date,
+        steps,
+        loaded_at
+    from summed
+),
+
+final as (
+    select
+        counts.athlete_id,
+        counts.step_source,
+        counts.steps_date,
+        -- one source may give a day both whole and by interval: the same steps, so never their sum
+        max(counts.steps) as steps,
+        max(counts.loaded_at) as loaded_at
+    from counts
+    inner join athletes on counts.athlete_id = athletes.athlete_id
+    where counts.steps_date <= athletes.as_of_date
+    group by counts.athlete_id, counts.step_source, counts.steps_date
+)
+
+select * from final

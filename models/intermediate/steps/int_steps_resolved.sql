@@ -1,0 +1,17 @@
+with steps_by_source as (
+    select * from {{ ref('int_steps_by_source') }}
+),
+
+final as (
+    select
+        athlete_id,
+        steps_date,
+        steps,
+        step_source,
+        count(*) over (partition by athlete_id, steps_date) as step_sources
+    from steps_by_source
+    -- devices count the same walk: the one that saw most of the day wins, by name where two saw the same
+    qualify row_number() over (partition by athlete_id, steps_date order by steps desc, step_source) = 1
+)
+
+select * from final

@@ -1,0 +1,22 @@
+with athletes as (
+    select * from {{ ref('int_athletes_dated') }}
+),
+
+final as (
+    select
+        athlete_id,
+        timezone,
+        as_of_date,
+        step_goal,
+        carbs_target_pct,
+        protein_target_pct,
+        fat_target_pct,
+        macro_tolerance_pct,
+        resting_heartrate_bpm,
+        max_heartrate_bpm,
+        sex,
+        has_own_settings
+    from athletes
+)
+
+select * from final

@@ -1,0 +1,53 @@
+{{ config(materialized='table', **day_layout('meal_date')) }}
+
+with meals as (
+    select * from {{ ref('fct_meals') }}
+),
+
+days as (
+    select * from {{ ref('int_days_spined') }}
+),
+
+summed as (
+    select
+        athlete_id,
+        meal_date,
+        count(*) as meals,
+        sum(carbs_g) as carbs_g,
+        sum(protein_g) as protein_g,
+        sum(fat_g) as fat_g,
+        sum(alcohol_g) as alcohol_g,
+        sum(energy_kcal) as energy_kcal,
+        -- a meal without energy has no percentages and no say in their mean
+        avg(carbs_pct_energy) as avg_carbs_pct,
+        avg(protein_pct_energy) as avg_protein_pct,
+        avg(fat_pct_energy) as avg_fat_pct
+    from meals
+    group by athlete_id, meal_date
+),
+
+final as (
+    select
+        summed.athlete_id,
+        summed.meal_date,
+        summed.meals,
+        summed.carbs_g,
+        summed.protein_g,
+        summed.fat_g,
+        summed.alcohol_g,
+        summed.energy_kcal,
+        summed.avg_carbs_pct,
+        summed.avg_protein_pct,
+        summed.avg_fat_pct,
+        {{ percentage('4 * summed.carbs_g', 'summed.energy_kcal') }} as carbs_pct_energy,
+        {{ percentage('4 * summed.protein_g', 'summed.energy_kcal') }} as protein_pct_energy,
+        {{ percentage('9 * summed.fat_g', 'summed.energy_kcal') }} as fat_pct_energy,
+        days.carbs_target_pct,
+        days.protein_target_pct,
+        days.fat_target_pct,
+        days.macro_tolerance_pct
+    from summed
+    inner join days on summed.athlete_id = days.athlete_id and summed.meal_date = days.date_day
+)
+
+select * from final

@@ -1,0 +1,32 @@
+{{ config(materialized='table', **day_layout('meal_date')) }}
+
+with meals as (
+    select * from {{ ref('int_meals_localized') }}
+),
+
+final as (
+    select
+        athlete_id,
+        meal_id,
+        eaten_at,
+        meal_date,
+        description,
+        carbs_g,
+        protein_g,
+        fat_g,
+        alcohol_g,
+        energy_kcal,
+        energy_kcal_stated,
+        {{ percentage('4 * carbs_g', 'energy_kcal') }} as carbs_pct_energy,
+        {{ percentage('4 * protein_g', 'energy_kcal') }} as protein_pct_energy,
+        {{ percentage('9 * fat_g', 'energy_kcal') }} as fat_pct_energy,
+        {{ percentage('carbs_g', '(carbs_g + protein_g + fat_g)') }} as carbs_pct_grams,
+        {{ percentage('protein_g', '(carbs_g + protein_g + fat_g)') }} as protein_pct_grams,
+        {{ percentage('fat_g', '(carbs_g + protein_g + fat_g)') }} as fat_pct_grams,
+        -- null where no energy was stated: there is nothing to hold the macros against
+        abs(energy_kcal_stated - energy_kcal) <= 0.2 * energy_kcal as is_energy_plausible,
+        estimate_confidence
+    from meals
+)
+
+select * from final

@@ -1,0 +1,43 @@
+{{ config(materialized='table', **day_layout('activity_date')) }}
+
+with activities as (
+    select * from {{ ref('int_activities_localized') }}
+),
+
+distance_bands as (
+    select * from {{ ref('distance_bands') }}
+),
+
+final as (
+    select
+        activities.athlete_id,
+        activities.activity_id,
+        activities.source,
+        activities.name,
+        activities.sport_type,
+        activities.sport_family,
+        activities.activity_date,
+        activities.started_at,
+        activities.timezone,
+        activities.distance_m,
+        activities.moving_time_s,
+        activities.elapsed_time_s,
+        activities.elevation_gain_m,
+        {{ speed_m_s('activities.distance_m', 'activities.moving_time_s') }} as average_speed_m_s,
+        {{ pace_min_per_km('activities.distance_m', 'activities.moving_time_s') }} as pace_min_per_km,
+        activities.average_heartrate_bpm,
+        activities.max_heartrate_bpm,
+        activities.energy_kcal,
+        activities.gear_id,
+        distance_bands.distance_band,
+        activities.is_manual,
+        activities.is_commute
+    from activities
+    left join distance_bands
+        on
+            activities.distance_m > 0
+            and activities.distance_m >= distance_bands.distance_from_m
+            and activities.distance_m < coalesce(distance_bands.distance_to_m, activities.distance_m + 1)
+)
+
+select * from final

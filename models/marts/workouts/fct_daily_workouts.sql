@@ -1,0 +1,29 @@
+{{ config(materialized='table', **day_layout('activity_date')) }}
+
+with activities as (
+    select * from {{ ref('fct_activities') }}
+),
+
+summed as (
+    select
+        athlete_id,
+        activity_date,
+        sport_family,
+        count(*) as activities,
+        sum(distance_m) as distance_m,
+        cast(sum(moving_time_s) as int64) as moving_time_s,
+        sum(elevation_gain_m) as elevation_gain_m
+    from activities
+    group by athlete_id, activity_date, sport_family
+),
+
+final as (
+    select
+        *,
+        -- of the sums, never a mean of means: long sessions weigh more
+        {{ speed_m_s('distance_m', 'moving_time_s') }} as average_speed_m_s,
+        {{ pace_min_per_km('distance_m', 'moving_time_s') }} as pace_min_per_km
+    from summed
+)
+
+select * from final

@@ -1,0 +1,32 @@
+with source as (
+    select
+        athlete_id,
+        record_id,
+        payload,
+        loaded_at
+    from {{ source('meals', 'entries') }}
+    {{ latest_version() }}
+),
+
+final as (
+    select
+        athlete_id,
+        record_id as meal_id,
+        loaded_at,
+        -- one of the two: an instant, or a wall clock at the athlete's place
+        {{ utc_timestamp(json_text('payload', 'eaten_at_utc')) }} as eaten_at_utc,
+        {{ dbt.safe_cast(json_text('payload', 'eaten_at_local'), 'datetime') }} as eaten_at_local,
+        -- a diary's columns, else an estimate's totals
+        coalesce({{ json_text('payload', 'description') }}, {{ json_text('payload', 'meal_summary') }}) as description,
+        coalesce({{ json_float('payload', 'carbs_g') }}, {{ json_float('payload', 'totals.carbs_g') }}) as carbs_g,
+        coalesce({{ json_float('payload', 'protein_g') }}, {{ json_float('payload', 'totals.protein_g') }}) as protein_g,
+        coalesce({{ json_float('payload', 'fat_g') }}, {{ json_float('payload', 'totals.fat_g') }}) as fat_g,
+        coalesce({{ json_float('payload', 'alcohol_g') }}, {{ json_float('payload', 'totals.alcohol_g') }}, 0) as alcohol_g,
+        coalesce(
+            {{ json_float('payload', 'energy_kcal') }}, {{ json_float('payload', 'totals.calories_kcal') }}
+        ) as energy_kcal_stated,
+        {{ json_text('payload', 'overall_confidence') }} as estimate_confidence
+    from source
+)
+
+select * from final

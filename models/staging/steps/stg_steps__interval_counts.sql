@@ -1,0 +1,21 @@
+with source as (
+    select
+        athlete_id,
+        record_id,
+        payload,
+        loaded_at
+    from {{ source('steps', 'intervals') }}
+    {{ latest_version() }}
+),
+
+final as (
+    select
+        athlete_id,
+        {{ json_text('payload', 'source') }} as step_source,
+        {{ utc_timestamp(json_text('payload', 'started_at')) }} as started_at,
+        {{ json_int('payload', 'steps') }} as steps,
+        loaded_at
+    from source
+)
+
+select * from final

@@ -1,0 +1,23 @@
+with source as (
+    select
+        athlete_id,
+        record_id,
+        payload,
+        loaded_at
+    from {{ source('strava_export', 'gear') }}
+    {{ latest_version() }}
+),
+
+final as (
+    select
+        athlete_id,
+        -- the export's activities name their gear by this text; it has no other id
+        {{ json_text('payload', 'name') }} as gear_id,
+        {{ json_text('payload', 'gear_type') }} as gear_type,
+        nullif({{ json_text('payload', 'brand') }}, '') as brand,
+        nullif({{ json_text('payload', 'model') }}, '') as model,
+        loaded_at
+    from source
+)
+
+select * from final

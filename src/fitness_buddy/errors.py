@@ -1,0 +1,69 @@
+"""Errors that a person is meant to read. Anything else that escapes is a bug and shows its traceback."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+EXIT_DONE = 0
+EXIT_FAILED = 1
+EXIT_WRONG_USE = 2
+
+
+class BuddyError(Exception):
+    """Something the athlete or the operator can act on; the message is the whole story."""
+
+    exit_code: ClassVar[int] = EXIT_FAILED
+
+
+class UsageError(BuddyError):
+    """The command was called in a way that cannot work (exit code 2)."""
+
+    exit_code: ClassVar[int] = EXIT_WRONG_USE
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """One row of an input file that cannot be loaded.
+
+    Attributes:
+        file: the file, inside its archive if it has one (``export.zip/activities.csv``).
+        row: 1-based number of the record in the file, the header not counted; None when the whole file is meant.
+        field: the column or key at fault, None when the whole row is.
+        problem: what was expected and what was found.
+    """
+
+    file: str
+    row: int | None
+    field: str | None
+    problem: str
+
+    def __str__(self) -> str:
+        place = self.file
+        if self.row is not None:
+            place += f", row {self.row}"
+        if self.field is not None:
+            place += f", {self.field}"
+        return f"{place}: {self.problem}"
+
+
+class InputError(BuddyError):
+    """An input was refused whole; nothing of it was loaded."""
+
+    SHOWN = 10
+
+    def __init__(self, refusals: Sequence[Refusal], *, rows_read: int = 0, rows_refused: int | None = None) -> None:
+        self.refusals = list(refusals)
+        self.rows_read = rows_read
+        self.rows_refused = len(self.refusals) if rows_refused is None else rows_refused
+        lines = [str(refusal) for refusal in self.refusals[: self.SHOWN]]
+        if self.rows_refused > len(lines):
+            lines.append(f"… and {self.rows_refused - len(lines)} more")
+        lines.append("Nothing was loaded.")
+        super().__init__("\n".join(lines))
+
+    @classmethod
+    def whole_file(cls, file: str, problem: str) -> InputError:
+        """The file as such cannot be read."""
+        return cls([Refusal(file, None, None, problem)])

@@ -1,0 +1,207 @@
+"""Reading an athlete's files: a zip, a folder or one file, as text or CSV, with errors that name the place."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import zipfile
+import zlib
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from fitness_buddy.errors import InputError, Refusal
+
+# Longest cell taken from a CSV. The longest honest one is an activity description; beyond this a quote is unbalanced
+# or the file is not what it says.
+MAX_CELL_CHARACTERS = 1_000_000
+csv.field_size_limit(MAX_CELL_CHARACTERS)
+_CHUNK_BYTES = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class InputFile:
+    """One readable file of a bundle.
+
+    Attributes:
+        path: its path inside the bundle.
+        label: how errors name it.
+    """
+
+    path: PurePosixPath
+    label: str
+    _bundle: Bundle
+
+    @property
+    def name(self) -> str:
+        return self.path.name
+
+    @contextmanager
+    def open_text(self) -> Iterator[io.TextIOBase]:
+        """The file as UTF-8 text, a byte order mark dropped, newlines kept as they are.
+
+        Raises:
+            InputError: it is not UTF-8, or its archive is damaged.
+        """
+        try:
+            with self._bundle.open_bytes(self.path) as stream:
+                yield io.TextIOWrapper(stream, encoding="utf-8-sig", newline="")
+        except UnicodeDecodeError as error:
+            found = f"byte 0x{error.object[error.start]:02x}" if error.object else "something else"
+            raise InputError.whole_file(
+                self.label, f"expected UTF-8 text, found {found}: save or export the file as UTF-8 and try again"
+            ) from error
+        except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, NotImplementedError) as error:
+            raise InputError.whole_file(
+                self.label, f"the archive is damaged or locked at this file: {error}"
+            ) from error
+
+    def read_text(self) -> str:
+        with self.open_text() as stream:
+            return stream.read()
+
+    def read_head(self, characters: int = 4096) -> str:
+        """The beginning of the file, enough to recognise it."""
+        with self.open_text() as stream:
+            return stream.read(characters)
+
+
+class Bundle:
+    """A zip, a folder or a single file, seen as a list of files."""
+
+    def __init__(self, path: Path, archive: zipfile.ZipFile | None) -> None:
+        self.path = path
+        self._archive = archive
+
+    def files(self) -> list[InputFile]:
+        if self._archive is not None:
+            paths = [PurePosixPath(info.filename) for info in self._archive.infolist() if not info.is_dir()]
+        elif self.path.is_dir():
+            paths = [PurePosixPath(file.relative_to(self.path)) for file in self.path.rglob("*") if file.is_file()]
+        else:
+            return [InputFile(PurePosixPath(self.path.name), str(self.path), self)]
+        # A Mac adds shadow files to its archives.
+        paths = [path for path in paths if "__MACOSX" not in path.parts and not path.name.startswith(".")]
+        return [InputFile(path, f"{self.path}/{path}", self) for path in sorted(paths)]
+
+    @contextmanager
+    def open_bytes(self, path: PurePosixPath) -> Iterator[io.BufferedIOBase]:
+        if self._archive is not None:
+            with self._archive.open(str(path)) as member:
+                yield io.BufferedReader(member, _CHUNK_BYTES)  # type: ignore[arg-type]  # ZipExtFile is readable
+        else:
+            with (self.path / path if self.path.is_dir() else self.path).open("rb") as stream:
+                yield stream
+
+
+@contextmanager
+def open_bundle(path: Path) -> Iterator[Bundle]:
+    """Open what the athlete pointed at.
+
+    Raises:
+        InputError: there is nothing there, or it calls itself a zip and is not a whole one.
+    """
+    if not path.exists():
+        raise InputError.whole_file(str(path), "no such file or folder")
+    if path.is_dir():
+        yield Bundle(path, None)
+        return
+    with path.open("rb") as stream:
+        magic = stream.read(4)
+    if not (magic.startswith(b"PK") or path.suffix.lower() == ".zip"):
+        yield Bundle(path, None)
+        return
+    try:
+        archive = zipfile.ZipFile(path)
+    except zipfile.BadZipFile as error:
+        raise InputError.whole_file(
+            str(path), f"expected a whole zip archive: {error}; the download may be cut off, fetch it again"
+        ) from error
+    with archive:
+        yield Bundle(path, archive)
+
+
+@dataclass(frozen=True, slots=True)
+class CsvRow:
+    """One record of a CSV file: its 1-based number (the header not counted) and its cells in header order."""
+
+    number: int
+    cells: Sequence[str]
+
+
+@contextmanager
+def open_csv(file: InputFile) -> Iterator[tuple[list[str], Iterator[CsvRow | Refusal]]]:
+    """The header and the rows of a comma-separated file; blank lines are passed over.
+
+    Rows with another number of cells than the header come as refusals.
+
+    Raises:
+        InputError: no header, an unbalanced quote (a cut-off file), or a cell of over ``MAX_CELL_CHARACTERS``.
+    """
+    with file.open_text() as stream:
+        reader = csv.reader(stream, strict=True)
+        try:
+            header = [name.strip() for name in next(reader, [])]
+        except csv.Error as error:
+            raise _csv_error(file, None, error) from error
+        if not any(header):
+            raise InputError.whole_file(file.label, "expected a header line, found an empty file")
+        if len(header) == 1 and ";" in header[0]:
+            raise InputError.whole_file(
+                file.label, "expected cells separated by commas, found semicolons: export it comma-separated"
+            )
+        yield header, _rows(file, reader, len(header))
+
+
+def _rows(file: InputFile, reader: Iterator[list[str]], width: int) -> Iterator[CsvRow | Refusal]:
+    number = 0
+    while True:
+        try:
+            cells = next(reader, None)
+        except csv.Error as error:
+            raise _csv_error(file, number + 1, error) from error
+        if cells is None:
+            return
+        if not cells:
+            continue
+        number += 1
+        if len(cells) != width:
+            yield Refusal(file.label, number, None, f"expected {width} cells as in the header, found {len(cells)}")
+        elif any("\0" in cell for cell in cells):
+            yield Refusal(file.label, number, None, "contains a NUL character: the file is damaged")
+        else:
+            yield CsvRow(number, cells)
+
+
+def _csv_error(file: InputFile, row: int | None, error: csv.Error) -> InputError:
+    text = str(error)
+    if "field larger than field limit" in text:
+        problem = f"a cell has over {MAX_CELL_CHARACTERS:,} characters: a quote is unbalanced, or this is another file"
+    elif "unexpected end of data" in text:
+        problem = "the file ends inside a quoted cell: it is cut off"
+    else:
+        problem = f"not well-formed CSV: {text}"
+    return InputError([Refusal(file.label, row, None, problem)])
+
+
+def read_json(file: InputFile) -> Any:
+    """The whole document.
+
+    Raises:
+        InputError: it is not JSON, with the line and column where it stops being so.
+    """
+    try:
+        return json.loads(file.read_text(), parse_constant=_no_constant)
+    except json.JSONDecodeError as error:
+        raise InputError.whole_file(
+            file.label, f"expected JSON; at line {error.lineno}, column {error.colno}: {error.msg}"
+        ) from error
+    except (RecursionError, ValueError) as error:
+        raise InputError.whole_file(file.label, f"expected ordinary JSON: {error}") from error
+
+
+def _no_constant(name: str) -> None:
+    raise ValueError(f"{name} is not a JSON value")

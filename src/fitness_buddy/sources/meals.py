@@ -1,0 +1,164 @@
+"""Meals: a CSV diary, or the JSON of an estimate (one object or an array).
+
+A meal is known by its ``meal_id`` where it has one, else by its time and description: writing the same meal again with
+other numbers adds a version, another description is another meal.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from fitness_buddy.errors import InputError, Refusal
+from fitness_buddy.landing import Batch, Record
+from fitness_buddy.sources import values
+from fitness_buddy.sources.files import Bundle, InputFile, open_csv, read_json
+
+TABLE = "meals_entries"
+
+_GRAMS = ("carbs_g", "protein_g", "fat_g")
+_REQUIRED = ("eaten_at", "description", *_GRAMS)
+_OPTIONAL_NUMBERS = ("energy_kcal", "alcohol_g")
+_ITEM_NUMBERS = ("estimated_grams", "calories_kcal", *_GRAMS, "fiber_g")
+# An estimate's totals are rounded sums: this much per item, at least.
+_ROUNDING_PER_ITEM = 0.6
+# Weights are estimated and rounded as well: macros may exceed the food by a tenth before it is nonsense.
+_GRAMS_TOLERANCE = 1.1
+
+
+def batches(bundle: Bundle, *, now: datetime) -> list[Batch]:
+    """The meals of a bundle's CSV and JSON files.
+
+    Raises:
+        InputError: it has none.
+    """
+    files = [file for file in bundle.files() if file.path.suffix.lower() in {".csv", ".json"}]
+    if not files:
+        raise InputError.whole_file(str(bundle.path), "expected a CSV or JSON file of meals, found neither")
+    return [Batch(TABLE, (record for file in files for record in _read(file, now)))]
+
+
+def _read(file: InputFile, now: datetime) -> Iterator[Record | Refusal]:
+    meals = _json_meals(file) if file.read_head().lstrip()[:1] in {"{", "["} else _csv_meals(file)
+    for row, meal in meals:
+        yield meal if isinstance(meal, Refusal) else _record(file, row, meal, now)
+
+
+def _csv_meals(file: InputFile) -> Iterator[tuple[int, dict[str, Any] | Refusal]]:
+    with open_csv(file) as (header, rows):
+        names = [name.strip().lower() for name in header]
+        missing = [name for name in _REQUIRED if name not in names]
+        if missing:
+            raise InputError.whole_file(
+                file.label,
+                f"expected the columns {', '.join(_REQUIRED)}; missing: {', '.join(missing)}; "
+                f"found: {values.shown(', '.join(header), 200)}",
+            )
+        for row in rows:
+            if isinstance(row, Refusal):
+                yield row.row or 0, row
+            else:
+                cells = (cell.strip() for cell in row.cells)
+                yield row.number, {name: cell for name, cell in zip(names, cells, strict=True) if name and cell}
+
+
+def _json_meals(file: InputFile) -> Iterator[tuple[int, dict[str, Any] | Refusal]]:
+    document = read_json(file)
+    for row, meal in enumerate(document if isinstance(document, list) else [document], start=1):
+        yield row, meal if isinstance(meal, dict) else Refusal(file.label, row, None, "expected a JSON object")
+
+
+class _FieldError(ValueError):
+    def __init__(self, field: str, problem: str) -> None:
+        super().__init__(problem)
+        self.field = field
+
+
+def _record(file: InputFile, row: int, meal: Mapping[str, Any], now: datetime) -> Record | Refusal:
+    try:
+        payload = _estimate(meal) if "totals" in meal or "items" in meal else _entry(meal)
+        eaten_at = _text(meal, "eaten_at")
+        payload |= _eaten_at(eaten_at, now)
+    except _FieldError as error:
+        return Refusal(file.label, row, error.field, str(error))
+    description = payload.get("description") or payload.get("meal_summary")
+    meal_id = str(meal.get("meal_id") or "").strip() or f"{payload['eaten_at']}|{description}"
+    return Record(meal_id, payload)
+
+
+def _entry(meal: Mapping[str, Any]) -> dict[str, Any]:
+    """A stated meal: grams as numbers in text, energy and alcohol where given; other columns are kept as they are."""
+    payload = {key: value for key, value in meal.items() if value is not None}
+    payload["description"] = _text(meal, "description")
+    for field in (*_GRAMS, *(name for name in _OPTIONAL_NUMBERS if name in payload)):
+        payload[field] = _number(meal, field)
+    return payload
+
+
+def _estimate(meal: Mapping[str, Any]) -> dict[str, Any]:
+    """An estimate, kept whole once its parts agree with one another."""
+    _text(meal, "meal_summary")
+    totals, items = meal.get("totals"), meal.get("items")
+    if not isinstance(totals, dict):
+        raise _FieldError("totals", "expected an object with calories_kcal, protein_g, carbs_g and fat_g")
+    if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
+        raise _FieldError("items", "expected an array of objects")
+    for field in (*_GRAMS, "calories_kcal"):
+        stated = float(_number(totals, field, "totals."))
+        if not items:
+            continue
+        total = sum(float(_number(item, field, "items[].")) for item in items)
+        if abs(stated - total) > max(_ROUNDING_PER_ITEM * len(items), 0.02 * total):
+            raise _FieldError(f"totals.{field}", f"expected the sum of the items, {total:g}, found {stated:g}")
+    for item in items:
+        numbers = {
+            field: float(_number(item, field, "items[].")) for field in _ITEM_NUMBERS if item.get(field) is not None
+        }
+        macros = sum(numbers.get(field, 0.0) for field in _GRAMS)
+        weight = numbers.get("estimated_grams")
+        if weight is not None and macros > weight * _GRAMS_TOLERANCE + _ROUNDING_PER_ITEM:
+            raise _FieldError(
+                "items[].estimated_grams",
+                f"expected no more macros than food, found {macros:g} g of macros in {weight:g} g",
+            )
+    return dict(meal)
+
+
+def _text(meal: Mapping[str, Any], field: str) -> str:
+    value = meal.get(field)
+    if not isinstance(value, str) or not value.strip():
+        raise _FieldError(field, f"expected a text, found {'nothing' if value is None else values.shown(str(value))}")
+    return value.strip()
+
+
+def _number(meal: Mapping[str, Any], field: str, prefix: str = "") -> str:
+    value = meal.get(field)
+    if value is None or isinstance(value, bool):
+        raise _FieldError(prefix + field, f"expected a number, found {'nothing' if value is None else value}")
+    try:
+        return values.number(str(value), what="a number")
+    except ValueError as error:
+        raise _FieldError(prefix + field, str(error)) from error
+
+
+def _eaten_at(text: str, now: datetime) -> dict[str, str]:
+    """The time as stated, and beside it what it is: an instant (it has an offset) or a wall clock at the athlete's."""
+    try:
+        moment = datetime.fromisoformat(text)
+        if len(text) <= len("2026-11-20"):
+            raise ValueError
+    except ValueError:
+        raise _FieldError(
+            "eaten_at",
+            f"expected a date and time like 2026-11-20T19:30 or 2026-11-20T19:30+01:00, found {values.shown(text)}",
+        ) from None
+    try:
+        values.check_day(moment.date(), now)
+    except ValueError as error:
+        raise _FieldError("eaten_at", str(error)) from error
+    if moment.tzinfo:
+        utc = values.utc_text(moment.astimezone(UTC))
+        return {"eaten_at": utc, "eaten_at_utc": utc}
+    local = moment.isoformat()
+    return {"eaten_at": local, "eaten_at_local": local}

@@ -1,0 +1,68 @@
+"""Checks of single values. Each returns the value in the one spelling that staging reads, or raises ValueError."""
+
+from __future__ import annotations
+
+import math
+import re
+from datetime import UTC, date, datetime, timedelta
+
+# The first instant of a local day comes up to 14 hours before the same day's in UTC.
+_AHEAD_OF_UTC = timedelta(hours=14)
+EARLIEST = date(1970, 1, 1)
+
+_NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?")
+_ISO_DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
+_GROUPED = re.compile(r"[+-]?\d{1,3}(,\d{3})+(\.\d+)?")
+
+
+def number(text: str, *, at_least: float | None = 0.0, what: str = "a number") -> str:
+    """A finite decimal number as text; English thousands separators are dropped."""
+    spelled = text.strip()
+    if _GROUPED.fullmatch(spelled):
+        spelled = spelled.replace(",", "")
+    if not _NUMBER.fullmatch(spelled) or not math.isfinite(float(spelled)):
+        raise ValueError(f"expected {what}, found {shown(text)}")
+    if at_least is not None and float(spelled) < at_least:
+        raise ValueError(f"expected {what} of at least {at_least:g}, found {shown(text)}")
+    return spelled
+
+
+def whole_number(text: str, *, what: str) -> str:
+    """A count of 0 or more; ``123.0`` is 123."""
+    value = float(number(text, what=what))
+    if value != int(value):
+        raise ValueError(f"expected {what} without a fraction, found {shown(text)}")
+    return str(int(value))
+
+
+def iso_day(text: str, now: datetime) -> str:
+    """A calendar day ``YYYY-MM-DD`` that has begun somewhere on earth by ``now``."""
+    spelled = text.strip()
+    try:
+        if not _ISO_DATE.fullmatch(spelled):
+            raise ValueError
+        day = date.fromisoformat(spelled)
+    except ValueError:
+        raise ValueError(f"expected a date like 2026-11-20, found {shown(text)}") from None
+    check_day(day, now)
+    return spelled
+
+
+def check_day(day: date, now: datetime) -> None:
+    """Refuse days that have not begun anywhere on earth, and such as no tracker has seen."""
+    latest = (now.astimezone(UTC) + _AHEAD_OF_UTC).date()
+    if day > latest:
+        raise ValueError(f"expected a date up to today, found {day} in the future")
+    if day < EARLIEST:
+        raise ValueError(f"expected a date from {EARLIEST} on, found {day}")
+
+
+def utc_text(moment: datetime) -> str:
+    """An instant as ``2026-11-20T18:03:00Z``, fractions of a second only where there are any."""
+    text = moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
+    return text
+
+
+def shown(text: str, most: int = 40) -> str:
+    """A value as an error shows it: quoted and cut, so that one cell cannot fill the screen."""
+    return repr(text if len(text) <= most else text[:most] + "…")

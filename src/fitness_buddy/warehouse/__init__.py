@@ -1,0 +1,127 @@
+"""The one door to the warehouse. Nothing outside this package imports a database client."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any, Protocol, TypeAlias
+
+from fitness_buddy.errors import BuddyError
+from fitness_buddy.settings import Settings
+
+# In SQL of this package a parameter is written @name; each warehouse turns it into its own spelling.
+Parameters: TypeAlias = Mapping[str, str | int | float | bool | date | datetime | None]
+Row: TypeAlias = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class RawRow:
+    """One version of one record as it will stand in raw (see docs/reference/raw.md)."""
+
+    record_id: str
+    payload: str
+    payload_hash: str
+
+
+@dataclass(frozen=True, slots=True)
+class AppendCounts:
+    """What an append did to one raw table.
+
+    ``new``: ids not seen before. ``changed``: known ids with a payload not seen before. ``unchanged``: nothing to add.
+    ``superseded``: the part of ``unchanged`` whose payload is an older version that a later edit has replaced.
+    ``duplicates``: rows of this load whose id came again later in the same load; the last one counts.
+    """
+
+    read: int
+    new: int
+    changed: int
+    unchanged: int
+    superseded: int
+    duplicates: int
+
+
+@dataclass(frozen=True, slots=True)
+class RawSummary:
+    """Operating facts of one raw table for one athlete."""
+
+    table: str
+    versions: int
+    records: int
+    last_loaded_at: datetime | None
+
+
+class RawLoad(Protocol):
+    """One load in flight. All its tables become visible together, or none does."""
+
+    def append_new(self, table: str, rows: Iterator[RawRow], *, restate: bool = False) -> AppendCounts:
+        """Append the (record_id, payload_hash) pairs that the athlete's part of the table does not hold yet.
+
+        With ``restate`` a payload equal to an older version is appended again, so that it becomes the current one.
+        """
+        ...
+
+
+class Warehouse(Protocol):
+    """What commands need from a warehouse."""
+
+    @property
+    def name(self) -> str:
+        """Where this is, fit to be shown: never a secret."""
+        ...
+
+    def load(self, athlete_id: str, load_id: str, loaded_at: datetime) -> AbstractContextManager[RawLoad]:
+        """Open a load as the only writer; leaving it normally commits, an exception leaves raw as it was."""
+        ...
+
+    def query(self, sql: str, parameters: Parameters | None = None) -> list[Row]:
+        """Run one read-only statement.
+
+        Raises:
+            NotBuiltError: a table or schema it names does not exist yet.
+            BuddyError: anything else that the warehouse refuses, in its own words.
+        """
+        ...
+
+    def raw_summary(self, athlete_id: str) -> list[RawSummary]:
+        """The athlete's raw tables that hold anything, by name; empty before the first load."""
+        ...
+
+    def raw_athlete_ids(self) -> list[str]:
+        """Everyone who has raw data here."""
+        ...
+
+    def exclusive(self) -> AbstractContextManager[None]:
+        """Hold the warehouse against other writers of this program, waiting for them first (dbt runs inside)."""
+        ...
+
+
+class NotBuiltError(BuddyError):
+    """A table is asked for that no load or build has made yet."""
+
+
+def connect(settings: Settings) -> Warehouse:
+    """The warehouse of the settings' target. Nothing is opened or made before it is used."""
+    kind = settings.profile.get("type")
+    if kind == "duckdb":
+        from fitness_buddy.warehouse.duckdb import DuckDBWarehouse
+
+        return DuckDBWarehouse(settings)
+    raise BuddyError(
+        f"target {settings.target!r} is of type {kind!r}: this version loads and reads DuckDB only "
+        "(dbt itself compiles and builds for bigquery)"
+    )
+
+
+__all__ = [
+    "AppendCounts",
+    "NotBuiltError",
+    "Parameters",
+    "RawLoad",
+    "RawRow",
+    "RawSummary",
+    "Row",
+    "Warehouse",
+    "connect",
+]
