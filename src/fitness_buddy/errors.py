@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 EXIT_DONE = 0
 EXIT_FAILED = 1
@@ -15,6 +15,14 @@ class BuddyError(Exception):
     """Something the athlete or the operator can act on; the message is the whole story."""
 
     exit_code: ClassVar[int] = EXIT_FAILED
+
+    def __init__(self, message: str, *, details: Mapping[str, Any] | None = None) -> None:
+        super().__init__(message)
+        self._details = dict(details or {})
+
+    def details(self) -> dict[str, Any]:
+        """What a program wants to know beside the message, JSON-ready."""
+        return self._details
 
 
 class UsageError(BuddyError):
@@ -61,7 +69,7 @@ class InputError(BuddyError):
         if self.rows_refused > len(lines):
             lines.append(f"… and {self.rows_refused - len(lines)} more")
         lines.append("Nothing was loaded.")
-        super().__init__("\n".join(lines))
+        super().__init__("\n".join(lines), details={"rows_read": rows_read, "rows_refused": self.rows_refused})
 
     @classmethod
     def whole_file(cls, file: str, problem: str) -> InputError:

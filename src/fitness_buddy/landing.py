@@ -1,4 +1,4 @@
-"""Landing: what every source shares on its way into raw. Hashing, counting, progress and all-or-nothing are here only."""
+"""Landing: what all sources share on their way into raw: hashing, counting, progress, all or nothing."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Settings: command options over the environment over defaults. Where the warehouse is stands in profiles/profiles.yml."""
+"""Settings: command options over the environment over defaults. The warehouse is described in profiles/profiles.yml."""
 
 from __future__ import annotations
 
@@ -44,7 +44,9 @@ class Settings:
         return self.project_dir / "seeds"
 
 
-def load_settings(*, target: str | None = None, athlete_id: str | None = None) -> Settings:
+def load_settings(
+    *, target: str | None = None, athlete_id: str | None = None, default_athlete_id: str | None = None
+) -> Settings:
     """Resolve the settings of one command.
 
     Raises:
@@ -52,10 +54,10 @@ def load_settings(*, target: str | None = None, athlete_id: str | None = None) -
     """
     project_dir = find_project_dir()
     # An empty variable is how compose files and CI say "not set".
-    athlete_id = athlete_id or os.environ.get("BUDDY_ATHLETE") or DEFAULT_ATHLETE_ID
+    athlete_id = athlete_id or os.environ.get("BUDDY_ATHLETE") or default_athlete_id or DEFAULT_ATHLETE_ID
     if not _ATHLETE_ID.fullmatch(athlete_id):
         raise UsageError(
-            f"athlete {athlete_id!r}: expected 1 to 64 letters, digits, '_', '-' or '.', beginning with a letter or digit"
+            f"athlete {athlete_id!r}: expected 1 to 64 letters, digits, '_', '-' or '.', the first a letter or digit"
         )
     target, profile = _read_profile(project_dir, target)
     return Settings(
@@ -68,7 +70,7 @@ def load_settings(*, target: str | None = None, athlete_id: str | None = None) -
 
 
 def find_project_dir() -> Path:
-    """The dbt project: BUDDY_PROJECT_DIR, else the nearest one above the working folder, else the checkout of this code.
+    """The dbt project: BUDDY_PROJECT_DIR, else the nearest above the working folder, else the checkout of this code.
 
     Raises:
         UsageError: there is none.
@@ -84,7 +86,8 @@ def find_project_dir() -> Path:
         if project_file.is_file() and f"name: {PROFILE_NAME}\n" in project_file.read_text(encoding="utf-8"):
             return folder
     raise UsageError(
-        "no Fitness Buddy project found: run inside its checkout, or set BUDDY_PROJECT_DIR to the folder of its dbt_project.yml"
+        "no Fitness Buddy project found: run inside its checkout, "
+        "or set BUDDY_PROJECT_DIR to the folder of its dbt_project.yml"
     )
 
 

@@ -3,13 +3,7 @@ with settings as (
 ),
 
 athletes as (
-    select athlete_id from {{ ref('stg_strava__export_activities') }}
-    union distinct
-    select athlete_id from {{ ref('stg_steps__daily_counts') }}
-    union distinct
-    select athlete_id from {{ ref('stg_steps__interval_counts') }}
-    union distinct
-    select athlete_id from {{ ref('stg_meals__entries') }}
+    select * from {{ ref('int_athletes_loaded') }}
 ),
 
 athletes_with_own as (
@@ -19,6 +13,7 @@ athletes_with_own as (
 applied as (
     select
         athletes.athlete_id,
+        athletes.last_loaded_at,
         settings.athlete_id = athletes.athlete_id as is_own,
         settings.timezone,
         settings.step_goal,
@@ -58,6 +53,7 @@ final as (
             {{ utc_from_local('valid_before', 'timezone') }}
         ) as valid_before_at,
         is_own,
+        last_loaded_at,
         timezone,
         step_goal,
         carbs_target_pct,

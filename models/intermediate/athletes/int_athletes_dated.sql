@@ -15,6 +15,7 @@ final as (
         timezone,
         as_of_date,
         is_own as has_own_settings,
+        last_loaded_at,
         step_goal,
         carbs_target_pct,
         protein_target_pct,

@@ -36,7 +36,8 @@ spans as (
 days as (
     select
         spans.athlete_id,
-        day as date_day
+        -- a bare value on BigQuery: there is no table to qualify it by
+        day as date_day -- noqa: RF02
     from spans
     cross join {{ days_between('spans.first_day', 'spans.last_day') }}
 ),

@@ -68,7 +68,9 @@ final as (
         max(counts.loaded_at) as loaded_at
     from counts
     inner join athletes on counts.athlete_id = athletes.athlete_id
-    where counts.steps_date <= athletes.as_of_date
+    where
+        counts.steps is not null
+        and counts.steps_date <= athletes.as_of_date
     group by counts.athlete_id, counts.step_source, counts.steps_date
 )
 

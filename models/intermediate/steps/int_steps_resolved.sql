@@ -11,7 +11,7 @@ final as (
         count(*) over (partition by athlete_id, steps_date) as step_sources
     from steps_by_source
     -- devices count the same walk: the one that saw most of the day wins, by name where two saw the same
-    qualify row_number() over (partition by athlete_id, steps_date order by steps desc, step_source) = 1
+    qualify row_number() over (partition by athlete_id, steps_date order by steps desc, step_source asc) = 1
 )
 
 select * from final

@@ -15,7 +15,8 @@ final as (
         resting_heartrate_bpm,
         max_heartrate_bpm,
         sex,
-        has_own_settings
+        has_own_settings,
+        last_loaded_at
     from athletes
 )
 

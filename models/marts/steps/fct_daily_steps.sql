@@ -1,6 +1,6 @@
 {{ config(materialized='table', **day_layout('steps_date')) }}
 
-with steps as (
+with observed as (
     select * from {{ ref('int_steps_resolved') }}
 ),
 
@@ -14,7 +14,7 @@ windowed as (
         avg(steps) over last_7_days as steps_7d_avg_observed,
         sum(steps) over last_7_days / 7.0 as steps_7d_avg_calendar,
         count(*) over last_7_days as observed_days_7d
-    from steps
+    from observed
     window
         last_7_days as (
             partition by athlete_id

@@ -18,10 +18,18 @@ final as (
         {{ dbt.safe_cast(json_text('payload', 'eaten_at_local'), 'datetime') }} as eaten_at_local,
         -- a diary's columns, else an estimate's totals
         coalesce({{ json_text('payload', 'description') }}, {{ json_text('payload', 'meal_summary') }}) as description,
-        coalesce({{ json_float('payload', 'carbs_g') }}, {{ json_float('payload', 'totals.carbs_g') }}) as carbs_g,
-        coalesce({{ json_float('payload', 'protein_g') }}, {{ json_float('payload', 'totals.protein_g') }}) as protein_g,
-        coalesce({{ json_float('payload', 'fat_g') }}, {{ json_float('payload', 'totals.fat_g') }}) as fat_g,
-        coalesce({{ json_float('payload', 'alcohol_g') }}, {{ json_float('payload', 'totals.alcohol_g') }}, 0) as alcohol_g,
+        coalesce(
+            {{ json_float('payload', 'carbs_g') }}, {{ json_float('payload', 'totals.carbs_g') }}
+        ) as carbs_g,
+        coalesce(
+            {{ json_float('payload', 'protein_g') }}, {{ json_float('payload', 'totals.protein_g') }}
+        ) as protein_g,
+        coalesce(
+            {{ json_float('payload', 'fat_g') }}, {{ json_float('payload', 'totals.fat_g') }}
+        ) as fat_g,
+        coalesce(
+            {{ json_float('payload', 'alcohol_g') }}, {{ json_float('payload', 'totals.alcohol_g') }}, 0
+        ) as alcohol_g,
         coalesce(
             {{ json_float('payload', 'energy_kcal') }}, {{ json_float('payload', 'totals.calories_kcal') }}
         ) as energy_kcal_stated,

@@ -8,26 +8,15 @@ with source as (
     {{ latest_version() }}
 ),
 
-typed as (
-    select
-        athlete_id,
-        loaded_at,
-        {{ json_text('payload', 'source') }} as step_source,
-        {{ dbt.safe_cast(json_text('payload', 'date'), 'date') }} as steps_date,
-        {{ json_int('payload', 'steps') }} as steps
-    from source
-),
-
 final as (
     select
         athlete_id,
-        step_source,
-        steps_date,
-        steps,
+        {{ json_text('payload', 'source') }} as step_source,
+        {{ dbt.safe_cast(json_text('payload', 'date'), 'date') }} as steps_date,
+        -- a blank cell stays null: nothing was observed, which is not zero steps
+        {{ json_int('payload', 'steps') }} as steps,
         loaded_at
-    from typed
-    -- a blank cell says that nothing was observed, which is not zero steps
-    where steps is not null
+    from source
 )
 
 select * from final

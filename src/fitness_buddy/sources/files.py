@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import IO, Any, TextIO
 
 from fitness_buddy.errors import InputError, Refusal
 
@@ -19,7 +19,6 @@ from fitness_buddy.errors import InputError, Refusal
 # or the file is not what it says.
 MAX_CELL_CHARACTERS = 1_000_000
 csv.field_size_limit(MAX_CELL_CHARACTERS)
-_CHUNK_BYTES = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +39,7 @@ class InputFile:
         return self.path.name
 
     @contextmanager
-    def open_text(self) -> Iterator[io.TextIOBase]:
+    def open_text(self) -> Iterator[TextIO]:
         """The file as UTF-8 text, a byte order mark dropped, newlines kept as they are.
 
         Raises:
@@ -88,10 +87,10 @@ class Bundle:
         return [InputFile(path, f"{self.path}/{path}", self) for path in sorted(paths)]
 
     @contextmanager
-    def open_bytes(self, path: PurePosixPath) -> Iterator[io.BufferedIOBase]:
+    def open_bytes(self, path: PurePosixPath) -> Iterator[IO[bytes]]:
         if self._archive is not None:
             with self._archive.open(str(path)) as member:
-                yield io.BufferedReader(member, _CHUNK_BYTES)  # type: ignore[arg-type]  # ZipExtFile is readable
+                yield member
         else:
             with (self.path / path if self.path.is_dir() else self.path).open("rb") as stream:
                 yield stream

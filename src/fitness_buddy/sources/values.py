@@ -59,8 +59,7 @@ def check_day(day: date, now: datetime) -> None:
 
 def utc_text(moment: datetime) -> str:
     """An instant as ``2026-11-20T18:03:00Z``, fractions of a second only where there are any."""
-    text = moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
-    return text
+    return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 
 def shown(text: str, most: int = 40) -> str:

@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from itertools import islice
-from pathlib import Path
 from typing import Any
 
 import duckdb
@@ -119,12 +118,13 @@ class DuckDBWarehouse:
 
     def query(self, sql: str, parameters: Parameters | None = None) -> list[Row]:
         parameters = dict(parameters or {})
-        statement = re.sub(r"@(\w+)", lambda found: "$" + found[1] if found[1] in parameters else found[0], sql)
+        for name in parameters:
+            sql = re.sub(rf"@{name}\b", f"${name}", sql)
         with self._connection(read_only=True) as connection:
             try:
                 connection.execute("set enable_external_access = false")  # reading the warehouse, not this machine
                 connection.execute("set lock_configuration = true")
-                cursor = connection.execute(statement, parameters or None)
+                cursor = connection.execute(sql, parameters or None)
                 columns = [column[0] for column in cursor.description or []]
                 return [dict(zip(columns, values, strict=True)) for values in cursor.fetchall()]
             except duckdb.CatalogException as error:

@@ -1,0 +1,36 @@
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint unit lock clean
+
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:[^#]*## /\t/' | expand -t 12
+
+demo: .venv/installed ## a synthetic athlete's two years, from their files to the report
+	.venv/bin/buddy demo
+
+test: lint unit ## all checks and all tests
+
+lint: .venv/installed-dev ## SQL, Python and types
+	.venv/bin/ruff check .
+	.venv/bin/ruff format --check .
+	.venv/bin/mypy
+	BUDDY_DUCKDB_PATH=:memory: .venv/bin/sqlfluff lint --disable-progress-bar models tests/dbt
+
+unit: .venv/installed-dev ## every test, dbt's included
+	.venv/bin/python scripts/ensure_chromium.py
+	.venv/bin/pytest -n 2
+
+.venv/installed: requirements.lock pyproject.toml scripts/install
+	scripts/install requirements.lock
+	touch $@
+
+.venv/installed-dev: requirements-dev.lock pyproject.toml scripts/install
+	scripts/install requirements-dev.lock
+	touch $@ .venv/installed
+
+lock: ## renew both lock files from pyproject.toml
+	uv pip compile -q --universal --generate-hashes --no-header --no-annotate pyproject.toml -o requirements.lock
+	uv pip compile -q --universal --generate-hashes --no-header --no-annotate --extra dev -c requirements.lock \
+		pyproject.toml -o requirements-dev.lock
+
+clean: ## remove what was installed and built; data/ stays
+	rm -rf .venv target logs .pytest_cache .mypy_cache .ruff_cache .hypothesis

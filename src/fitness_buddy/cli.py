@@ -1,0 +1,398 @@
+"""The command ``buddy``: words in, words or one line of JSON out. What it does stands in the modules it calls.
+
+Everything heavy is imported inside the commands: ``buddy --help`` answers at once.
+"""
+
+from __future__ import annotations
+
+import functools
+import itertools
+import json
+import logging
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, date, datetime, timedelta
+from datetime import time as clock_time
+from operator import methodcaller
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from fitness_buddy import __version__
+from fitness_buddy.errors import EXIT_DONE, BuddyError, UsageError
+from fitness_buddy.settings import Settings, load_settings
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from fitness_buddy.landing import Landing
+    from fitness_buddy.warehouse import Warehouse
+
+DEMO_ATHLETE_ID = "demo"
+_DAY = click.DateTime(formats=["%Y-%m-%d"])
+_PATH = click.Path(path_type=Path)
+
+
+class Run:
+    """One call of a command: whom it is about, and how it answers."""
+
+    def __init__(self, settings: Settings, *, as_json: bool) -> None:
+        self.settings = settings
+        self.as_json = as_json
+
+    @functools.cached_property
+    def warehouse(self) -> Warehouse:
+        from fitness_buddy.warehouse import connect
+
+        return connect(self.settings)
+
+    @functools.cached_property
+    def console(self) -> Console:
+        """Where a person reads; it prints nothing with --json."""
+        from rich.console import Console
+
+        return Console(quiet=self.as_json, highlight=False)
+
+    def say(self, text: str = "") -> None:
+        """Tell a person; silent with --json."""
+        if not self.as_json:
+            click.echo(text)
+
+
+def _command(
+    group: click.Group, name: str, *, default_athlete: str | None = None, **attributes: Any
+) -> Callable[[Callable[..., dict[str, Any]]], click.Command]:
+    """Make a function a command: with the options that all have, one JSON line if asked for, and exit codes.
+
+    The function takes the Run and its own options, says what a person should read, and returns what --json prints.
+    """
+
+    def decorate(function: Callable[..., dict[str, Any]]) -> click.Command:
+        @functools.wraps(function)
+        def call(athlete: str | None, target: str | None, as_json: bool, **options: Any) -> None:
+            logging.basicConfig(stream=sys.stderr, format="%(message)s")
+            started = time.monotonic()
+            answer: dict[str, Any] = {"command": click.get_current_context().info_name}
+            exit_code = EXIT_DONE
+            try:
+                settings = load_settings(target=target, athlete_id=athlete, default_athlete_id=default_athlete)
+                answer |= {"athlete_id": settings.athlete_id, "target": settings.target}
+                answer |= {"status": "done", **function(Run(settings, as_json=as_json), **options)}
+            except BuddyError as error:
+                exit_code = error.exit_code
+                answer |= {"status": "failed", "error": str(error), **error.details()}
+                click.echo(f"Error: {error}", err=True)
+            if as_json:
+                answer["duration_s"] = round(time.monotonic() - started, 3)
+                click.echo(json.dumps(answer, ensure_ascii=False, default=_json_value))
+            sys.exit(exit_code)
+
+        for option in (
+            click.option("--json", "as_json", is_flag=True, help="Answer with one line of JSON on standard output."),
+            click.option(
+                "--target", metavar="NAME", help="Warehouse in profiles/profiles.yml [BUDDY_TARGET, else duckdb]."
+            ),
+            click.option(
+                "--athlete", metavar="ID", help=f"Whose data [BUDDY_ATHLETE, else {default_athlete or 'me'}]."
+            ),
+        ):
+            call = option(call)
+        return group.command(name, **attributes)(call)
+
+    return decorate
+
+
+def _json_value(value: object) -> object:
+    if isinstance(value, date | datetime):
+        return value.isoformat()
+    if hasattr(value, "__float__"):
+        return float(value)
+    return str(value)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="buddy")
+def main() -> None:
+    """Your own training data: load your files, build daily marts, read the report."""
+
+
+@main.group()
+def ingest() -> None:
+    """Load an athlete's own files into raw. A file is loaded whole or not at all; a second time adds nothing."""
+
+
+def _restate(function: Callable[..., Any]) -> Callable[..., Any]:
+    return click.option(
+        "--restate", is_flag=True, help="Where a row equals an older version, make that version the current one again."
+    )(function)
+
+
+@_command(ingest, "strava-export")
+@click.argument("path", type=_PATH)
+@_restate
+def ingest_strava_export(run: Run, path: Path, restate: bool) -> dict[str, Any]:
+    """Load a Strava bulk export: the zip, its unpacked folder, or its activities.csv."""
+    from fitness_buddy.ingest import Ingest
+
+    with _progress(run, path.name) as on_row:
+        landing = Ingest(run.warehouse, run.settings.athlete_id, restate, on_row=on_row).strava_export(path)
+    return _tell_landing(run, path, landing)
+
+
+@_command(ingest, "steps")
+@click.argument("path", type=_PATH)
+@click.option("--source", metavar="NAME", help="The device or app, for rows that name none.")
+@click.option(
+    "--format",
+    "file_format",
+    type=click.Choice(["auto", "csv", "json", "google-fit", "fitbit"]),
+    default="auto",
+    show_default=True,
+    help="What the file is; auto tells by its content.",
+)
+@_restate
+def ingest_steps(run: Run, path: Path, source: str | None, file_format: str, restate: bool) -> dict[str, Any]:
+    """Load step counts: a CSV (date,steps[,source]) or JSON, a Google Fit or Fitbit takeout; file, folder or zip."""
+    from fitness_buddy.ingest import Ingest
+
+    with _progress(run, path.name) as on_row:
+        load = Ingest(run.warehouse, run.settings.athlete_id, restate, on_row=on_row)
+        landing = load.steps(path, source=source, file_format=file_format)
+    return _tell_landing(run, path, landing)
+
+
+@_command(ingest, "meals")
+@click.argument("path", type=_PATH)
+@_restate
+def ingest_meals(run: Run, path: Path, restate: bool) -> dict[str, Any]:
+    """Load meals: a CSV (eaten_at,description,carbs_g,protein_g,fat_g[,energy_kcal,alcohol_g]) or JSON of estimates."""
+    from fitness_buddy.ingest import Ingest
+
+    with _progress(run, path.name) as on_row:
+        landing = Ingest(run.warehouse, run.settings.athlete_id, restate, on_row=on_row).meals(path)
+    return _tell_landing(run, path, landing)
+
+
+@contextmanager
+def _progress(run: Run, label: str) -> Iterator[Callable[[], None]]:
+    """A bar on standard error while a person looks, nothing otherwise."""
+    if run.as_json or not sys.stderr.isatty():
+        yield lambda: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.completed:,} rows"),
+        TimeElapsedColumn(),
+    )
+    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+        task = progress.add_task(label, total=None)
+        yield lambda: progress.advance(task)
+
+
+def _tell_landing(run: Run, path: Path, landing: Landing) -> dict[str, Any]:
+    counts = {
+        f"rows_{name}": landing.total(name)
+        for name in ("read", "new", "changed", "unchanged", "duplicates", "superseded")
+    } | {"rows_refused": 0}
+    run.say(
+        f"{path}: read {counts['rows_read']:,} rows: {counts['rows_new']:,} new, {counts['rows_changed']:,} changed, "
+        f"{counts['rows_unchanged']:,} unchanged, {counts['rows_duplicates']:,} repeated in the file, 0 refused"
+    )
+    if counts["rows_new"] + counts["rows_changed"] == 0:
+        run.say("  Nothing to add: all of it was here already.")
+    if counts["rows_superseded"]:
+        run.say(
+            f"  {counts['rows_superseded']:,} of them equal an older version that was edited since; the edit stands "
+            "(--restate makes them current again)."
+        )
+    for notice in landing.notices:
+        run.say(f"  Note: {notice}")
+    return {
+        "path": str(path),
+        "load_id": landing.load_id,
+        **counts,
+        "tables": {table: counts.new + counts.changed for table, counts in landing.tables.items()},
+        "notices": list(landing.notices),
+    }
+
+
+@_command(main, "build", context_settings={"ignore_unknown_options": True})
+@click.option("--as-of", type=_DAY, help="The day that counts as today [the athlete's local day].")
+@click.option("--quiet", is_flag=True, help="Leave dbt's own messages out.")
+@click.argument("dbt_options", nargs=-1, type=click.UNPROCESSED)
+def build(run: Run, as_of: datetime | None, quiet: bool, dbt_options: tuple[str, ...]) -> dict[str, Any]:
+    """Build the marts of all athletes: run dbt build with the given DBT_OPTIONS (such as --select fct_activities)."""
+    if as_of and any(option.split("=")[0] == "--vars" for option in dbt_options):
+        raise UsageError("give the day as --as-of or in --vars, not both")
+    return _build(run, as_of.date() if as_of else None, quiet=quiet, dbt_options=dbt_options)
+
+
+def _build(run: Run, as_of: date | None, *, quiet: bool, dbt_options: tuple[str, ...] = ()) -> dict[str, Any]:
+    from fitness_buddy import dbt
+
+    result = dbt.build(run.settings, run.warehouse, dbt_options, as_of=as_of, quiet=quiet)
+    statuses = ", ".join(f"{count} {status}" for status, count in sorted(result.statuses.items()))
+    answer = {"statuses": result.statuses, "failures": result.failures, "dbt_duration_s": result.duration_s}
+    if result.exit_code != EXIT_DONE:
+        failures = "".join(f"\n  {failure}" for failure in result.failures)
+        raise BuddyError(f"dbt build failed ({statuses}){failures}", details=answer)
+    run.say(f"dbt build: {statuses} in {result.duration_s:.0f} s")
+    return answer
+
+
+@_command(main, "report")
+@click.option("--date", "day", type=_DAY, help="The day to report on [the day of the last build].")
+@click.option("--html", "html_path", type=_PATH, help="Also write the report as one self-contained HTML file.")
+def report(run: Run, day: datetime | None, html_path: Path | None) -> dict[str, Any]:
+    """The day, the week against the week before, streaks, and what is missing."""
+    return _report(run, day.date() if day else None, html_path)
+
+
+def _report(run: Run, day: date | None, html_path: Path | None) -> dict[str, Any]:
+    from fitness_buddy.reports.data import load_report
+    from fitness_buddy.reports.terminal import render_terminal
+
+    content = load_report(run.warehouse, run.settings, day)
+    if not run.as_json:
+        render_terminal(content, run.console)
+    answer: dict[str, Any] = {"report": content.to_dict()}
+    if html_path:
+        from fitness_buddy.reports.html import render_html
+
+        html_path.parent.mkdir(parents=True, exist_ok=True)
+        html_path.write_text(render_html(content), encoding="utf-8")
+        run.say(f"Report: {html_path}")
+        answer["html"] = str(html_path)
+    return answer
+
+
+@_command(main, "status")
+def status(run: Run) -> dict[str, Any]:
+    """What is loaded per source: rows, first and last day, days missing, last load."""
+    from fitness_buddy.status import read_status
+
+    found = read_status(run.settings, run.warehouse)
+    if not run.as_json:
+        from fitness_buddy.status_text import render_status
+
+        render_status(found, run.console)
+    return found.to_dict()
+
+
+@_command(main, "sql")
+@click.argument("statement")
+@click.option(
+    "--format",
+    "output_format",
+    type=click.Choice(["table", "csv", "json"]),
+    default="table",
+    show_default=True,
+    help="How rows are printed.",
+)
+def sql(run: Run, statement: str, output_format: str) -> dict[str, Any]:
+    """Run one read-only STATEMENT on the warehouse ("-" reads it from standard input)."""
+    from fitness_buddy.rows_text import print_rows
+
+    rows = run.warehouse.query(sys.stdin.read() if statement == "-" else statement)
+    if not run.as_json:
+        print_rows(rows, output_format, run.console)
+    return {"rows": rows}
+
+
+@_command(main, "init")
+@click.option("--timezone", help="IANA name, such as Europe/Berlin.")
+@click.option("--step-goal", type=int, help="Steps a day.")
+@click.option("--carbs-target-pct", type=float, help="Share of energy from carbohydrate.")
+@click.option("--protein-target-pct", type=float, help="Share of energy from protein.")
+@click.option("--fat-target-pct", type=float, help="Share of energy from fat.")
+@click.option("--macro-tolerance-pct", type=float, help="Points off target that still count as on target.")
+@click.option("--resting-heartrate-bpm", type=int, help="Heart rate at rest.")
+@click.option("--max-heartrate-bpm", type=int, help="Highest heart rate.")
+@click.option("--sex", type=click.Choice(["female", "male", ""]), help="For the heart-rate load; may stay empty.")
+@click.option("--valid-from", type=_DAY, help="First day they hold [the first time: since ever; later: today].")
+def init(run: Run, valid_from: datetime | None, **stated: Any) -> dict[str, Any]:
+    """State your time zone, step goal, macro targets and heart rates; asks for what is not given as an option."""
+    from zoneinfo import ZoneInfo
+
+    from fitness_buddy.athlete_settings import FILE_NAME, AthleteSettings, as_dict, current_settings, write_settings
+
+    athlete_id, seeds_dir = run.settings.athlete_id, run.settings.seeds_dir
+    current, _ = current_settings(seeds_dir, athlete_id)
+    asks = not run.as_json and sys.stdin.isatty()
+    values: dict[str, Any] = as_dict(current)
+    for name, default in values.items():
+        if stated[name] is not None:
+            values[name] = stated[name]
+        elif asks:
+            values[name] = click.prompt(name.replace("_", " "), default=default, type=type(default))
+    settings = AthleteSettings(**values)
+    since = write_settings(
+        seeds_dir,
+        athlete_id,
+        settings,
+        valid_from.date() if valid_from else None,
+        datetime.now(ZoneInfo(settings.timezone)).date(),
+    )
+    run.say(
+        f"Settings of {athlete_id!r} from {since} on are in {seeds_dir / FILE_NAME}; the next `buddy build` uses them."
+    )
+    return {"settings": values, "valid_from": since}
+
+
+@_command(main, "demo", default_athlete=DEMO_ATHLETE_ID)
+@click.option("--folder", type=_PATH, help="Where the files are written [data/demo].")
+@click.option("--open/--no-open", "open_report", default=None, help="Open the report in a browser [if a person looks].")
+def demo(run: Run, folder: Path | None, open_report: bool | None) -> dict[str, Any]:
+    """A synthetic athlete's two years, from their files to the report, with the commands above."""
+    from fitness_buddy.demo import DEMO_AS_OF, write_demo_files
+    from fitness_buddy.ingest import Ingest
+
+    athlete_id = run.settings.athlete_id
+    others = [other for other in run.warehouse.raw_athlete_ids() if other != athlete_id]
+    if others:
+        raise BuddyError(
+            f"{run.warehouse.name} holds the data of {', '.join(others)}: the demo would build it as of {DEMO_AS_OF}. "
+            "Give the demo a file of its own: BUDDY_DUCKDB_PATH=data/demo.duckdb buddy demo"
+        )
+    folder = folder or run.settings.project_dir / "data" / "demo"
+    files = write_demo_files(folder)
+    run.say(f"The files of a synthetic athlete, as of {DEMO_AS_OF}, are in {folder}. From here on as with your own:\n")
+
+    # The demo's clock stands at its own evening and ticks once a load, so that later loads are later versions.
+    evening = datetime.combine(DEMO_AS_OF, clock_time(20), UTC)
+    ticks = (evening + timedelta(minutes=minute) for minute in itertools.count())
+    loads = []
+
+    def load(path: Path, words: str, ingest_path: Callable[[Ingest], Landing]) -> None:
+        _show(run, f"ingest {words}")
+        loads.append(_tell_landing(run, path, ingest_path(Ingest(run.warehouse, athlete_id, now=next(ticks)))))
+
+    for path in files.strava_exports:
+        load(path, f"strava-export {path}", methodcaller("strava_export", path))
+    for path, source in files.steps:
+        load(path, f"steps {path} --source {source}", methodcaller("steps", path, source=source))
+    for path in files.meals:
+        load(path, f"meals {path}", methodcaller("meals", path))
+    _show(run, f"build --quiet --as-of {DEMO_AS_OF}")
+    built = _build(run, DEMO_AS_OF, quiet=True)
+    html_path = folder / "report.html"
+    _show(run, f"report --html {html_path}")
+    answer = _report(run, None, html_path)
+    if open_report if open_report is not None else sys.stdout.isatty() and not run.as_json:
+        import webbrowser
+
+        webbrowser.open(html_path.resolve().as_uri())
+    run.say(f"\nLook around: buddy status --athlete {athlete_id} · buddy sql --help")
+    run.say("Your own data next: buddy init · buddy ingest --help · buddy build · buddy report")
+    return {"loads": loads, "build": built, **answer}
+
+
+def _show(run: Run, command: str) -> None:
+    run.say(click.style(f"$ buddy {command} --athlete {run.settings.athlete_id}", bold=True))

@@ -1,0 +1,5 @@
+"""The demo athlete: an invented person's files, the same bytes on every machine."""
+
+from fitness_buddy.demo.athlete import DEMO_AS_OF, DEMO_DAYS, DEMO_SEED, DemoFiles, write_demo_files
+
+__all__ = ["DEMO_AS_OF", "DEMO_DAYS", "DEMO_SEED", "DemoFiles", "write_demo_files"]

@@ -1,0 +1,61 @@
+"""Writes the files that the demo athlete would have on her computer.
+
+The files, not the warehouse, are the demo: it runs through the same readers and models as anyone's own data. All of
+it is invented, and made from a seed with nothing but the standard library, so that a report of the demo day can be
+compared between machines.
+"""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+from datetime import date, timedelta
+from pathlib import Path
+
+from fitness_buddy.demo import activities, diary, plan, strava
+
+DEMO_AS_OF = date(2026, 11, 1)
+DEMO_SEED = 20261101
+DEMO_DAYS = plan.DAYS
+# The athlete asked Strava for her data twice; what changed between the two is what a re-ingest must get right.
+EARLIER_EXPORT_DAYS_BACK = 21
+
+
+@dataclass(frozen=True, slots=True)
+class DemoFiles:
+    """The written files, in the order in which a person would ingest them.
+
+    Attributes:
+        strava_exports: the earlier bulk export, then the current one.
+        steps: CSV files with the name of their source; the last one corrects days of an earlier one.
+        meals: the diary, then the estimates.
+    """
+
+    strava_exports: list[Path]
+    steps: list[tuple[Path, str]]
+    meals: list[Path]
+
+
+def write_demo_files(folder: Path, *, as_of: date = DEMO_AS_OF, seed: int = DEMO_SEED) -> DemoFiles:
+    """Write two years of files that end on ``as_of``; files of the same names are replaced.
+
+    The plan counts days back from ``as_of``: another day moves the whole life, so that winter sports stay in winter
+    only around the default day.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    earlier_day = as_of - timedelta(days=EARLIER_EXPORT_DAYS_BACK)
+    sessions = plan.sessions(as_of, _rng(seed, "plan"))
+    done = activities.activities(sessions, as_of, earlier_day, _rng(seed, "activities"))
+    return DemoFiles(
+        strava_exports=[
+            strava.write_export(folder, earlier_day, activities.as_first_uploaded(done, earlier_day)),
+            strava.write_export(folder, as_of, done, repeat_a_row=True),
+        ],
+        steps=diary.write_steps(folder, as_of, done, _rng(seed, "steps")),
+        meals=diary.write_meals(folder, as_of, _rng(seed, "meals")),
+    )
+
+
+def _rng(seed: int, part: str) -> random.Random:
+    """One stream per part, so that a change to the meals leaves the activities as they were."""
+    return random.Random(f"{seed}/{part}")  # noqa: S311  # invented data, not secrets

@@ -1,0 +1,471 @@
+"""The charts of a report: each function turns a Report into one Vega-Lite chart, or into None when there is no data.
+
+Charts carry no width and no theme. Who shows them sets the width (``"container"`` on the page, pixels for a picture) and
+adds ``config(theme)``. Colours that mean something (a sport, a macro, a goal) are the same in both themes and have at
+least 2.6:1 contrast on either background; all that is neutral comes from the config by mark style or range name.
+Every row holds ready-made labels, so that tooltips read the same in every locale and timezone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Any, Literal, TypeAlias
+
+import altair as alt
+
+from fitness_buddy.reports import text
+from fitness_buddy.reports.data import AREAS, DAYS_OF_COVERAGE, SPORT_FAMILIES, ActiveDay, MacroShares, Report
+
+Theme: TypeAlias = Literal["light", "dark"]
+Chart: TypeAlias = alt.Chart | alt.LayerChart
+Values: TypeAlias = list[dict[str, Any]]
+
+# Chosen together: at least 6.8 apart (OKLab × 100) for each pair under protan, deutan and tritan simulation.
+SPORT_COLOURS = {
+    "run": "#1f66e5",
+    "ride": "#f2600c",
+    "swim": "#0aa3bd",
+    "strength": "#9a3fb5",
+    "walk": "#2a9d33",
+    "hike": "#a34a48",
+    "winter": "#8c83f5",
+    "other": "#71758e",
+}
+MACRO_COLOURS = {"carbs": "#d08a10", "protein": "#3d6fdc", "fat": "#b0489e"}
+STEP_COLOURS = {
+    "Goal met": "#128a66",
+    "Below goal": "#93a1b5",
+    "Goal": "#d9480f",
+    "7-day mean of days with steps": "#3b6fe0",
+    "7-day mean of all days": "#3b6fe0",
+}
+ACTIVE_LEVELS = ("rest day", "under 30 min", "30–59 min", "60–119 min", "120 min and more")
+
+_FONT = 'system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", Arial, sans-serif'
+
+
+@dataclass(frozen=True, slots=True)
+class _Neutrals:
+    """The colours that differ between the themes; ``levels`` as ACTIVE_LEVELS."""
+
+    surface: str
+    text: str
+    muted: str
+    grid: str
+    empty: str
+    levels: tuple[str, str, str, str, str]
+
+
+_NEUTRALS: Mapping[Theme, _Neutrals] = {
+    "light": _Neutrals(
+        surface="#ffffff",
+        text="#1c2430",
+        muted="#566171",
+        grid="#e6e9ef",
+        empty="#e9ecf1",
+        levels=("#e9ecf1", "#a9d8c3", "#5fb795", "#1f8a66", "#0a5740"),
+    ),
+    "dark": _Neutrals(
+        surface="#1a1f27",
+        text="#e8ecf2",
+        muted="#a3aebd",
+        grid="#2b323d",
+        empty="#2a313c",
+        levels=("#2a313c", "#1c5a47", "#238264", "#3fb58d", "#97ebc9"),
+    ),
+}
+
+
+def config(theme: Theme) -> dict[str, Any]:
+    """The Vega-Lite config of a theme; charts rely on its styles and its ``ordinal`` range."""
+    neutral = _NEUTRALS[theme]
+    labels = {"labelColor": neutral.muted, "titleColor": neutral.muted, "labelFontSize": 12, "titleFontSize": 12}
+    return {
+        "background": neutral.surface,
+        "font": _FONT,
+        "view": {"stroke": None},
+        "axis": {
+            **labels,
+            "titleFontWeight": "normal",
+            "grid": False,
+            "domain": False,
+            "ticks": False,
+            "labelPadding": 6,
+        },
+        "axisQuantitative": {"grid": True, "gridColor": neutral.grid, "gridWidth": 1, "tickCount": 4},
+        "legend": {
+            **labels,
+            "title": None,
+            "orient": "top",
+            "symbolType": "square",
+            "symbolStrokeWidth": 0,
+            "symbolSize": 110,
+            "columnPadding": 14,
+            "rowPadding": 4,
+            "offset": 10,
+            "labelLimit": 0,
+        },
+        "bar": {"cornerRadius": 0},
+        "range": {"ordinal": list(neutral.levels)},
+        "style": {
+            "gap": {"stroke": neutral.surface},
+            "empty": {"fill": neutral.empty},
+            "label": {"fill": neutral.text, "fontSize": 12},
+            "small-label": {"fill": neutral.muted, "fontSize": 12},
+            "big-label": {"fill": neutral.text, "fontSize": 24, "fontWeight": 600},
+            "mean": {"stroke": neutral.text, "strokeDash": [5, 4], "strokeWidth": 1.5},
+        },
+    }
+
+
+# The charts ------------------------------------------------------------------------------------------------------
+
+
+def week_distance_chart(report: Report) -> Chart | None:
+    """Kilometres per week as bars stacked by sport family, the week's total on top."""
+    families = [
+        family
+        for family in SPORT_FAMILIES
+        if any(row.sport_family == family and row.distance_m > 0 for row in report.week_distances)
+    ]
+    if not families:
+        return None
+    values: Values = [
+        {
+            "week": text.short_day(row.monday),
+            "km": row.distance_m / 1000,
+            "sport": row.sport_family.capitalize(),
+            "order": families.index(row.sport_family),
+            "week_label": f"from {text.weekday_day(row.monday)}",
+            "distance_label": text.km(row.distance_m),
+            "activities": row.activities,
+        }
+        for row in report.week_distances
+        if row.sport_family in families
+    ]
+    base = alt.Chart(_data(values)).encode(
+        x=alt.X("week:N", sort=None, title="Week from Monday", axis=alt.Axis(labelAngle=0, labelOverlap="parity"))
+    )
+    bars = base.mark_bar(style="gap", strokeWidth=1, cornerRadius=3).encode(
+        y=alt.Y("km:Q", title="km", stack="zero"),
+        color=_colour("sport:N", {family.capitalize(): SPORT_COLOURS[family] for family in families}),
+        order=alt.Order("order:Q"),
+        tooltip=_tooltip(Week="week_label", Sport="sport", Distance="distance_label", Activities="activities"),
+    )
+    totals = (
+        base.transform_aggregate(total_km="sum(km)", groupby=["week"])
+        .transform_filter("datum.total_km > 0")
+        .mark_text(style="label", dy=-8)
+        .encode(y="total_km:Q", text=alt.Text("total_km:Q", format=",.0f"))
+    )
+    return _titled(bars + totals, f"Distance per week by sport, last {_weeks(report)} weeks, in kilometres", 240)
+
+
+def year_chart(report: Report) -> Chart | None:
+    """A year of days, weeks across and weekdays down, by active minutes."""
+    if not any(row.activities for row in report.year):
+        return None
+    values: Values = [
+        {
+            "week": _week_of(row).isoformat(),
+            "weekday": f"{row.day:%a}",
+            "level": ACTIVE_LEVELS[_active_level(row)],
+            "day_label": text.weekday_day(row.day) + f" {row.day.year}",
+            "minutes_label": f"{text.whole(row.moving_time_s / 60)} min",
+            "distance_label": text.km(row.distance_m),
+            "activities": row.activities,
+        }
+        for row in report.year
+    ]
+    weeks = sorted({row["week"] for row in values})
+    # The column that holds the first of a month carries its name; the first column may not, it would be cut.
+    month_starts = [_week_of(row).isoformat() for row in report.year if row.day.day == 1]
+    chart = (
+        alt.Chart(_data(values))
+        .mark_rect(style="gap", strokeWidth=2, cornerRadius=4)
+        .encode(
+            x=alt.X(
+                "week:O",
+                title=None,
+                scale=alt.Scale(domain=weeks),
+                axis=alt.Axis(
+                    orient="top",
+                    values=month_starts,
+                    labelAngle=0,
+                    labelAlign="left",
+                    labelExpr="utcFormat(toDate(datum.value) + 6 * 86400000, '%b')",
+                    labelOverlap=False,
+                    labelOffset={"expr": "-bandwidth('x') / 2"},
+                ),
+            ),
+            y=alt.Y(
+                "weekday:O",
+                title=None,
+                sort=["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"],
+                axis=alt.Axis(orient="right"),
+            ),
+            color=alt.Color(
+                "level:O",
+                scale=alt.Scale(domain=list(ACTIVE_LEVELS), range="ordinal"),
+                legend=alt.Legend(orient="bottom", direction="horizontal"),
+            ),
+            tooltip=_tooltip(
+                Day="day_label", Active="minutes_label", Distance="distance_label", Activities="activities"
+            ),
+        )
+    )
+    return _titled(chart, "Active minutes of every day of the last year, weeks across and weekdays down", 170)
+
+
+def steps_chart(report: Report) -> Chart | None:
+    """Steps per day against the goal of each day, with both 7-day means; days without an observation stay empty."""
+    if not any(row.steps is not None for row in report.steps):
+        return None
+    observed, calendar = list(STEP_COLOURS)[3:]
+    bars: Values = [
+        {
+            "day": row.day.isoformat(),
+            "steps": row.steps,
+            "series": "Goal met" if row.is_goal_met else "Below goal",
+            "day_label": text.weekday_day(row.day),
+            "steps_label": f"{text.whole(row.steps)} steps",
+            "goal_label": f"{text.whole(row.goal)} steps",
+        }
+        for row in report.steps
+        if row.steps is not None
+    ]
+    lines: Values = [
+        {
+            "day": row.day.isoformat(),
+            "value": value,
+            "series": series,
+            "day_label": text.weekday_day(row.day),
+            "value_label": f"{text.whole(value)} steps",
+        }
+        for row in report.steps
+        for series, value in (
+            ("Goal", row.goal),
+            (observed, row.average_7d_observed),
+            (calendar, row.average_7d_calendar),
+        )
+    ]
+    used = {row["series"] for row in bars} | {row["series"] for row in lines if row["value"] is not None}
+    colour = _colour("series:N", {series: tone for series, tone in STEP_COLOURS.items() if series in used})
+    x = _day_axis([row.day for row in report.steps])
+    bar_layer = (
+        alt.Chart(_data(bars))
+        .mark_bar(cornerRadiusEnd=2)
+        .encode(
+            x=x,
+            y=alt.Y("steps:Q", title="Steps"),
+            color=colour,
+            tooltip=_tooltip(Day="day_label", Steps="steps_label", Goal="goal_label"),
+        )
+    )
+
+    def line_layer(series: str, **mark: Any) -> alt.Chart:
+        # Round caps turn a run of a single day into a dot instead of nothing.
+        return (
+            alt.Chart(_data([row for row in lines if row["series"] == series]))
+            .mark_line(strokeCap="round", **mark)
+            .encode(
+                x=x,
+                y=alt.Y("value:Q", title="Steps"),
+                color=colour,
+                tooltip=_tooltip(Day="day_label", Line="series", Value="value_label"),
+            )
+        )
+
+    layers = alt.layer(
+        bar_layer,
+        line_layer("Goal", interpolate="step", strokeWidth=2),
+        line_layer(calendar, strokeWidth=1.5, strokeDash=[2, 4]),
+        line_layer(observed, strokeWidth=2.5),
+    )
+    return _titled(layers, f"Steps per day, goal and 7-day means, last {len(report.steps)} days", 260)
+
+
+def macro_day_chart(report: Report) -> Chart | None:
+    """The macro split of the day as a ring: the mean over its meals of percent of energy, with grams."""
+    macros = report.macros_of_day
+    if macros is None or macros.mean_of_meals is None:
+        return None
+    grams = {"carbs": macros.carbs_g, "protein": macros.protein_g, "fat": macros.fat_g}
+    values: Values = [
+        {
+            "macro": f"{name.capitalize()} {text.percent(share)} · {text.whole(grams[name])} g",
+            "name": name.capitalize(),
+            "pct": share,
+            "pct_label": f"{text.percent(share)} of energy",
+            "grams_label": f"{text.whole(grams[name])} g",
+            "order": number,
+        }
+        for number, (name, share) in enumerate(_shares(macros.mean_of_meals).items())
+    ]
+    colours = dict(zip([row["macro"] for row in values], MACRO_COLOURS.values(), strict=True))
+    ring = (
+        alt.Chart(_data(values))
+        .mark_arc(style="gap", innerRadius=62, outerRadius=96, cornerRadius=4, strokeWidth=2)
+        .encode(
+            theta=alt.Theta("pct:Q", stack=True),
+            order=alt.Order("order:Q"),
+            color=_colour("macro:N", colours, orient="bottom", columns=1, labelFontSize=13),
+            tooltip=_tooltip(Macro="name", Share="pct_label", Grams="grams_label"),
+        )
+    )
+    energy = _text_at_centre(text.whole(macros.energy_kcal), style="big-label", dy=-4)
+    unit = _text_at_centre("kcal", style="small-label", dy=16)
+    return _titled(ring + energy + unit, f"Macro split of {text.full_day(report.day)}, percent of energy", 210)
+
+
+def macro_month_chart(report: Report) -> Chart | None:
+    """The macro split of each day with meals in the last 30, with the mean as dashed lines; other days stay empty."""
+    days = [row for row in report.macros if row.mean_of_meals is not None]
+    if not days or report.macros_mean is None:
+        return None
+    values: Values = [
+        {
+            "day": row.day.isoformat(),
+            "macro": name.capitalize(),
+            "pct": share,
+            "order": number,
+            "day_label": text.weekday_day(row.day),
+            "pct_label": f"{text.percent(share)} of energy",
+            "meals": row.meals,
+        }
+        for row in days
+        if row.mean_of_meals is not None
+        for number, (name, share) in enumerate(_shares(row.mean_of_meals).items())
+    ]
+    bars = (
+        alt.Chart(_data(values))
+        .mark_bar(style="gap", strokeWidth=0.5, cornerRadius=2)
+        .encode(
+            x=_day_axis(_last_days(report, 30)),
+            y=alt.Y("pct:Q", title="% of energy", stack="zero", scale=alt.Scale(domain=[0, 100], clamp=True)),
+            color=_colour("macro:N", {name.capitalize(): tone for name, tone in MACRO_COLOURS.items()}),
+            order=alt.Order("order:Q"),
+            tooltip=_tooltip(Day="day_label", Macro="macro", Share="pct_label", Meals="meals"),
+        )
+    )
+    mean = report.macros_mean
+    borders: Values = [
+        {"pct": mean.carbs_pct, "mean_label": f"carbs {text.percent(mean.carbs_pct)}"},
+        {
+            "pct": mean.carbs_pct + mean.protein_pct,
+            "mean_label": f"protein {text.percent(mean.protein_pct)}, fat {text.percent(mean.fat_pct)}",
+        },
+    ]
+    rules = alt.Chart(_data(borders)).mark_rule(style="mean").encode(y="pct:Q", tooltip=_tooltip(Mean="mean_label"))
+    return _titled(bars + rules, "Macro split of each of the last 30 days, percent of energy, dashed: mean", 220)
+
+
+def coverage_chart(report: Report) -> Chart | None:
+    """Which of the last 90 days holds anything, one strip per area that has a source."""
+    areas = [area for area in AREAS if any(source.area == area for source in report.coverage)]
+    days = _last_days(report, DAYS_OF_COVERAGE)
+    held = {row.day: {"activities": row.activities > 0, "steps": row.has_steps, "meals": row.has_meals} for row in report.year}
+    nothing = dict.fromkeys(AREAS, False)
+    values: Values = [
+        {
+            "day": day.isoformat(),
+            "area": area.capitalize(),
+            "held": held.get(day, nothing)[area],
+            "day_label": text.weekday_day(day),
+            "held_label": "recorded" if held.get(day, nothing)[area] else "nothing recorded",
+        }
+        for area in areas
+        for day in days
+    ]
+    if not values:
+        return None
+    base = alt.Chart(_data(values)).encode(
+        x=_day_axis(days),
+        y=alt.Y("area:N", sort=None, title=None),
+        tooltip=_tooltip(Day="day_label", Area="area", State="held_label"),
+    )
+    shape = {"strokeWidth": 1, "cornerRadius": 2, "height": {"band": 0.62}}
+    strips = base.mark_rect(style=["gap", "empty"], **shape) + base.transform_filter("datum.held").mark_rect(
+        style="gap", fill=STEP_COLOURS["Goal met"], **shape
+    )
+    return _titled(strips, f"Days with data in the last {DAYS_OF_COVERAGE} days, by area", 40 * len(areas))
+
+
+CHARTS: Mapping[str, Callable[[Report], Chart | None]] = {
+    "week-distance": week_distance_chart,
+    "year": year_chart,
+    "steps": steps_chart,
+    "macro-day": macro_day_chart,
+    "macro-month": macro_month_chart,
+    "coverage": coverage_chart,
+}
+
+
+# Their parts -----------------------------------------------------------------------------------------------------
+
+
+def _data(values: Values) -> alt.Data:
+    return alt.Data(values=values)
+
+
+def _titled(chart: Chart, description: str, height_px: int) -> Chart:
+    """The description is what a screen reader says; headings belong to whoever shows the chart."""
+    return chart.properties(description=description, height=height_px)
+
+
+def _tooltip(**fields: str) -> list[alt.Tooltip]:
+    return [alt.Tooltip(field, type="nominal", title=title) for title, field in fields.items()]
+
+
+def _colour(field: str, tones: Mapping[str, str], **legend: Any) -> alt.Color:
+    scale = alt.Scale(domain=list(tones), range=list(tones.values()))
+    return alt.Color(field, scale=scale, legend=alt.Legend(**legend))
+
+
+def _day_axis(days: Sequence[date]) -> alt.X:
+    """One band per calendar day, also for days without a row, with a label on some Mondays."""
+    mondays = [day.isoformat() for day in days if day.weekday() == 0]
+    labelled = mondays[:: 1 + len(mondays) // 7] or [days[-1].isoformat()]
+    return alt.X(
+        "day:O",
+        title=None,
+        scale=alt.Scale(domain=[day.isoformat() for day in days], paddingInner=0.2, paddingOuter=0),
+        axis=alt.Axis(
+            values=labelled,
+            labelAngle=0,
+            labelOverlap="parity",
+            # An ISO day is midnight UTC to JavaScript: written in UTC it is the same day everywhere.
+            labelExpr="utcFormat(toDate(datum.value), '%-d %b')",
+        ),
+    )
+
+
+def _last_days(report: Report, number: int) -> list[date]:
+    last = report.day.toordinal()
+    return [date.fromordinal(ordinal) for ordinal in range(last - number + 1, last + 1)]
+
+
+def _weeks(report: Report) -> int:
+    return len({row.monday for row in report.week_distances})
+
+
+def _week_of(row: ActiveDay) -> date:
+    return date.fromordinal(row.day.toordinal() - row.day.weekday())
+
+
+def _active_level(row: ActiveDay) -> int:
+    """Index into ACTIVE_LEVELS; an activity without a time still counts as one."""
+    if not row.activities:
+        return 0
+    minutes = row.moving_time_s / 60
+    return 1 + sum(minutes >= limit for limit in (30, 60, 120))
+
+
+def _shares(shares: MacroShares) -> dict[str, float]:
+    return {"carbs": shares.carbs_pct, "protein": shares.protein_pct, "fat": shares.fat_pct}
+
+
+def _text_at_centre(words: str, **mark: Any) -> alt.Chart:
+    return alt.Chart(_data([{"words": words}])).mark_text(**mark).encode(text="words:N")

@@ -1,0 +1,85 @@
+"""How numbers and days are written, the same in the terminal, on the page and in the charts."""
+
+from __future__ import annotations
+
+import unicodedata
+from datetime import date
+
+NONE = "–"
+
+# Effort is told as athletes tell it: minutes per kilometre on foot, minutes per 100 m in water, km/h on wheels and snow.
+_PACE_UNITS_M = {"run": (1000, "/km"), "walk": (1000, "/km"), "hike": (1000, "/km"), "swim": (100, "/100 m")}
+_SPEED_FAMILIES = ("ride", "winter")
+
+
+def whole(value: float | None) -> str:
+    """A count or a rounded quantity with comma thousands."""
+    return NONE if value is None else f"{value:,.0f}"
+
+
+def km(distance_m: float | None) -> str:
+    """Metres as kilometres with one decimal."""
+    return NONE if distance_m is None else f"{distance_m / 1000:,.1f} km"
+
+
+def duration(seconds: float | None) -> str:
+    """Seconds as h:mm, rounded to the minute."""
+    if seconds is None:
+        return NONE
+    hours, minutes = divmod(round(seconds / 60), 60)
+    return f"{hours:,}:{minutes:02d} h"
+
+
+def percent(value: float | None) -> str:
+    """A share that is already in percent."""
+    return NONE if value is None else f"{value:.0f} %"
+
+
+def effort(sport_family: str, speed_m_s: float | None) -> str:
+    """Pace or speed in the unit of the sport; empty for sports where neither says anything."""
+    if not speed_m_s:
+        return ""
+    if sport_family in _PACE_UNITS_M:
+        metres, unit = _PACE_UNITS_M[sport_family]
+        minutes, seconds = divmod(round(metres / speed_m_s), 60)
+        return f"{minutes}:{seconds:02d} {unit}"
+    if sport_family in _SPEED_FAMILIES:
+        return f"{speed_m_s * 3.6:.1f} km/h"
+    return ""
+
+
+def short_day(day: date) -> str:
+    """``1 Nov``"""
+    return f"{day.day} {day:%b}"
+
+
+def weekday_day(day: date) -> str:
+    """``Sun 1 Nov``"""
+    return f"{day:%a} {short_day(day)}"
+
+
+def full_day(day: date) -> str:
+    """``Sunday 1 November 2026``"""
+    return f"{day:%A} {day.day} {day:%B %Y}"
+
+
+def counted(number: int, singular: str, plural: str | None = None) -> str:
+    """``1 day``, ``1,200 days``"""
+    return f"{number:,} {singular if number == 1 else plural or singular + 's'}"
+
+
+def change(now: float | None, before: float | None) -> str:
+    """Arrow and percent of a value against the one before it; words where percent would mean nothing."""
+    if now is None or before is None or (now == 0 and before == 0):
+        return NONE
+    if before == 0:
+        return "▲ new"
+    percent_change = round((now - before) / before * 100)
+    if percent_change == 0:
+        return "= same"
+    return f"{'▲' if percent_change > 0 else '▼'} {abs(percent_change):,} %"
+
+
+def printable(text: str) -> str:
+    """Text of foreign files without control characters, which a terminal would obey."""
+    return "".join(" " if unicodedata.category(character) in ("Cc", "Cs") else character for character in text).strip()

@@ -1,0 +1,34 @@
+"""Rows of a query, printed for a person or a program."""
+
+from __future__ import annotations
+
+import csv
+import json
+import sys
+from collections.abc import Sequence
+
+import click
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+from fitness_buddy.warehouse import Row
+
+
+def print_rows(rows: Sequence[Row], output_format: str, console: Console) -> None:
+    """Print rows as ``table``, ``csv`` or ``json`` (an array of objects)."""
+    if output_format == "json":
+        click.echo(json.dumps(rows, ensure_ascii=False, default=str))
+    elif output_format == "csv":
+        if rows:
+            writer = csv.DictWriter(sys.stdout, fieldnames=list(rows[0]), lineterminator="\n")
+            writer.writeheader()
+            writer.writerows(rows)
+    elif rows:
+        table = Table(*rows[0], box=box.SIMPLE)
+        for row in rows:
+            table.add_row(*("" if value is None else str(value) for value in row.values()))
+        # A table that does not fit is scrolled or piped, not squeezed until it cannot be read.
+        console.print(table, width=max(console.width, Table.__rich_measure__(table, console, console.options).maximum))
+    else:
+        console.print("no rows")
