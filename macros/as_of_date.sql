@@ -4,6 +4,6 @@
 {%- if var('as_of_date') -%}
 date '{{ var("as_of_date") }}'
 {%- else -%}
-{{ local_date("timestamp '" ~ run_started_at.strftime('%Y-%m-%d %H:%M:%S') ~ "'", timezone) }}
+{{ local_date("timestamp '" ~ run_started_at.isoformat() ~ "'", timezone) }}
 {%- endif -%}
 {%- endmacro %}

@@ -9,7 +9,7 @@ workouts as (
         athlete_id,
         activity_date,
         cast(sum(activities) as int64) as activities,
-        sum(distance_m) as distance_m,
+        {{ exact_sum('distance_m') }} as distance_m,
         cast(sum(moving_time_s) as int64) as moving_time_s
     from {{ ref('fct_daily_workouts') }}
     group by athlete_id, activity_date

@@ -13,15 +13,15 @@ summed as (
         athlete_id,
         meal_date,
         count(*) as meals,
-        sum(carbs_g) as carbs_g,
-        sum(protein_g) as protein_g,
-        sum(fat_g) as fat_g,
-        sum(alcohol_g) as alcohol_g,
-        sum(energy_kcal) as energy_kcal,
+        {{ exact_sum('carbs_g') }} as carbs_g,
+        {{ exact_sum('protein_g') }} as protein_g,
+        {{ exact_sum('fat_g') }} as fat_g,
+        {{ exact_sum('alcohol_g') }} as alcohol_g,
+        {{ exact_sum('energy_kcal') }} as energy_kcal,
         -- a meal without energy has no percentages and no say in their mean
-        avg(carbs_pct_energy) as avg_carbs_pct,
-        avg(protein_pct_energy) as avg_protein_pct,
-        avg(fat_pct_energy) as avg_fat_pct
+        {{ exact_avg('carbs_pct_energy') }} as avg_carbs_pct,
+        {{ exact_avg('protein_pct_energy') }} as avg_protein_pct,
+        {{ exact_avg('fat_pct_energy') }} as avg_fat_pct
     from meals
     group by athlete_id, meal_date
 ),

@@ -12,7 +12,7 @@ used as (
         athlete_id,
         gear_id,
         count(*) as activities,
-        sum(distance_m) as distance_m,
+        {{ exact_sum('distance_m') }} as distance_m,
         min(activity_date) as first_used_on,
         max(activity_date) as last_used_on
     from activities

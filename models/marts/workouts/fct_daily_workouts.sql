@@ -10,9 +10,9 @@ summed as (
         activity_date,
         sport_family,
         count(*) as activities,
-        sum(distance_m) as distance_m,
+        {{ exact_sum('distance_m') }} as distance_m,
         cast(sum(moving_time_s) as int64) as moving_time_s,
-        sum(elevation_gain_m) as elevation_gain_m
+        {{ exact_sum('elevation_gain_m') }} as elevation_gain_m
     from activities
     group by athlete_id, activity_date, sport_family
 ),

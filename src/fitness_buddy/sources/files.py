@@ -5,6 +5,9 @@ from __future__ import annotations
 import csv
 import io
 import json
+import lzma
+import math
+import re
 import zipfile
 import zlib
 from collections.abc import Iterator, Sequence
@@ -19,6 +22,13 @@ from fitness_buddy.errors import InputError, Refusal
 # or the file is not what it says.
 MAX_CELL_CHARACTERS = 1_000_000
 csv.field_size_limit(MAX_CELL_CHARACTERS)
+# Deepest nesting taken from a JSON file; the deepest honest one is an estimate with its items (3).
+MAX_JSON_DEPTH = 50
+# JSON can spell both, and no warehouse can hold either.
+_DAMAGED_TEXT = re.compile("[\0\ud800-\udfff]")
+_ZIP_MAGIC = {b"PK\x03\x04", b"PK\x05\x06"}  # the second is an empty archive
+# What Python's zipfile and its decompressors raise on damaged, encrypted or exotic archives; OSError also elsewhere.
+_READ_ERRORS = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, OSError, RuntimeError, NotImplementedError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +53,7 @@ class InputFile:
         """The file as UTF-8 text, a byte order mark dropped, newlines kept as they are.
 
         Raises:
-            InputError: it is not UTF-8, or its archive is damaged.
+            InputError: it is not UTF-8, its archive is damaged, or it cannot be read at all.
         """
         try:
             with self._bundle.open_bytes(self.path) as stream:
@@ -53,10 +63,9 @@ class InputFile:
             raise InputError.whole_file(
                 self.label, f"expected UTF-8 text, found {found}: save or export the file as UTF-8 and try again"
             ) from error
-        except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, NotImplementedError) as error:
-            raise InputError.whole_file(
-                self.label, f"the archive is damaged or locked at this file: {error}"
-            ) from error
+        except _READ_ERRORS as error:
+            what = "the archive is damaged or locked at this file" if self._bundle.is_archive else "it cannot be read"
+            raise InputError.whole_file(self.label, f"{what}: {error}") from error
 
     def read_text(self) -> str:
         with self.open_text() as stream:
@@ -74,10 +83,18 @@ class Bundle:
     def __init__(self, path: Path, archive: zipfile.ZipFile | None) -> None:
         self.path = path
         self._archive = archive
+        # By path, as "./a.csv" and "b\\a.csv" are spelled otherwise there.
+        members = archive.infolist() if archive else []
+        self._members = [(_member_path(info), info) for info in members if not info.is_dir()]
+        self._member_of = dict(self._members)
+
+    @property
+    def is_archive(self) -> bool:
+        return self._archive is not None
 
     def files(self) -> list[InputFile]:
         if self._archive is not None:
-            paths = [PurePosixPath(info.filename) for info in self._archive.infolist() if not info.is_dir()]
+            paths = [path for path, _ in self._members]
         elif self.path.is_dir():
             paths = [PurePosixPath(file.relative_to(self.path)) for file in self.path.rglob("*") if file.is_file()]
         else:
@@ -89,11 +106,15 @@ class Bundle:
     @contextmanager
     def open_bytes(self, path: PurePosixPath) -> Iterator[IO[bytes]]:
         if self._archive is not None:
-            with self._archive.open(str(path)) as member:
+            with self._archive.open(self._member_of[path]) as member:
                 yield member
         else:
             with (self.path / path if self.path.is_dir() else self.path).open("rb") as stream:
                 yield stream
+
+
+def _member_path(info: zipfile.ZipInfo) -> PurePosixPath:
+    return PurePosixPath(info.filename.replace("\\", "/"))
 
 
 @contextmanager
@@ -101,26 +122,31 @@ def open_bundle(path: Path) -> Iterator[Bundle]:
     """Open what the athlete pointed at.
 
     Raises:
-        InputError: there is nothing there, or it calls itself a zip and is not a whole one.
+        InputError: there is nothing there that can be read, or it calls itself a zip and is not a whole one.
     """
-    if not path.exists():
-        raise InputError.whole_file(str(path), "no such file or folder")
-    if path.is_dir():
-        yield Bundle(path, None)
-        return
-    with path.open("rb") as stream:
-        magic = stream.read(4)
-    if not (magic.startswith(b"PK") or path.suffix.lower() == ".zip"):
+    try:
+        if not path.exists():
+            raise InputError.whole_file(str(path), "no such file or folder")
+        is_dir = path.is_dir()
+        magic = b"" if is_dir else _first_bytes(path)
+    except OSError as error:
+        raise InputError.whole_file(str(path), f"it cannot be read: {error.strerror}") from error
+    if is_dir or not (magic in _ZIP_MAGIC or path.suffix.lower() == ".zip"):
         yield Bundle(path, None)
         return
     try:
         archive = zipfile.ZipFile(path)
-    except zipfile.BadZipFile as error:
+    except (zipfile.BadZipFile, NotImplementedError, OSError, ValueError) as error:
         raise InputError.whole_file(
             str(path), f"expected a whole zip archive: {error}; the download may be cut off, fetch it again"
         ) from error
     with archive:
         yield Bundle(path, archive)
+
+
+def _first_bytes(path: Path) -> bytes:
+    with path.open("rb") as stream:
+        return stream.read(4)
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +169,8 @@ def open_csv(file: InputFile) -> Iterator[tuple[list[str], Iterator[CsvRow | Ref
     with file.open_text() as stream:
         reader = csv.reader(stream, strict=True)
         try:
-            header = [name.strip() for name in next(reader, [])]
+            # The first line that is not blank.
+            header = [name.strip() for name in next(filter(None, reader), [])]
         except csv.Error as error:
             raise _csv_error(file, None, error) from error
         if not any(header):
@@ -190,16 +217,34 @@ def read_json(file: InputFile) -> Any:
     """The whole document.
 
     Raises:
-        InputError: it is not JSON, with the line and column where it stops being so.
+        InputError: it is not JSON, with the line and column where it stops being so, or holds what no warehouse can.
     """
     try:
-        return json.loads(file.read_text(), parse_constant=_no_constant)
+        document = json.loads(file.read_text(), parse_constant=_no_constant)
+        _check_json(document, MAX_JSON_DEPTH)
+        return document
     except json.JSONDecodeError as error:
         raise InputError.whole_file(
             file.label, f"expected JSON; at line {error.lineno}, column {error.colno}: {error.msg}"
         ) from error
     except (RecursionError, ValueError) as error:
         raise InputError.whole_file(file.label, f"expected ordinary JSON: {error}") from error
+
+
+def _check_json(value: Any, depth: int) -> None:
+    if depth < 0:
+        raise ValueError(f"it is nested more than {MAX_JSON_DEPTH} levels deep")
+    if isinstance(value, dict):
+        for key, item in value.items():
+            _check_json(key, depth)
+            _check_json(item, depth - 1)
+    elif isinstance(value, list):
+        for item in value:
+            _check_json(item, depth - 1)
+    elif isinstance(value, float) and not math.isfinite(value):
+        raise ValueError("it has a number beyond all bounds")
+    elif isinstance(value, str) and _DAMAGED_TEXT.search(value):
+        raise ValueError(f"{value[:40]!r} has a NUL or half a character in it: the file is damaged")
 
 
 def _no_constant(name: str) -> None:

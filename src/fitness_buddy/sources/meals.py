@@ -77,7 +77,9 @@ class _FieldError(ValueError):
 
 def _record(file: InputFile, row: int, meal: Mapping[str, Any], now: datetime) -> Record | Refusal:
     try:
-        payload = _estimate(meal) if "totals" in meal or "items" in meal else _entry(meal)
+        # In a diary these may be the names of ordinary columns.
+        is_estimate = any(isinstance(meal.get(key), dict | list) for key in ("totals", "items"))
+        payload = _estimate(meal) if is_estimate else _entry(meal)
         eaten_at = _text(meal, "eaten_at")
         payload |= _eaten_at(eaten_at, now)
     except _FieldError as error:
@@ -104,8 +106,12 @@ def _estimate(meal: Mapping[str, Any]) -> dict[str, Any]:
         raise _FieldError("totals", "expected an object with calories_kcal, protein_g, carbs_g and fat_g")
     if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
         raise _FieldError("items", "expected an array of objects")
+    settled = {
+        field: _number(totals, field, "totals.")
+        for field in (*_GRAMS, "calories_kcal", *(name for name in ("alcohol_g",) if totals.get(name) is not None))
+    }
     for field in (*_GRAMS, "calories_kcal"):
-        stated = float(_number(totals, field, "totals."))
+        stated = float(settled[field])
         if not items:
             continue
         total = sum(float(_number(item, field, "items[].")) for item in items)
@@ -122,7 +128,7 @@ def _estimate(meal: Mapping[str, Any]) -> dict[str, Any]:
                 "items[].estimated_grams",
                 f"expected no more macros than food, found {macros:g} g of macros in {weight:g} g",
             )
-    return dict(meal)
+    return {**meal, "totals": {**totals, **settled}}
 
 
 def _text(meal: Mapping[str, Any], field: str) -> str:

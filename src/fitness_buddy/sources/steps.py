@@ -7,6 +7,7 @@ only dbt can put on a local day). Rows of one source and day or instant are vers
 from __future__ import annotations
 
 import csv
+import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -28,6 +29,7 @@ LOOKED_FOR = (
     "Fitbit's steps-YYYY-MM-DD.json, steps_YYYY-MM-DD.csv or an answer of its steps API"
 )
 _GOOGLE_FIT_DAILY = "Daily activity metrics.csv"
+_GOOGLE_FIT_INTERVALS = re.compile(r"\d{4}-\d{2}-\d{2}\.csv")
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,12 +75,14 @@ def batches(bundle: Bundle, *, file_format: str, source: str | None, now: dateti
     """
     files = [file for file in bundle.files() if file.path.suffix.lower() in {".csv", ".json"}]
     # The takeout's other files repeat the same steps by interval: never both.
-    google_fit_daily = [file for file in files if file.name == _GOOGLE_FIT_DAILY]
-    if google_fit_daily and file_format in {"auto", _GOOGLE_FIT.option}:
-        files = google_fit_daily
+    daily = {file.path.parent for file in files if file.name == _GOOGLE_FIT_DAILY}
+    files = [file for file in files if not (file.path.parent in daily and _GOOGLE_FIT_INTERVALS.fullmatch(file.name))]
     tables: dict[str, list[tuple[InputFile, _Format]]] = {}
     for file in files:
         known = _recognise(file)
+        # Fitbit's archive writes calories, minutes and more in the very same form, told apart by their names only.
+        if known is _FITBIT_JSON and len(files) > 1 and not file.name.lower().startswith("steps"):
+            continue
         if known is not None and file_format in {"auto", known.option}:
             tables.setdefault(known.table, []).append((file, known))
     if not tables:
@@ -119,7 +123,7 @@ def _recognise(file: InputFile) -> _Format | None:
             return _FITBIT_API
         if '"dateTime"' in head and '"value"' in head:
             return _FITBIT_JSON
-        return _JSON if '"steps"' in head else None
+        return _JSON if '"date"' in head and '"steps"' in head else None
     names = set(_folded(next(csv.reader(head.splitlines()[:1]), [])))
     return next((known for known in (_GOOGLE_FIT, _FITBIT_CSV, _CSV) if {known.at, known.steps} <= names), None)
 
@@ -144,16 +148,22 @@ def _csv_readings(file: InputFile, known: _Format) -> Iterator[_Reading | Refusa
 def _json_readings(file: InputFile, known: _Format) -> Iterator[_Reading | Refusal]:
     document = read_json(file)
     if known is _FITBIT_API:
-        document = document.get("activities-steps")
+        document = document.get("activities-steps") if isinstance(document, dict) else None
+        if not isinstance(document, list):
+            raise InputError.whole_file(file.label, 'expected {"activities-steps": [...]}, one answer of the API')
     for number, item in enumerate(document if isinstance(document, list) else [document], start=1):
         if not isinstance(item, dict):
             yield Refusal(file.label, number, None, "expected a JSON object")
             continue
-        steps = item.get(known.steps)
+        missing = next((name for name in (known.at, known.steps) if name not in item), None)
+        if missing:
+            yield Refusal(file.label, number, missing, "expected a value or null, found no such key")
+            continue
+        steps = item[known.steps]
         source = item.get("source")
         yield _Reading(
             number,
-            str(item.get(known.at, "")),
+            str(item[known.at]),
             None if steps is None else str(steps),
             "" if source is None else str(source),
         )
@@ -162,6 +172,8 @@ def _json_readings(file: InputFile, known: _Format) -> Iterator[_Reading | Refus
 def _iso_instant(text: str, now: datetime) -> str:
     try:
         start = datetime.fromisoformat(text)
+        if len(text) <= len("2025-09-04"):
+            raise ValueError
     except ValueError:
         raise ValueError(f"expected a time like 2025-09-04T08:15:00Z, found {values.shown(text)}") from None
     return _instant(start if start.tzinfo else start.replace(tzinfo=UTC), now)
@@ -177,7 +189,7 @@ def _fitbit_archive_instant(text: str, now: datetime) -> str:
 
 
 def _instant(start: datetime, now: datetime) -> str:
-    values.check_day(start.astimezone(UTC).date(), now)
+    values.check_day(start.date(), now)
     return values.utc_text(start)
 
 

@@ -70,6 +70,8 @@ _GERMAN_TYPES = {
     "Yoga": "Yoga",
     "Rudern": "Rowing",
 }
+# A spreadsheet turns long ids into 1.20706E+10, many different ones into the same.
+_ACTIVITY_ID = re.compile(r"\d+", re.ASCII)
 _TRANSLATION_MISSING = re.compile(r"<[^>]*>")
 _DATE_FORMATS = {"en": ("%b %d, %Y, %I:%M:%S %p", "%Y-%m-%d %H:%M:%S"), "de": ("%d.%m.%Y, %H:%M:%S",)}
 _DATE_EXAMPLES = {"en": "May 29, 2022, 3:53:35 PM", "de": "29.05.2022, 15:53:35"}
@@ -199,11 +201,14 @@ def _activity(
         for field in ("activity_id", "activity_date", "activity_type", "elapsed_time"):
             if field not in payload:
                 raise ValueError("expected a value, found an empty cell")
+        field = "activity_id"
+        if not _ACTIVITY_ID.fullmatch(payload[field]):
+            raise ValueError(f"expected digits, found {values.shown(payload[field])}: was it saved by a spreadsheet?")
         field = "activity_date"
         payload[field] = _started_at(payload[field], columns.language, now)
         field = "activity_type"
         payload[field] = _activity_type(payload[field], columns.language)
-        for field in _NUMBERS.keys() & payload.keys():
+        for field in (name for name in _NUMBERS if name in payload):
             payload[field] = number(payload[field], _NUMBERS[field], 0.0)
         field = "elevation_gain"
         if field in payload:
@@ -255,7 +260,7 @@ def _number_reader(language: str) -> Callable[[str, str, float | None], str]:
 
 
 def _truth(text: str) -> str:
-    spelled = text.lower()
+    spelled = text.lower().replace(",", ".")
     if spelled in {"true", "1", "1.0", "wahr"}:
         return "true"
     if spelled in {"false", "0", "0.0", "falsch"}:

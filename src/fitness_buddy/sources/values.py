@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 from datetime import UTC, date, datetime, timedelta
 
@@ -10,17 +9,21 @@ from datetime import UTC, date, datetime, timedelta
 _AHEAD_OF_UTC = timedelta(hours=14)
 EARLIEST = date(1970, 1, 1)
 
-_NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?")
-_ISO_DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
-_GROUPED = re.compile(r"[+-]?\d{1,3}(,\d{3})+(\.\d+)?")
+# No count, weight, distance or time of a person comes near; below it a float is exact and fits a 64-bit integer.
+_BEYOND = 1e15
+
+# ASCII: Python takes every script's digits for numbers, a warehouse does not.
+_NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?", re.ASCII)
+_ISO_DATE = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
+_GROUPED = re.compile(r"[+-]?\d{1,3}(,\d{3})+(\.\d+)?", re.ASCII)
 
 
 def number(text: str, *, at_least: float | None = 0.0, what: str = "a number") -> str:
-    """A finite decimal number as text; English thousands separators are dropped."""
+    """A decimal number of believable size as text; English thousands separators are dropped."""
     spelled = text.strip()
     if _GROUPED.fullmatch(spelled):
         spelled = spelled.replace(",", "")
-    if not _NUMBER.fullmatch(spelled) or not math.isfinite(float(spelled)):
+    if not _NUMBER.fullmatch(spelled) or abs(float(spelled)) >= _BEYOND:
         raise ValueError(f"expected {what}, found {shown(text)}")
     if at_least is not None and float(spelled) < at_least:
         raise ValueError(f"expected {what} of at least {at_least:g}, found {shown(text)}")

@@ -1,0 +1,67 @@
+"""What Python tests share: a clean environment, a project of one's own, and the demo athlete's warehouse."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from filelock import FileLock
+from support import REPOSITORY, Answer, Demo, run_buddy
+
+
+@pytest.fixture(autouse=True)
+def clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """No test sees the developer's own settings or warehouse."""
+    for name in [name for name in os.environ if name.startswith(("BUDDY_", "DBT_"))]:
+        if name != "BUDDY_CHROMIUM":
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("BUDDY_DUCKDB_PATH", str(tmp_path / "buddy.duckdb"))
+    monkeypatch.setenv("BUDDY_PROJECT_DIR", str(REPOSITORY))
+    # Two dbt processes in one target folder spoil each other's files.
+    monkeypatch.setenv("DBT_TARGET_PATH", str(tmp_path / "target"))
+    monkeypatch.setenv("DBT_LOG_PATH", str(tmp_path / "logs"))
+
+
+@pytest.fixture
+def buddy() -> Callable[..., Answer]:
+    return run_buddy
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A copy of the dbt project that a test may change."""
+    folder = tmp_path / "project"
+    for name in ("models", "macros", "seeds", "profiles", "tests/dbt"):
+        shutil.copytree(REPOSITORY / name, folder / name)
+    shutil.copy(REPOSITORY / "dbt_project.yml", folder)
+    monkeypatch.setenv("BUDDY_PROJECT_DIR", str(folder))
+    return folder
+
+
+@pytest.fixture(scope="session")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
+    """Run the demo once, whichever worker needs it first. Tests read it; none may change it."""
+    # With pytest-xdist each worker has a folder of its own inside the session's.
+    shared = tmp_path_factory.getbasetemp()
+    if os.environ.get("PYTEST_XDIST_WORKER"):
+        shared = shared.parent
+    folder, answer_path = shared / "demo", shared / "demo.json"
+    duckdb_path = folder / "demo.duckdb"
+    with FileLock(str(shared / "demo.lock")):
+        if not answer_path.exists():
+            answer = run_buddy(
+                *("demo", "--json", "--folder", folder),
+                environment={
+                    "BUDDY_DUCKDB_PATH": str(duckdb_path),
+                    "BUDDY_PROJECT_DIR": str(REPOSITORY),
+                    "DBT_TARGET_PATH": str(folder / "target"),
+                    "DBT_LOG_PATH": str(folder / "logs"),
+                },
+            )
+            assert answer.exit_code == 0, answer.errors
+            answer_path.write_text(answer.output)
+    yield Demo(folder, duckdb_path, json.loads(answer_path.read_text()))

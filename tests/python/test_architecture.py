@@ -1,0 +1,111 @@
+"""The rules of the house, held by reading the files."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+from support import REPOSITORY
+
+MODELS = sorted((REPOSITORY / "models").rglob("*.sql"))
+MACROS = sorted((REPOSITORY / "macros").rglob("*.sql"))
+SOURCES = sorted((REPOSITORY / "src").rglob("*.py"))
+
+# Whatever only one of the two engines knows, or knows differently: such words stand in macros/cross_db only.
+DIALECT = re.compile(
+    r"""
+    target\.(type|name) | adapter\.type | duckdb__ | bigquery__
+    | \b(unix_date|date_diff|datediff|date_add|date_sub|dateadd|date_trunc|datetrunc|generate_date_array|generate_series
+    | json_value|json_query|json_extract\w*|parse_json|to_json|safe\.|safe_cast|try_cast|strptime
+    | parse_timestamp|parse_date
+    | timezone\(|at\ time\ zone|timestamp\(|datetime\(|unnest|struct|array_agg|list|strftime|format_date|epoch
+    | countif|count_if|max_by|arg_max|any_value|logical_or|bool_or|regexp_\w+|double|varchar|hugeint|bigint|string_agg
+    | current_date|current_timestamp|now\(|except\(|exclude|partition\ by\ date)\b
+    | ::
+    """,
+    re.VERBOSE | re.IGNORECASE,
+)
+STRINGS_AND_COMMENTS = re.compile(r"\{#.*?#\}|--[^\n]*|dbt\.safe_cast", re.DOTALL)
+
+
+def relative(path: Path) -> str:
+    return str(path.relative_to(REPOSITORY))
+
+
+@pytest.mark.parametrize("path", MODELS, ids=relative)
+def test_models_know_no_dialect(path: Path) -> None:
+    assert DIALECT.findall(STRINGS_AND_COMMENTS.sub("", path.read_text())) == []
+
+
+@pytest.mark.parametrize("path", [path for path in MACROS if path.parent.name != "cross_db"], ids=relative)
+def test_macros_outside_cross_db_know_no_dialect(path: Path) -> None:
+    assert DIALECT.findall(STRINGS_AND_COMMENTS.sub("", path.read_text())) == []
+
+
+@pytest.mark.parametrize("path", [path for path in MACROS if path.parent.name == "cross_db"], ids=relative)
+def test_each_cross_db_macro_is_one_verb_that_both_engines_speak(path: Path) -> None:
+    names = re.findall(r"\{%-?\s*macro\s+(\w+)", path.read_text())
+    assert names == [path.stem, f"bigquery__{path.stem}", f"duckdb__{path.stem}"]
+
+
+def test_the_dialect_guard_can_fail() -> None:
+    for sql in (
+        "date_trunc('week', d)",
+        "x::date",
+        "{% if target.type == 'duckdb' %}",
+        "current_date",
+        "try_cast(x as date)",
+    ):
+        assert DIALECT.search(sql), sql
+
+
+@pytest.mark.parametrize("path", MODELS, ids=relative)
+def test_only_staging_reads_sources_and_only_other_layers_read_models(path: Path) -> None:
+    text = path.read_text()
+    layer = path.relative_to(REPOSITORY / "models").parts[0]
+    assert ("source(" in text) == (layer == "staging")
+    assert ("ref(" in text) == (layer != "staging")
+    if layer == "staging":
+        assert not re.search(r"\bjoin\b", text)
+    assert text.rstrip().endswith("select * from final")
+
+
+@pytest.mark.parametrize("path", MODELS, ids=relative)
+def test_a_model_s_name_says_its_layer(path: Path) -> None:
+    layer, area = path.relative_to(REPOSITORY / "models").parts[:2]
+    prefix = {"staging": f"stg_{area}__", "intermediate": "int_", "marts": ("fct_", "dim_")}[layer]
+    assert path.stem.startswith(prefix)
+
+
+def model_descriptions() -> dict[str, str]:
+    found = {}
+    for path in (REPOSITORY / "models").rglob("_*__models.yml"):
+        for model in yaml.safe_load(path.read_text())["models"]:
+            found[model["name"]] = model["description"]
+            # Each folder's file describes the models beside it.
+            assert (path.parent / f"{model['name']}.sql").is_file()
+    return found
+
+
+def test_every_model_says_what_one_row_is() -> None:
+    descriptions = model_descriptions()
+    assert sorted(descriptions) == sorted(path.stem for path in MODELS)
+    assert [name for name, text in descriptions.items() if not text.strip().startswith("One row is")] == []
+
+
+@pytest.mark.parametrize("path", [path for path in SOURCES if "warehouse" not in path.parts], ids=relative)
+def test_only_the_warehouse_package_knows_a_database_client(path: Path) -> None:
+    assert not re.search(r"^\s*(import|from) (duckdb|google\.cloud|pyarrow)\b", path.read_text(), re.MULTILINE)
+
+
+def test_raw_tables_of_the_loader_and_of_dbt_are_the_same() -> None:
+    ddl = (REPOSITORY / "macros/cross_db/create_raw_table.sql").read_text()
+    of_dbt = re.search(r"macro duckdb__.*?\((.*?)\n\)", ddl[ddl.index("macro duckdb__") :], re.DOTALL)
+    loader = (REPOSITORY / "src/fitness_buddy/warehouse/duckdb.py").read_text()
+    of_loader = re.search(r"create table if not exists \{table\} \((.*?)\n\)", loader, re.DOTALL)
+    assert of_dbt
+    assert of_loader
+    columns = of_dbt[1].partition("(")[2] or of_dbt[1]
+    assert columns.split() == of_loader[1].split()

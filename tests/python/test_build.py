@@ -1,0 +1,189 @@
+"""dbt on DuckDB, as an analyst and as ``buddy build`` run it."""
+
+from __future__ import annotations
+
+import csv
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from support import REPOSITORY, Answer, Demo, run_buddy, run_dbt
+
+MARTS = {
+    "fct_activities": "athlete_id, activity_id",
+    "fct_daily_workouts": "athlete_id, activity_date, sport_family",
+    "fct_daily_steps": "athlete_id, steps_date",
+    "fct_meals": "athlete_id, meal_id",
+    "fct_daily_macros": "athlete_id, meal_date",
+    "fct_daily_health": "athlete_id, date_day",
+    "fct_source_coverage": "athlete_id, area, source",
+    "dim_athletes": "athlete_id",
+    "dim_gear": "athlete_id, gear_id",
+}
+
+
+def rows_of(sql: str, environment: dict[str, str] | None = None) -> list[dict[str, object]]:
+    rows = run_buddy("sql", sql, "--json", environment=environment).json["rows"]
+    assert isinstance(rows, list)
+    return rows
+
+
+def test_dbt_build_alone_works_on_a_warehouse_where_nothing_was_loaded() -> None:
+    built = run_dbt("build")
+    assert built.returncode == 0, built.stdout
+    assert "WARN=0 ERROR=0 SKIP=0" in built.stdout
+    for mart in MARTS:
+        assert rows_of(f"select count(*) as n from marts.{mart}") == [{"n": 0}]
+    raw = rows_of("select table_name from information_schema.tables where table_schema = 'raw' order by 1")
+    assert [row["table_name"] for row in raw] == [
+        "meals_entries",
+        "steps_daily",
+        "steps_intervals",
+        "strava_export_activities",
+        "strava_export_gear",
+    ]
+
+
+def test_schemas_of_a_developer_carry_their_prefix_and_raw_is_shared() -> None:
+    assert (
+        run_dbt("build", "--empty", "--select", "+dim_athletes", environment={"BUDDY_SCHEMA_PREFIX": "ada_"}).returncode
+        == 0
+    )
+    schemas = {row["s"] for row in rows_of("select distinct table_schema as s from information_schema.tables")}
+    assert schemas - {"main"} == {"raw", "ada_staging", "ada_intermediate", "ada_marts"}
+
+
+def test_the_demo_s_marts_hold_together(demo: Demo) -> None:
+    facts = demo.query(
+        """
+        select
+            (select count(*) from marts.fct_activities) as activities,
+            (select sum(activities) from marts.fct_daily_workouts) as workouts,
+            (select sum(activities) from marts.fct_daily_health) as health_activities,
+            (select sum(distance_m) from marts.fct_activities) as distance_m,
+            (select sum(distance_m) from marts.fct_daily_health) as health_distance_m,
+            (select sum(steps) from marts.fct_daily_steps) as steps,
+            (select sum(steps) from marts.fct_daily_health) as health_steps,
+            (select count(*) from marts.fct_meals) as meals,
+            (select sum(meals) from marts.fct_daily_health) as health_meals,
+            (select max(date_day) - min(date_day) + 1 from marts.fct_daily_health) as span_days,
+            (select count(*) from marts.fct_daily_health) as days,
+            (select max(date_day) from marts.fct_daily_health) as last_day
+        """
+    )[0]
+    assert facts["activities"] == facts["workouts"] == facts["health_activities"] == 533
+    assert facts["distance_m"] == pytest.approx(facts["health_distance_m"])
+    assert facts["steps"] == facts["health_steps"]
+    assert facts["meals"] == facts["health_meals"] == 430
+    assert facts["span_days"] == facts["days"]
+    assert facts["last_day"] == "2026-11-01"
+
+
+def test_the_demo_s_late_edits_won(demo: Demo) -> None:
+    corrected = demo.query(
+        "select activities.sport_type, count(*) as n from marts.fct_activities as activities "
+        "inner join raw.strava_export_activities as versions on versions.record_id = activities.activity_id "
+        "where versions.payload ->> 'activity_type' = 'Run' and activities.sport_type <> 'Run' group by 1"
+    )
+    assert corrected == [{"sport_type": "TrailRun", "n": 1}]
+    with (demo.folder / "steps_watch_corrections.csv").open(newline="") as stream:
+        corrections = {row["date"]: int(row["steps"]) for row in csv.DictReader(stream)}
+    days = ", ".join(f"date '{day}'" for day in corrections)
+    rows = demo.query(
+        "select steps_date, steps from intermediate.int_steps_by_source "
+        f"where step_source = 'watch' and steps_date in ({days})"
+    )
+    assert {row["steps_date"]: row["steps"] for row in rows} == corrections
+
+
+def test_the_demo_s_days_are_local_days(demo: Demo) -> None:
+    moved = demo.query(
+        "select count(*) as n from marts.fct_activities where cast(started_at as date) <> activity_date"
+    )[0]["n"]
+    assert moved == 6
+
+
+def test_a_goal_holds_from_its_day_on(demo: Demo) -> None:
+    goals = demo.query("select step_goal, min(date_day) as since from marts.fct_daily_health group by 1 order by 1")
+    assert goals == [{"step_goal": 8000, "since": "2024-11-02"}, {"step_goal": 10000, "since": "2026-01-01"}]
+
+
+def test_building_twice_gives_the_same_marts_and_an_earlier_day_gives_its_own(demo: Demo, tmp_path: Path) -> None:
+    copy = tmp_path / "copy.duckdb"
+    shutil.copy(demo.duckdb_path, copy)
+    environment = {"BUDDY_DUCKDB_PATH": str(copy)}
+
+    def fingerprint() -> dict[str, object]:
+        return {
+            mart: rows_of(f"select count(*) as n, sum(hash(m)) as h from marts.{mart} as m", environment)[0]
+            for mart in MARTS
+        }
+
+    before = fingerprint()
+    again = run_buddy("build", "--as-of", "2026-11-01", "--quiet", "--json", environment=environment)
+    assert again.exit_code == 0
+    assert fingerprint() == before
+    earlier = run_buddy("build", "--as-of", "2026-03-29", "--quiet", "--json", environment=environment)
+    assert earlier.exit_code == 0
+    for mart, day in (
+        ("fct_activities", "activity_date"),
+        ("fct_daily_health", "date_day"),
+        ("fct_meals", "meal_date"),
+    ):
+        later = rows_of(f"select count(*) as n from marts.{mart} where {day} > date '2026-03-29'", environment)
+        assert later == [{"n": 0}]
+    assert rows_of("select max(date_day) as d from marts.fct_daily_health", environment) == [{"d": "2026-03-29"}]
+
+
+def test_without_an_as_of_date_today_is_the_athlete_s_local_day(demo: Demo, tmp_path: Path) -> None:
+    from datetime import UTC, datetime
+    from zoneinfo import ZoneInfo
+
+    copy = tmp_path / "copy.duckdb"
+    shutil.copy(demo.duckdb_path, copy)
+    environment = {"BUDDY_DUCKDB_PATH": str(copy)}
+    before = datetime.now(UTC)
+    assert run_buddy("build", "--quiet", "--select", "+dim_athletes", environment=environment).exit_code == 0
+    days = {str(moment.astimezone(ZoneInfo("Europe/Berlin")).date()) for moment in (before, datetime.now(UTC))}
+    assert rows_of("select as_of_date from marts.dim_athletes", environment)[0]["as_of_date"] in days
+
+
+def test_docs_are_generated_as_one_file(demo: Demo, tmp_path: Path) -> None:
+    made = run_dbt(
+        "docs", "generate", "--static", "--target-path", str(tmp_path / "docs"), environment=demo.environment
+    )
+    assert made.returncode == 0, made.stdout
+    assert (tmp_path / "docs" / "static_index.html").stat().st_size > 1_000_000
+    manifest = json.loads((tmp_path / "docs" / "manifest.json").read_text())
+    columns = manifest["nodes"]["model.fitness_buddy.fct_activities"]["columns"]
+    assert [name for name, column in columns.items() if not column["description"]] == []
+
+
+def test_source_freshness_warns_and_never_fails(demo: Demo) -> None:
+    checked = run_dbt("source", "freshness", environment=demo.environment)
+    assert checked.returncode == 0, checked.stdout
+    assert "strava_export.activities" in checked.stdout
+
+
+def test_a_failed_data_test_fails_the_build_and_says_which(project: Path, buddy: Callable[..., Answer]) -> None:
+    (project / "seeds" / "distance_bands.csv").write_text(
+        "distance_band,distance_from_m,distance_to_m\n5k,5000,10000\n5k,6000,\n"
+    )
+    failed = buddy("build", "--quiet", "--json", "--select", "distance_bands")
+    assert failed.exit_code == 1
+    assert failed.json["status"] == "failed"
+    assert failed.json["statuses"] == {"success": 3, "pass": 2, "fail": 1}
+    assert "unique_key_distance_bands" in failed.errors
+
+
+def test_a_model_that_does_not_parse_fails_with_dbt_s_own_words(project: Path, buddy: Callable[..., Answer]) -> None:
+    (project / "models" / "marts" / "broken.sql").write_text("select {{ ref('nothing_of_this_name') }}")
+    failed = buddy("build", "--quiet", "--json")
+    assert failed.exit_code == 1
+    assert "nothing_of_this_name" in failed.json["error"]
+
+
+def test_profiles_are_the_project_s_own() -> None:
+    assert "password" not in (REPOSITORY / "profiles" / "profiles.yml").read_text()
