@@ -302,7 +302,7 @@ def sql(run: Run, statement: str, output_format: str) -> dict[str, Any]:
 
     rows = run.warehouse.query(sys.stdin.read() if statement == "-" else statement)
     if not run.as_json:
-        print_rows(rows, output_format, run.console)
+        print_rows(rows, output_format)
     return {"rows": rows}
 
 

@@ -68,7 +68,8 @@ class InputError(BuddyError):
         lines = [str(refusal) for refusal in self.refusals[: self.SHOWN]]
         if self.rows_refused > len(lines):
             lines.append(f"… and {self.rows_refused - len(lines)} more")
-        lines.append("Nothing was loaded.")
+        counted = f"Read {rows_read:,} rows, refused {self.rows_refused:,}. " if rows_read else ""
+        lines.append(f"{counted}Nothing was loaded.")
         super().__init__("\n".join(lines), details={"rows_read": rows_read, "rows_refused": self.rows_refused})
 
     @classmethod

@@ -14,8 +14,10 @@ from rich.table import Table
 
 from fitness_buddy.warehouse import Row
 
+_UNLIMITED = 100_000
 
-def print_rows(rows: Sequence[Row], output_format: str, console: Console) -> None:
+
+def print_rows(rows: Sequence[Row], output_format: str) -> None:
     """Print rows as ``table``, ``csv`` or ``json`` (an array of objects)."""
     if output_format == "json":
         click.echo(json.dumps(rows, ensure_ascii=False, default=str))
@@ -29,6 +31,6 @@ def print_rows(rows: Sequence[Row], output_format: str, console: Console) -> Non
         for row in rows:
             table.add_row(*("" if value is None else str(value) for value in row.values()))
         # A table that does not fit is scrolled or piped, not squeezed until it cannot be read.
-        console.print(table, width=max(console.width, Table.__rich_measure__(table, console, console.options).maximum))
+        Console(width=_UNLIMITED, highlight=False).print(table)
     else:
-        console.print("no rows")
+        click.echo("no rows")

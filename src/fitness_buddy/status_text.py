@@ -47,8 +47,6 @@ def _built(status: Status) -> Table:
         box=box.SIMPLE,
     )
     for row in status.sources:
-        days = row["observed_days"] + row["missing_days"]
-        missing = f"{row['missing_days']:,} of {days:,}"
-        cells = (row["area"], row["source"], f"{row['records']:,}", row["first_date"], row["last_date"], missing)
-        table.add_row(*map(str, cells))
+        cells = (row["area"], row["source"], f"{row['records']:,}", row["first_date"], row["last_date"])
+        table.add_row(*map(str, cells), f"{row['missing_days']:,}")
     return table

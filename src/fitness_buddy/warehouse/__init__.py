@@ -18,7 +18,7 @@ Row: TypeAlias = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class RawRow:
-    """One version of one record as it will stand in raw (see docs/reference/raw.md)."""
+    """One version of one record as it will stand in raw (see docs/raw.md)."""
 
     record_id: str
     payload: str
@@ -99,6 +99,9 @@ class Warehouse(Protocol):
 
 class NotBuiltError(BuddyError):
     """A table is asked for that no load or build has made yet."""
+
+    def __init__(self, problem: str) -> None:
+        super().__init__(f"{problem} (raw tables come with `buddy ingest`, all others with `buddy build`)")
 
 
 def connect(settings: Settings) -> Warehouse:
