@@ -159,7 +159,7 @@ class CsvRow:
 
 @contextmanager
 def open_csv(file: InputFile) -> Iterator[tuple[list[str], Iterator[CsvRow | Refusal]]]:
-    """The header and the rows of a comma-separated file; blank lines are passed over.
+    """The header and the rows of a comma-separated file; blank lines and rows of empty cells are passed over.
 
     Rows with another number of cells than the header come as refusals.
 
@@ -191,8 +191,8 @@ def _rows(file: InputFile, reader: Iterator[list[str]], width: int) -> Iterator[
             raise _csv_error(file, number + 1, error) from error
         if cells is None:
             return
-        if not cells:
-            continue
+        if not any(cell.strip() for cell in cells):
+            continue  # blank lines, and the empty rows that spreadsheets leave at the end
         number += 1
         if len(cells) != width:
             yield Refusal(file.label, number, None, f"expected {width} cells as in the header, found {len(cells)}")

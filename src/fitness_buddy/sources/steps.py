@@ -23,7 +23,7 @@ FORMAT_OPTIONS = ("csv", "json", "google-fit", "fitbit")
 
 # How a format is known, in the words in which a refusal lists what was looked for.
 LOOKED_FOR = (
-    "a CSV with the columns date,steps[,source]; "
+    "a comma-separated CSV with the columns date,steps[,source]; "
     'a JSON object or array of {"date", "steps"}; '
     "Google Fit's 'Daily activity metrics.csv' (Date, Step count); "
     "Fitbit's steps-YYYY-MM-DD.json, steps_YYYY-MM-DD.csv or an answer of its steps API"

@@ -84,6 +84,8 @@ _NUMBERS = {
     "average_heart_rate": "beats per minute",
     "calories": "kilocalories",
 }
+# Headers that stand twice and mean the same in both: the first copy helps out where the second is empty.
+_SAME_IN_BOTH_COPIES = ("elapsed_time", "max_heart_rate", "commute")
 _GEAR_FILES = {"bikes.csv": "bike", "shoes.csv": "shoe"}
 
 
@@ -98,7 +100,7 @@ def batches(bundle: Bundle, *, now: datetime) -> tuple[list[Batch], list[str]]:
     loads = [Batch(ACTIVITIES_TABLE, _activities(activities, now))]
     for name, gear_type in _GEAR_FILES.items():
         for file in bundle.files():
-            if file.path == activities.path.with_name(name):
+            if file.path == activities.path.with_name(name) and file.read_head(1):
                 with open_csv(file) as (header, _):
                     known = _gear_columns(header, gear_type)
                 if known is None:
@@ -196,6 +198,9 @@ def _activity(
         # An empty cell means "not recorded" in every column, so it is absent, as in the API's answers.
         if key is not None and cell.strip():
             payload[key] = cell.strip()
+    for name in _SAME_IN_BOTH_COPIES:
+        if name not in payload and f"{name}_display" in payload:
+            payload[name] = payload[f"{name}_display"]
     field = "activity_id"
     try:
         for field in ("activity_id", "activity_date", "activity_type", "elapsed_time"):
@@ -214,12 +219,26 @@ def _activity(
         if field in payload:
             payload[field] = number(payload[field], "metres", None)
         field = "commute"
-        commute = payload.pop("commute_display", None)
-        if (commute := payload.get("commute", commute)) is not None:
-            payload[field] = _truth(commute)
+        if field in payload:
+            payload[field] = _truth(payload[field])
+        field = "distance"
+        if "distance_m" not in payload and "distance_display" in payload:
+            payload["distance_km"] = _shown_distance_km(payload, columns.language, number)
     except ValueError as error:
         return Refusal(file.label, row.number, field.replace("_", " "), str(error))
     return Record(payload["activity_id"], payload)
+
+
+def _shown_distance_km(
+    payload: Mapping[str, Any], language: str, number: Callable[[str, str, float | None], str]
+) -> str:
+    """The display copy where the SI copy is empty; swims, and other languages, show units of their own."""
+    shown = payload["distance_display"]
+    if language != "en" or payload["activity_type"] == "Swim":
+        raise ValueError(
+            f"expected a distance in metres in the second copy of the column, found only {values.shown(shown)}"
+        )
+    return number(shown, _NUMBERS["distance_km"], 0.0)
 
 
 def _started_at(text: str, language: str, now: datetime) -> str:

@@ -24,7 +24,7 @@ log = logging.getLogger(__name__)
 # DuckDB lets one process write, and none read while it does. Everyone queues for this long before giving up.
 LOCK_TIMEOUT_S = 600.0
 _RETRY_S = 0.25
-_BATCH_ROWS = 50_000
+_BATCH_ROWS = 5_000
 # Never reach for the network to fetch an extension: everything used here is linked into the package.
 _OFFLINE = {"autoinstall_known_extensions": "false", "autoload_known_extensions": "false"}
 
@@ -43,10 +43,11 @@ _INCOMING_SCHEMA = pa.schema(
     [("ordinal", pa.int64()), ("record_id", pa.string()), ("payload", pa.string()), ("payload_hash", pa.string())]
 )
 # Last row of an id wins inside one load; against raw each id is new, changed, unchanged, or equal to an older version.
+# Payloads stay where they are until the insert: they are most of the bytes and none of the decision.
 _CLASSIFY = """
 create or replace temp table classified as
 with latest_incoming as (
-    select * from incoming
+    select ordinal, record_id, payload_hash from incoming
     qualify row_number() over (partition by record_id order by ordinal desc) = 1
 ),
 held as (
@@ -60,7 +61,7 @@ held as (
 held_ids as (select distinct record_id from held),
 held_versions as (select record_id, payload_hash, bool_or(is_current) as is_current from held group by all)
 select
-    latest_incoming.*,
+    latest_incoming.ordinal,
     case
         when held_ids.record_id is null then 'new'
         when held_versions.record_id is null then 'changed'
@@ -70,6 +71,13 @@ select
 from latest_incoming
 left join held_ids using (record_id)
 left join held_versions using (record_id, payload_hash)
+"""
+_APPEND = """
+insert into {table}
+select $athlete_id, record_id, payload::json, payload_hash, $loaded_at, $load_id
+from incoming
+inner join classified using (ordinal)
+where list_contains($appended, state)
 """
 
 
@@ -211,8 +219,7 @@ class _DuckDBLoad:
         run(_CLASSIFY.format(table=table), {"athlete_id": self._athlete_id})
         appended = ["new", "changed", *(["superseded"] if restate else [])]
         run(
-            f"insert into {table} select $athlete_id, record_id, payload::json, payload_hash, $loaded_at, $load_id "  # noqa: S608
-            "from classified where list_contains($appended, state) order by ordinal",
+            _APPEND.format(table=table),
             {
                 "athlete_id": self._athlete_id,
                 "loaded_at": self._loaded_at,

@@ -361,7 +361,9 @@ def test_every_cell_written_as_csv_is_read_as_it_was(rows: list[list[str]], quot
         path = write(Path(folder) / "table.csv", buffer.getvalue())
         with open_bundle(path) as bundle, open_csv(bundle.files()[0]) as (names, read):
             assert names == header
-            assert list(read) == [CsvRow(number, row) for number, row in enumerate(rows, start=1)]
+            # A row of empty cells is what a spreadsheet leaves at the end: no record.
+            told = [row for row in rows if any(cell.strip() for cell in row)]
+            assert list(read) == [CsvRow(number, row) for number, row in enumerate(told, start=1)]
 
 
 @settings(max_examples=60, deadline=None)

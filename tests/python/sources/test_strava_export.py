@@ -245,6 +245,54 @@ def test_gear_without_any_name_is_refused_with_the_activities(store: Store, fold
     assert "bikes.csv, row 2, name: expected a name" in message
 
 
+def test_an_empty_gear_file_is_as_good_as_none(store: Store, folder: Path) -> None:
+    export = export_with(folder, bikes="bikes.ok.csv")
+    (export / "shoes.csv").write_bytes(b"")
+    assert store.load("strava", export).tables[GEAR].new == 2
+
+
+# Copies that are empty ---------------------------------------------------------------------------------------------
+
+TWICE = ("Elapsed Time", "Distance", "Max Heart Rate", "Commute")
+WIDE_HEADER = (*ACTIVITY_HEADER, "Max Heart Rate", "Moving Time", *TWICE)
+
+
+def wide_csv(activity_type: str, first: tuple[str, str, str, str], second: tuple[str, str, str, str]) -> str:
+    elapsed, distance, max_heart_rate, commute = first
+    row = [
+        "1",
+        "May 29, 2022, 3:53:35 PM",
+        "Evening",
+        activity_type,
+        "",
+        elapsed,
+        distance,
+        commute,
+        "",
+        "activities/1.gpx",
+    ]
+    return csv_text(WIDE_HEADER, (*row, max_heart_rate, "1400", *second))
+
+
+def test_the_first_copy_helps_out_where_the_second_is_empty(store: Store, folder: Path) -> None:
+    export = write(folder / "activities.csv", wide_csv("Run", ("1428", "3.32", "171", "true"), ("", "", "", "")))
+    (payload,) = loaded(store, export).values()
+    assert metres(payload) == pytest.approx(3320)
+    assert (payload["elapsed_time"], payload["max_heart_rate"], payload["commute"]) == ("1428", "171", "true")
+
+
+def test_the_second_copy_wins_where_both_are_there(store: Store, folder: Path) -> None:
+    both = wide_csv("Run", ("1428", "3.32", "171", "true"), ("1429.0", "3322.9", "172.0", "0.0"))
+    (payload,) = loaded(store, write(folder / "activities.csv", both)).values()
+    assert metres(payload) == 3322.9
+    assert (payload["elapsed_time"], payload["max_heart_rate"], payload["commute"]) == ("1429.0", "172.0", "false")
+
+
+def test_a_swim_s_display_distance_is_in_another_unit_and_no_help(store: Store, folder: Path) -> None:
+    export = write(folder / "activities.csv", wide_csv("Swim", ("1428", "1,500", "", ""), ("1428", "", "", "")))
+    assert "row 1, distance: expected a distance in metres" in store.refusal("strava", export)
+
+
 # What cannot be told -----------------------------------------------------------------------------------------------
 
 
