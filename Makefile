@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint unit lock clean
+.PHONY: help demo test lint unit pictures lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:[^#]*## /\t/' | expand -t 12
@@ -26,6 +26,9 @@ unit: .venv/installed-dev ## every test, dbt's included
 .venv/installed-dev: requirements-dev.lock pyproject.toml scripts/install
 	scripts/install requirements-dev.lock
 	touch $@ .venv/installed
+
+pictures: .venv/installed-dev demo ## renew the README's pictures
+	.venv/bin/python scripts/take_pictures.py
 
 lock: ## renew both lock files from pyproject.toml
 	uv pip compile -q --universal --generate-hashes --no-header --no-annotate pyproject.toml -o requirements.lock

@@ -41,12 +41,14 @@ def _loaded(status: Status) -> Table:
 
 def _built(status: Status) -> Table:
     table = Table(
-        *("area", "source", "rows", "first day", "last day", "days without"),
-        title=f"Built as of {status.built_as_of}",
+        *("area", "source", "rows", "first day", "last day", "without", "last load"),
+        title=f"Built as of {status.built_as_of} (without: days without a record)",
         title_justify="left",
         box=box.SIMPLE,
+        pad_edge=False,
+        padding=(0, 1, 0, 0),
     )
     for row in status.sources:
         cells = (row["area"], row["source"], f"{row['records']:,}", row["first_date"], row["last_date"])
-        table.add_row(*map(str, cells), f"{row['missing_days']:,}")
+        table.add_row(*map(str, cells), f"{row['missing_days']:,}", f"{row['last_loaded_at']:%Y-%m-%d}")
     return table

@@ -75,8 +75,12 @@ def test_only_staging_reads_sources_and_only_other_layers_read_models(path: Path
 @pytest.mark.parametrize("path", MODELS, ids=relative)
 def test_a_model_s_name_says_its_layer(path: Path) -> None:
     layer, area = path.relative_to(REPOSITORY / "models").parts[:2]
-    prefix = {"staging": f"stg_{area}__", "intermediate": "int_", "marts": ("fct_", "dim_")}[layer]
-    assert path.stem.startswith(prefix)
+    prefixes: dict[str, str | tuple[str, ...]] = {
+        "staging": f"stg_{area}__",
+        "intermediate": "int_",
+        "marts": ("fct_", "dim_"),
+    }
+    assert path.stem.startswith(prefixes[layer])
 
 
 def model_descriptions() -> dict[str, str]:

@@ -61,7 +61,8 @@ TABLES = {
     ),
     "fct_daily_health": (
         "athlete_id string, date_day date, activities bigint, distance_m double, moving_time_s bigint, "
-        "step_goal bigint, has_steps boolean, has_meals boolean, active_streak_days bigint, step_goal_streak_days bigint"
+        "step_goal bigint, has_steps boolean, has_meals boolean, active_streak_days bigint, "
+        "step_goal_streak_days bigint"
     ),
     "fct_source_coverage": (
         "athlete_id string, source string, area string, records bigint, first_date date, last_date date, "
@@ -265,7 +266,9 @@ def believable_life(years: int = 2) -> Life:
             family = "winter" if day.month in (1, 2) and chance.random() < 0.6 else family
             kilometres = {"hike": 13, "ride": 48, "winter": 18}[family] * chance.uniform(0.7, 1.3)
             minutes = kilometres * {"hike": 15, "ride": 2.3, "winter": 4.4}[family]
-            life.workouts.append(Workout(day, family, kilometres * 1000, minutes, f"Saturday {family}", kilometres * 11))
+            life.workouts.append(
+                Workout(day, family, kilometres * 1000, minutes, f"Saturday {family}", kilometres * 11)
+            )
         if day.weekday() == 2 and chance.random() < 0.6:
             life.workouts.append(Workout(day, "swim", chance.randrange(1000, 2600, 50), 42, "Pool with Ana", 0))
         if day.weekday() == 0 and chance.random() < 0.65:
@@ -288,3 +291,326 @@ def believable_marts(folder: Path) -> Warehouse:
 
 def report_of(folder: Path, life: Life, day: date | None = None) -> Report:
     return load_report(write_marts(folder / "life.duckdb", life), SETTINGS, day)
+
+
+def day(month: int, number: int) -> date:
+    return date(2026, month, number)
+
+
+def small_life() -> Life:
+    """Two weeks to Wednesday 28 October 2026, small enough to count by hand."""
+    return Life(
+        workouts=[
+            Workout(day(10, 18), "run", 50_000, 300),  # the Sunday before both weeks
+            Workout(day(10, 19), "run", 10_000, 50, elevation_m=40),  # Monday of the week before
+            Workout(day(10, 21), "ride", 30_000, 60, elevation_m=100),  # Wednesday of the week before
+            Workout(day(10, 22), "run", 7_000, 35),  # Thursday: past the day of the week before
+            Workout(day(10, 26), "run", 5_000, 25, elevation_m=10),
+            Workout(day(10, 27), "run", 10_000, 60, elevation_m=60),
+            Workout(day(10, 28), "swim", 1_000, 20),
+            Workout(day(10, 28), "strength", 0, 45, name="Gym"),
+        ],
+        steps={day(10, 20): 4000, day(10, 21): 10_000, day(10, 26): 9000, day(10, 28): 6000},
+        meals=[
+            Eaten(day(10, 20), 100, 50, 0),  # 600 kcal
+            Eaten(day(10, 28), 100, 0, 0, hour=8),  # 400 kcal, all carbs
+            Eaten(day(10, 28), 0, 50, 200 / 9, hour=19),  # 400 kcal, half protein, half fat
+        ],
+        as_of=day(10, 28),
+        loaded_at=datetime(2026, 10, 27, 23, 30),  # noqa: DTZ001 - UTC; half past midnight on the 28th in Zurich
+    )
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory: pytest.TempPathFactory) -> Report:
+    return report_of(tmp_path_factory.mktemp("small"), small_life())
+
+
+@pytest.fixture(scope="module")
+def believable(tmp_path_factory: pytest.TempPathFactory) -> Report:
+    return load_report(believable_marts(tmp_path_factory.mktemp("believable")), SETTINGS, None)
+
+
+def printed(report: Report) -> str:
+    console = Console(file=io.StringIO(), width=80, no_color=True, force_terminal=False)
+    render_terminal(report, console)
+    assert isinstance(console.file, io.StringIO)
+    return console.file.getvalue()
+
+
+# Numbers -----------------------------------------------------------------------------------------------------------
+
+
+def test_without_a_day_the_report_is_of_the_as_of_day(small: Report) -> None:
+    assert (small.day, small.first_day, small.as_of_day) == (day(10, 28), day(10, 18), day(10, 28))
+
+
+def test_the_day(small: Report) -> None:
+    assert [(row.name, row.distance_m, row.moving_time_s) for row in small.sessions] == [
+        ("Session", 1000, 1200),
+        ("Gym", 0, 2700),
+    ]
+    assert small.sessions[0].speed_m_s == pytest.approx(1000 / 1200)
+    assert str(small.sessions[0].started_at) == "2026-10-28 07:30:00+01:00"
+    assert (small.steps_of_day.steps, small.steps_of_day.goal, small.steps_of_day.is_goal_met) == (6000, 8000, False)
+    assert small.macros_of_day is not None
+    assert small.macros_of_day.energy_kcal == pytest.approx(800)
+    assert small.macros_of_day.mean_of_meals is not None
+    assert dataclasses.astuple(small.macros_of_day.mean_of_meals) == pytest.approx((50, 25, 25))
+    assert len(small.meals) == 2
+
+
+def test_the_week_to_date_stands_against_the_same_weekdays(small: Report) -> None:
+    week, before = small.week, small.week_before
+    assert (week.first_day, week.last_day) == (day(10, 26), day(10, 28))
+    assert (before.first_day, before.last_day) == (day(10, 19), day(10, 21))
+    assert (week.activities, week.distance_m, week.moving_time_s, week.elevation_gain_m) == (4, 16_000, 9000, 70)
+    # Neither Sunday 18 nor Thursday 22 belongs to it.
+    assert (before.activities, before.distance_m, before.moving_time_s) == (2, 40_000, 6600)
+    assert [row.sport_family for row in week.sports] == ["run", "swim", "strength"]
+    run = week.sports[0]
+    # 15 km in 85 minutes; the mean of both runs' speeds would be 3.06 m/s.
+    assert run.speed_m_s == pytest.approx(15_000 / 5100)
+
+
+def test_steps_and_energy_are_averaged_over_recorded_days(small: Report) -> None:
+    week, before = small.week, small.week_before
+    assert (week.steps_total, week.steps_average, week.steps_days, week.step_goal_days) == (15_000, 7500, 2, 1)
+    assert (before.steps_total, before.steps_average) == (14_000, 7000)
+    assert week.energy_average_kcal == pytest.approx(800)
+    assert week.meal_days == 1
+    assert before.energy_average_kcal == 600
+
+
+def test_a_monday_has_a_week_of_one_day(tmp_path: Path) -> None:
+    report = report_of(tmp_path, small_life(), day(10, 26))
+    assert (report.week.first_day, report.week.last_day, report.week.distance_m) == (day(10, 26), day(10, 26), 5000)
+    assert (report.week_before.last_day, report.week_before.distance_m) == (day(10, 19), 10_000)
+
+
+def test_a_sunday_has_the_whole_week(tmp_path: Path) -> None:
+    report = report_of(tmp_path, small_life(), day(10, 25))
+    assert (report.week.first_day, report.week.distance_m, report.week_before.distance_m) == (
+        day(10, 19),
+        47_000,
+        50_000,
+    )
+
+
+def test_twelve_weeks_have_a_row_for_every_week_and_family(small: Report) -> None:
+    runs = [row for row in small.week_distances if row.sport_family == "run"]
+    assert [row.distance_m for row in runs] == [0] * 9 + [50_000, 17_000, 15_000]
+    assert [row.monday.weekday() for row in runs] == [0] * 12
+    assert len(small.week_distances) == 12 * 4
+
+
+def test_a_day_without_steps_is_not_a_day_of_zero_steps(small: Report) -> None:
+    by_day = {row.day: row for row in small.steps}
+    assert len(by_day) == 11
+    missing = by_day[day(10, 27)]
+    assert (missing.steps, missing.average_7d_observed, missing.goal) == (None, None, 8000)
+    observed = by_day[day(10, 26)]
+    assert observed.average_7d_observed == pytest.approx((4000 + 10_000 + 9000) / 3)
+    assert observed.average_7d_calendar == pytest.approx((4000 + 10_000 + 9000) / 7)
+
+
+def test_the_mean_of_macros_weighs_days_alike(small: Report) -> None:
+    # 20 October: 66.7/33.3/0 %, 28 October: 50/25/25 %.
+    assert small.macros_mean is not None
+    assert dataclasses.astuple(small.macros_mean) == pytest.approx((58.33, 29.17, 12.5), abs=0.01)
+    assert small.macros_target == MacroShares(50, 25, 25)
+
+
+def test_streaks_are_those_of_the_day(small: Report) -> None:
+    assert (small.streaks.active_days, small.streaks.step_goal_days) == (3, 0)
+
+
+def test_the_year_begins_with_the_first_record_or_52_weeks_before_the_week(small: Report, believable: Report) -> None:
+    assert (small.year[0].day, small.year[-1].day) == (day(10, 18), day(10, 28))
+    assert (believable.year[0].day, len(believable.year)) == (date(2025, 10, 27), 371)
+    assert len(believable.steps) == 90
+
+
+def test_the_report_goes_through_json_and_back(believable: Report) -> None:
+    plain = believable.to_dict()
+    assert json.loads(json.dumps(plain)) == plain
+    assert plain["day"] == "2026-11-01"
+    assert plain["week"]["distance_m"] == believable.week.distance_m
+    assert len(plain["year"]) == 371
+
+
+# What is missing -----------------------------------------------------------------------------------------------------
+
+
+def sentences(report: Report) -> list[str]:
+    return [notice.sentence for notice in report.notices]
+
+
+def test_gaps_of_the_last_seven_days_are_named(small: Report) -> None:
+    assert sentences(small) == [
+        "No steps on 5 of the last 7 days: Thu 22 Oct, Fri 23 Oct, Sat 24 Oct, Sun 25 Oct, Tue 27 Oct.",
+        "No meals on 6 of the last 7 days: Thu 22 Oct, Fri 23 Oct, Sat 24 Oct, Sun 25 Oct, Mon 26 Oct, Tue 27 Oct.",
+    ]
+
+
+def test_a_gap_counts_from_the_first_record_of_its_area(tmp_path: Path) -> None:
+    life = Life(workouts=[Workout(AS_OF, "run", 5000, 30)], steps={AS_OF - timedelta(days=2): 5000, AS_OF: 5000})
+    assert sentences(report_of(tmp_path, life)) == [
+        "No steps on 1 of the last 3 days: Sat 31 Oct.",
+        "No meals recorded up to this day.",
+    ]
+
+
+def test_only_the_day_itself_missing_is_said_as_yet(tmp_path: Path) -> None:
+    recent = [AS_OF - timedelta(days=number) for number in range(1, 8)]
+    life = Life([Workout(AS_OF, "run", 5000, 30)], dict.fromkeys(recent, 5000), [Eaten(AS_OF, 50, 20, 10)])
+    assert sentences(report_of(tmp_path, life)) == ["No steps for Sun 1 Nov yet."]
+
+
+def test_an_empty_day_is_said_once(tmp_path: Path) -> None:
+    recent = [AS_OF - timedelta(days=number) for number in range(1, 8)]
+    life = Life(
+        [Workout(recent[0], "run", 5000, 30)], dict.fromkeys(recent, 5000), [Eaten(d, 50, 20, 10) for d in recent]
+    )
+    assert sentences(report_of(tmp_path, life)) == ["Nothing recorded for Sunday 1 November 2026 yet."]
+
+
+def test_silence_and_old_files_are_said(tmp_path: Path) -> None:
+    old = AS_OF - timedelta(days=10)
+    life = Life(
+        [Workout(old, "run", 5000, 30)],
+        {old: 5000, AS_OF: 6000},
+        [Eaten(old, 50, 20, 10)],
+        loaded_at=datetime(2026, 10, 11, 8),  # noqa: DTZ001 - UTC
+    )
+    said = sentences(report_of(tmp_path, life))
+    assert "No activity since Thu 22 Oct (10 days)." in said
+    assert "No meals since Thu 22 Oct (10 days)." in said
+    assert "No activities loaded for 21 days (last from strava_export on Sun 11 Oct)." in said
+
+
+def test_old_files_say_nothing_about_a_past_day(tmp_path: Path) -> None:
+    life = dataclasses.replace(small_life(), loaded_at=datetime(2026, 9, 1))  # noqa: DTZ001 - UTC
+    assert not any("loaded for" in sentence for sentence in sentences(report_of(tmp_path, life, day(10, 27))))
+
+
+# Days and athletes that cannot be reported -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("outside", [day(10, 17), day(10, 29)])
+def test_a_day_outside_the_built_range_names_the_range(tmp_path: Path, outside: date) -> None:
+    with pytest.raises(BuddyError, match=f"no report for {outside}.*from 2026-10-18 to 2026-10-28"):
+        report_of(tmp_path, small_life(), outside)
+
+
+def test_an_athlete_without_anything_is_told_so(tmp_path: Path) -> None:
+    with pytest.raises(BuddyError, match=r"nothing to report.*'me'"):
+        report_of(tmp_path, Life())
+    other = dataclasses.replace(SETTINGS, athlete_id="ana")
+    with pytest.raises(BuddyError, match=r"nothing to report.*'ana'"):
+        load_report(write_marts(tmp_path / "other.duckdb", small_life()), other, None)
+
+
+# Other lives -------------------------------------------------------------------------------------------------------
+
+LIVES = {
+    "activities only": Life(workouts=[Workout(AS_OF - timedelta(days=number), "run", 8000, 45) for number in (0, 9)]),
+    "steps only": Life(steps={AS_OF - timedelta(days=number): 7000 + 100 * number for number in range(20)}),
+    "meals only": Life(meals=[Eaten(AS_OF - timedelta(days=number), 60, 30, 20) for number in range(5)]),
+    "one day": Life([Workout(AS_OF, "run", 8000, 45)], {AS_OF: 12_000}, [Eaten(AS_OF, 60, 30, 20)]),
+    "one step day": Life(steps={AS_OF: 0}),
+    "strength only": Life(workouts=[Workout(AS_OF, "strength", 0, 45)]),
+}
+DRAWN = {
+    "activities only": {"week-distance", "year", "coverage"},
+    "steps only": {"steps", "coverage"},
+    "meals only": {"macro-day", "macro-month", "coverage"},
+    "one day": set(charts.CHARTS),
+    "one step day": {"steps", "coverage"},
+    "strength only": {"year", "coverage"},
+}
+
+
+@pytest.mark.parametrize("name", LIVES)
+def test_a_section_without_data_says_so(tmp_path: Path, name: str) -> None:
+    report = report_of(tmp_path, LIVES[name])
+    page = render_html(report)
+    drawn = {chart for chart in charts.CHARTS if f'id="chart-{chart}"' in page}
+    assert drawn == DRAWN[name]
+    for area, sentence in (
+        (report.sessions, "No training recorded for this day."),
+        (report.meals, "No meals recorded for this day."),
+        (report.steps_of_day.steps is not None, "No steps recorded for this day"),
+    ):
+        assert (sentence in page) == (not area)
+    assert "What is missing" in printed(report)
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("name", charts.CHARTS)
+def test_a_chart_is_a_valid_specification_without_theme_or_width(
+    believable: Report, name: str, theme: charts.Theme
+) -> None:
+    chart = charts.CHARTS[name](believable)
+    assert chart is not None
+    spec = chart.to_dict()  # Altair checks it against the Vega-Lite schema
+    assert "width" not in spec
+    assert spec["description"]
+    assert charts.config(theme)["background"].startswith("#")
+
+
+def test_only_families_present_are_in_the_legend(small: Report) -> None:
+    chart = charts.week_distance_chart(small)
+    assert chart is not None
+    scale = chart.to_dict()["layer"][0]["encoding"]["color"]["scale"]
+    assert scale["domain"] == ["Run", "Ride", "Swim"]
+    assert scale["range"] == [charts.SPORT_COLOURS[family] for family in ("run", "ride", "swim")]
+
+
+# Text --------------------------------------------------------------------------------------------------------------
+
+
+def test_the_terminal_report_fits_80_columns_and_needs_no_colour(believable: Report) -> None:
+    lines = printed(believable).splitlines()
+    assert max(map(len, lines)) <= 80
+    assert any(re.search(r"Distance\s+22\.6 km\s+49\.9 km\s+▼ 55 %", line) for line in lines)
+
+
+def test_foreign_text_is_text_in_the_terminal(tmp_path: Path) -> None:
+    life = Life(workouts=[Workout(AS_OF, "run", 5000, 30, name="[red]Tempo[/red] \x1b[31m\nrun")])
+    output = printed(report_of(tmp_path, life))
+    assert "[red]Tempo[/red]" in output
+    assert "\x1b" not in output
+
+
+def test_foreign_text_is_text_on_the_page(tmp_path: Path) -> None:
+    life = Life([Workout(AS_OF, "run", 5000, 30, name=HOSTILE)], {}, [Eaten(AS_OF, 50, 20, 10, HOSTILE)])
+    page = render_html(report_of(tmp_path, life))
+    assert HOSTILE not in page
+    assert "<img" not in page.partition('<script type="module">')[0]
+    assert "&lt;/script&gt;&lt;script&gt;alert(1)" in page
+    assert page.count("</script>") == 2
+
+
+def test_the_page_is_small_enough_to_send(believable: Report) -> None:
+    assert len(render_html(believable).encode()) < 2_000_000
+
+
+@pytest.mark.parametrize(
+    ("now", "before", "words"),
+    [(12, 10, "▲ 20 %"), (5, 10, "▼ 50 %"), (10, 10, "= same"), (3, 0, "▲ new"), (0, 0, "–"), (None, 4, "–")],
+)
+def test_change_in_words(now: float | None, before: float | None, words: str) -> None:
+    assert change(now, before) == words
+
+
+@pytest.mark.parametrize(
+    ("family", "speed_m_s", "words"),
+    [("run", 1000 / 299.6, "5:00 /km"), ("swim", 1, "1:40 /100 m"), ("ride", 8, "28.8 km/h"), ("strength", 1, "")],
+)
+def test_effort_in_the_unit_of_the_sport(family: str, speed_m_s: float, words: str) -> None:
+    assert effort(family, speed_m_s) == words
+
+
+def test_durations_round_to_the_minute() -> None:
+    assert [duration(seconds) for seconds in (None, 0, 3599, 5400)] == ["–", "0:00 h", "1:00 h", "1:30 h"]

@@ -1,8 +1,8 @@
 """The charts of a report: each function turns a Report into one Vega-Lite chart, or into None when there is no data.
 
-Charts carry no width and no theme. Who shows them sets the width (``"container"`` on the page, pixels for a picture) and
-adds ``config(theme)``. Colours that mean something (a sport, a macro, a goal) are the same in both themes and have at
-least 2.6:1 contrast on either background; all that is neutral comes from the config by mark style or range name.
+Charts carry no width and no theme. Who shows them sets the width (``"container"`` on the page, pixels for a picture)
+and adds ``config(theme)``. Colours that mean something (a sport, a macro, a goal) are the same in both themes and have
+at least 2.6:1 contrast on either background; all that is neutral comes from the config by mark style or range name.
 Every row holds ready-made labels, so that tooltips read the same in every locale and timezone.
 """
 
@@ -11,15 +11,26 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from functools import partial
 from typing import Any, Literal, TypeAlias
 
 import altair as alt
 
 from fitness_buddy.reports import text
-from fitness_buddy.reports.data import AREAS, DAYS_OF_COVERAGE, SPORT_FAMILIES, ActiveDay, MacroShares, Report
+from fitness_buddy.reports.data import (
+    AREAS,
+    DAYS_OF_COVERAGE,
+    DAYS_OF_MACROS,
+    SPORT_FAMILIES,
+    WEEKS_OF_YEAR,
+    ActiveDay,
+    MacroShares,
+    Report,
+)
 
 Theme: TypeAlias = Literal["light", "dark"]
-Chart: TypeAlias = alt.Chart | alt.LayerChart
+Chart: TypeAlias = alt.TopLevelMixin
+Maker: TypeAlias = Callable[[Report], Chart | None]
 Values: TypeAlias = list[dict[str, Any]]
 
 # Chosen together: at least 6.8 apart (OKLab × 100) for each pair under protan, deutan and tritan simulation.
@@ -38,8 +49,8 @@ STEP_COLOURS = {
     "Goal met": "#128a66",
     "Below goal": "#93a1b5",
     "Goal": "#d9480f",
-    "7-day mean of days with steps": "#3b6fe0",
-    "7-day mean of all days": "#3b6fe0",
+    "7-day mean": "#3b6fe0",
+    "7-day mean, all days": "#b0489e",
 }
 ACTIVE_LEVELS = ("rest day", "under 30 min", "30–59 min", "60–119 min", "120 min and more")
 
@@ -107,15 +118,15 @@ def config(theme: Theme) -> dict[str, Any]:
             "offset": 10,
             "labelLimit": 0,
         },
-        "bar": {"cornerRadius": 0},
+        "rect": {"color": neutral.empty},
+        "text": {"color": neutral.text},
+        "rule": {"color": neutral.text},
         "range": {"ordinal": list(neutral.levels)},
         "style": {
             "gap": {"stroke": neutral.surface},
-            "empty": {"fill": neutral.empty},
-            "label": {"fill": neutral.text, "fontSize": 12},
-            "small-label": {"fill": neutral.muted, "fontSize": 12},
-            "big-label": {"fill": neutral.text, "fontSize": 24, "fontWeight": 600},
-            "mean": {"stroke": neutral.text, "strokeDash": [5, 4], "strokeWidth": 1.5},
+            "label": {"fontSize": 12},
+            "big-label": {"fontSize": 24, "fontWeight": 600},
+            "mean": {"strokeDash": [5, 4], "strokeWidth": 1.5},
         },
     }
 
@@ -163,10 +174,12 @@ def week_distance_chart(report: Report) -> Chart | None:
     return _titled(bars + totals, f"Distance per week by sport, last {_weeks(report)} weeks, in kilometres", 240)
 
 
-def year_chart(report: Report) -> Chart | None:
-    """A year of days, weeks across and weekdays down, by active minutes."""
+def year_chart(report: Report, weeks: int = WEEKS_OF_YEAR) -> Chart | None:
+    """The days of a year, or of fewer weeks for a narrow screen, weeks across and weekdays down, by active minutes."""
     if not any(row.activities for row in report.year):
         return None
+    mondays = _last_days(report, 7 * (weeks - 1) + report.day.weekday() + 1)[::7]
+    days = [row for row in report.year if row.day >= mondays[0]]
     values: Values = [
         {
             "week": _week_of(row).isoformat(),
@@ -177,11 +190,10 @@ def year_chart(report: Report) -> Chart | None:
             "distance_label": text.km(row.distance_m),
             "activities": row.activities,
         }
-        for row in report.year
+        for row in days
     ]
-    weeks = sorted({row["week"] for row in values})
-    # The column that holds the first of a month carries its name; the first column may not, it would be cut.
-    month_starts = [_week_of(row).isoformat() for row in report.year if row.day.day == 1]
+    # The week that holds the first of a month carries its name, and its Sunday lies in that month.
+    month_weeks = [monday.isoformat() for monday in mondays if date.fromordinal(monday.toordinal() + 6).day <= 7]
     chart = (
         alt.Chart(_data(values))
         .mark_rect(style="gap", strokeWidth=2, cornerRadius=4)
@@ -189,10 +201,10 @@ def year_chart(report: Report) -> Chart | None:
             x=alt.X(
                 "week:O",
                 title=None,
-                scale=alt.Scale(domain=weeks),
+                scale=alt.Scale(domain=[monday.isoformat() for monday in mondays]),
                 axis=alt.Axis(
                     orient="top",
-                    values=month_starts,
+                    values=month_weeks,
                     labelAngle=0,
                     labelAlign="left",
                     labelExpr="utcFormat(toDate(datum.value) + 6 * 86400000, '%b')",
@@ -216,7 +228,7 @@ def year_chart(report: Report) -> Chart | None:
             ),
         )
     )
-    return _titled(chart, "Active minutes of every day of the last year, weeks across and weekdays down", 170)
+    return _titled(chart, f"Active minutes of every day of the last {weeks} weeks, weeks across and weekdays down", 170)
 
 
 def steps_chart(report: Report) -> Chart | None:
@@ -267,8 +279,9 @@ def steps_chart(report: Report) -> Chart | None:
 
     def line_layer(series: str, **mark: Any) -> alt.Chart:
         # Round caps turn a run of a single day into a dot instead of nothing.
-        return (
-            alt.Chart(_data([row for row in lines if row["series"] == series]))
+        own = [row for row in lines if row["series"] == series]
+        layer: alt.Chart = (
+            alt.Chart(_data(own))
             .mark_line(strokeCap="round", **mark)
             .encode(
                 x=x,
@@ -277,6 +290,7 @@ def steps_chart(report: Report) -> Chart | None:
                 tooltip=_tooltip(Day="day_label", Line="series", Value="value_label"),
             )
         )
+        return layer
 
     layers = alt.layer(
         bar_layer,
@@ -316,7 +330,7 @@ def macro_day_chart(report: Report) -> Chart | None:
         )
     )
     energy = _text_at_centre(text.whole(macros.energy_kcal), style="big-label", dy=-4)
-    unit = _text_at_centre("kcal", style="small-label", dy=16)
+    unit = _text_at_centre("kcal", style="label", dy=16)
     return _titled(ring + energy + unit, f"Macro split of {text.full_day(report.day)}, percent of energy", 210)
 
 
@@ -343,7 +357,7 @@ def macro_month_chart(report: Report) -> Chart | None:
         alt.Chart(_data(values))
         .mark_bar(style="gap", strokeWidth=0.5, cornerRadius=2)
         .encode(
-            x=_day_axis(_last_days(report, 30)),
+            x=_day_axis(_last_days(report, DAYS_OF_MACROS)),
             y=alt.Y("pct:Q", title="% of energy", stack="zero", scale=alt.Scale(domain=[0, 100], clamp=True)),
             color=_colour("macro:N", {name.capitalize(): tone for name, tone in MACRO_COLOURS.items()}),
             order=alt.Order("order:Q"),
@@ -366,7 +380,10 @@ def coverage_chart(report: Report) -> Chart | None:
     """Which of the last 90 days holds anything, one strip per area that has a source."""
     areas = [area for area in AREAS if any(source.area == area for source in report.coverage)]
     days = _last_days(report, DAYS_OF_COVERAGE)
-    held = {row.day: {"activities": row.activities > 0, "steps": row.has_steps, "meals": row.has_meals} for row in report.year}
+    held = {
+        row.day: {"activities": row.activities > 0, "steps": row.has_steps, "meals": row.has_meals}
+        for row in report.year
+    }
     nothing = dict.fromkeys(AREAS, False)
     values: Values = [
         {
@@ -386,14 +403,14 @@ def coverage_chart(report: Report) -> Chart | None:
         y=alt.Y("area:N", sort=None, title=None),
         tooltip=_tooltip(Day="day_label", Area="area", State="held_label"),
     )
-    shape = {"strokeWidth": 1, "cornerRadius": 2, "height": {"band": 0.62}}
-    strips = base.mark_rect(style=["gap", "empty"], **shape) + base.transform_filter("datum.held").mark_rect(
-        style="gap", fill=STEP_COLOURS["Goal met"], **shape
+    shape: dict[str, Any] = {"cornerRadius": 2, "height": {"band": 0.62}}
+    strips = base.mark_rect(**shape) + base.transform_filter("datum.held").mark_rect(
+        fill=STEP_COLOURS["Goal met"], **shape
     )
     return _titled(strips, f"Days with data in the last {DAYS_OF_COVERAGE} days, by area", 40 * len(areas))
 
 
-CHARTS: Mapping[str, Callable[[Report], Chart | None]] = {
+CHARTS: Mapping[str, Maker] = {
     "week-distance": week_distance_chart,
     "year": year_chart,
     "steps": steps_chart,
@@ -401,18 +418,21 @@ CHARTS: Mapping[str, Callable[[Report], Chart | None]] = {
     "macro-month": macro_month_chart,
     "coverage": coverage_chart,
 }
+# What replaces a chart on a phone, where a year of cells would be too small to tell apart.
+NARROW_CHARTS: Mapping[str, Maker] = {"year": partial(year_chart, weeks=27)}
 
 
 # Their parts -----------------------------------------------------------------------------------------------------
 
 
 def _data(values: Values) -> alt.Data:
-    return alt.Data(values=values)
+    return alt.Data(values=values)  # type: ignore[no-untyped-call]
 
 
 def _titled(chart: Chart, description: str, height_px: int) -> Chart:
     """The description is what a screen reader says; headings belong to whoever shows the chart."""
-    return chart.properties(description=description, height=height_px)
+    titled: Chart = chart.properties(description=description, height=height_px)
+    return titled
 
 
 def _tooltip(**fields: str) -> list[alt.Tooltip]:
@@ -468,4 +488,5 @@ def _shares(shares: MacroShares) -> dict[str, float]:
 
 
 def _text_at_centre(words: str, **mark: Any) -> alt.Chart:
-    return alt.Chart(_data([{"words": words}])).mark_text(**mark).encode(text="words:N")
+    chart: alt.Chart = alt.Chart(_data([{"words": words}])).mark_text(**mark).encode(text="words:N")
+    return chart

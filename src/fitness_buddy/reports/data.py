@@ -542,7 +542,7 @@ _NOUNS = {"activities": "activity", "steps": "steps", "meals": "meals"}
 def find_notices(
     day: date, as_of_day: date, days: Sequence[ActiveDay], coverage: Sequence[Coverage]
 ) -> tuple[Notice, ...]:
-    """What the athlete might wonder about: areas without anything, gaps in the last 7 days, files not brought lately."""
+    """What the athlete might wonder about: areas without anything, gaps in the last 7 days, old loads."""
     held = {
         "activities": {row.day for row in days if row.activities},
         "steps": {row.day for row in days if row.has_steps},

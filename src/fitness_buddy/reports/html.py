@@ -6,6 +6,7 @@ import base64
 import hashlib
 import json
 from collections.abc import Mapping
+from dataclasses import astuple
 from functools import cache
 from typing import Any
 
@@ -16,12 +17,12 @@ from markupsafe import Markup
 
 from fitness_buddy import __version__
 from fitness_buddy.reports import charts, lines, text
-from fitness_buddy.reports.data import MacroShares, Report
+from fitness_buddy.reports.data import Report
 
 # Draws every chart, again when the theme or the breakpoint changes. `ast` lets the expressions run without eval, which
 # the page's Content-Security-Policy forbids.
 _DRAW = """
-const {specs, configs} = JSON.parse(document.getElementById('chart-data').textContent);
+const {specs, narrowSpecs, configs} = JSON.parse(document.getElementById('chart-data').textContent);
 const dark = matchMedia('(prefers-color-scheme: dark)');
 const narrow = matchMedia('(max-width: 640px)');
 let views = [];
@@ -31,10 +32,10 @@ async function draw() {
   const config = structuredClone(configs[theme]);
   if (narrow.matches) config.legend.columns = 2;
   for (const [name, spec] of Object.entries(specs)) {
+    const fitting = (narrow.matches && narrowSpecs[name]) || spec;
     const box = document.getElementById('chart-' + name);
     const options = {config, mode: 'vega-lite', renderer: 'svg', actions: false, ast: true, tooltip: {theme}};
-    views.push(await vegaEmbed(box, structuredClone(spec), options));
-    box.parentElement.scrollLeft = box.parentElement.scrollWidth;
+    views.push(await vegaEmbed(box, structuredClone(fitting), options));
   }
   document.documentElement.dataset.drawn = theme + (narrow.matches ? ' narrow' : ' wide');
 }
@@ -49,9 +50,10 @@ redraw();
 def render_html(report: Report) -> str:
     """The page as text, about 1 MB, nearly all of it the chart library."""
     script = _script()
-    drawn = {name: chart for name, make in charts.CHARTS.items() if (chart := make(report)) is not None}
+    specs = _specs(charts.CHARTS, report)
     page_data = {
-        "specs": {name: _spec(chart) for name, chart in drawn.items()},
+        "specs": specs,
+        "narrowSpecs": _specs(charts.NARROW_CHARTS, report),
         "configs": {"light": charts.config("light"), "dark": charts.config("dark")},
     }
     return (
@@ -59,36 +61,36 @@ def render_html(report: Report) -> str:
         .get_template("report.html.j2")
         .render(
             report=report,
-            drawn=set(drawn),
+            drawn=set(specs),
             chart_data=_inert_json(page_data),
             script=Markup(script),  # noqa: S704 - the library's own text, not the athlete's
             script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
             week_rows=lines.week_rows(report.week, report.week_before),
             macro_rows=_macro_rows(report),
-            colours={"sport": charts.SPORT_COLOURS, "macro": charts.MACRO_COLOURS},
+            sport_colours=charts.SPORT_COLOURS,
+            macro_colours=charts.MACRO_COLOURS,
             version=__version__,
         )
     )
 
 
-def _macro_rows(report: Report) -> list[dict[str, Any]]:
-    """One row per macro: grams and percent of the day, percent of the month and of the target."""
+def _macro_rows(report: Report) -> list[tuple[str, ...]]:
+    """(what, carbs, protein, fat): grams and percent of the day, percent of the month and of the target."""
     day = report.macros_of_day
+    grams = (day.carbs_g, day.protein_g, day.fat_g) if day else ()
+    shares = (
+        ("% of energy, mean of the day’s meals", day.mean_of_meals if day else None),
+        ("% of energy, the day’s totals", day.of_totals if day else None),
+        (f"% of energy, mean of {text.counted(len(report.macros), 'day')}", report.macros_mean),
+        ("% of energy, target", report.macros_target),
+    )
+    rows = [("Grams", grams), *((what, astuple(share)) for what, share in shares if share)]
+    return [(what, *(text.whole(value) for value in values)) for what, values in rows if values]
 
-    def percent(shares: MacroShares | None, name: str) -> str:
-        return text.percent(getattr(shares, f"{name}_pct") if shares else None)
 
-    return [
-        {
-            "name": name,
-            "grams": text.whole(getattr(day, f"{name}_g") if day else None),
-            "mean_of_meals": percent(day.mean_of_meals if day else None, name),
-            "of_totals": percent(day.of_totals if day else None, name),
-            "month": percent(report.macros_mean, name),
-            "target": percent(report.macros_target, name),
-        }
-        for name in charts.MACRO_COLOURS
-    ]
+def _specs(makers: Mapping[str, charts.Maker], report: Report) -> dict[str, dict[str, Any]]:
+    """The Vega-Lite specification of every chart that has data, by name."""
+    return {name: _spec(chart) for name, make in makers.items() if (chart := make(report)) is not None}
 
 
 def _spec(chart: charts.Chart) -> dict[str, Any]:
@@ -112,10 +114,10 @@ def _inert_json(data: Mapping[str, Any]) -> Markup:
 def _script() -> str:
     """Vega-Embed, Vega-Lite, Vega and the drawing code in one module; bundling takes a second."""
     version = ".".join(alt.SCHEMA_VERSION.removeprefix("v").split(".")[:2])
-    bundle: str = vl_convert.javascript_bundle(vl_version=version)
+    bundle: str = vl_convert.javascript_bundle(snippet=_DRAW, vl_version=version)
     if "</script" in bundle.lower() or "<!--" in bundle:
         raise AssertionError("the chart library would end its own script element")
-    return f"{bundle}\n{_DRAW}"
+    return bundle
 
 
 @cache

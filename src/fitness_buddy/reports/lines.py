@@ -55,7 +55,7 @@ def week_rows(week: PeriodTotals, before: PeriodTotals) -> list[tuple[str, str, 
         ("Activities", week.activities, before.activities, text.whole),
         ("Distance", week.distance_m, before.distance_m, text.km),
         *(
-            (f"– {family}", _distance_m(week, family), _distance_m(before, family), text.km)
+            (f"\u2003{family}", _distance_m(week, family), _distance_m(before, family), text.km)
             for family in SPORT_FAMILIES
         ),
         ("Moving time", week.moving_time_s, before.moving_time_s, text.duration),

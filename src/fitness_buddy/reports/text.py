@@ -7,7 +7,7 @@ from datetime import date
 
 NONE = "–"
 
-# Effort is told as athletes tell it: minutes per kilometre on foot, minutes per 100 m in water, km/h on wheels and snow.
+# Effort as athletes tell it: minutes per kilometre on foot, minutes per 100 m in water, km/h on wheels and snow.
 _PACE_UNITS_M = {"run": (1000, "/km"), "walk": (1000, "/km"), "hike": (1000, "/km"), "swim": (100, "/100 m")}
 _SPEED_FAMILIES = ("ride", "winter")
 

@@ -1,0 +1,35 @@
+"""Renew the README's pictures from the demo's report: `make pictures`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Literal
+
+from playwright.sync_api import sync_playwright
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(REPOSITORY / "tests" / "python"))
+
+from chromium import find_chromium  # noqa: E402
+
+REPORT = REPOSITORY / "data" / "demo" / "report.html"
+THEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
+
+
+def main() -> None:
+    """Picture the top of the report in both themes."""
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=find_chromium(), args=["--no-sandbox"])
+        for theme in THEMES:
+            page = browser.new_page(viewport={"width": 1160, "height": 1180}, color_scheme=theme)
+            page.goto(REPORT.as_uri())
+            # The table of the week is words: the picture shows the cards and, right below them, the charts.
+            page.evaluate("document.querySelector('section:has(table):not(:has(.chart))').remove()")
+            page.wait_for_timeout(1000)
+            page.screenshot(path=REPOSITORY / "docs" / "images" / f"report-{theme}.png")
+        browser.close()
+
+
+if __name__ == "__main__":
+    main()
