@@ -14,6 +14,7 @@ sys.path.insert(0, str(REPOSITORY / "tests" / "python"))
 from chromium import find_chromium  # noqa: E402
 
 REPORT = REPOSITORY / "data" / "demo" / "report.html"
+WIDTH_PX = 1160
 THEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
 
 
@@ -22,12 +23,19 @@ def main() -> None:
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=find_chromium(), args=["--no-sandbox"])
         for theme in THEMES:
-            page = browser.new_page(viewport={"width": 1160, "height": 1180}, color_scheme=theme)
+            page = browser.new_page(viewport={"width": WIDTH_PX, "height": 900}, color_scheme=theme)
             page.goto(REPORT.as_uri())
             # The table of the week is words: the picture shows the cards and, right below them, the charts.
             page.evaluate("document.querySelector('section:has(table):not(:has(.chart))').remove()")
             page.wait_for_timeout(1000)
-            page.screenshot(path=REPOSITORY / "docs" / "images" / f"report-{theme}.png")
+            height = page.evaluate(
+                "document.querySelector('section:has(#chart-steps)').getBoundingClientRect().bottom + 24"
+            )
+            page.screenshot(
+                path=REPOSITORY / "docs" / "images" / f"report-{theme}.png",
+                full_page=True,
+                clip={"x": 0, "y": 0, "width": WIDTH_PX, "height": height},
+            )
         browser.close()
 
 
