@@ -18,6 +18,7 @@ from datetime import time as clock_time
 from operator import methodcaller
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
 
 import click
 
@@ -252,7 +253,12 @@ def _build(run: Run, as_of: date | None, *, quiet: bool, dbt_options: tuple[str,
 @click.option("--html", "html_path", type=_PATH, help="Also write the report as one self-contained HTML file.")
 def report(run: Run, day: datetime | None, html_path: Path | None) -> dict[str, Any]:
     """The day, the week against the week before, streaks, and what is missing."""
-    return _report(run, day.date() if day else None, html_path)
+    answer = _report(run, day.date() if day else None, html_path)
+    built, timezone = date.fromisoformat(answer["report"]["as_of_day"]), ZoneInfo(answer["report"]["timezone"])
+    today = datetime.now(timezone).date()
+    if day is None and built < today:
+        run.say(f"Today is {today}: run `buddy build` to bring the marts up to it.")
+    return answer
 
 
 def _report(run: Run, day: date | None, html_path: Path | None) -> dict[str, Any]:
@@ -319,8 +325,6 @@ def sql(run: Run, statement: str, output_format: str) -> dict[str, Any]:
 @click.option("--valid-from", type=_DAY, help="First day they hold [the first time: since ever; later: today].")
 def init(run: Run, valid_from: datetime | None, **stated: Any) -> dict[str, Any]:
     """State your time zone, step goal, macro targets and heart rates; asks for what is not given as an option."""
-    from zoneinfo import ZoneInfo
-
     from fitness_buddy.athlete_settings import FILE_NAME, AthleteSettings, as_dict, current_settings, write_settings
 
     athlete_id, seeds_dir = run.settings.athlete_id, run.settings.seeds_dir

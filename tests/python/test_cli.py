@@ -293,6 +293,7 @@ class TestReport:
         answer = buddy("report", "--athlete", "demo", environment=demo.environment)
         assert answer.exit_code == 0
         assert "1 November 2026" in answer.output
+        assert "run `buddy build` to bring the marts up to it" in answer.output
         assert len(max(answer.output.splitlines(), key=len)) <= 80
 
     def test_a_past_day_is_reported_as_it_was(self, buddy: Buddy, demo: Demo) -> None:
@@ -307,7 +308,7 @@ class TestReport:
         for environment in (None, demo.environment):
             answer = buddy("report", environment=environment)
             assert answer.exit_code == 1
-            assert "build" in answer.errors
+            assert "`buddy build`" in answer.errors
             assert "Traceback" not in answer.errors
 
     def test_a_day_out_of_range_is_refused_with_the_range(self, buddy: Buddy, demo: Demo) -> None:

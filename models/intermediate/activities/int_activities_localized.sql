@@ -20,11 +20,7 @@ dated as (
         settings.timezone,
         {{ local_date('activities.started_at', 'settings.timezone') }} as activity_date
     from activities
-    inner join settings
-        on
-            activities.athlete_id = settings.athlete_id
-            and activities.started_at >= settings.valid_from_at
-            and activities.started_at < settings.valid_before_at
+    inner join settings on activities.athlete_id = settings.athlete_id and {{ in_force_at('activities.started_at') }}
 ),
 
 final as (

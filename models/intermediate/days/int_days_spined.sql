@@ -52,11 +52,7 @@ final as (
         settings.fat_target_pct,
         settings.macro_tolerance_pct
     from days
-    inner join settings
-        on
-            days.athlete_id = settings.athlete_id
-            and days.date_day >= settings.valid_from
-            and days.date_day < settings.valid_before
+    inner join settings on days.athlete_id = settings.athlete_id and {{ in_force_on('days.date_day') }}
 )
 
 select * from final

@@ -21,13 +21,7 @@ dated as (
     inner join settings
         on
             meals.athlete_id = settings.athlete_id
-            and (
-                (meals.eaten_at_utc >= settings.valid_from_at and meals.eaten_at_utc < settings.valid_before_at)
-                or (
-                    cast(meals.eaten_at_local as date) >= settings.valid_from
-                    and cast(meals.eaten_at_local as date) < settings.valid_before
-                )
-            )
+            and ({{ in_force_at('meals.eaten_at_utc') }} or {{ in_force_on('cast(meals.eaten_at_local as date)') }})
 ),
 
 final as (

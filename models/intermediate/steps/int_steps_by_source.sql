@@ -25,8 +25,7 @@ localized as (
     inner join settings
         on
             interval_counts.athlete_id = settings.athlete_id
-            and interval_counts.started_at >= settings.valid_from_at
-            and interval_counts.started_at < settings.valid_before_at
+            and {{ in_force_at('interval_counts.started_at') }}
 ),
 
 summed as (

@@ -1,11 +1,5 @@
 with source as (
-    select
-        athlete_id,
-        record_id,
-        payload,
-        loaded_at
-    from {{ source('meals', 'entries') }}
-    {{ latest_version() }}
+    {{ current_versions(source('meals', 'entries')) }}
 ),
 
 final as (

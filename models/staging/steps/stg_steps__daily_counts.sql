@@ -1,11 +1,5 @@
 with source as (
-    select
-        athlete_id,
-        record_id,
-        payload,
-        loaded_at
-    from {{ source('steps', 'daily') }}
-    {{ latest_version() }}
+    {{ current_versions(source('steps', 'daily')) }}
 ),
 
 final as (

@@ -1,11 +1,5 @@
 with source as (
-    select
-        athlete_id,
-        record_id,
-        payload,
-        loaded_at
-    from {{ source('strava_export', 'gear') }}
-    {{ latest_version() }}
+    {{ current_versions(source('strava_export', 'gear')) }}
 ),
 
 final as (

@@ -115,7 +115,7 @@ def config(theme: Theme) -> dict[str, Any]:
             "symbolSize": 110,
             "columnPadding": 14,
             "rowPadding": 4,
-            "offset": 10,
+            "offset": 18,  # room for a total on the highest bar
             "labelLimit": 0,
         },
         "rect": {"color": neutral.empty},

@@ -334,7 +334,7 @@ class _Marts:
         """The sentence for an athlete whom the marts do not know."""
         return (
             f"nothing to report: the marts in {self._schema!r} hold no activities, steps or meals of athlete "
-            f"{self._athlete_id!r}; load some first and build the marts again, or check the athlete's name"
+            f"{self._athlete_id!r}: load some with `buddy ingest`, then `buddy build`; or choose another with --athlete"
         )
 
     def _select(self, table: str, columns: str, condition: str = "", **parameters: date) -> list[Row]:

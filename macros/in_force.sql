@@ -1,0 +1,9 @@
+{#- For a join with the settings of an athlete (int_athlete_settings_ranged, named `settings`): those in force at an
+    instant, or on a local day. -#}
+{% macro in_force_at(instant) -%}
+({{ instant }} >= settings.valid_from_at and {{ instant }} < settings.valid_before_at)
+{%- endmacro %}
+
+{% macro in_force_on(day) -%}
+({{ day }} >= settings.valid_from and {{ day }} < settings.valid_before)
+{%- endmacro %}

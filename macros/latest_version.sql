@@ -1,4 +1,0 @@
-{% macro latest_version() -%}
-{#- The one place that says which of a record's versions is current: the last one loaded. -#}
-qualify row_number() over (partition by athlete_id, record_id order by loaded_at desc, load_id desc) = 1
-{%- endmacro %}
