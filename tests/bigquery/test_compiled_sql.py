@@ -13,8 +13,9 @@ from support import REPOSITORY, run_dbt
 def target(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("bigquery")
     compiled = run_dbt(
-        *("compile", "--no-introspect", "--no-populate-cache", "--target-path", str(folder)),
-        environment={"DBT_PROFILES_DIR": str(REPOSITORY / "tests/bigquery/profiles"), "DBT_LOG_PATH": str(folder)},
+        *("compile", "--target", "bigquery_emulator", "--no-introspect", "--no-populate-cache"),
+        *("--target-path", str(folder)),
+        environment={"DBT_LOG_PATH": str(folder)},
     )
     assert compiled.returncode == 0, compiled.stdout
     return folder
