@@ -30,7 +30,7 @@ unit: .venv/installed-dev ## every test, dbt's included
 pictures: .venv/installed-dev demo ## renew the README's pictures
 	.venv/bin/python scripts/take_pictures.py
 
-lock: ## renew both lock files from pyproject.toml
+lock: ## renew both lock files from pyproject.toml (needs uv)
 	uv pip compile -q --universal --generate-hashes --no-header --no-annotate pyproject.toml -o requirements.lock
 	uv pip compile -q --universal --generate-hashes --no-header --no-annotate --extra dev -c requirements.lock \
 		pyproject.toml -o requirements-dev.lock

@@ -76,7 +76,7 @@ def _command(
         def call(athlete: str | None, target: str | None, as_json: bool, **options: Any) -> None:
             logging.basicConfig(stream=sys.stderr, format="%(message)s")
             started = time.monotonic()
-            answer: dict[str, Any] = {"command": click.get_current_context().info_name}
+            answer: dict[str, Any] = {"command": click.get_current_context().command_path.partition(" ")[2]}
             exit_code = EXIT_DONE
             try:
                 settings = load_settings(target=target, athlete_id=athlete, default_athlete_id=default_athlete)
@@ -366,6 +366,8 @@ def demo(run: Run, folder: Path | None, open_report: bool | None) -> dict[str, A
             "Give the demo a file of its own: BUDDY_DUCKDB_PATH=data/demo.duckdb buddy demo"
         )
     folder = folder or run.settings.project_dir / "data" / "demo"
+    if folder.is_relative_to(Path.cwd()):
+        folder = folder.relative_to(Path.cwd())
     files = write_demo_files(folder)
     run.say(f"The files of a synthetic athlete, as of {DEMO_AS_OF}, are in {folder}. From here on as with your own:\n")
 

@@ -65,7 +65,7 @@ def test_counts_are_told_and_a_second_load_says_that_it_adds_nothing(buddy: Budd
         "unchanged": 1,
         "refused": 0,
     }
-    assert third["status"] == "done"
+    assert (third["command"], third["status"]) == ("ingest steps", "done")
     assert third["athlete_id"] == "me"
 
 

@@ -175,6 +175,24 @@ def test_raw_is_a_set_of_versions_and_only_grows(tmp_path: Path, loads: Sequence
     path.unlink(missing_ok=True)
 
 
+def test_memory_does_not_grow_with_the_file(warehouse: Warehouse) -> None:
+    """300 MB of payloads, in a process of its own: they go through memory, not into it."""
+    program = (
+        "import resource, sys\n"
+        "from datetime import UTC, datetime\n"
+        "from fitness_buddy.landing import Batch, Record, land\n"
+        "from fitness_buddy.settings import load_settings\n"
+        "from fitness_buddy.warehouse import connect\n"
+        "records = (Record(str(n), {'value': n, 'text': str(n % 10) * 2000}) for n in range(150_000))\n"
+        f"land(connect(load_settings()), 'me', [Batch('{TABLE}', records)], now=datetime.now(UTC))\n"
+        "unit = 1 << 20 if sys.platform == 'darwin' else 1 << 10\n"
+        "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // unit)\n"
+    )
+    told = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=120)
+    assert int(told.stdout) < 550
+    assert versions(warehouse) == 150_000
+
+
 def test_two_loads_at_once_queue_and_both_are_kept(warehouse: Warehouse) -> None:
     """Two processes, one DuckDB file: the second waits for the first instead of failing."""
     program = (

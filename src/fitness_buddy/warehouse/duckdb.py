@@ -39,6 +39,9 @@ create table if not exists {table} (
     load_id varchar not null
 )
 """
+# A load spills to disk instead of growing with the file (measured: 400 MB at 160 MB and at 320 MB of CSV alike, instead
+# of 1.4 GB and more); the order of rows in raw means nothing.
+_LOAD_SETTINGS = "set memory_limit = '200MB'; set preserve_insertion_order = false"
 _INCOMING_SCHEMA = pa.schema(
     [("ordinal", pa.int64()), ("record_id", pa.string()), ("payload", pa.string()), ("payload_hash", pa.string())]
 )
@@ -115,6 +118,7 @@ class DuckDBWarehouse:
     @contextmanager
     def load(self, athlete_id: str, load_id: str, loaded_at: datetime) -> Iterator[_DuckDBLoad]:
         with self.exclusive(), self._connection(read_only=False) as connection:
+            connection.execute(_LOAD_SETTINGS)
             connection.execute("begin transaction")
             connection.execute(f"create schema if not exists {self._raw_schema}")
             try:
@@ -251,9 +255,8 @@ class _DuckDBLoad:
                 [row.payload for row in batch],
                 [row.payload_hash for row in batch],
             ]
-            self._connection.register("batch", pa.table(columns, schema=_INCOMING_SCHEMA))
-            self._connection.execute("insert into incoming select * from batch")
-            self._connection.unregister("batch")
+            # Not register(): inside a transaction that keeps every batch alive until the commit.
+            self._connection.from_arrow(pa.table(columns, schema=_INCOMING_SCHEMA)).insert_into("incoming")
             read += len(batch)
         return read
 
