@@ -92,6 +92,10 @@ class Bundle:
     def is_archive(self) -> bool:
         return self._archive is not None
 
+    @property
+    def is_single_file(self) -> bool:
+        return not self.is_archive and self.path.is_file()
+
     def files(self) -> list[InputFile]:
         if self._archive is not None:
             paths = [path for path, _ in self._members]
@@ -102,6 +106,12 @@ class Bundle:
         # A Mac adds shadow files to its archives.
         paths = [path for path in paths if "__MACOSX" not in path.parts and not path.name.startswith(".")]
         return [InputFile(path, f"{self.path}/{path}", self) for path in sorted(paths)]
+
+    def data_files(self) -> list[InputFile]:
+        """The CSV and JSON files by their names; a single file counts whatever it is called."""
+        if self.is_single_file:
+            return self.files()
+        return [file for file in self.files() if file.path.suffix.lower() in {".csv", ".json"}]
 
     @contextmanager
     def open_bytes(self, path: PurePosixPath) -> Iterator[IO[bytes]]:

@@ -33,7 +33,7 @@ def batches(bundle: Bundle, *, now: datetime) -> list[Batch]:
     Raises:
         InputError: it has none.
     """
-    files = [file for file in bundle.files() if file.path.suffix.lower() in {".csv", ".json"}]
+    files = bundle.data_files()
     if not files:
         raise InputError.whole_file(str(bundle.path), "expected a CSV or JSON file of meals, found neither")
     return [Batch(TABLE, (record for file in files for record in _read(file, now)))]

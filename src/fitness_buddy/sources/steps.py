@@ -73,7 +73,7 @@ def batches(bundle: Bundle, *, file_format: str, source: str | None, now: dateti
     Raises:
         InputError: no file of the bundle is of the format, or of any known one.
     """
-    files = [file for file in bundle.files() if file.path.suffix.lower() in {".csv", ".json"}]
+    files = bundle.data_files()
     # The takeout's other files repeat the same steps by interval: never both.
     daily = {file.path.parent for file in files if file.name == _GOOGLE_FIT_DAILY}
     files = [file for file in files if not (file.path.parent in daily and _GOOGLE_FIT_INTERVALS.fullmatch(file.name))]

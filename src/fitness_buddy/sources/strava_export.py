@@ -119,10 +119,8 @@ def _merged(loads: list[Batch]) -> list[Batch]:
 
 
 def _activities_file(bundle: Bundle) -> InputFile:
-    if bundle.path.is_file():
-        files = bundle.files()
-        if len(files) == 1 and files[0].path.suffix.lower() == ".csv":
-            return files[0]
+    if bundle.is_single_file:
+        return bundle.files()[0]
     found = [file for file in bundle.files() if file.name == "activities.csv"]
     if not found:
         raise InputError.whole_file(str(bundle.path), "expected a Strava export, found no activities.csv in it")

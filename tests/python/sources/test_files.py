@@ -213,6 +213,13 @@ def test_a_link_to_nowhere_is_told(store: Store, source: str, tmp_path: Path) ->
     assert "no such file or folder" in store.refusal(source, tmp_path / "link.csv")
 
 
+@pytest.mark.parametrize("name", ["upload", "kestra_17.tmp", "steps.csv.download"])
+def test_a_single_file_is_read_whatever_it_is_called(store: Store, tmp_path: Path, name: str) -> None:
+    assert store.load("steps", write(tmp_path / name, steps_csv({}))).total("new") == 1
+    assert store.load("meals", write(tmp_path / name, meals_csv({}))).total("new") == 1
+    assert store.load("strava", write(tmp_path / name, activities_csv({}))).total("new") == 1
+
+
 @pytest.mark.parametrize("names", [[], ["photo.png"], ["notes.txt", "photo.png"], [".hidden.csv"]], ids=str)
 @pytest.mark.parametrize("zipped", [False, True], ids=["folder", "zip"])
 def test_a_bundle_without_a_known_file_is_refused(
