@@ -194,7 +194,7 @@ def test_two_activities_files_are_refused_by_name(store: Store, tmp_path: Path) 
 
 def test_a_zip_without_activities_is_refused(store: Store, tmp_path: Path) -> None:
     message = store.refusal("strava", write_zip(tmp_path / "other.zip", [("photos/1.jpg", b""), ("bikes.csv", "")]))
-    assert "headers not known: expected a Strava export" in message
+    assert "found no activities.csv" in message
 
 
 def test_another_single_file_is_refused(store: Store, tmp_path: Path) -> None:
