@@ -29,6 +29,7 @@ from fitness_buddy.settings import Settings, load_settings
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from fitness_buddy.ingest import Ingest
     from fitness_buddy.landing import Landing
     from fitness_buddy.warehouse import Warehouse
 
@@ -136,11 +137,7 @@ def _restate(function: Callable[..., Any]) -> Callable[..., Any]:
 @_restate
 def ingest_strava_export(run: Run, path: Path, restate: bool) -> dict[str, Any]:
     """Load a Strava bulk export: the zip, its unpacked folder, or its activities.csv."""
-    from fitness_buddy.ingest import Ingest
-
-    with _progress(run, path.name) as on_row:
-        landing = Ingest(run.warehouse, run.settings.athlete_id, restate, on_row=on_row).strava_export(path)
-    return _tell_landing(run, path, landing)
+    return _load(run, path, methodcaller("strava_export", path), restate=restate)
 
 
 @_command(ingest, "steps")
@@ -157,12 +154,7 @@ def ingest_strava_export(run: Run, path: Path, restate: bool) -> dict[str, Any]:
 @_restate
 def ingest_steps(run: Run, path: Path, source: str | None, file_format: str, restate: bool) -> dict[str, Any]:
     """Load step counts: a CSV (date,steps[,source]) or JSON, a Google Fit or Fitbit takeout; file, folder or zip."""
-    from fitness_buddy.ingest import Ingest
-
-    with _progress(run, path.name) as on_row:
-        load = Ingest(run.warehouse, run.settings.athlete_id, restate, on_row=on_row)
-        landing = load.steps(path, source=source, file_format=file_format)
-    return _tell_landing(run, path, landing)
+    return _load(run, path, methodcaller("steps", path, source=source, file_format=file_format), restate=restate)
 
 
 @_command(ingest, "meals")
@@ -170,10 +162,23 @@ def ingest_steps(run: Run, path: Path, source: str | None, file_format: str, res
 @_restate
 def ingest_meals(run: Run, path: Path, restate: bool) -> dict[str, Any]:
     """Load meals: a CSV (eaten_at,description,carbs_g,protein_g,fat_g[,energy_kcal,alcohol_g]) or JSON of estimates."""
+    return _load(run, path, methodcaller("meals", path), restate=restate)
+
+
+def _load(
+    run: Run,
+    path: Path,
+    ingest_path: Callable[[Ingest], Landing],
+    *,
+    restate: bool = False,
+    now: datetime | None = None,
+) -> dict[str, Any]:
     from fitness_buddy.ingest import Ingest
 
     with _progress(run, path.name) as on_row:
-        landing = Ingest(run.warehouse, run.settings.athlete_id, restate, on_row=on_row).meals(path)
+        landing = ingest_path(
+            Ingest(run.warehouse, run.settings.athlete_id, restate, now=now or datetime.now(UTC), on_row=on_row)
+        )
     return _tell_landing(run, path, landing)
 
 
@@ -356,7 +361,6 @@ def init(run: Run, valid_from: datetime | None, **stated: Any) -> dict[str, Any]
 def demo(run: Run, folder: Path | None, open_report: bool | None) -> dict[str, Any]:
     """A synthetic athlete's two years, from their files to the report, with the commands above."""
     from fitness_buddy.demo import DEMO_AS_OF, write_demo_files
-    from fitness_buddy.ingest import Ingest
 
     athlete_id = run.settings.athlete_id
     others = [other for other in run.warehouse.raw_athlete_ids() if other != athlete_id]
@@ -378,7 +382,7 @@ def demo(run: Run, folder: Path | None, open_report: bool | None) -> dict[str, A
 
     def load(path: Path, words: str, ingest_path: Callable[[Ingest], Landing]) -> None:
         _show(run, f"ingest {words}")
-        loads.append(_tell_landing(run, path, ingest_path(Ingest(run.warehouse, athlete_id, now=next(ticks)))))
+        loads.append(_load(run, path, ingest_path, now=next(ticks)))
 
     for path in files.strava_exports:
         load(path, f"strava-export {path}", methodcaller("strava_export", path))
