@@ -1,6 +1,13 @@
-{#- Atwater factors, kcal per gram (docs: energy_kcal). -#}
+{#- The energy of one nutrient by its Atwater factor, kcal per gram (docs: energy_kcal). -#}
+{% macro nutrient_kcal(nutrient, grams) -%}
+{{ {'carbs': 4, 'protein': 4, 'fat': 9, 'alcohol': 7}[nutrient] }} * {{ grams }}
+{%- endmacro %}
+
 {% macro energy_kcal(carbs_g, protein_g, fat_g, alcohol_g) -%}
-(4 * {{ carbs_g }} + 4 * {{ protein_g }} + 9 * {{ fat_g }} + 7 * {{ alcohol_g }})
+(
+    {{ nutrient_kcal('carbs', carbs_g) }} + {{ nutrient_kcal('protein', protein_g) }}
+    + {{ nutrient_kcal('fat', fat_g) }} + {{ nutrient_kcal('alcohol', alcohol_g) }}
+)
 {%- endmacro %}
 
 {#- A share in percent; null where the whole is zero. -#}

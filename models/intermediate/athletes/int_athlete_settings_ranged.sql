@@ -13,7 +13,6 @@ athletes_with_own as (
 applied as (
     select
         athletes.athlete_id,
-        athletes.last_loaded_at,
         settings.athlete_id = athletes.athlete_id as is_own,
         settings.timezone,
         settings.step_goal,
@@ -53,7 +52,6 @@ final as (
             {{ utc_from_local('valid_before', 'timezone') }}
         ) as valid_before_at,
         is_own,
-        last_loaded_at,
         timezone,
         step_goal,
         carbs_target_pct,

@@ -2,6 +2,10 @@ with settings as (
     select * from {{ ref('int_athlete_settings_ranged') }}
 ),
 
+athletes as (
+    select * from {{ ref('int_athletes_loaded') }}
+),
+
 dated as (
     select
         *,
@@ -11,23 +15,24 @@ dated as (
 
 final as (
     select
-        athlete_id,
-        timezone,
-        as_of_date,
-        is_own as has_own_settings,
-        last_loaded_at,
-        step_goal,
-        carbs_target_pct,
-        protein_target_pct,
-        fat_target_pct,
-        macro_tolerance_pct,
-        resting_heartrate_bpm,
-        max_heartrate_bpm,
-        sex
+        dated.athlete_id,
+        dated.timezone,
+        dated.as_of_date,
+        dated.is_own as has_own_settings,
+        athletes.last_loaded_at,
+        dated.step_goal,
+        dated.carbs_target_pct,
+        dated.protein_target_pct,
+        dated.fat_target_pct,
+        dated.macro_tolerance_pct,
+        dated.resting_heartrate_bpm,
+        dated.max_heartrate_bpm,
+        dated.sex
     from dated
-    where as_of_date >= valid_from and as_of_date < valid_before
+    inner join athletes on dated.athlete_id = athletes.athlete_id
+    where dated.as_of_date >= dated.valid_from and dated.as_of_date < dated.valid_before
     -- a move between time zones on the very day could leave two answers: the later statement counts
-    qualify row_number() over (partition by athlete_id order by valid_from desc) = 1
+    qualify row_number() over (partition by dated.athlete_id order by dated.valid_from desc) = 1
 )
 
 select * from final

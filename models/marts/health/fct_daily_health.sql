@@ -84,12 +84,14 @@ final as (
         has_steps,
         has_meals,
         -- a streak is alive until a whole day has passed without its next link
-        greatest(active_run_days, coalesce(lag(active_run_days) over by_day, 0) * cast(activities = 0 as int64))
-            as active_streak_days,
-        greatest(
-            step_goal_run_days,
-            coalesce(lag(step_goal_run_days) over by_day, 0) * cast(not coalesce(is_step_goal_met, false) as int64)
-        ) as step_goal_streak_days
+        case
+            when active_run_days > 0 then active_run_days
+            else coalesce(lag(active_run_days) over by_day, 0)
+        end as active_streak_days,
+        case
+            when step_goal_run_days > 0 then step_goal_run_days
+            else coalesce(lag(step_goal_run_days) over by_day, 0)
+        end as step_goal_streak_days
     from streaks
     window by_day as (partition by athlete_id order by day_number)
 )
