@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import csv
 import tempfile
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, fields
 from datetime import date
 from pathlib import Path
-from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from fitness_buddy.errors import BuddyError, UsageError
@@ -85,7 +84,7 @@ def write_settings(
     stated = {
         "athlete_id": athlete_id,
         "valid_from": valid_from.isoformat(),
-        **{name: _plain(value) for name, value in as_dict(settings).items()},
+        **{name: _plain(value) for name, value in asdict(settings).items()},
     }
     kept = [row for row in rows if (row["athlete_id"], row["valid_from"]) != (athlete_id, stated["valid_from"])]
     # A reader (dbt, another command) sees the old file or the new one, never half of one.
@@ -116,8 +115,3 @@ def _read(path: Path) -> list[dict[str, str]]:
 
 def _plain(value: object) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value)
-
-
-def as_dict(settings: AthleteSettings) -> dict[str, Any]:
-    """The settings by name."""
-    return {field.name: getattr(settings, field.name) for field in fields(AthleteSettings)}

@@ -13,6 +13,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from datetime import UTC, date, datetime, timedelta
 from datetime import time as clock_time
 from operator import methodcaller
@@ -36,6 +37,8 @@ if TYPE_CHECKING:
 DEMO_ATHLETE_ID = "demo"
 _DAY = click.DateTime(formats=["%Y-%m-%d"])
 _PATH = click.Path(path_type=Path)
+# "auto" and sources.steps.FORMAT_OPTIONS, which the help would have to import (a test holds them together).
+STEPS_FORMATS = ("auto", "csv", "json", "google-fit", "fitbit")
 
 
 class Run:
@@ -146,7 +149,7 @@ def ingest_strava_export(run: Run, path: Path, restate: bool) -> dict[str, Any]:
 @click.option(
     "--format",
     "file_format",
-    type=click.Choice(["auto", "csv", "json", "google-fit", "fitbit"]),
+    type=click.Choice(STEPS_FORMATS),
     default="auto",
     show_default=True,
     help="What the file is; auto tells by its content.",
@@ -224,7 +227,7 @@ def _tell_landing(run: Run, path: Path, landing: Landing) -> dict[str, Any]:
         "path": str(path),
         "load_id": landing.load_id,
         **counts,
-        "tables": {table: counts.new + counts.changed for table, counts in landing.tables.items()},
+        "tables": {table: added.new + added.changed for table, added in landing.tables.items()},
         "notices": list(landing.notices),
     }
 
@@ -330,12 +333,12 @@ def sql(run: Run, statement: str, output_format: str) -> dict[str, Any]:
 @click.option("--valid-from", type=_DAY, help="First day they hold [the first time: since ever; later: today].")
 def init(run: Run, valid_from: datetime | None, **stated: Any) -> dict[str, Any]:
     """State your time zone, step goal, macro targets and heart rates; asks for what is not given as an option."""
-    from fitness_buddy.athlete_settings import FILE_NAME, AthleteSettings, as_dict, current_settings, write_settings
+    from fitness_buddy.athlete_settings import FILE_NAME, AthleteSettings, current_settings, write_settings
 
     athlete_id, seeds_dir = run.settings.athlete_id, run.settings.seeds_dir
     current, _ = current_settings(seeds_dir, athlete_id)
     asks = not run.as_json and sys.stdin.isatty()
-    values: dict[str, Any] = as_dict(current)
+    values = asdict(current)
     for name, default in values.items():
         if stated[name] is not None:
             values[name] = stated[name]

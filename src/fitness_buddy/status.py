@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from typing import Any
 
 from fitness_buddy.athlete_settings import current_settings
 from fitness_buddy.settings import Settings
-from fitness_buddy.warehouse import NotBuiltError, RawSummary, Row, Warehouse
+from fitness_buddy.warehouse import NotBuiltError, RawSummary, Row, Warehouse, as_utc
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,7 @@ def read_status(settings: Settings, warehouse: Warehouse) -> Status:
             parameters,
         )
         if rows:
-            built_as_of, built_from = rows[0]["as_of_date"], _utc(rows[0]["last_loaded_at"])
+            built_as_of, built_from = rows[0]["as_of_date"], as_utc(rows[0]["last_loaded_at"])
         sources = warehouse.query(
             "select area, source, records, first_date, last_date, observed_days, missing_days, last_loaded_at "  # noqa: S608
             f"from {marts}.fct_source_coverage where athlete_id = @athlete_id order by area, source",
@@ -52,7 +52,7 @@ def read_status(settings: Settings, warehouse: Warehouse) -> Status:
         )
     except NotBuiltError:
         pass
-    loaded = max((summary.last_loaded_at for summary in raw if summary.last_loaded_at), default=None)
+    loaded = max((summary.last_loaded_at for summary in raw), default=None)
     _, has_own_settings = current_settings(settings.seeds_dir, settings.athlete_id)
     return Status(
         athlete_id=settings.athlete_id,
@@ -64,7 +64,3 @@ def read_status(settings: Settings, warehouse: Warehouse) -> Status:
         is_build_outdated=loaded is not None and (built_from is None or loaded > built_from),
         other_athlete_ids=[athlete for athlete in warehouse.raw_athlete_ids() if athlete != settings.athlete_id],
     )
-
-
-def _utc(moment: datetime) -> datetime:
-    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment

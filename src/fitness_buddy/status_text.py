@@ -34,7 +34,7 @@ def _loaded(status: Status) -> Table:
         "raw table", "records", "versions", "last load (UTC)", title="Loaded", title_justify="left", box=box.SIMPLE
     )
     for summary in status.raw:
-        last = f"{summary.last_loaded_at:%Y-%m-%d %H:%M}" if summary.last_loaded_at else ""
+        last = f"{summary.last_loaded_at:%Y-%m-%d %H:%M}"
         table.add_row(summary.table, f"{summary.records:,}", f"{summary.versions:,}", last)
     return table
 

@@ -15,6 +15,9 @@ from pathlib import Path
 import pytest
 from support import BUDDY, REPOSITORY, Answer, Demo
 
+from fitness_buddy.cli import STEPS_FORMATS
+from fitness_buddy.sources.steps import FORMAT_OPTIONS
+
 Buddy = Callable[..., Answer]
 
 STEPS = "date,steps\n2026-11-01,9000\n2026-11-02,11000\n"
@@ -47,6 +50,10 @@ def test_every_command_takes_the_common_options(buddy: Buddy, words: list[str]) 
     text = buddy(*words, "--help").output
     for option in ("--athlete", "--target", "--json"):
         assert option in text
+
+
+def test_the_formats_offered_are_those_that_are_read() -> None:
+    assert ("auto", *FORMAT_OPTIONS) == STEPS_FORMATS
 
 
 def test_counts_are_told_and_a_second_load_says_that_it_adds_nothing(buddy: Buddy, steps_csv: Path) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from functools import partial
 from typing import Any, Literal, TypeAlias
 
@@ -22,10 +22,12 @@ from fitness_buddy.reports.data import (
     DAYS_OF_COVERAGE,
     DAYS_OF_MACROS,
     SPORT_FAMILIES,
+    WEEKS_OF_DISTANCE,
     WEEKS_OF_YEAR,
     ActiveDay,
-    MacroShares,
     Report,
+    calendar,
+    monday_of,
 )
 
 Theme: TypeAlias = Literal["light", "dark"]
@@ -171,18 +173,18 @@ def week_distance_chart(report: Report) -> Chart | None:
         .mark_text(style="label", dy=-8)
         .encode(y="total_km:Q", text=alt.Text("total_km:Q", format=",.0f"))
     )
-    return _titled(bars + totals, f"Distance per week by sport, last {_weeks(report)} weeks, in kilometres", 240)
+    return _titled(bars + totals, f"Distance per week by sport, last {WEEKS_OF_DISTANCE} weeks, in kilometres", 240)
 
 
 def year_chart(report: Report, weeks: int = WEEKS_OF_YEAR) -> Chart | None:
     """The days of a year, or of fewer weeks for a narrow screen, weeks across and weekdays down, by active minutes."""
     if not any(row.activities for row in report.year):
         return None
-    mondays = _last_days(report, 7 * (weeks - 1) + report.day.weekday() + 1)[::7]
+    mondays = calendar(monday_of(report.day) - timedelta(weeks=weeks - 1), report.day)[::7]
     days = [row for row in report.year if row.day >= mondays[0]]
     values: Values = [
         {
-            "week": _week_of(row).isoformat(),
+            "week": monday_of(row.day).isoformat(),
             "weekday": f"{row.day:%a}",
             "level": ACTIVE_LEVELS[_active_level(row)],
             "day_label": text.weekday_day(row.day) + f" {row.day.year}",
@@ -193,7 +195,7 @@ def year_chart(report: Report, weeks: int = WEEKS_OF_YEAR) -> Chart | None:
         for row in days
     ]
     # The week that holds the first of a month carries its name, and its Sunday lies in that month.
-    month_weeks = [monday.isoformat() for monday in mondays if date.fromordinal(monday.toordinal() + 6).day <= 7]
+    month_weeks = [monday.isoformat() for monday in mondays if (monday + timedelta(days=6)).day <= 7]
     chart = (
         alt.Chart(_data(values))
         .mark_rect(style="gap", strokeWidth=2, cornerRadius=4)
@@ -316,7 +318,7 @@ def macro_day_chart(report: Report) -> Chart | None:
             "grams_label": f"{text.whole(grams[name])} g",
             "order": number,
         }
-        for number, (name, share) in enumerate(_shares(macros.mean_of_meals).items())
+        for number, (name, share) in enumerate(macros.mean_of_meals.by_macro().items())
     ]
     colours = dict(zip([row["macro"] for row in values], MACRO_COLOURS.values(), strict=True))
     ring = (
@@ -351,13 +353,13 @@ def macro_month_chart(report: Report) -> Chart | None:
         }
         for row in days
         if row.mean_of_meals is not None
-        for number, (name, share) in enumerate(_shares(row.mean_of_meals).items())
+        for number, (name, share) in enumerate(row.mean_of_meals.by_macro().items())
     ]
     bars = (
         alt.Chart(_data(values))
         .mark_bar(style="gap", strokeWidth=0.5, cornerRadius=2)
         .encode(
-            x=_day_axis(_last_days(report, DAYS_OF_MACROS)),
+            x=_day_axis(calendar(report.day - timedelta(days=DAYS_OF_MACROS - 1), report.day)),
             y=alt.Y("pct:Q", title="% of energy", stack="zero", scale=alt.Scale(domain=[0, 100], clamp=True)),
             color=_colour("macro:N", {name.capitalize(): tone for name, tone in MACRO_COLOURS.items()}),
             order=alt.Order("order:Q"),
@@ -379,7 +381,7 @@ def macro_month_chart(report: Report) -> Chart | None:
 def coverage_chart(report: Report) -> Chart | None:
     """Which of the last 90 days holds anything, one strip per area that has a source."""
     areas = [area for area in AREAS if any(source.area == area for source in report.coverage)]
-    days = _last_days(report, DAYS_OF_COVERAGE)
+    days = calendar(report.day - timedelta(days=DAYS_OF_COVERAGE - 1), report.day)
     held = {
         row.day: {"activities": row.activities > 0, "steps": row.has_steps, "meals": row.has_meals}
         for row in report.year
@@ -462,29 +464,12 @@ def _day_axis(days: Sequence[date]) -> alt.X:
     )
 
 
-def _last_days(report: Report, number: int) -> list[date]:
-    last = report.day.toordinal()
-    return [date.fromordinal(ordinal) for ordinal in range(last - number + 1, last + 1)]
-
-
-def _weeks(report: Report) -> int:
-    return len({row.monday for row in report.week_distances})
-
-
-def _week_of(row: ActiveDay) -> date:
-    return date.fromordinal(row.day.toordinal() - row.day.weekday())
-
-
 def _active_level(row: ActiveDay) -> int:
     """Index into ACTIVE_LEVELS; an activity without a time still counts as one."""
     if not row.activities:
         return 0
     minutes = row.moving_time_s / 60
     return 1 + sum(minutes >= limit for limit in (30, 60, 120))
-
-
-def _shares(shares: MacroShares) -> dict[str, float]:
-    return {"carbs": shares.carbs_pct, "protein": shares.protein_pct, "fat": shares.fat_pct}
 
 
 def _text_at_centre(words: str, **mark: Any) -> alt.Chart:

@@ -9,14 +9,14 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from fitness_buddy.errors import BuddyError
 from fitness_buddy.reports import text
 from fitness_buddy.settings import Settings
-from fitness_buddy.warehouse import Row, Warehouse
+from fitness_buddy.warehouse import Row, Warehouse, as_utc
 
 SPORT_FAMILIES = ("run", "ride", "swim", "strength", "walk", "hike", "winter", "other")
 AREAS = ("activities", "steps", "meals")
@@ -67,6 +67,10 @@ class MacroShares:
     carbs_pct: float
     protein_pct: float
     fat_pct: float
+
+    def by_macro(self) -> dict[str, float]:
+        """The shares by the macro's name, in the order in which they are shown."""
+        return {"carbs": self.carbs_pct, "protein": self.protein_pct, "fat": self.fat_pct}
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,7 +237,7 @@ def load_report(warehouse: Warehouse, settings: Settings, day: date | None) -> R
             f"from {first_day} to {as_of_day}; choose a day in that range"
         )
 
-    monday = _monday(day)
+    monday = monday_of(day)
     year = marts.days("fct_daily_health", "date_day", _HEALTH, monday - timedelta(weeks=WEEKS_OF_YEAR - 1), day)
     workouts = marts.days(
         "fct_daily_workouts", "activity_date", _WORKOUTS, monday - timedelta(weeks=WEEKS_OF_DISTANCE - 1), day
@@ -352,10 +356,7 @@ def _count(value: Any) -> int | None:
 
 
 def _local(value: datetime | None, timezone: ZoneInfo) -> datetime | None:
-    """A UTC timestamp, which DuckDB hands out without its zone and BigQuery with it, in local time."""
-    if value is None:
-        return None
-    return (value if value.tzinfo else value.replace(tzinfo=UTC)).astimezone(timezone)
+    return None if value is None else as_utc(value).astimezone(timezone)
 
 
 def _session(row: Row, timezone: ZoneInfo) -> Session:
@@ -433,11 +434,13 @@ def _coverage(row: Row, timezone: ZoneInfo) -> Coverage:
 # Counting --------------------------------------------------------------------------------------------------------
 
 
-def _monday(day: date) -> date:
+def monday_of(day: date) -> date:
+    """The first day of its ISO week."""
     return day - timedelta(days=day.weekday())
 
 
-def _calendar(first_day: date, last_day: date) -> list[date]:
+def calendar(first_day: date, last_day: date) -> list[date]:
+    """Every day from first to last, both included."""
     return [first_day + timedelta(days=number) for number in range((last_day - first_day).days + 1)]
 
 
@@ -479,7 +482,7 @@ def _step_days(first_day: date, last_day: date, health: Sequence[Row], observed:
             average_7d_observed=_number(row.get("steps_7d_avg_observed")),
             average_7d_calendar=_number(row.get("steps_7d_avg_calendar")),
         )
-        for day in _calendar(first_day, last_day)
+        for day in calendar(first_day, last_day)
         for row in (by_day.get(day, nothing),)
     )
 
@@ -529,7 +532,7 @@ def _week_distances(monday: date, workouts: Sequence[Row]) -> tuple[WeekDistance
         for start in mondays
         for family in _families(workouts)
         for own in (
-            [row for row in workouts if row["sport_family"] == family and _monday(row["activity_date"]) == start],
+            [row for row in workouts if row["sport_family"] == family and monday_of(row["activity_date"]) == start],
         )
     )
 
@@ -569,7 +572,7 @@ def find_notices(
 def _gap(area: str, day: date, first_day: date, held: set[date], *, is_day_empty: bool) -> str | None:
     """The sentence on the last days without data of one area; rest days are no gap in activities."""
     noun = _NOUNS[area]
-    window = _calendar(max(first_day, day - timedelta(days=QUIET_DAYS - 1)), day)
+    window = calendar(max(first_day, day - timedelta(days=QUIET_DAYS - 1)), day)
     missing = [candidate for candidate in window if candidate not in held]
     if len(missing) == len(window):
         last_day = max(held, default=None)

@@ -78,8 +78,7 @@ def _steps(report: Report) -> Table | str:
 
 
 def _split(shares: MacroShares) -> str:
-    parts = (("carbs", shares.carbs_pct), ("protein", shares.protein_pct), ("fat", shares.fat_pct))
-    return ", ".join(f"{name} {text.percent(share)}" for name, share in parts)
+    return ", ".join(f"{name} {text.percent(share)}" for name, share in shares.by_macro().items())
 
 
 def _week(rows: list[tuple[str, str, str, str]]) -> Table:

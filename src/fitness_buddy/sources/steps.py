@@ -19,7 +19,6 @@ from fitness_buddy.sources.files import Bundle, InputFile, open_csv, read_json
 
 DAILY_TABLE = "steps_daily"
 INTERVALS_TABLE = "steps_intervals"
-FORMAT_OPTIONS = ("csv", "json", "google-fit", "fitbit")
 
 # How a format is known, in the words in which a refusal lists what was looked for.
 LOOKED_FOR = (
@@ -201,3 +200,7 @@ _FITBIT_JSON = _Format(
     "fitbit", INTERVALS_TABLE, "fitbit", "dateTime", "value", _fitbit_archive_instant, _json_readings
 )
 _FITBIT_CSV = _Format("fitbit", INTERVALS_TABLE, "fitbit", "timestamp", "steps", _iso_instant, _csv_readings)
+
+FORMAT_OPTIONS = tuple(
+    dict.fromkeys(known.option for known in (_CSV, _JSON, _GOOGLE_FIT, _FITBIT_API, _FITBIT_JSON, _FITBIT_CSV))
+)

@@ -15,7 +15,8 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from itertools import chain
+from typing import Any, TypeAlias
 
 from fitness_buddy.errors import InputError, Refusal
 from fitness_buddy.landing import Batch, Record
@@ -89,6 +90,10 @@ _SAME_IN_BOTH_COPIES = ("elapsed_time", "max_heart_rate", "commute")
 _GEAR_FILES = {"bikes.csv": "bike", "shoes.csv": "shoe"}
 
 
+# A number of the file's cell: its text, its unit, its lower bound.
+_ReadNumber: TypeAlias = Callable[[str, str, float | None], str]
+
+
 def batches(bundle: Bundle, *, now: datetime) -> tuple[list[Batch], list[str]]:
     """What an export holds, and remarks about what was left aside.
 
@@ -96,26 +101,23 @@ def batches(bundle: Bundle, *, now: datetime) -> tuple[list[Batch], list[str]]:
         InputError: there is no (or more than one) activities.csv.
     """
     activities = _activities_file(bundle)
+    files = {file.path: file for file in bundle.files()}
+    gear: list[Iterator[Record | Refusal]] = []
     notices: list[str] = []
-    loads = [Batch(ACTIVITIES_TABLE, _activities(activities, now))]
     for name, gear_type in _GEAR_FILES.items():
-        for file in bundle.files():
-            if file.path == activities.path.with_name(name) and file.read_head(1):
-                with open_csv(file) as (header, _):
-                    known = _gear_columns(header, gear_type)
-                if known is None:
-                    notices.append(f"{file.label}: headers not known ({', '.join(header)}); this gear is left aside")
-                else:
-                    loads.append(Batch(GEAR_TABLE, _gear(file, gear_type, known)))
-    return _merged(loads), notices
-
-
-def _merged(loads: list[Batch]) -> list[Batch]:
-    """One batch a table, so that counts are per table."""
-    tables: dict[str, list[Batch]] = {}
-    for load in loads:
-        tables.setdefault(load.table, []).append(load)
-    return [Batch(table, (record for part in parts for record in part.records)) for table, parts in tables.items()]
+        file = files.get(activities.path.with_name(name))
+        if file is None or not file.read_head(1):
+            continue
+        with open_csv(file) as (header, _):
+            known = _gear_columns(header, gear_type)
+        if known is None:
+            notices.append(f"{file.label}: headers not known ({', '.join(header)}); this gear is left aside")
+        else:
+            gear.append(_gear(file, gear_type, known))
+    loads = [Batch(ACTIVITIES_TABLE, _activities(activities, now))]
+    if gear:
+        loads.append(Batch(GEAR_TABLE, chain.from_iterable(gear)))
+    return loads, notices
 
 
 def _activities_file(bundle: Bundle) -> InputFile:
@@ -188,9 +190,7 @@ def _activities(file: InputFile, now: datetime) -> Iterator[Record | Refusal]:
             yield row if isinstance(row, Refusal) else _activity(file, row, columns, number, now)
 
 
-def _activity(
-    file: InputFile, row: CsvRow, columns: _Columns, number: Callable[[str, str, float | None], str], now: datetime
-) -> Record | Refusal:
+def _activity(file: InputFile, row: CsvRow, columns: _Columns, number: _ReadNumber, now: datetime) -> Record | Refusal:
     payload: dict[str, Any] = {}
     for key, cell in zip(columns.keys, row.cells, strict=True):
         # An empty cell means "not recorded" in every column, so it is absent, as in the API's answers.
@@ -227,9 +227,7 @@ def _activity(
     return Record(payload["activity_id"], payload)
 
 
-def _shown_distance_km(
-    payload: Mapping[str, Any], language: str, number: Callable[[str, str, float | None], str]
-) -> str:
+def _shown_distance_km(payload: Mapping[str, Any], language: str, number: _ReadNumber) -> str:
     """The display copy where the SI copy is empty; swims, and other languages, show units of their own."""
     shown = payload["distance_display"]
     if language != "en" or payload["activity_type"] == "Swim":
@@ -259,7 +257,7 @@ def _activity_type(text: str, language: str) -> str:
     return _GERMAN_TYPES[text]
 
 
-def _number_reader(language: str) -> Callable[[str, str, float | None], str]:
+def _number_reader(language: str) -> _ReadNumber:
     """A reader of this file's numbers. In a German file ``1.500`` may be 1.5 or 1500, so one file keeps to one mark."""
     marks: set[str] = set()
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from typing import Any, Protocol, TypeAlias
 
 from fitness_buddy.errors import BuddyError
@@ -49,7 +49,7 @@ class RawSummary:
     table: str
     versions: int
     records: int
-    last_loaded_at: datetime | None
+    last_loaded_at: datetime
 
 
 class RawLoad(Protocol):
@@ -104,6 +104,11 @@ class NotBuiltError(BuddyError):
         super().__init__(f"{problem} (raw tables come with `buddy ingest`, all others with `buddy build`)")
 
 
+def as_utc(instant: datetime) -> datetime:
+    """An instant of a row with its zone: DuckDB hands instants out without one, BigQuery with it; both mean UTC."""
+    return instant if instant.tzinfo else instant.replace(tzinfo=UTC)
+
+
 def connect(settings: Settings) -> Warehouse:
     """The warehouse of the settings' target. Nothing is opened or made before it is used."""
     kind = settings.profile.get("type")
@@ -126,5 +131,6 @@ __all__ = [
     "RawSummary",
     "Row",
     "Warehouse",
+    "as_utc",
     "connect",
 ]

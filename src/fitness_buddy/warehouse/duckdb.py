@@ -17,7 +17,7 @@ from filelock import FileLock, Timeout
 
 from fitness_buddy.errors import BuddyError
 from fitness_buddy.settings import Settings
-from fitness_buddy.warehouse import AppendCounts, NotBuiltError, Parameters, RawRow, RawSummary, Row
+from fitness_buddy.warehouse import AppendCounts, NotBuiltError, Parameters, RawRow, RawSummary, Row, as_utc
 
 log = logging.getLogger(__name__)
 
@@ -26,9 +26,9 @@ LOCK_TIMEOUT_S = 600.0
 _RETRY_S = 0.25
 _BATCH_ROWS = 5_000
 # Never reach for the network to fetch an extension: everything used here is linked into the package.
-_OFFLINE = {"autoinstall_known_extensions": "false", "autoload_known_extensions": "false"}
+_OFFLINE: dict[str, Any] = {"autoinstall_known_extensions": "false", "autoload_known_extensions": "false"}
 
-# The same table as macros/raw/create_raw_tables.sql makes (a test holds them together).
+# The same table as macros/cross_db/create_raw_table.sql makes (a test holds them together).
 _CREATE_RAW = """
 create table if not exists {table} (
     athlete_id varchar not null,
@@ -145,33 +145,30 @@ class DuckDBWarehouse:
                 raise BuddyError(_first_line(error)) from error
 
     def raw_summary(self, athlete_id: str) -> list[RawSummary]:
-        summaries = []
-        for table in self._raw_tables():
-            row = self.query(
-                f"select count(*) as versions, count(distinct record_id) as records, max(loaded_at) as last_loaded_at "  # noqa: S608
-                f"from {self._raw_schema}.{table} where athlete_id = @athlete_id",
-                {"athlete_id": athlete_id},
-            )[0]
-            if row["versions"]:
-                last = row["last_loaded_at"].replace(tzinfo=UTC)
-                summaries.append(RawSummary(table, row["versions"], row["records"], last))
-        return summaries
+        rows = self._query_raw(
+            "select '{name}' as name, count(*) as versions, count(distinct record_id) as records, "
+            "max(loaded_at) as last_loaded_at from {table} where athlete_id = @athlete_id having count(*) > 0",
+            {"athlete_id": athlete_id},
+        )
+        return [
+            RawSummary(row["name"], row["versions"], row["records"], as_utc(row["last_loaded_at"]))
+            for row in sorted(rows, key=lambda row: str(row["name"]))
+        ]
 
     def raw_athlete_ids(self) -> list[str]:
-        found: set[str] = set()
-        for table in self._raw_tables():
-            rows = self.query(f"select distinct athlete_id from {self._raw_schema}.{table}")  # noqa: S608
-            found.update(row["athlete_id"] for row in rows)
-        return sorted(found)
+        return sorted({row["athlete_id"] for row in self._query_raw("select distinct athlete_id from {table}")})
 
-    def _raw_tables(self) -> list[str]:
+    def _query_raw(self, select: str, parameters: Parameters | None = None) -> list[Row]:
+        """One select over each raw table, as one statement; none before the first load."""
         if not self._path.exists():
             return []
-        rows = self.query(
-            "select table_name from information_schema.tables where table_schema = @schema order by table_name",
+        tables = self.query(
+            "select table_name from information_schema.tables where table_schema = @schema",
             {"schema": self._raw_schema},
         )
-        return [row["table_name"] for row in rows]
+        names = [row["table_name"] for row in tables]
+        selects = [select.format(name=name, table=f"{self._raw_schema}.{name}") for name in names]
+        return self.query(" union all ".join(selects), parameters) if selects else []
 
     @contextmanager
     def _connection(self, *, read_only: bool) -> Iterator[duckdb.DuckDBPyConnection]:
@@ -189,7 +186,7 @@ class DuckDBWarehouse:
         told = False
         while True:
             try:
-                return duckdb.connect(str(self._path), read_only=read_only, config=dict[str, Any](_OFFLINE))
+                return duckdb.connect(str(self._path), read_only=read_only, config=_OFFLINE)
             except duckdb.IOException as error:
                 if "lock" not in str(error).lower():
                     raise BuddyError(f"{self._path} cannot be opened: {_first_line(error)}") from error
