@@ -1,13 +1,15 @@
 {% macro create_raw_tables() -%}
-  {#- Makes every declared source table that is not there yet, empty: `dbt build` works before anything was loaded.
-      Statements rather than queries run from here, so that compiling needs no warehouse. -#}
+  {#- Makes every declared raw table that is not there yet, empty: `dbt build` works before anything was loaded. -#}
   {%- if execute -%}
-    {%- for source in graph.sources.values() if source.package_name == project_name -%}
+    {%- for source in graph.sources.values()
+        if source.package_name == project_name and source.source_name != 'last_build' -%}
       {%- set relation = api.Relation.create(
           database=source.database, schema=source.schema, identifier=source.identifier
       ) %}
+      {%- if needs_creating(relation) %}
 create schema if not exists {{ relation.without_identifier() }};
 {{ create_raw_table(relation) }};
+      {%- endif %}
     {%- endfor -%}
   {%- endif -%}
 {%- endmacro %}

@@ -1,7 +1,7 @@
 {#- Sums of float64 depend on the order of rows, and no engine promises one: added up as decimals they are the same every
     time, on every engine. -#}
 {% macro exact_sum(column) -%}
-cast(sum(cast({{ column }} as numeric(38, 9))) as float64)
+cast(sum({{ decimal(column) }}) as float64)
 {%- endmacro %}
 
 {% macro exact_avg(column) -%}

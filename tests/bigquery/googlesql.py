@@ -5,7 +5,8 @@ from __future__ import annotations
 import csv
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -23,9 +24,10 @@ class _CachedConfig(wasmtime.Config):
 wasmtime.Config = _CachedConfig  # type: ignore[misc]
 
 # Before zetasql takes the name.
-from zetasql.api import Analyzer, CatalogBuilder, TableBuilder  # noqa: E402
+from zetasql.api import Analyzer, CatalogBuilder, ResolvedNodeVisitor, TableBuilder  # noqa: E402
 from zetasql.types import (  # noqa: E402
     AnalyzerOptions,
+    ErrorMessageMode,
     LanguageOptions,
     ProductMode,
     TypeKind,
@@ -45,65 +47,154 @@ _TYPES = {
     "string": TypeKind.TYPE_STRING,
     "int64": TypeKind.TYPE_INT64,
     "float64": TypeKind.TYPE_DOUBLE,
+    "numeric": TypeKind.TYPE_NUMERIC,
+    "bool": TypeKind.TYPE_BOOL,
     "date": TypeKind.TYPE_DATE,
     "timestamp": TypeKind.TYPE_TIMESTAMP,
     "json": TypeKind.TYPE_JSON,
 }
 
 
-class Project:
-    """A dbt project compiled for BigQuery; its nodes are analysed in the order in which they build on one another."""
+@dataclass(frozen=True)
+class Column:
+    """A column as the analyzer typed it."""
 
-    def __init__(self, repository: Path, target: Path) -> None:
-        self._repository = repository
-        self._manifest = json.loads((target / "manifest.json").read_text())
+    name: str
+    type: Any
+
+
+@dataclass(frozen=True)
+class Scan:
+    """A table as one statement reads it: which of its columns, and those compared with a constant."""
+
+    table: str
+    columns: frozenset[str]
+    held_to_constants: frozenset[str]
+
+
+class Warehouse:
+    """Tables known to the analyzer, and statements analysed against them."""
+
+    def __init__(self) -> None:
         language = LanguageOptions.maximum_features()
         language.reserved_keywords = ["QUALIFY"]
         language.product_mode = ProductMode.PRODUCT_EXTERNAL
-        self._options = AnalyzerOptions(language_options=language, default_timezone="UTC")
+        self._options = AnalyzerOptions(
+            language_options=language,
+            default_timezone="UTC",
+            error_message_mode=ErrorMessageMode.ERROR_MESSAGE_ONE_LINE,
+            # A scan then has the columns that the statement needs: what BigQuery bills.
+            prune_unused_columns=True,
+        )
         functions = ZetaSQLBuiltinFunctionOptions(language_options=language)
         self._catalog = CatalogBuilder("warehouse").with_builtin_functions(functions).build()
-        for source in self._manifest["sources"].values():
-            self._add_table(source, RAW_COLUMNS)
-        for node in self._nodes("seed"):
-            self._add_table(node, list(self._seed_columns(node)))
 
-    def analyse(self, kinds: Sequence[str] = ("model", "test"), replace: tuple[str, str] = ("", "")) -> dict[str, str]:
-        """Analyse every node of the kinds; what the analyzer refuses, by unique id.
+    def add_table(self, name: str, columns: Sequence[tuple[str, Any]]) -> None:
+        """Make a table known, instead of an earlier one of that name; types by name or as a statement gave them."""
+        builder = TableBuilder(name)
+        for column, column_type in columns:
+            builder.add_column(
+                column, _TYPES.get(column_type, column_type) if isinstance(column_type, str) else column_type
+            )
+        self._catalog.table = [table for table in self._catalog.table if table.name != name] + [builder.build()]
+
+    def analyse(self, sql: str) -> tuple[Any, list[Column]]:
+        """The resolved statement and its output columns; whatever the analyzer refuses is raised in its words."""
+        statement = Analyzer(self._options, self._catalog).analyze_statement(_one_name_per_table(sql))
+        output = getattr(statement, "output_column_list", None) or []
+        return statement, [Column(column.name, column.column.type) for column in output]
+
+
+class Project:
+    """A dbt project compiled for BigQuery, from empty and incrementally; analysed in the order of its nodes."""
+
+    def __init__(self, repository: Path, from_empty: Path, incremental: Path) -> None:
+        """Take the target folders of the two compilations."""
+        self._repository = repository
+        self._variants = [json.loads((target / "manifest.json").read_text()) for target in (from_empty, incremental)]
+        self._manifest = self._variants[0]
+        self.warehouse = Warehouse()
+        for source in self._manifest["sources"].values():
+            # The last build's tables are this project's own, known by the models that make them.
+            if source["source_name"] != "last_build":
+                self.warehouse.add_table(_path(source), RAW_COLUMNS)
+        for node in self._nodes("seed"):
+            self.warehouse.add_table(_path(node), list(self._seed_columns(node)))
+        self.scans: dict[str, list[Scan]] = {}
+
+    def analyse(
+        self, kinds: Sequence[str] = ("model", "test", "snapshot"), replace: tuple[str, str] = ("", "")
+    ) -> dict[str, str]:
+        """Analyse every node of the kinds, in both variants where they differ; what is wrong, by name of the node.
 
         Args:
             kinds: dbt's resource types; data tests need the models.
             replace: a text and what to put in its place in every statement, to show that a mistake is found.
         """
-        refused: dict[str, str] = {}
-        for node in self._in_order(kinds):
-            sql = _one_name_per_table(node["compiled_code"].replace(*replace) if replace[0] else node["compiled_code"])
-            try:
-                statement = Analyzer(self._options, self._catalog).analyze_statement(sql)
-            except Exception as error:
-                refused[node["unique_id"]] = str(error)
-                continue
-            if node["resource_type"] == "model":
-                columns = [(column.name, column.column.type) for column in statement.output_column_list]
-                self._add_table(node, columns)
-        return refused
+        wrong: dict[str, str] = {}
+        columns_of: dict[str, list[Column]] = {}
+        for manifest, variant in zip(self._variants, ("from empty", "incremental"), strict=True):
+            for node in self._in_order(manifest, kinds):
+                if variant == "incremental" and node["compiled_code"] == self._compiled_from_empty(node):
+                    continue
+                place = f"{node['name']} ({node['original_file_path']}, {variant})"
+                sql = node["compiled_code"].replace(*replace) if replace[0] else node["compiled_code"]
+                try:
+                    statement, columns = self.warehouse.analyse(sql)
+                except Exception as error:
+                    wrong[place] = _with_line(str(error), sql)
+                    continue
+                if node["resource_type"] in {"model", "snapshot"}:
+                    types = {column.name: _type_name(column) for column in columns}
+                    expected = columns_of.get(node["unique_id"])
+                    if expected is not None and types != {column.name: _type_name(column) for column in expected}:
+                        wrong[place] = "its columns differ from those of the build from empty"
+                    for name, data_type in _contract(node).items():
+                        if types.get(name) != data_type:
+                            wrong[place] = f"column {name} is {types.get(name)}, its contract says {data_type}"
+                    columns_of[node["unique_id"]] = columns
+                    self.warehouse.add_table(_path(node), [(column.name, column.type) for column in columns])
+                self.scans[node["unique_id"]] = scans(statement)
+        return wrong
+
+    def partition_columns(self) -> dict[str, str]:
+        """By table: the column that prunes it. Views of staging hand the filter on to raw."""
+        columns = {
+            _path(source): "loaded_at"
+            for source in self._manifest["sources"].values()
+            if source["source_name"] != "last_build"
+        }
+        for node in self.models():
+            if node["fqn"][1] == "staging":
+                columns[_path(node)] = "loaded_at"
+            elif "day" in node["config"]["meta"]:
+                columns[_path(node)] = node["config"]["meta"]["day"]
+        return columns
+
+    def models(self) -> list[dict[str, Any]]:
+        """The models as the manifest has them, parents first."""
+        return self._in_order(self._manifest, ["model"])
 
     def _nodes(self, resource_type: str) -> Iterator[dict[str, Any]]:
         return (node for node in self._manifest["nodes"].values() if node["resource_type"] == resource_type)
 
-    def _in_order(self, kinds: Sequence[str]) -> list[dict[str, Any]]:
+    def _compiled_from_empty(self, node: Mapping[str, Any]) -> str:
+        return str(self._variants[0]["nodes"][node["unique_id"]]["compiled_code"])
+
+    def _in_order(self, manifest: Mapping[str, Any], kinds: Sequence[str]) -> list[dict[str, Any]]:
         ordered: dict[str, dict[str, Any]] = {}
 
         def visit(node: dict[str, Any]) -> None:
             for parent in node["depends_on"].get("nodes", []):
-                if parent not in ordered and parent in self._manifest["nodes"]:
-                    visit(self._manifest["nodes"][parent])
+                if parent not in ordered and parent in manifest["nodes"]:
+                    visit(manifest["nodes"][parent])
             if node["resource_type"] != "seed":
                 ordered[node["unique_id"]] = node
 
         for kind in kinds:
-            for node in self._nodes(kind):
-                visit(node)
+            for node in manifest["nodes"].values():
+                if node["resource_type"] == kind:
+                    visit(node)
         return list(ordered.values())
 
     def _seed_columns(self, seed: dict[str, Any]) -> Iterator[tuple[str, str]]:
@@ -111,14 +202,69 @@ class Project:
             for name in next(csv.reader(stream)):
                 yield name, seed["config"]["column_types"][name]
 
-    def _add_table(self, node: dict[str, Any], columns: Sequence[tuple[str, Any]]) -> None:
-        name = f"{node['database']}.{node['schema']}.{node.get('identifier') or node['alias']}"
-        builder = TableBuilder(name)
-        for column, column_type in columns:
-            builder.add_column(
-                column, _TYPES.get(column_type, column_type) if isinstance(column_type, str) else column_type
-            )
-        self._catalog.table = [table for table in self._catalog.table if table.name != name] + [builder.build()]
+
+class _Scans(ResolvedNodeVisitor):
+    """Collects what a resolved statement reads, and which columns it holds to constants."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.tables: list[tuple[str, dict[int, str]]] = []
+        self.constants: set[int] = set()
+
+    def visit_ResolvedTableScan(self, node: Any) -> None:  # noqa: N802 - the visitor's own names
+        self.tables.append((node.table.name, {column.column_id: column.name for column in node.column_list}))
+        self.descend(node)
+
+    def visit_ResolvedFilterScan(self, node: Any) -> None:  # noqa: N802
+        self._hold(node.filter_expr)
+        self.descend(node)
+
+    def _hold(self, condition: Any) -> None:
+        if type(condition).__name__ != "ResolvedFunctionCall":
+            return
+        function = condition.function.name.rpartition(":")[2]
+        if function == "$and":
+            for part in condition.argument_list:
+                self._hold(part)
+        elif function in {"$equal", "$greater_or_equal", "$greater"}:
+            column, value = condition.argument_list
+            if type(column).__name__ == "ResolvedColumnRef" and type(value).__name__ == "ResolvedLiteral":
+                self.constants.add(column.column.column_id)
+
+
+def scans(statement: Any) -> list[Scan]:
+    """Every table that a resolved statement reads."""
+    visitor = _Scans()
+    visitor.visit(statement)
+    return [
+        Scan(
+            table,
+            frozenset(columns.values()),
+            frozenset(name for column_id, name in columns.items() if column_id in visitor.constants),
+        )
+        for table, columns in visitor.tables
+    ]
+
+
+def _contract(node: Mapping[str, Any]) -> dict[str, str]:
+    if not node["config"].get("contract", {}).get("enforced"):
+        return {}
+    return {name: column["data_type"] for name, column in node["columns"].items()}
+
+
+def _type_name(column: Column) -> str:
+    kinds = {kind: name for name, kind in _TYPES.items()}
+    return kinds.get(column.type.type_kind, str(column.type.type_kind))
+
+
+def _path(node: Mapping[str, Any]) -> str:
+    return f"{node['database']}.{node['schema']}.{node.get('identifier') or node['alias']}"
+
+
+def _with_line(error: str, sql: str) -> str:
+    """The analyzer's words, and the compiled line that they point at."""
+    place = re.search(r"\[at (\d+):\d+\]", error)
+    return f"{error} line {place[1]}: {sql.splitlines()[int(place[1]) - 1].strip()}" if place else error
 
 
 def _one_name_per_table(sql: str) -> str:

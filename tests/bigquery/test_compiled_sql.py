@@ -1,40 +1,146 @@
-"""Every model and data test compiles for BigQuery and is valid GoogleSQL."""
+"""Every model and test compiles for BigQuery, from empty and incrementally, is valid GoogleSQL, and reads days only."""
 
 from __future__ import annotations
 
+import json
+import re
 from pathlib import Path
 
 import pytest
 from googlesql import Project
 from support import REPOSITORY, run_dbt
 
+# Nothing listens there: compiling needs no warehouse.
+NO_SERVER = {"BUDDY_BIGQUERY_ENDPOINT": "http://127.0.0.1:9"}
 
-@pytest.fixture(scope="module")
-def target(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("bigquery")
+
+def compile_project(folder: Path, *, incremental: bool) -> Path:
     compiled = run_dbt(
-        *("compile", "--target", "bigquery_emulator", "--no-introspect", "--no-populate-cache"),
-        *("--target-path", str(folder)),
-        environment={"DBT_LOG_PATH": str(folder)},
+        *("compile", "--target", "bigquery", "--no-introspect", "--no-populate-cache"),
+        *("--vars", f"{{compile_incremental: {str(incremental).lower()}}}", "--target-path", str(folder)),
+        environment={"DBT_LOG_PATH": str(folder), **NO_SERVER},
     )
     assert compiled.returncode == 0, compiled.stdout
     return folder
 
 
-def test_every_model_and_data_test_is_valid_googlesql(target: Path) -> None:
-    assert Project(REPOSITORY, target).analyse() == {}
+@pytest.fixture(scope="module")
+def targets(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """The project compiled from empty, and incrementally."""
+    folder = tmp_path_factory.mktemp("bigquery")
+    return compile_project(folder / "from_empty", incremental=False), compile_project(
+        folder / "incremental", incremental=True
+    )
+
+
+@pytest.fixture(scope="module")
+def analysed(targets: tuple[Path, Path]) -> Project:
+    project = Project(REPOSITORY, *targets)
+    assert project.analyse() == {}
+    return project
+
+
+def test_every_model_snapshot_and_data_test_is_valid_googlesql_from_empty_and_incrementally(
+    analysed: Project, targets: tuple[Path, Path]
+) -> None:
+    nodes = json.loads((targets[0] / "manifest.json").read_text())["nodes"].values()
+    assert set(analysed.scans) == {node["unique_id"] for node in nodes if node["resource_type"] != "seed"}
 
 
 @pytest.mark.parametrize(
-    ("right", "wrong"),
+    ("right", "wrong", "named"),
     [
-        ("json_value(payload, '$.steps')", "json_extract_string(payload, '$.steps')"),
-        ("days.step_goal", "days.step_gaol"),
-        ("unix_date(steps_date)", "steps_date"),
+        ("json_value(payload, '$.steps')", "json_extract_string(payload, '$.steps')", "stg_steps__daily_counts"),
+        ("days.step_goal", "days.step_gaol", "fct_daily_health"),
+        ("unix_date(steps_date)", "steps_date", "fct_daily_steps"),
+        ("cast(sum(moving_time_s) as int64)", "sum(moving_time_s) / 1", "fct_daily_workouts"),
+        # only in the incremental variants
+        (
+            "active_streak_days else 0 end as active_run_days",
+            "active_streak else 0 end as active_run_days",
+            "incremental",
+        ),
+        ("where loaded_at >= timestamp '2026-01-02 00:00:00'", "where loaded_at >= 'yesterday'", "int_loads_read"),
     ],
-    ids=["a function of DuckDB", "a column that is not there", "a type that does not fit"],
+    ids=[
+        "a function of DuckDB",
+        "a column that is not there",
+        "a type that does not fit",
+        "a type that its contract does not name",
+        "a column that is not there, of the table itself",
+        "a comparison of two types",
+    ],
 )
-def test_the_analyzer_finds_a_mistake(target: Path, right: str, wrong: str) -> None:
-    project = Project(REPOSITORY, target)
-    assert project.analyse(["model"]) == {}
-    assert project.analyse(["model"], replace=(right, wrong)) != {}
+def test_the_analyzer_finds_a_mistake_and_says_where(
+    targets: tuple[Path, Path], right: str, wrong: str, named: str
+) -> None:
+    found = Project(REPOSITORY, *targets).analyse(["model"], replace=(right, wrong))
+    mistakes = [f"{place}: {text}" for place, text in found.items()]
+    assert any(named in mistake for mistake in mistakes), mistakes
+    place, text = next(iter(found.items()))
+    assert re.search(r"\(models/.*\.sql, (from empty|incremental)\)$", place)
+    # the compiled line that is wrong, or the column that breaks its contract
+    assert re.search(r"line \d+: .*" + re.escape(wrong), text) or "its contract says int64" in text
+
+
+def test_every_table_that_a_run_builds_reads_its_partitioned_sources_by_constants(analysed: Project) -> None:
+    partitioned = analysed.partition_columns()
+    unpruned = [
+        (model["name"], scan.table)
+        for model in analysed.models()
+        for scan in analysed.scans[model["unique_id"]]
+        if model["config"]["materialized"] != "view"
+        and scan.table in partitioned
+        and partitioned[scan.table] not in scan.held_to_constants
+    ]
+    assert unpruned == []
+    pruned = {scan.table for scans in analysed.scans.values() for scan in scans if scan.table in partitioned}
+    assert pruned == set(partitioned)
+
+
+def test_the_check_of_pruning_can_fail(targets: tuple[Path, Path]) -> None:
+    project = Project(REPOSITORY, *targets)
+    project.analyse(
+        ["model"],
+        replace=(
+            "where activity_date >= date '2026-01-02'",
+            "where activity_date >= date_sub(current_date(), interval 1 day)",
+        ),
+    )
+    scans = project.scans["model.fitness_buddy.fct_daily_workouts"]
+    assert [scan.held_to_constants for scan in scans if scan.table.endswith("fct_activities")] == [frozenset()]
+
+
+def test_every_table_of_days_is_partitioned_by_its_day_and_clustered_by_athlete(analysed: Project) -> None:
+    laid_out = {
+        model["name"]: (model["config"]["partition_by"], model["config"]["cluster_by"])
+        for model in analysed.models()
+        if model["config"]["materialized"] == "incremental" and "day" in model["config"]["meta"]
+    }
+    assert len(laid_out) == 11
+    for model in analysed.models():
+        if model["name"] in laid_out:
+            partition_by, cluster_by = laid_out[model["name"]]
+            assert partition_by == {"field": model["config"]["meta"]["day"], "data_type": "date", "granularity": "day"}
+            assert cluster_by == ["athlete_id"]
+    # Whatever else is a table has a row for an athlete, a source, a gear or a run: nothing that grows by the day.
+    others = {
+        model["name"] for model in analysed.models() if model["config"]["materialized"] in {"table", "incremental"}
+    } - set(laid_out)
+    assert others == {
+        *(
+            "int_athletes_loaded",
+            "int_loads_read",
+            "int_rebuild_window",
+            "int_settings_built",
+            "int_sources_settled",
+            "int_gear_settled",
+        ),
+        *("dim_athletes", "dim_gear", "fct_source_coverage"),
+    }
+
+
+def test_nothing_selects_all_columns_of_raw() -> None:
+    for path in [*(REPOSITORY / "models/staging").rglob("*.sql"), REPOSITORY / "macros/versions.sql"]:
+        text = path.read_text()
+        assert not re.search(r"select\s+\*\s+from\s+\{\{\s*(source|raw)", text), path

@@ -46,13 +46,15 @@ def run_buddy(*words: str | Path, environment: dict[str, str] | None = None, std
     return Answer(completed.returncode, completed.stdout, completed.stderr)
 
 
-def run_dbt(*words: str, environment: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+def run_dbt(
+    *words: str, project: Path = REPOSITORY, environment: dict[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
     """Run dbt as an analyst would: in the project folder, with its profiles."""
     return subprocess.run(
         [str(Path(sys.executable).with_name("dbt")), *words],
         capture_output=True,
         text=True,
-        cwd=REPOSITORY,
+        cwd=project,
         env={**os.environ, "DBT_PROFILES_DIR": "profiles", **(environment or {})},
         check=False,
         timeout=300,

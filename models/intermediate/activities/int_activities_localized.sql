@@ -1,5 +1,13 @@
-with activities as (
+{{ config(**day_layout('activity_date')) }}
+{% set since = rebuild_from() %}
+
+with versions as (
     select * from {{ ref('stg_strava__export_activities') }}
+    where loaded_at >= {{ loaded_since(since) }}
+),
+
+activities as (
+    {{ current_versions('versions', 'activity_id') | indent }}
 ),
 
 settings as (
@@ -49,7 +57,10 @@ final as (
     from dated
     inner join athletes on dated.athlete_id = athletes.athlete_id
     left join sport_families on lower(dated.sport_type) = lower(sport_families.sport_type)
-    where dated.activity_date <= athletes.as_of_date
+    where
+        not dated.is_deleted
+        and dated.activity_date >= {{ day_constant(since) }}
+        and dated.activity_date <= athletes.as_of_date
 )
 
 select * from final

@@ -1,28 +1,17 @@
+{{ config(materialized='incremental', incremental_strategy='merge', unique_key='athlete_id') }}
+
 with loads as (
     select
         athlete_id,
         loaded_at
-    from {{ ref('stg_strava__export_activities') }}
+    from {{ ref('int_loads_read') }}
+    {%- if is_incremental() %}
     union all
     select
         athlete_id,
-        loaded_at
-    from {{ ref('stg_strava__export_gear') }}
-    union all
-    select
-        athlete_id,
-        loaded_at
-    from {{ ref('stg_steps__daily_counts') }}
-    union all
-    select
-        athlete_id,
-        loaded_at
-    from {{ ref('stg_steps__interval_counts') }}
-    union all
-    select
-        athlete_id,
-        loaded_at
-    from {{ ref('stg_meals__entries') }}
+        last_loaded_at as loaded_at
+    from {{ this }}
+    {%- endif %}
 ),
 
 final as (

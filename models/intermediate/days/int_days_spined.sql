@@ -1,3 +1,6 @@
+{{ config(**day_layout('date_day')) }}
+{% set since = rebuild_from() %}
+
 with athletes as (
     select * from {{ ref('int_athletes_dated') }}
 ),
@@ -11,16 +14,28 @@ observed_days as (
         athlete_id,
         activity_date as date_day
     from {{ ref('int_activities_localized') }}
+    where activity_date >= {{ day_constant(since) }}
     union all
     select
         athlete_id,
         steps_date as date_day
     from {{ ref('int_steps_resolved') }}
+    where steps_date >= {{ day_constant(since) }}
     union all
     select
         athlete_id,
         meal_date as date_day
     from {{ ref('int_meals_localized') }}
+    where meal_date >= {{ day_constant(since) }}
+    {%- if is_incremental() %}
+    union all
+    -- whoever had a day before has every day from then on
+    select
+        athlete_id,
+        date_day
+    from {{ this }}
+    where date_day = {{ day_constant(since, -1) }}
+    {%- endif %}
 ),
 
 spans as (
@@ -53,6 +68,7 @@ final as (
         settings.macro_tolerance_pct
     from days
     inner join settings on days.athlete_id = settings.athlete_id and {{ in_force_on('days.date_day') }}
+    where days.date_day >= {{ day_constant(since) }}
 )
 
 select * from final

@@ -1,5 +1,13 @@
-with meals as (
+{{ config(**day_layout('meal_date')) }}
+{% set since = rebuild_from() %}
+
+with versions as (
     select * from {{ ref('stg_meals__entries') }}
+    where loaded_at >= {{ loaded_since(since) }}
+),
+
+meals as (
+    {{ current_versions('versions', 'meal_id') | indent }}
 ),
 
 settings as (
@@ -41,7 +49,10 @@ final as (
         dated.loaded_at
     from dated
     inner join athletes on dated.athlete_id = athletes.athlete_id
-    where dated.meal_date <= athletes.as_of_date
+    where
+        not dated.is_deleted
+        and dated.meal_date >= {{ day_constant(since) }}
+        and dated.meal_date <= athletes.as_of_date
 )
 
 select * from final

@@ -1,9 +1,22 @@
-with daily_counts as (
+{{ config(**day_layout('steps_date')) }}
+{% set since = rebuild_from() %}
+
+with daily_versions as (
     select * from {{ ref('stg_steps__daily_counts') }}
+    where loaded_at >= {{ loaded_since(since) }}
+),
+
+daily_counts as (
+    {{ current_versions('daily_versions', 'record_id') | indent }}
+),
+
+interval_versions as (
+    select * from {{ ref('stg_steps__interval_counts') }}
+    where loaded_at >= {{ loaded_since(since) }}
 ),
 
 interval_counts as (
-    select * from {{ ref('stg_steps__interval_counts') }}
+    {{ current_versions('interval_versions', 'record_id') | indent }}
 ),
 
 settings as (
@@ -26,6 +39,7 @@ localized as (
         on
             interval_counts.athlete_id = settings.athlete_id
             and {{ in_force_at('interval_counts.started_at') }}
+    where not interval_counts.is_deleted
 ),
 
 summed as (
@@ -47,6 +61,7 @@ counts as (
         steps,
         loaded_at
     from daily_counts
+    where not is_deleted
     union all
     select
         athlete_id,
@@ -69,6 +84,7 @@ final as (
     inner join athletes on counts.athlete_id = athletes.athlete_id
     where
         counts.steps is not null
+        and counts.steps_date >= {{ day_constant(since) }}
         and counts.steps_date <= athletes.as_of_date
     group by counts.athlete_id, counts.step_source, counts.steps_date
 )

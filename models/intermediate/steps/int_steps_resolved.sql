@@ -1,5 +1,9 @@
+{{ config(**day_layout('steps_date')) }}
+{% set since = rebuild_from() %}
+
 with steps_by_source as (
     select * from {{ ref('int_steps_by_source') }}
+    where steps_date >= {{ day_constant(since) }}
 ),
 
 final as (

@@ -1,7 +1,9 @@
-{{ config(materialized='table', **day_layout('date_day')) }}
+{{ config(**day_layout('date_day')) }}
+{% set since = rebuild_from() %}
 
 with days as (
     select * from {{ ref('int_days_spined') }}
+    where date_day >= {{ day_constant(since) }}
 ),
 
 workouts as (
@@ -12,15 +14,37 @@ workouts as (
         {{ exact_sum('distance_m') }} as distance_m,
         cast(sum(moving_time_s) as int64) as moving_time_s
     from {{ ref('fct_daily_workouts') }}
+    where activity_date >= {{ day_constant(since) }}
     group by athlete_id, activity_date
 ),
 
 steps as (
     select * from {{ ref('fct_daily_steps') }}
+    where steps_date >= {{ day_constant(since) }}
 ),
 
 macros as (
     select * from {{ ref('fct_daily_macros') }}
+    where meal_date >= {{ day_constant(since) }}
+),
+
+-- streaks go on from where they stood on the day before the first one built
+carried as (
+    {%- if is_incremental() %}
+    select
+        athlete_id,
+        case when activities > 0 then active_streak_days else 0 end as active_run_days,
+        case when is_step_goal_met then step_goal_streak_days else 0 end as step_goal_run_days
+    from {{ this }}
+    where date_day = {{ day_constant(since, -1) }}
+    {%- else %}
+    select
+        athlete_id,
+        0 as active_run_days,
+        0 as step_goal_run_days
+    from days
+    where false
+    {%- endif %}
 ),
 
 joined as (
@@ -40,11 +64,14 @@ joined as (
         macros.avg_fat_pct,
         steps.steps_date is not null as has_steps,
         macros.meal_date is not null as has_meals,
-        {{ day_number('days.date_day') }} as day_number
+        {{ day_number('days.date_day') }} as day_number,
+        coalesce(carried.active_run_days, 0) as carried_active_run_days,
+        coalesce(carried.step_goal_run_days, 0) as carried_step_goal_run_days
     from days
     left join workouts on days.athlete_id = workouts.athlete_id and days.date_day = workouts.activity_date
     left join steps on days.athlete_id = steps.athlete_id and days.date_day = steps.steps_date
     left join macros on days.athlete_id = macros.athlete_id and days.date_day = macros.meal_date
+    left join carried on days.athlete_id = carried.athlete_id
 ),
 
 -- every day knows the last day before or on it that broke each streak
@@ -61,8 +88,8 @@ broken as (
 streaks as (
     select
         *,
-        day_number - coalesce(inactive_on, before_first) as active_run_days,
-        day_number - coalesce(goal_missed_on, before_first) as step_goal_run_days
+        day_number - coalesce(inactive_on, before_first - carried_active_run_days) as active_run_days,
+        day_number - coalesce(goal_missed_on, before_first - carried_step_goal_run_days) as step_goal_run_days
     from broken
 ),
 
@@ -86,11 +113,11 @@ final as (
         -- a streak is alive until a whole day has passed without its next link
         case
             when active_run_days > 0 then active_run_days
-            else coalesce(lag(active_run_days) over by_day, 0)
+            else coalesce(lag(active_run_days) over by_day, carried_active_run_days)
         end as active_streak_days,
         case
             when step_goal_run_days > 0 then step_goal_run_days
-            else coalesce(lag(step_goal_run_days) over by_day, 0)
+            else coalesce(lag(step_goal_run_days) over by_day, carried_step_goal_run_days)
         end as step_goal_streak_days
     from streaks
     window by_day as (partition by athlete_id order by day_number)

@@ -1,11 +1,14 @@
-{{ config(materialized='table', **day_layout('meal_date')) }}
+{{ config(**day_layout('meal_date')) }}
+{% set since = rebuild_from() %}
 
 with meals as (
     select * from {{ ref('fct_meals') }}
+    where meal_date >= {{ day_constant(since) }}
 ),
 
 days as (
     select * from {{ ref('int_days_spined') }}
+    where date_day >= {{ day_constant(since) }}
 ),
 
 summed as (

@@ -1,7 +1,9 @@
-{{ config(materialized='table', **day_layout('meal_date')) }}
+{{ config(**day_layout('meal_date')) }}
+{% set since = rebuild_from() %}
 
 with meals as (
     select * from {{ ref('int_meals_localized') }}
+    where meal_date >= {{ day_constant(since) }}
 ),
 
 final as (

@@ -1,11 +1,15 @@
-{{ config(materialized='table', **day_layout('steps_date')) }}
+{{ config(**day_layout('steps_date')) }}
+{% set since = rebuild_from() %}
 
 with observed as (
+    -- the seven days up to the first one built
     select * from {{ ref('int_steps_resolved') }}
+    where steps_date >= {{ day_constant(since, -6) }}
 ),
 
 days as (
     select * from {{ ref('int_days_spined') }}
+    where date_day >= {{ day_constant(since) }}
 ),
 
 windowed as (

@@ -1,26 +1,43 @@
-with gear as (
+{% set settled = settled_before(ref('int_gear_settled')) %}
+
+with versions as (
     select * from {{ ref('stg_strava__export_gear') }}
+    where loaded_at >= {{ loaded_since(since_ever()) }}
 ),
 
-activities as (
+gear as (
+    {{ current_versions('versions', 'record_id') | indent }}
+),
+
+activities_since as (
     select * from {{ ref('fct_activities') }}
-    where gear_id is not null
+    where activity_date >= {{ day_constant(settled) }}
 ),
 
-used as (
+totals_since as (
+    {{ gear_totals('activities_since') | indent }}
+),
+
+parts as (
+    select * from totals_since
+    union all
     select
         athlete_id,
         gear_id,
-        count(*) as activities,
-        {{ exact_sum('distance_m') }} as distance_m,
-        min(activity_date) as first_used_on,
-        max(activity_date) as last_used_on
-    from activities
-    group by athlete_id, gear_id
+        activities,
+        distance_m,
+        first_used_on,
+        last_used_on
+    from {{ ref('int_gear_settled') }}
+),
+
+used as (
+    {{ gear_totals_together('parts') | indent }}
 ),
 
 listed as (
     select * from gear
+    where not is_deleted
     -- a bike and a shoe of one name cannot be told apart in an activity
     qualify row_number() over (partition by athlete_id, gear_id order by gear_type) = 1
 ),
@@ -33,7 +50,7 @@ final as (
         listed.brand,
         listed.model,
         coalesce(used.activities, 0) as activities,
-        coalesce(used.distance_m, 0) as distance_m,
+        coalesce(cast(used.distance_m as float64), 0) as distance_m,
         used.first_used_on,
         used.last_used_on
     from listed

@@ -1,7 +1,9 @@
-{{ config(materialized='table', **day_layout('activity_date')) }}
+{{ config(**day_layout('activity_date')) }}
+{% set since = rebuild_from() %}
 
 with activities as (
     select * from {{ ref('int_activities_localized') }}
+    where activity_date >= {{ day_constant(since) }}
 ),
 
 distance_bands as (

@@ -1,7 +1,9 @@
-{{ config(materialized='table', **day_layout('activity_date')) }}
+{{ config(**day_layout('activity_date')) }}
+{% set since = rebuild_from() %}
 
 with activities as (
     select * from {{ ref('fct_activities') }}
+    where activity_date >= {{ day_constant(since) }}
 ),
 
 summed as (

@@ -1,5 +1,5 @@
 with source as (
-    {{ current_versions(source('meals', 'entries')) }}
+    {{ versions(source('meals', 'entries')) }}
 ),
 
 final as (
@@ -7,6 +7,8 @@ final as (
         athlete_id,
         record_id as meal_id,
         loaded_at,
+        load_id,
+        {{ is_deleted('payload') }} as is_deleted,
         -- one of the two: an instant, or a wall clock at the athlete's place
         {{ utc_timestamp(json_text('payload', 'eaten_at_utc')) }} as eaten_at_utc,
         {{ dbt.safe_cast(json_text('payload', 'eaten_at_local'), 'datetime') }} as eaten_at_local,

@@ -1,5 +1,5 @@
 with source as (
-    {{ current_versions(source('strava_export', 'activities')) }}
+    {{ versions(source('strava_export', 'activities')) }}
 ),
 
 typed as (
@@ -8,6 +8,8 @@ typed as (
         record_id as activity_id,
         'strava_export' as source,
         loaded_at,
+        load_id,
+        {{ is_deleted('payload') }} as is_deleted,
         {{ json_text('payload', 'activity_name') }} as name,
         {{ json_text('payload', 'activity_description') }} as description,
         {{ utc_timestamp(json_text('payload', 'activity_date')) }} as started_at,
@@ -33,6 +35,8 @@ final as (
         activity_id,
         source,
         loaded_at,
+        load_id,
+        is_deleted,
         name,
         description,
         sport_type,

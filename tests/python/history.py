@@ -1,0 +1,250 @@
+"""Generated athletes whose data keeps changing: loads, edits, moves, deletions, newcomers, other settings and days."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+
+from fitness_buddy.landing import Batch, Record, tombstone
+
+MARTS = {
+    "fct_activities": "athlete_id, activity_id",
+    "fct_daily_workouts": "athlete_id, activity_date, sport_family",
+    "fct_daily_steps": "athlete_id, steps_date",
+    "fct_meals": "athlete_id, meal_id",
+    "fct_daily_macros": "athlete_id, meal_date",
+    "fct_daily_health": "athlete_id, date_day",
+    "fct_source_coverage": "athlete_id, area, source",
+    "dim_athletes": "athlete_id",
+    "dim_gear": "athlete_id, gear_id",
+}
+FIRST_DAY = date(2026, 2, 1)
+SETTINGS_HEADER = (
+    "athlete_id,valid_from,timezone,step_goal,carbs_target_pct,protein_target_pct,fat_target_pct,"
+    "macro_tolerance_pct,resting_heartrate_bpm,max_heartrate_bpm,sex\n"
+)
+DEFAULTS = "*,1900-01-01,UTC,10000,45,25,30,5,60,190,\n"
+
+
+@dataclass(frozen=True)
+class Chapter:
+    """What happens between two builds, and the build after it.
+
+    Attributes:
+        loads: athlete and batches of one load each, in order.
+        as_of: the day the build takes as today; also the day on which the loads arrive.
+        settings: rows of the settings seed from now on; None: as before.
+        rebuilt_from: the earliest day that the build may touch, None where all of history is touched.
+        options: of the dbt build.
+    """
+
+    name: str
+    as_of: date
+    loads: Sequence[tuple[str, Sequence[Batch]]] = ()
+    settings: str | None = None
+    rebuilt_from: date | None = None
+    options: Sequence[str] = ()
+
+    @property
+    def loaded_at(self) -> Iterator[datetime]:
+        """An instant for each load, minutes apart."""
+        evening = datetime(self.as_of.year, self.as_of.month, self.as_of.day, 21, tzinfo=UTC)
+        return (evening + timedelta(minutes=minute) for minute in range(len(self.loads)))
+
+
+def activity(activity_id: str, started_at: datetime, distance_m: float, sport: str = "Run", **others: str) -> Record:
+    """An activity as the export's reader tells it."""
+    return Record(
+        activity_id,
+        {
+            "activity_date": started_at.strftime("%Y-%m-%dT%H:%M:%SZ"),
+            "activity_type": sport,
+            "activity_name": f"{sport} {activity_id}",
+            "distance_m": f"{distance_m:.1f}",
+            "elapsed_time": f"{distance_m / 2.5 + 60:.1f}",
+            "moving_time": f"{distance_m / 2.7:.1f}",
+            "elevation_gain": f"{distance_m / 113:.3f}",
+            **others,
+        },
+        day=started_at.date(),
+    )
+
+
+def steps_day(source: str, day: date, steps: int | None) -> Record:
+    """A day's steps of one source."""
+    return Record(
+        f"{source}|{day}",
+        {"source": source, "date": str(day), "steps": None if steps is None else str(steps)},
+        day=day,
+    )
+
+
+def steps_interval(source: str, started_at: datetime, steps: int) -> Record:
+    """The steps of one source from an instant on."""
+    text = started_at.strftime("%Y-%m-%dT%H:%M:%SZ")
+    return Record(
+        f"{source}|{text}", {"source": source, "started_at": text, "steps": str(steps)}, day=started_at.date()
+    )
+
+
+def meal(meal_id: str, eaten_at: datetime, carbs_g: float, *, is_instant: bool = False) -> Record:
+    """A meal of a diary, told as an instant or as a wall clock."""
+    text = eaten_at.strftime("%Y-%m-%dT%H:%M:%S")
+    when = {"eaten_at_utc": f"{text}Z"} if is_instant else {"eaten_at_local": text}
+    nutrients = {"carbs_g": f"{carbs_g:.2f}", "protein_g": f"{carbs_g / 3:.3f}", "fat_g": f"{carbs_g / 7:.3f}"}
+    return Record(meal_id, {**when, "description": f"Meal {meal_id}", **nutrients}, day=eaten_at.date())
+
+
+def story(seed: int) -> list[Chapter]:
+    """Two athletes' history and what becomes of it; the same for the same seed."""
+    chance = random.Random(seed)
+    day_0 = FIRST_DAY + timedelta(days=100)
+
+    def instant(day: date, hour: float) -> datetime:
+        return datetime(day.year, day.month, day.day, tzinfo=UTC) + timedelta(hours=hour)
+
+    def days_of(athlete: str, first: date, last: date) -> list[Batch]:
+        activities, daily, intervals, meals = [], [], [], []
+        for number in range((last - first).days + 1):
+            day = first + timedelta(days=number)
+            for _ in range(chance.choice((0, 0, 1, 1, 2))):
+                activities.append(
+                    activity(
+                        f"{athlete[0]}{day:%m%d}{len(activities)}",
+                        instant(day, chance.uniform(0, 23.9)),
+                        chance.uniform(0, 21000),
+                        chance.choice(("Run", "Trail Run", "Ride", "Weight Training", "Chess")),
+                        **(
+                            {"activity_gear": chance.choice(("Old Faithful", "Brick"))} if chance.random() < 0.7 else {}
+                        ),
+                    )
+                )
+            if chance.random() < 0.85:
+                daily.append(steps_day("phone", day, chance.choice((None, 0, chance.randrange(20000)))))
+            if chance.random() < 0.5:
+                daily.append(steps_day("watch", day, chance.randrange(20000)))
+            if chance.random() < 0.4:
+                intervals += [
+                    steps_interval("band", instant(day, hour), chance.randrange(4000)) for hour in (1.25, 12, 22.75)
+                ]
+            for hour in (7.5, 12.25, 23.5):
+                if chance.random() < 0.5:
+                    meals.append(
+                        meal(
+                            f"{athlete[0]}{day:%m%d}-{hour}",
+                            instant(day, hour),
+                            chance.choice((0, chance.uniform(1, 150))),
+                            is_instant=chance.random() < 0.5,
+                        )
+                    )
+        return [
+            Batch("strava_export_activities", activities),
+            Batch("steps_daily", daily),
+            Batch("steps_intervals", intervals),
+            Batch("meals_entries", meals),
+        ]
+
+    def of(batches: Sequence[Batch], table: str) -> list[Record]:
+        (batch,) = (batch for batch in batches if batch.table == table)
+        return [record for record in batch.records if isinstance(record, Record)]
+
+    gear = Batch(
+        "strava_export_gear",
+        [
+            Record(
+                "shoe:Old Faithful", {"gear_type": "shoe", "name": "Old Faithful", "brand": "Asics", "model": "Nimbus"}
+            )
+        ],
+    )
+    ada, bob = days_of("ada", FIRST_DAY, day_0), days_of("bob", FIRST_DAY + timedelta(days=9), day_0)
+    ada_runs, ada_meals, ada_daily = (
+        of(ada, "strava_export_activities"),
+        of(ada, "meals_entries"),
+        of(ada, "steps_daily"),
+    )
+    bob_runs = of(bob, "strava_export_activities")
+    ada_settings = "ada,1900-01-01,Europe/Berlin,8000,50,25,25,5,52,186,female\n"
+    settings = DEFAULTS + ada_settings
+
+    def day(number: int) -> date:
+        return day_0 + timedelta(days=number)
+
+    moved_run, edited_run, deleted_run = ada_runs[4], ada_runs[20], ada_runs[-30]
+    return [
+        Chapter("two athletes' first hundred days", day_0, [("ada", [*ada, gear]), ("bob", bob)], settings=settings),
+        Chapter("nothing new on the next day", day(1), rebuilt_from=day(-1)),
+        Chapter(
+            "the next days of one of them",
+            day(4),
+            [("ada", days_of("ada", day(1), day(4)))],
+            rebuilt_from=day(0),
+        ),
+        Chapter(
+            "an activity moved from long ago to yesterday, one edited in place",
+            day(5),
+            [
+                (
+                    "ada",
+                    [
+                        Batch(
+                            "strava_export_activities",
+                            [
+                                activity(moved_run.record_id, instant(day(4), 6), 4321, activity_gear="Brick"),
+                                activity(edited_run.record_id, instant(edited_run.day or day_0, 6), 12345.6, "Ride"),
+                            ],
+                        )
+                    ],
+                )
+            ],
+        ),
+        Chapter(
+            "deletions: of old records, and of the very first ones",
+            day(6),
+            [
+                ("ada", [Batch("strava_export_activities", [tombstone(deleted_run)])]),
+                ("ada", [Batch("meals_entries", [tombstone(ada_meals[0]), tombstone(ada_meals[40])])]),
+                ("ada", [Batch("steps_daily", [tombstone(ada_daily[0]), tombstone(ada_daily[33])])]),
+                ("bob", [Batch("strava_export_activities", [tombstone(run) for run in bob_runs[:3]])]),
+                ("bob", [Batch("strava_export_gear", [])]),
+            ],
+        ),
+        Chapter(
+            "a meal moved into the past, an old step count corrected, a deletion taken back",
+            day(7),
+            [
+                (
+                    "ada",
+                    [
+                        Batch("meals_entries", [meal(ada_meals[-1].record_id, instant(day(-60), 9), 77)]),
+                        Batch("steps_daily", [steps_day("watch", day(-40), 31000)]),
+                        Batch(
+                            "strava_export_activities",
+                            [activity(deleted_run.record_id, instant(deleted_run.day or day_0, 9), 5000)],
+                        ),
+                    ],
+                )
+            ],
+        ),
+        Chapter(
+            "another goal from yesterday on, and a newcomer with a history",
+            day(8),
+            [("eve", days_of("eve", day(-20), day(8)))],
+            settings=settings + f"ada,{day(7)},Europe/Berlin,12000,40,30,30,5,50,186,female\n",
+        ),
+        Chapter(
+            "a move to another time zone, stated for two weeks ago",
+            day(9),
+            settings=settings + f"ada,{day(-5)},America/New_York,12000,40,30,30,5,50,186,female\n",
+        ),
+        Chapter("a look back at an earlier day", day(-30)),
+        Chapter("and today again", day(10)),
+        Chapter(
+            "one area built alone leaves the rest for the next whole build",
+            day(11),
+            [("bob", [Batch("steps_daily", [steps_day("watch", day(-50), 40000)])])],
+            options=("--select", "int_meals_localized+"),
+        ),
+        Chapter("the whole build after it", day(11)),
+    ]

@@ -1,0 +1,66 @@
+"""An incremental build gives what a build from empty gives, whatever was loaded, edited, moved, deleted or stated."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from datetime import date
+from pathlib import Path
+
+import pytest
+from history import MARTS, SETTINGS_HEADER, Chapter, story
+from support import run_dbt
+
+from fitness_buddy.landing import land
+from fitness_buddy.settings import load_settings
+from fitness_buddy.warehouse import Row, Warehouse, connect
+
+
+def load_chapter(warehouse: Warehouse, chapter: Chapter) -> None:
+    for (athlete_id, batches), now in zip(chapter.loads, chapter.loaded_at, strict=True):
+        land(warehouse, athlete_id, batches, now=now)
+
+
+def build(chapter: Chapter, project: Path, options: Iterable[str] = (), duckdb_path: Path | None = None) -> None:
+    built = run_dbt(
+        *("build", "--exclude-resource-type", "unit_test", "--exclude-resource-type", "test"),
+        *("--vars", json.dumps({"as_of_date": str(chapter.as_of)})),
+        *options,
+        project=project,
+        environment={"BUDDY_DUCKDB_PATH": str(duckdb_path)} if duckdb_path else {},
+    )
+    assert built.returncode == 0, f"{chapter.name}: {built.stdout}"
+
+
+def marts(warehouse: Warehouse) -> dict[str, Sequence[Row]]:
+    return {mart: warehouse.query(f"select * from marts.{mart} order by {key}") for mart, key in MARTS.items()}
+
+
+def last_window(warehouse: Warehouse) -> date:
+    rows = warehouse.query("select rebuild_from from intermediate.int_rebuild_window order by started_at desc limit 1")
+    day = rows[0]["rebuild_from"]
+    assert isinstance(day, date)
+    return day
+
+
+@pytest.mark.parametrize("seed", [1])
+def test_incremental_builds_equal_builds_from_empty(
+    seed: int, project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    incremental, from_empty = tmp_path / "incremental.duckdb", tmp_path / "from_empty.duckdb"
+    monkeypatch.setenv("BUDDY_DUCKDB_PATH", str(incremental))
+    warehouse = connect(load_settings())
+    monkeypatch.setenv("BUDDY_DUCKDB_PATH", str(from_empty))
+    reference = connect(load_settings())
+    for chapter in story(seed):
+        if chapter.settings:
+            (project / "seeds" / "athlete_settings.csv").write_text(SETTINGS_HEADER + chapter.settings)
+        load_chapter(warehouse, chapter)
+        load_chapter(reference, chapter)
+        build(chapter, project, chapter.options, incremental)
+        if chapter.options:
+            continue
+        build(chapter, project, ["--full-refresh"], from_empty)
+        assert marts(warehouse) == marts(reference), chapter.name
+        if chapter.rebuilt_from:
+            assert last_window(warehouse) == chapter.rebuilt_from, chapter.name
