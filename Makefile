@@ -17,7 +17,8 @@ lint: .venv/installed-dev ## SQL, Python and types
 
 unit: .venv/installed-dev ## every test, dbt's included
 	.venv/bin/python scripts/ensure_chromium.py
-	.venv/bin/pytest -n 2
+	scripts/install_emulator || [ $$? -eq 3 ]
+	.venv/bin/pytest -n 2 --dist loadgroup
 
 .venv/installed: requirements.lock pyproject.toml scripts/install
 	scripts/install requirements.lock
@@ -30,10 +31,13 @@ unit: .venv/installed-dev ## every test, dbt's included
 pictures: .venv/installed-dev demo ## renew the README's pictures
 	.venv/bin/python scripts/take_pictures.py
 
-lock: ## renew both lock files from pyproject.toml (needs uv)
-	uv pip compile -q --universal --generate-hashes --no-header --no-annotate pyproject.toml -o requirements.lock
-	uv pip compile -q --universal --generate-hashes --no-header --no-annotate --extra dev -c requirements.lock \
-		pyproject.toml -o requirements-dev.lock
+COMPILE = scripts/uv pip compile -q --universal --generate-hashes --no-header --no-annotate
+
+lock: ## renew the lock files from pyproject.toml and requirements-emulator.in
+	$(COMPILE) pyproject.toml -o requirements.lock
+	$(COMPILE) --extra dev -c requirements.lock pyproject.toml -o requirements-dev.lock
+	$(COMPILE) --python-version 3.13 --override requirements-emulator.in \
+		requirements-emulator.in -o requirements-emulator.lock
 
 clean: ## remove what was installed and built; data/ stays
-	rm -rf .venv target logs .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv-emulator target logs .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -15,6 +15,11 @@ DEFAULT_ATHLETE_ID = "me"
 PROFILE_NAME = "fitness_buddy"
 # Athlete ids stand in file names, labels and SQL parameters: one plain word is enough for all of them.
 _ATHLETE_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
+_AS_NUMBER = re.compile(r"\|\s*as_number\s*\}\}$")
+_LABEL_KEY = re.compile(r"[a-z][a-z0-9_-]{0,62}")
+_LABEL_VALUE = re.compile(r"[a-z0-9_-]{0,63}")
+# BigQuery takes 64 a job; dbt adds its own.
+_MOST_LABELS = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +32,7 @@ class Settings:
         profile: that output, its ``env_var`` calls rendered: exactly what dbt connects with.
         athlete_id: whose data is loaded or shown.
         raw_schema: schema of the raw tables.
+        labels: what every job on BigQuery is labelled with, for the bill.
     """
 
     project_dir: Path
@@ -34,10 +40,12 @@ class Settings:
     profile: Mapping[str, Any] = field(repr=False)  # may hold a key file's path or a token
     athlete_id: str
     raw_schema: str
+    labels: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def marts_schema(self) -> str:
-        return str(self.profile["schema"])
+        # dbt-bigquery takes either word.
+        return str(self.profile.get("dataset") or self.profile["schema"])
 
     @property
     def seeds_dir(self) -> Path:
@@ -66,7 +74,24 @@ def load_settings(
         profile=profile,
         athlete_id=athlete_id,
         raw_schema=os.environ.get("BUDDY_RAW_SCHEMA") or "raw",
+        labels=_labels(os.environ.get("BUDDY_BIGQUERY_LABELS", "")),
     )
+
+
+def _labels(stated: str) -> dict[str, str]:
+    """``key=value,key=value`` by BigQuery's rules, in ASCII; macros/query_comment.sql gives the same to dbt's jobs."""
+    labels: dict[str, str] = {}
+    for label in filter(None, (part.strip() for part in stated.split(","))):
+        key, equals, value = label.partition("=")
+        if not equals or not _LABEL_KEY.fullmatch(key) or not _LABEL_VALUE.fullmatch(value) or key in labels:
+            raise UsageError(
+                f"BUDDY_BIGQUERY_LABELS: expected key=value,key=value with each key once, up to 63 lowercase letters, "
+                f"digits, '_' and '-' on either side, keys beginning with a letter; found {label!r}"
+            )
+        labels[key] = value
+    if len(labels) > _MOST_LABELS:
+        raise UsageError(f"BUDDY_BIGQUERY_LABELS: expected up to {_MOST_LABELS} labels, found {len(labels)}")
+    return labels
 
 
 def find_project_dir() -> Path:
@@ -98,7 +123,8 @@ def profiles_dir(project_dir: Path) -> Path:
 
 
 def _read_profile(project_dir: Path, target: str | None) -> tuple[str, dict[str, Any]]:
-    # dbt's own profile loader costs five seconds of import; its contract is only "Jinja with env_var, in YAML strings".
+    # dbt's own profile loader costs five seconds of import; its contract is only "Jinja with env_var and as_number, in
+    # YAML strings".
     import jinja2
     import yaml
 
@@ -113,6 +139,7 @@ def _read_profile(project_dir: Path, target: str | None) -> tuple[str, dict[str,
         return value
 
     environment = jinja2.Environment(undefined=jinja2.StrictUndefined, autoescape=False)  # noqa: S701 - not HTML
+    environment.filters["as_number"] = lambda text: text
 
     def render(value: Any) -> Any:
         if isinstance(value, dict):
@@ -120,8 +147,14 @@ def _read_profile(project_dir: Path, target: str | None) -> tuple[str, dict[str,
         if isinstance(value, list):
             return [render(item) for item in value]
         if isinstance(value, str) and "{{" in value:
-            return environment.from_string(value).render(env_var=env_var)
+            rendered = environment.from_string(value).render(env_var=env_var)
+            return _number(rendered, value) if _AS_NUMBER.search(value) else rendered
         return value
+
+    def _number(rendered: str, template: str) -> int:
+        if not rendered.isdecimal():
+            raise UsageError(f"{path}: expected a whole number, found {rendered!r} in {template}")
+        return int(rendered)
 
     try:
         document = yaml.safe_load(path.read_text(encoding="utf-8"))

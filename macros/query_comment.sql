@@ -1,0 +1,12 @@
+{#- What stands above every statement and, on BigQuery, labels its job (JSON is one label a key): which node it is for, in
+    which run, and what BUDDY_BIGQUERY_LABELS says, as on the jobs of `buddy`. -#}
+{% macro query_comment(node) -%}
+  {%- set labels = {'app': 'fitness_buddy'} -%}
+  {%- for label in env_var('BUDDY_BIGQUERY_LABELS', '').split(',') if '=' in label -%}
+    {%- do labels.update({label.split('=')[0].strip(): label.split('=')[1].strip()}) -%}
+  {%- endfor -%}
+  {%- if node -%}
+    {%- do labels.update({'dbt_node': node.name, 'dbt_resource_type': node.resource_type}) -%}
+  {%- endif -%}
+  {{ return(tojson(labels)) }}
+{%- endmacro %}
