@@ -12,6 +12,7 @@ create table if not exists {{ relation }} (
 )
 partition by date(loaded_at)
 cluster by athlete_id
+options (require_partition_filter = true)
 {%- endmacro %}
 
 {% macro duckdb__create_raw_table(relation) -%}

@@ -4,22 +4,32 @@ from __future__ import annotations
 
 import hashlib
 import json
-import secrets
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from dataclasses import dataclass, field, replace
+from datetime import date, datetime
 from typing import Any
 
 from fitness_buddy.errors import InputError, Refusal
-from fitness_buddy.warehouse import AppendCounts, RawRow, Warehouse
+from fitness_buddy.warehouse import AppendCounts, RawRow, RawStore, new_load_id
 
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """One thing as its source tells it: an id that stays when the thing is edited, and a JSON-ready payload."""
+    """One thing as its source tells it: an id that stays when the thing is edited, and a JSON-ready payload.
+
+    ``day``: the day on which it happened as the payload tells it, None where it tells none. No version of a record can
+    have been loaded before it, so it bounds where older versions are looked for. Edited to a day after its older
+    versions were loaded, a record counts as new instead of changed.
+    """
 
     record_id: str
     payload: Mapping[str, Any]
+    day: date | None = None
+
+
+def tombstone(record: Record) -> Record:
+    """The deletion of a record, given as it was last known: one more version of it, marked ``"_deleted": true``."""
+    return replace(record, payload={**record.payload, "_deleted": True})
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +54,7 @@ class Landing:
 
 
 def land(
-    warehouse: Warehouse,
+    warehouse: RawStore,
     athlete_id: str,
     batches: Sequence[Batch],
     *,
@@ -56,22 +66,20 @@ def land(
     """Append the batches to raw in one load.
 
     Args:
-        now: becomes ``loaded_at`` (timezone-aware).
+        now: becomes ``loaded_at`` (timezone-aware); no record's day may lie more than a day after it.
         restate: see :meth:`fitness_buddy.warehouse.RawLoad.append_new`.
         on_row: called once for every row read (progress).
 
     Raises:
         InputError: at least one row was refused; raw is as it was.
     """
-    load_id = f"{now.astimezone(UTC):%Y%m%dT%H%M%S%fZ}-{secrets.token_hex(4)}"
+    load_id = new_load_id(now)
     refused = _Refused()
-    tables: dict[str, AppendCounts] = {}
     with warehouse.load(athlete_id, load_id, now) as load:
-        for batch in batches:
-            tables[batch.table] = load.append_new(batch.table, _raw_rows(batch, refused, on_row), restate=restate)
+        read = sum(load.stage(batch.table, _raw_rows(batch, refused, on_row)) for batch in batches)
         if refused.count:
-            read = refused.count + sum(counts.read for counts in tables.values())
-            raise InputError(refused.first, rows_read=read, rows_refused=refused.count)
+            raise InputError(refused.first, rows_read=read + refused.count, rows_refused=refused.count)
+        tables = load.append_new(restate=restate)
     return Landing(load_id, now, tables, tuple(notices))
 
 
@@ -100,4 +108,4 @@ def _raw_rows(batch: Batch, refused: _Refused, on_row: Callable[[], None]) -> It
 def to_raw_row(record: Record) -> RawRow:
     """The record in its canonical spelling: keys sorted, no spaces, so that equal content has an equal hash."""
     payload = json.dumps(record.payload, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
-    return RawRow(record.record_id, payload, hashlib.sha256(payload.encode()).hexdigest())
+    return RawRow(record.record_id, payload, hashlib.sha256(payload.encode()).hexdigest(), record.day)

@@ -50,6 +50,8 @@ def read_status(settings: Settings, warehouse: Warehouse) -> Status:
             f"from {marts}.fct_source_coverage where athlete_id = @athlete_id order by area, source",
             parameters,
         )
+        for row in sources:
+            row["last_loaded_at"] = row["last_loaded_at"] and as_utc(row["last_loaded_at"])
     except NotBuiltError:
         pass
     loaded = max((summary.last_loaded_at for summary in raw), default=None)

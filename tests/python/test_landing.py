@@ -1,15 +1,24 @@
-"""Raw is append-only: twice adds nothing, an edit adds a version, a bad row keeps the whole file out."""
+"""Raw is append-only: twice adds nothing, an edit adds a version, a bad row keeps the whole file out.
+
+What a load does is the same on both engines; queueing for the one file is DuckDB's own.
+"""
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime, timedelta
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
+from random import Random
+from typing import Any
+from uuid import uuid4
 
 import pytest
 from filelock import FileLock
@@ -17,17 +26,37 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from fitness_buddy.errors import InputError, Refusal
-from fitness_buddy.landing import Batch, Landing, Record, land, to_raw_row
+from fitness_buddy.landing import Batch, Landing, Record, land, to_raw_row, tombstone
 from fitness_buddy.settings import load_settings
-from fitness_buddy.warehouse import Warehouse, connect
+from fitness_buddy.warehouse import NotBuiltError, Row, Warehouse, as_utc, connect
 
 TABLE = "test_things"
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
 
 
 @pytest.fixture
-def warehouse() -> Warehouse:
-    return connect(load_settings())
+def raw_schema(monkeypatch: pytest.MonkeyPatch) -> str:
+    """One of the test's own, since an emulator serves many tests."""
+    name = f"raw_{uuid4().hex}"
+    monkeypatch.setenv("BUDDY_RAW_SCHEMA", name)
+    return name
+
+
+@pytest.fixture
+def duckdb_file(raw_schema: str) -> Warehouse:
+    return connect(load_settings(target="duckdb"))
+
+
+@pytest.fixture
+def bigquery_dataset(raw_schema: str, emulator: str, monkeypatch: pytest.MonkeyPatch) -> Warehouse:
+    monkeypatch.setenv("BUDDY_BIGQUERY_ENDPOINT", emulator)
+    return connect(load_settings(target="bigquery"))
+
+
+@pytest.fixture(params=["duckdb_file", "bigquery_dataset"])
+def warehouse(request: pytest.FixtureRequest) -> Warehouse:
+    found: Warehouse = request.getfixturevalue(request.param)
+    return found
 
 
 def things(**values: int) -> list[Record]:
@@ -50,20 +79,25 @@ def counts(landing: Landing) -> dict[str, int]:
     return {name: landing.total(name) for name in names if landing.total(name)}
 
 
-def current(warehouse: Warehouse, athlete: str = "me") -> dict[str, int]:
-    """The current versions, chosen as staging chooses them."""
-    rows = warehouse.query(
-        f"select record_id, cast(payload ->> '$.value' as int64) as value from raw.{TABLE} where athlete_id = @athlete "
-        "qualify row_number() over (partition by record_id order by loaded_at desc, load_id desc) = 1",
+def raw_versions(warehouse: Warehouse, athlete: str = "me") -> list[Row]:
+    """All versions in raw, the last one first."""
+    text = "json_value" if warehouse.name.startswith("BigQuery") else "json_extract_string"
+    return warehouse.query(
+        f"select record_id, cast({text}(payload, '$.value') as int64) as value, "
+        f"{text}(payload, '$._deleted') as deleted, loaded_at from {load_settings().raw_schema}.{TABLE} "
+        "where athlete_id = @athlete and loaded_at >= timestamp '1970-01-01' "
+        "order by loaded_at desc, load_id desc, record_id",
         {"athlete": athlete},
     )
-    return {row["record_id"]: row["value"] for row in rows}
+
+
+def current(warehouse: Warehouse, athlete: str = "me") -> dict[str, int]:
+    """The current versions, chosen as staging chooses them."""
+    return {row["record_id"]: row["value"] for row in reversed(raw_versions(warehouse, athlete))}
 
 
 def versions(warehouse: Warehouse) -> int:
-    count = warehouse.query(f"select count(*) as n from raw.{TABLE}")[0]["n"]
-    assert isinstance(count, int)
-    return count
+    return len(raw_versions(warehouse))
 
 
 def test_a_second_load_of_the_same_records_adds_nothing(warehouse: Warehouse) -> None:
@@ -137,6 +171,137 @@ def test_a_crash_in_the_middle_of_a_load_leaves_raw_as_it_was(warehouse: Warehou
     assert counts(load(warehouse, things(b=2), minute=2)) == {"read": 1, "new": 1}
 
 
+def test_a_tombstone_is_the_last_version_of_its_record_and_undone_by_a_restated_one(warehouse: Warehouse) -> None:
+    (record,) = things(a=1)
+    load(warehouse, [record])
+    assert counts(load(warehouse, [tombstone(record)], minute=1)) == {"read": 1, "changed": 1}
+    assert [(row["value"], row["deleted"]) for row in raw_versions(warehouse)] == [(1, "true"), (1, None)]
+    assert counts(load(warehouse, [tombstone(record)], minute=2)) == {"read": 1, "unchanged": 1}
+    assert counts(load(warehouse, [record], minute=3, restate=True)) == {"read": 1, "changed": 1}
+    assert [row["deleted"] for row in raw_versions(warehouse)] == [None, "true", None]
+
+
+def on(day: str, **values: int) -> list[Record]:
+    return [replace(record, day=date.fromisoformat(day)) for record in things(**values)]
+
+
+def test_a_version_is_found_however_long_ago_its_day_was_and_the_load_came(warehouse: Warehouse) -> None:
+    noon = datetime(2020, 3, 1, 12, tzinfo=UTC)
+    # The day has begun in the east of the earth while UTC has the day before: no version is older than this.
+    long_before = noon - timedelta(days=900)
+    for record, at in ((on("2020-03-02", a=1), noon), (on("2020-02-01", b=1), noon), (things(c=1), long_before)):
+        land(warehouse, "me", [Batch(TABLE, record)], now=at)
+    records = [*on("2020-03-02", a=1), *on("2020-02-01", b=1)]
+    assert counts(load(warehouse, records)) == {"read": 2, "unchanged": 2}
+    assert counts(load(warehouse, [*records, *things(c=1)])) == {"read": 3, "unchanged": 3}
+    assert counts(load(warehouse, on("2020-03-02", a=2), minute=1)) == {"read": 1, "changed": 1}
+    assert counts(load(warehouse, on("2020-03-02", a=1), minute=2)) == {"read": 1, "unchanged": 1, "superseded": 1}
+
+
+def test_a_record_moved_past_the_loads_of_its_older_versions_counts_as_new_and_is_kept(warehouse: Warehouse) -> None:
+    load(warehouse, on("2026-11-01", a=1))
+    moved = on("2027-11-01", a=2)
+    assert counts(land(warehouse, "me", [Batch(TABLE, moved)], now=NOON + timedelta(days=400))) == {"read": 1, "new": 1}
+    assert current(warehouse) == {"a": 2}
+    assert versions(warehouse) == 2
+
+
+def test_both_tables_of_a_load_are_counted_apart_and_shown_together(warehouse: Warehouse) -> None:
+    landing = land(warehouse, "me", [Batch(TABLE, things(a=1, b=2)), Batch("test_other", things(a=1))], now=NOON)
+    assert {table: added.new for table, added in landing.tables.items()} == {TABLE: 2, "test_other": 1}
+    again = land(warehouse, "me", [Batch(TABLE, things(a=1, b=3)), Batch("test_other", [])], now=NOON)
+    assert {table: (added.read, added.changed) for table, added in again.tables.items()} == {
+        TABLE: (2, 1),
+        "test_other": (0, 0),
+    }
+    assert [(found.table, found.versions, found.records) for found in warehouse.raw_summary("me")] == [
+        ("test_other", 1, 1),
+        (TABLE, 3, 2),
+    ]
+    assert all(found.last_loaded_at == NOON for found in warehouse.raw_summary("me"))
+
+
+def test_text_arrives_as_it_was(warehouse: Warehouse) -> None:
+    payload = {
+        "text": "ü 😀 \"quoted\"\n\\ 'x' @load_id",
+        "value": 1,
+        "price": 0.1,
+        "none": None,
+        "list": [1, {"a": []}],
+    }
+    land(warehouse, "me", [Batch(TABLE, [Record('it\'s "a" \\ id|ü', payload)])], now=NOON)
+    (row,) = warehouse.query(
+        f"select record_id, payload from {load_settings().raw_schema}.{TABLE} where loaded_at >= timestamp '1970-01-01'"
+    )
+    assert row["record_id"] == 'it\'s "a" \\ id|ü'
+    assert json.loads(row["payload"]) == payload
+
+
+def test_values_have_the_same_types_whichever_engine_they_come_from(warehouse: Warehouse) -> None:
+    load(warehouse, things(a=1))
+    (row,) = warehouse.query(
+        "select cast(1 as int64) as i, cast('1.5' as numeric) as n, 1.5e0 as f, date '2026-11-20' as d, true as b, "
+        "timestamp '2026-11-20 10:00:00' as t, cast(null as string) as nothing, 'x' as s"
+    )
+    row["t"] = as_utc(row["t"])
+    assert row == {
+        "i": 1,
+        "n": Decimal("1.5"),
+        "f": 1.5,
+        "d": date(2026, 11, 20),
+        "b": True,
+        "t": datetime(2026, 11, 20, 10, tzinfo=UTC),
+        "nothing": None,
+        "s": "x",
+    }
+    assert [type(value) for value in row.values()] == [int, Decimal, float, date, bool, datetime, type(None), str]
+
+
+@pytest.mark.parametrize(
+    "value", ['it\'s "@me"', 7, 1.5, True, date(2026, 11, 20), datetime(2026, 11, 20, 10, tzinfo=UTC)], ids=repr
+)
+def test_a_parameter_arrives_with_its_type(warehouse: Warehouse, value: Any) -> None:
+    load(warehouse, things(a=1))
+    (row,) = warehouse.query("select @value as value, @me as me", {"value": value, "me": "you"})
+    found = as_utc(row["value"]) if isinstance(value, datetime) else row["value"]
+    assert (found, type(found), row["me"]) == (value, type(value), "you")
+
+
+def test_what_no_load_has_made_is_told_as_such(warehouse: Warehouse) -> None:
+    assert warehouse.raw_summary("me") == []
+    assert warehouse.raw_athlete_ids() == []
+    with pytest.raises(NotBuiltError):
+        warehouse.query("select * from marts_of_nobody.nothing")
+    load(warehouse, things(a=1))
+    with pytest.raises(NotBuiltError):
+        warehouse.query(f"select * from {load_settings().raw_schema}.nothing")
+
+
+def test_both_engines_decide_alike_about_any_sequence_of_loads(
+    duckdb_file: Warehouse, bigquery_dataset: Warehouse
+) -> None:
+    chance = Random(20261120)
+    for minute in range(8):
+        records = [
+            Record(
+                chance.choice("abcd"),
+                {"value": chance.randrange(3)},
+                chance.choice((None, NOON.date(), date(2024, 2, 29))),
+            )
+            for _ in range(chance.randrange(1, 7))
+        ]
+        restate = chance.random() < 0.3
+        on_duckdb, on_bigquery = (
+            load(warehouse, records, minute=minute, restate=restate) for warehouse in (duckdb_file, bigquery_dataset)
+        )
+        assert counts(on_duckdb) == counts(on_bigquery)
+    held = [
+        [(row["record_id"], row["value"], as_utc(row["loaded_at"])) for row in raw_versions(warehouse)]
+        for warehouse in (duckdb_file, bigquery_dataset)
+    ]
+    assert held[0] == held[1]
+
+
 def test_equal_content_has_one_hash_whatever_its_order_of_keys() -> None:
     assert to_raw_row(Record("a", {"x": 1, "y": "ü"})) == to_raw_row(Record("a", {"y": "ü", "x": 1}))
     assert to_raw_row(Record("a", {"x": 1})).payload_hash != to_raw_row(Record("a", {"x": "1"})).payload_hash
@@ -176,7 +341,7 @@ def test_raw_is_a_set_of_versions_and_only_grows(tmp_path: Path, loads: Sequence
 
 
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="the peak is read where Linux keeps it")
-def test_memory_does_not_grow_with_the_file(warehouse: Warehouse) -> None:
+def test_memory_does_not_grow_with_the_file(duckdb_file: Warehouse) -> None:
     """300 MB of payloads, in a process of its own: they go through memory, not into it.
 
     The peak comes from /proc: what getrusage tells a child begins with the peak of its parent.
@@ -193,10 +358,10 @@ def test_memory_does_not_grow_with_the_file(warehouse: Warehouse) -> None:
     )
     told = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=120)
     assert int(told.stdout) < 550
-    assert versions(warehouse) == 150_000
+    assert versions(duckdb_file) == 150_000
 
 
-def test_two_loads_at_once_queue_and_both_are_kept(warehouse: Warehouse) -> None:
+def test_two_loads_at_once_queue_and_both_are_kept(duckdb_file: Warehouse) -> None:
     """Two processes, one DuckDB file: the second waits for the first instead of failing."""
     program = (
         "import sys\n"
@@ -209,32 +374,32 @@ def test_two_loads_at_once_queue_and_both_are_kept(warehouse: Warehouse) -> None
     )
     processes = [subprocess.Popen([sys.executable, "-c", program, name]) for name in ("x", "y", "z")]
     assert [process.wait(timeout=60) for process in processes] == [0, 0, 0]
-    assert versions(warehouse) == 6000
+    assert versions(duckdb_file) == 6000
 
 
-def test_a_reader_waits_for_a_program_that_has_the_file_open(warehouse: Warehouse) -> None:
-    load(warehouse, things(a=1))
+def test_a_reader_waits_for_a_program_that_has_the_file_open(duckdb_file: Warehouse) -> None:
+    load(duckdb_file, things(a=1))
     holder = subprocess.Popen(
         [
             sys.executable,
             "-c",
-            f"import duckdb, time; c = duckdb.connect({warehouse.name!r}); print('open', flush=True); time.sleep(1.5)",
+            f"import duckdb, time; c = duckdb.connect({duckdb_file.name!r}); print('open', flush=True); time.sleep(1)",
         ],
         stdout=subprocess.PIPE,
         text=True,
     )
     assert holder.stdout is not None
     assert holder.stdout.readline() == "open\n"
-    assert versions(warehouse) == 1
+    assert versions(duckdb_file) == 1
     assert holder.wait(timeout=30) == 0
 
 
-def test_a_writer_waits_for_the_lock_and_says_so(warehouse: Warehouse, caplog: pytest.LogCaptureFixture) -> None:
-    load(warehouse, things(a=1))
-    lock = FileLock(f"{warehouse.name}.lock", thread_local=False)
+def test_a_writer_waits_for_the_lock_and_says_so(duckdb_file: Warehouse, caplog: pytest.LogCaptureFixture) -> None:
+    load(duckdb_file, things(a=1))
+    lock = FileLock(f"{duckdb_file.name}.lock", thread_local=False)
     lock.acquire()
     timer = threading.Timer(0.5, lock.release)
     timer.start()
-    assert counts(load(warehouse, things(b=1), minute=1)) == {"read": 1, "new": 1}
+    assert counts(load(duckdb_file, things(b=1), minute=1)) == {"read": 1, "new": 1}
     timer.join()
     assert "waiting" in caplog.text

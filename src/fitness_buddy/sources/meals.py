@@ -86,7 +86,7 @@ def _record(file: InputFile, row: int, meal: Mapping[str, Any], now: datetime) -
         return Refusal(file.label, row, error.field, str(error))
     description = payload.get("description") or payload.get("meal_summary")
     meal_id = str(meal.get("meal_id") or "").strip() or f"{payload['eaten_at']}|{description}"
-    return Record(meal_id, payload)
+    return Record(meal_id, payload, values.day_of(payload["eaten_at"]))
 
 
 def _entry(meal: Mapping[str, Any]) -> dict[str, Any]:

@@ -112,7 +112,7 @@ def _record(file: InputFile, known: _Format, reading: _Reading, source: str | No
     except ValueError as error:
         return Refusal(file.label, reading.row, field, str(error))
     when = "date" if known.table == DAILY_TABLE else "started_at"
-    return Record(f"{name}|{at}", {"source": name, when: at, "steps": steps})
+    return Record(f"{name}|{at}", {"source": name, when: at, "steps": steps}, values.day_of(at))
 
 
 def _recognise(file: InputFile) -> _Format | None:

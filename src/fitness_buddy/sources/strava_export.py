@@ -224,7 +224,7 @@ def _activity(file: InputFile, row: CsvRow, columns: _Columns, number: _ReadNumb
             payload["distance_km"] = _shown_distance_km(payload, columns.language, number)
     except ValueError as error:
         return Refusal(file.label, row.number, field.replace("_", " "), str(error))
-    return Record(payload["activity_id"], payload)
+    return Record(payload["activity_id"], payload, values.day_of(payload["activity_date"]))
 
 
 def _shown_distance_km(payload: Mapping[str, Any], language: str, number: _ReadNumber) -> str:

@@ -65,6 +65,11 @@ def utc_text(moment: datetime) -> str:
     return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 
+def day_of(settled: str) -> date:
+    """The day with which a settled day or time begins."""
+    return date.fromisoformat(settled[: len("2026-11-20")])
+
+
 def shown(text: str, most: int = 40) -> str:
     """A value as an error shows it: quoted and cut, so that one cell cannot fill the screen."""
     return repr(text if len(text) <= most else text[:most] + "…")

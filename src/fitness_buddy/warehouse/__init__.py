@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -18,11 +19,12 @@ Row: TypeAlias = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class RawRow:
-    """One version of one record as it will stand in raw (see docs/raw.md)."""
+    """One version of one record as it will stand in raw (see docs/raw.md); ``day`` is that of its event, if known."""
 
     record_id: str
     payload: str
     payload_hash: str
+    day: date | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,26 +55,35 @@ class RawSummary:
 
 
 class RawLoad(Protocol):
-    """One load in flight. All its tables become visible together, or none does."""
+    """One load in flight: first all its tables are staged, then all become visible together, or none does."""
 
-    def append_new(self, table: str, rows: Iterator[RawRow], *, restate: bool = False) -> AppendCounts:
-        """Append the (record_id, payload_hash) pairs that the athlete's part of the table does not hold yet.
+    def stage(self, table: str, rows: Iterator[RawRow]) -> int:
+        """Read the rows bound for a table; returns how many. Each table once."""
+        ...
+
+    def append_new(self, *, restate: bool = False) -> dict[str, AppendCounts]:
+        """Append the staged (record_id, payload_hash) pairs that the athlete's part of each table does not hold yet.
 
         With ``restate`` a payload equal to an older version is appended again, so that it becomes the current one.
+        Comes last and once. By table, in the order in which they were staged.
         """
         ...
 
 
-class Warehouse(Protocol):
+class RawStore(Protocol):
+    """Where loads go: a warehouse, or a bucket that keeps them for one."""
+
+    def load(self, athlete_id: str, load_id: str, loaded_at: datetime) -> AbstractContextManager[RawLoad]:
+        """Open a load as the only writer; leaving it normally commits, an exception leaves raw as it was."""
+        ...
+
+
+class Warehouse(RawStore, Protocol):
     """What commands need from a warehouse."""
 
     @property
     def name(self) -> str:
         """Where this is, fit to be shown: never a secret."""
-        ...
-
-    def load(self, athlete_id: str, load_id: str, loaded_at: datetime) -> AbstractContextManager[RawLoad]:
-        """Open a load as the only writer; leaving it normally commits, an exception leaves raw as it was."""
         ...
 
     def query(self, sql: str, parameters: Parameters | None = None) -> list[Row]:
@@ -104,6 +115,11 @@ class NotBuiltError(BuddyError):
         super().__init__(f"{problem} (raw tables come with `buddy ingest`, all others with `buddy build`)")
 
 
+def new_load_id(now: datetime) -> str:
+    """An id for a load; it begins with its time, so that ids are in the order of loads."""
+    return f"{now.astimezone(UTC):%Y%m%dT%H%M%S%fZ}-{secrets.token_hex(4)}"
+
+
 def as_utc(instant: datetime) -> datetime:
     """An instant of a row with its zone: DuckDB hands instants out without one, BigQuery with it; both mean UTC."""
     return instant if instant.tzinfo else instant.replace(tzinfo=UTC)
@@ -116,10 +132,11 @@ def connect(settings: Settings) -> Warehouse:
         from fitness_buddy.warehouse.duckdb import DuckDBWarehouse
 
         return DuckDBWarehouse(settings)
-    raise BuddyError(
-        f"target {settings.target!r} is of type {kind!r}: this version loads and reads DuckDB only "
-        "(dbt itself compiles and builds for bigquery)"
-    )
+    if kind == "bigquery":
+        from fitness_buddy.warehouse.bigquery import BigQueryWarehouse
+
+        return BigQueryWarehouse(settings)
+    raise BuddyError(f"target {settings.target!r} is of type {kind!r}: expected duckdb or bigquery")
 
 
 __all__ = [
@@ -128,9 +145,11 @@ __all__ = [
     "Parameters",
     "RawLoad",
     "RawRow",
+    "RawStore",
     "RawSummary",
     "Row",
     "Warehouse",
     "as_utc",
     "connect",
+    "new_load_id",
 ]

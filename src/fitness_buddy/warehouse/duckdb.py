@@ -7,7 +7,7 @@ import re
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from itertools import islice
 from typing import Any
 
@@ -17,19 +17,18 @@ from filelock import FileLock, Timeout
 
 from fitness_buddy.errors import BuddyError
 from fitness_buddy.settings import Settings
-from fitness_buddy.warehouse import AppendCounts, NotBuiltError, Parameters, RawRow, RawSummary, Row, as_utc
+from fitness_buddy.warehouse import AppendCounts, NotBuiltError, Parameters, RawRow, RawSummary, Row, versions
+from fitness_buddy.warehouse.versions import LOCK_TIMEOUT_S
 
 log = logging.getLogger(__name__)
 
-# DuckDB lets one process write, and none read while it does. Everyone queues for this long before giving up.
-LOCK_TIMEOUT_S = 600.0
 _RETRY_S = 0.25
 _BATCH_ROWS = 5_000
 # Never reach for the network to fetch an extension: everything used here is linked into the package.
 _OFFLINE: dict[str, Any] = {"autoinstall_known_extensions": "false", "autoload_known_extensions": "false"}
 
 # The same table as macros/cross_db/create_raw_table.sql makes (a test holds them together).
-_CREATE_RAW = """
+CREATE_RAW = """
 create table if not exists {table} (
     athlete_id varchar not null,
     record_id varchar not null,
@@ -45,42 +44,12 @@ _LOAD_SETTINGS = "set memory_limit = '200MB'; set preserve_insertion_order = fal
 _INCOMING_SCHEMA = pa.schema(
     [("ordinal", pa.int64()), ("record_id", pa.string()), ("payload", pa.string()), ("payload_hash", pa.string())]
 )
-# Last row of an id wins inside one load; against raw each id is new, changed, unchanged, or equal to an older version.
-# Payloads stay where they are until the insert: they are most of the bytes and none of the decision.
-_CLASSIFY = """
-create or replace temp table classified as
-with latest_incoming as (
-    select ordinal, record_id, payload_hash from incoming
-    qualify row_number() over (partition by record_id order by ordinal desc) = 1
-),
-held as (
-    select
-        record_id,
-        payload_hash,
-        row_number() over (partition by record_id order by loaded_at desc, load_id desc) = 1 as is_current
-    from {table}
-    where athlete_id = $athlete_id and record_id in (select record_id from latest_incoming)
-),
-held_ids as (select distinct record_id from held),
-held_versions as (select record_id, payload_hash, bool_or(is_current) as is_current from held group by all)
-select
-    latest_incoming.ordinal,
-    case
-        when held_ids.record_id is null then 'new'
-        when held_versions.record_id is null then 'changed'
-        when held_versions.is_current then 'unchanged'
-        else 'superseded'
-    end as state
-from latest_incoming
-left join held_ids using (record_id)
-left join held_versions using (record_id, payload_hash)
-"""
 _APPEND = """
 insert into {table}
 select $athlete_id, record_id, payload::json, payload_hash, $loaded_at, $load_id
-from incoming
+from {incoming}
 inner join classified using (ordinal)
-where list_contains($appended, state)
+where state in {appended}
 """
 
 
@@ -145,30 +114,20 @@ class DuckDBWarehouse:
                 raise BuddyError(_first_line(error)) from error
 
     def raw_summary(self, athlete_id: str) -> list[RawSummary]:
-        rows = self._query_raw(
-            "select '{name}' as name, count(*) as versions, count(distinct record_id) as records, "
-            "max(loaded_at) as last_loaded_at from {table} where athlete_id = @athlete_id having count(*) > 0",
-            {"athlete_id": athlete_id},
-        )
-        return [
-            RawSummary(row["name"], row["versions"], row["records"], as_utc(row["last_loaded_at"]))
-            for row in sorted(rows, key=lambda row: str(row["name"]))
-        ]
+        return versions.raw_summary(self.query, self._raw_tables(), self._raw_schema, athlete_id)
 
     def raw_athlete_ids(self) -> list[str]:
-        return sorted({row["athlete_id"] for row in self._query_raw("select distinct athlete_id from {table}")})
+        return versions.raw_athlete_ids(self.query, self._raw_tables(), self._raw_schema)
 
-    def _query_raw(self, select: str, parameters: Parameters | None = None) -> list[Row]:
-        """One select over each raw table, as one statement; none before the first load."""
+    def _raw_tables(self) -> list[str]:
+        """None before the first load."""
         if not self._path.exists():
             return []
         tables = self.query(
             "select table_name from information_schema.tables where table_schema = @schema",
             {"schema": self._raw_schema},
         )
-        names = [row["table_name"] for row in tables]
-        selects = [select.format(name=name, table=f"{self._raw_schema}.{name}") for name in names]
-        return self.query(" union all ".join(selects), parameters) if selects else []
+        return [row["table_name"] for row in tables]
 
     @contextmanager
     def _connection(self, *, read_only: bool) -> Iterator[duckdb.DuckDBPyConnection]:
@@ -176,7 +135,8 @@ class DuckDBWarehouse:
             raise NotBuiltError(f"{self._path} does not exist yet")
         connection = self._connect_patiently(read_only=read_only)
         try:
-            connection.execute("set timezone = 'UTC'")
+            # A progress bar would stand in the middle of --json.
+            connection.execute("set timezone = 'UTC'; set enable_progress_bar = false")
             yield connection
         finally:
             connection.close()
@@ -211,39 +171,14 @@ class _DuckDBLoad:
         self._athlete_id = athlete_id
         self._load_id = load_id
         self._loaded_at = loaded_at.astimezone(UTC).replace(tzinfo=None)
+        self._staged: dict[str, tuple[int, date]] = {}  # rows and earliest day by table
 
-    def append_new(self, table: str, rows: Iterator[RawRow], *, restate: bool = False) -> AppendCounts:
-        table = f"{self._raw_schema}.{table}"
-        run = self._connection.execute
-        run(_CREATE_RAW.format(table=table))
-        read = self._stage(rows)
-        run(_CLASSIFY.format(table=table), {"athlete_id": self._athlete_id})
-        appended = ["new", "changed", *(["superseded"] if restate else [])]
-        run(
-            _APPEND.format(table=table),
-            {
-                "athlete_id": self._athlete_id,
-                "loaded_at": self._loaded_at,
-                "load_id": self._load_id,
-                "appended": appended,
-            },
-        )
-        counts: dict[str, int] = dict(run("select state, count(*) from classified group by state").fetchall())
-        superseded = counts.get("superseded", 0)
-        return AppendCounts(
-            read=read,
-            new=counts.get("new", 0),
-            changed=counts.get("changed", 0) + (superseded if restate else 0),
-            unchanged=counts.get("unchanged", 0) + (0 if restate else superseded),
-            superseded=0 if restate else superseded,
-            duplicates=read - sum(counts.values()),
-        )
-
-    def _stage(self, rows: Iterator[RawRow]) -> int:
+    def stage(self, table: str, rows: Iterator[RawRow]) -> int:
+        incoming = f"incoming_{table}"
         self._connection.execute(
-            "create or replace temp table incoming "
-            "(ordinal bigint, record_id varchar, payload varchar, payload_hash varchar)"
+            f"create temp table {incoming} (ordinal bigint, record_id varchar, payload varchar, payload_hash varchar)"
         )
+        earliest_day = date.max
         read = 0
         while batch := list(islice(rows, _BATCH_ROWS)):
             columns = [
@@ -252,10 +187,31 @@ class _DuckDBLoad:
                 [row.payload for row in batch],
                 [row.payload_hash for row in batch],
             ]
+            earliest_day = min(earliest_day, *(row.day or versions.EPOCH for row in batch))
             # Not register(): inside a transaction that keeps every batch alive until the commit.
-            self._connection.from_arrow(pa.table(columns, schema=_INCOMING_SCHEMA)).insert_into("incoming")
+            self._connection.from_arrow(pa.table(columns, schema=_INCOMING_SCHEMA)).insert_into(incoming)
             read += len(batch)
+        self._staged[table] = read, earliest_day
         return read
+
+    def append_new(self, *, restate: bool = False) -> dict[str, AppendCounts]:
+        return {
+            table: self._append(table, read, earliest_day, restate=restate)
+            for table, (read, earliest_day) in self._staged.items()
+        }
+
+    def _append(self, table: str, read: int, earliest_day: date, *, restate: bool) -> AppendCounts:
+        raw_table, incoming = f"{self._raw_schema}.{table}", f"incoming_{table}"
+        run = self._connection.execute
+        run(CREATE_RAW.format(table=raw_table))
+        states = versions.states_sql(raw_table, incoming, "$athlete_id", earliest_day)
+        run(f"create or replace temp table classified as {states}", {"athlete_id": self._athlete_id})
+        run(
+            _APPEND.format(table=raw_table, incoming=incoming, appended=versions.appended_states(restate=restate)),
+            {"athlete_id": self._athlete_id, "loaded_at": self._loaded_at, "load_id": self._load_id},
+        )
+        counted = run("select state, count(*) from classified group by state").fetchall()
+        return versions.count_states(read, dict(counted), restate=restate)
 
 
 def _first_line(error: Exception) -> str:

@@ -410,6 +410,39 @@ READ: dict[str, Callable[[Bundle], Sequence[Batch]]] = {
 }
 
 
+@pytest.mark.parametrize(
+    ("source", "content", "days"),
+    [
+        ("strava", activities_csv({"activity_date": "May 29, 2022, 11:53:35 PM"}), ["2022-05-29"]),
+        ("steps", steps_csv({"date": "2026-11-18"}, {"date": "2026-11-21"}), ["2026-11-18", "2026-11-21"]),
+        ("steps", '[{"dateTime": "09/04/25 23:59:00", "value": "7"}]', ["2025-09-04"]),
+        (
+            "meals",
+            meals_csv({"eaten_at": "2026-11-20T07:30"}, {"eaten_at": "2026-11-20T00:30+01:00"}),
+            ["2026-11-20", "2026-11-19"],
+        ),
+    ],
+)
+def test_a_record_tells_the_day_that_its_payload_tells(
+    source: str, content: str, days: list[str], tmp_path: Path
+) -> None:
+    """Equal payloads have equal days, however they were spelled: older versions are looked for by it."""
+    with open_bundle(write(tmp_path / f"steps{'.json' if content[0] == '[' else '.csv'}", content)) as bundle:
+        (batch,) = READ[source](bundle)
+        records = list(batch.records)
+    assert [str(record.day) for record in records if isinstance(record, Record)] == days
+
+
+def test_gear_tells_no_day(tmp_path: Path) -> None:
+    write(tmp_path / "activities.csv", GOOD["strava"])
+    write(tmp_path / "bikes.csv", "Bike Name,Bike Brand,Bike Model\nOld Faithful,Canyon,Endurace\n")
+    with open_bundle(tmp_path) as bundle:
+        _, gear = READ["strava"](bundle)
+        (record,) = gear.records
+    assert isinstance(record, Record)
+    assert record.day is None
+
+
 @settings(max_examples=300, deadline=None)
 @given(content=st.binary(max_size=200), source=st.sampled_from(SOURCES), suffix=st.sampled_from([".csv", ".json"]))
 def test_no_bytes_escape_as_a_bug(content: bytes, source: str, suffix: str) -> None:

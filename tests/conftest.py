@@ -1,4 +1,4 @@
-"""What Python tests share: a clean environment, a project of one's own, and the demo athlete's warehouse."""
+"""What all tests share: a clean environment, a project of one's own, the demo athlete, an emulator of BigQuery."""
 
 from __future__ import annotations
 
@@ -9,14 +9,15 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from emulator import NO_EMULATOR, is_installed, running_emulator
 from filelock import FileLock
 from support import REPOSITORY, Answer, Demo, run_buddy
 
 
 @pytest.fixture(autouse=True)
 def clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """No test sees the developer's own settings or warehouse."""
-    for name in [name for name in os.environ if name.startswith(("BUDDY_", "DBT_"))]:
+    """No test sees the developer's own settings, warehouse or credentials."""
+    for name in [name for name in os.environ if name.startswith(("BUDDY_", "DBT_", "GOOGLE_", "STORAGE_"))]:
         if name != "BUDDY_CHROMIUM":
             monkeypatch.delenv(name)
     monkeypatch.setenv("BUDDY_DUCKDB_PATH", str(tmp_path / "buddy.duckdb"))
@@ -24,6 +25,15 @@ def clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     # Two dbt processes in one target folder spoil each other's files.
     monkeypatch.setenv("DBT_TARGET_PATH", str(tmp_path / "target"))
     monkeypatch.setenv("DBT_LOG_PATH", str(tmp_path / "logs"))
+
+
+@pytest.fixture(scope="session")
+def emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The endpoint of an emulator (``http://127.0.0.1:PORT``), one for each worker of pytest-xdist."""
+    if not is_installed():
+        pytest.skip(NO_EMULATOR)
+    with running_emulator(tmp_path_factory.mktemp("emulator")) as endpoint:
+        yield endpoint
 
 
 @pytest.fixture

@@ -1,0 +1,126 @@
+"""What a load makes of the versions that raw holds: the same decision, counts and summaries on both engines.
+
+The SQL is what GoogleSQL and DuckDB read alike.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from datetime import date, timedelta
+
+from fitness_buddy.warehouse import AppendCounts, Parameters, RawSummary, Row, as_utc
+
+# Whoever finds another load in the way queues for this long before giving up.
+LOCK_TIMEOUT_S = 600.0
+# Nothing happened before it (sources refuse such days), so it stands for a day that is not known.
+EPOCH = date(1970, 1, 1)
+# A day may begin 14 hours before UTC's, and a time with an offset may be spelled on the day beside.
+_BEFORE_ITS_DAY = timedelta(days=2)
+
+# Last row of an id wins inside one load; against raw each id is new, changed, unchanged, or equal to an older version.
+# Payloads stay where they are until the insert: they are most of the bytes and none of the decision. The bound on
+# loaded_at is a literal, by which BigQuery leaves out the partitions of the years before.
+_STATES = """
+with latest as (
+    select ordinal, record_id, payload_hash
+    from {incoming}
+    qualify row_number() over (partition by record_id order by ordinal desc) = 1
+),
+held as (
+    select
+        record_id,
+        payload_hash,
+        row_number() over (partition by record_id order by loaded_at desc, load_id desc) as position
+    from {table}
+    where
+        athlete_id = {athlete_id}
+        and loaded_at >= timestamp '{since}'
+        and record_id in (select record_id from latest)
+),
+held_ids as (select distinct record_id from held),
+held_versions as (
+    select record_id, payload_hash, min(position) = 1 as is_current from held group by record_id, payload_hash
+)
+select
+    latest.ordinal,
+    case
+        when held_ids.record_id is null then 'new'
+        when held_versions.record_id is null then 'changed'
+        when held_versions.is_current then 'unchanged'
+        else 'superseded'
+    end as state
+from latest
+left join held_ids on latest.record_id = held_ids.record_id
+left join held_versions
+    on latest.record_id = held_versions.record_id and latest.payload_hash = held_versions.payload_hash
+"""
+
+
+def states_sql(table: str, incoming: str, athlete_id: str, earliest_day: date) -> str:
+    """A select of (ordinal, state) over the rows of a load that count.
+
+    Args:
+        table: the raw table.
+        incoming: the load's rows: ordinal, record_id, payload_hash and more.
+        athlete_id: as an expression, such as a parameter.
+        earliest_day: of the load's events; EPOCH where one of them tells no day.
+    """
+    since = earliest_day - _BEFORE_ITS_DAY
+    return _STATES.format(table=table, incoming=incoming, athlete_id=athlete_id, since=since)
+
+
+def appended_states(*, restate: bool) -> str:
+    """The states whose rows are appended, as a list for ``in``."""
+    return "('new', 'changed', 'superseded')" if restate else "('new', 'changed')"
+
+
+def count_states(read: int, states: Mapping[str, int], *, restate: bool) -> AppendCounts:
+    """The counts of one table from how many rows are in each state."""
+    superseded = states.get("superseded", 0)
+    return AppendCounts(
+        read=read,
+        new=states.get("new", 0),
+        changed=states.get("changed", 0) + (superseded if restate else 0),
+        unchanged=states.get("unchanged", 0) + (0 if restate else superseded),
+        superseded=0 if restate else superseded,
+        duplicates=read - sum(states.values()),
+    )
+
+
+def raw_summary(
+    query: Callable[[str, Parameters], list[Row]], tables: Iterable[str], raw_schema: str, athlete_id: str
+) -> list[RawSummary]:
+    """See :meth:`fitness_buddy.warehouse.Warehouse.raw_summary`."""
+    rows = _query_each(
+        query,
+        f"select '{{table}}' as name, count(*) as versions, count(distinct record_id) as records, "  # noqa: S608
+        f"max(loaded_at) as last_loaded_at from {raw_schema}.{{table}} "
+        "where athlete_id = @athlete_id and {always} having count(*) > 0",
+        tables,
+        {"athlete_id": athlete_id},
+    )
+    return [
+        RawSummary(row["name"], row["versions"], row["records"], as_utc(row["last_loaded_at"]))
+        for row in sorted(rows, key=lambda row: str(row["name"]))
+    ]
+
+
+def raw_athlete_ids(query: Callable[[str, Parameters], list[Row]], tables: Iterable[str], raw_schema: str) -> list[str]:
+    """See :meth:`fitness_buddy.warehouse.Warehouse.raw_athlete_ids`."""
+    rows = _query_each(
+        query,
+        f"select distinct athlete_id from {raw_schema}.{{table}} where {{always}}",  # noqa: S608
+        tables,
+        {},
+    )
+    return sorted({row["athlete_id"] for row in rows})
+
+
+def _query_each(
+    query: Callable[[str, Parameters], list[Row]], select: str, tables: Iterable[str], parameters: Parameters
+) -> list[Row]:
+    """One select over each raw table, as one statement; no rows without a table."""
+    # BigQuery wants to be asked for all partitions.
+    always = f"loaded_at >= timestamp '{EPOCH}'"
+    selects = [select.format(table=table, always=always) for table in tables]
+    return query(" union all ".join(selects), parameters) if selects else []
