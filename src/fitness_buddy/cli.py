@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from fitness_buddy.ingest import Ingest
     from fitness_buddy.landing import Landing
     from fitness_buddy.warehouse import Warehouse
+    from fitness_buddy.warehouse.bucket import Archive
 
 DEMO_ATHLETE_ID = "demo"
 _DAY = click.DateTime(formats=["%Y-%m-%d"])
@@ -129,18 +130,30 @@ def ingest() -> None:
     """Load an athlete's own files into raw. A file is loaded whole or not at all; a second time adds nothing."""
 
 
-def _restate(function: Callable[..., Any]) -> Callable[..., Any]:
-    return click.option(
-        "--restate", is_flag=True, help="Where a row equals an older version, make that version the current one again."
-    )(function)
+def _load_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """What all sources take; :func:`_load` says what it does."""
+    for option in (
+        click.option(
+            "--to-bucket",
+            metavar="gs://BUCKET/FOLDER",
+            help="Keep the file and its rows there instead of loading them (see load-from-bucket).",
+        ),
+        click.option(
+            "--restate",
+            is_flag=True,
+            help="Where a row equals an older version, make that version the current one again.",
+        ),
+    ):
+        function = option(function)
+    return function
 
 
 @_command(ingest, "strava-export")
 @click.argument("path", type=_PATH)
-@_restate
-def ingest_strava_export(run: Run, path: Path, restate: bool) -> dict[str, Any]:
+@_load_options
+def ingest_strava_export(run: Run, path: Path, **how: Any) -> dict[str, Any]:
     """Load a Strava bulk export: the zip, its unpacked folder, or its activities.csv."""
-    return _load(run, path, methodcaller("strava_export", path), restate=restate)
+    return _load(run, path, methodcaller("strava_export", path), **how)
 
 
 @_command(ingest, "steps")
@@ -154,18 +167,18 @@ def ingest_strava_export(run: Run, path: Path, restate: bool) -> dict[str, Any]:
     show_default=True,
     help="What the file is; auto tells by its content.",
 )
-@_restate
-def ingest_steps(run: Run, path: Path, source: str | None, file_format: str, restate: bool) -> dict[str, Any]:
+@_load_options
+def ingest_steps(run: Run, path: Path, source: str | None, file_format: str, **how: Any) -> dict[str, Any]:
     """Load step counts: a CSV (date,steps[,source]) or JSON, a Google Fit or Fitbit takeout; file, folder or zip."""
-    return _load(run, path, methodcaller("steps", path, source=source, file_format=file_format), restate=restate)
+    return _load(run, path, methodcaller("steps", path, source=source, file_format=file_format), **how)
 
 
 @_command(ingest, "meals")
 @click.argument("path", type=_PATH)
-@_restate
-def ingest_meals(run: Run, path: Path, restate: bool) -> dict[str, Any]:
+@_load_options
+def ingest_meals(run: Run, path: Path, **how: Any) -> dict[str, Any]:
     """Load meals: a CSV (eaten_at,description,carbs_g,protein_g,fat_g[,energy_kcal,alcohol_g]) or JSON of estimates."""
-    return _load(run, path, methodcaller("meals", path), restate=restate)
+    return _load(run, path, methodcaller("meals", path), **how)
 
 
 def _load(
@@ -174,15 +187,36 @@ def _load(
     ingest_path: Callable[[Ingest], Landing],
     *,
     restate: bool = False,
+    to_bucket: str | None = None,
     now: datetime | None = None,
 ) -> dict[str, Any]:
     from fitness_buddy.ingest import Ingest
 
+    archive = _archive(run, path, to_bucket, restate=restate) if to_bucket else None
     with _progress(run, path.name) as on_row:
         landing = ingest_path(
-            Ingest(run.warehouse, run.settings.athlete_id, restate, now=now or datetime.now(UTC), on_row=on_row)
+            Ingest(
+                archive or run.warehouse,
+                run.settings.athlete_id,
+                restate,
+                now=now or datetime.now(UTC),
+                on_row=on_row,
+            )
         )
-    return _tell_landing(run, path, landing)
+    answer = _tell_landing(run, path, landing)
+    if archive:
+        run.say(f"  Kept in {to_bucket}; `buddy load-from-bucket {to_bucket}` loads it.")
+        answer |= {"bucket": to_bucket, "objects_added": archive.kept}
+    return answer
+
+
+def _archive(run: Run, path: Path, bucket_url: str, *, restate: bool) -> Archive:
+    from fitness_buddy.warehouse.bucket import Bucket
+
+    if restate:
+        raise UsageError("--restate is for loading: a bucket keeps what was read, and knows no current version")
+    source = click.get_current_context().info_name
+    return Bucket(bucket_url, run.settings).archive(str(source), path)
 
 
 @contextmanager
@@ -409,3 +443,27 @@ def demo(run: Run, folder: Path | None, open_report: bool | None) -> dict[str, A
 
 def _show(run: Run, command: str) -> None:
     run.say(click.style(f"$ buddy {command} --athlete {run.settings.athlete_id}", bold=True))
+
+
+@_command(main, "load-from-bucket")
+@click.argument("bucket_url", metavar="gs://BUCKET/FOLDER")
+def load_from_bucket(run: Run, bucket_url: str) -> dict[str, Any]:
+    """Load what `buddy ingest … --to-bucket` has kept, of all athletes, in a few statements a table (BigQuery only)."""
+    if run.settings.profile.get("type") != "bigquery":
+        raise UsageError(
+            f"target {run.settings.target!r} is not BigQuery, which alone reads buckets: load the files themselves "
+            "(buddy ingest …), or name the target (--target bigquery)"
+        )
+    from fitness_buddy.warehouse.bucket import Bucket
+    from fitness_buddy.warehouse.bulk import load_tables
+
+    loads = {}
+    for load in load_tables(run.settings, Bucket(bucket_url, run.settings)):
+        run.say(f"{load.table}: {load.found:,} versions in the bucket: {load.added:,} added, the others were in raw")
+        loads[load.table] = {"rows_found": load.found, "rows_added": load.added}
+    return {
+        "bucket": bucket_url,
+        "rows_found": sum(load["rows_found"] for load in loads.values()),
+        "rows_added": sum(load["rows_added"] for load in loads.values()),
+        "tables": loads,
+    }

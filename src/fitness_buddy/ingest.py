@@ -10,7 +10,7 @@ from pathlib import Path
 from fitness_buddy.landing import Batch, Landing, land
 from fitness_buddy.sources import meals, steps, strava_export
 from fitness_buddy.sources.files import Bundle, open_bundle
-from fitness_buddy.warehouse import Warehouse
+from fitness_buddy.warehouse import RawStore
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +23,7 @@ class Ingest:
         on_row: called once for every row read.
     """
 
-    warehouse: Warehouse
+    warehouse: RawStore
     athlete_id: str
     restate: bool = False
     now: datetime = field(default_factory=lambda: datetime.now(UTC))

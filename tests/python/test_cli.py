@@ -43,7 +43,7 @@ def timed_help() -> float:
 
 @pytest.mark.parametrize(
     "words",
-    [["build"], ["report"], ["status"], ["sql"], ["init"], ["demo"], ["ingest", "steps"], ["ingest", "meals"]],
+    [["build"], ["report"], ["status"], ["sql"], ["init"], ["demo"], ["ingest", "steps"], ["ingest", "meals"], ["load-from-bucket"]],
     ids=" ".join,
 )
 def test_every_command_takes_the_common_options(buddy: Buddy, words: list[str]) -> None:
@@ -140,12 +140,6 @@ def test_a_project_folder_that_is_none_is_said(buddy: Buddy, tmp_path: Path) -> 
     answer = buddy("status", environment={"BUDDY_PROJECT_DIR": str(tmp_path)})
     assert answer.exit_code == 2
     assert "BUDDY_PROJECT_DIR" in answer.errors
-
-
-def test_bigquery_says_what_this_version_cannot_do(buddy: Buddy, steps_csv: Path) -> None:
-    answer = buddy("ingest", "steps", steps_csv, "--target", "bigquery")
-    assert answer.exit_code == 1
-    assert "loads and reads DuckDB only" in answer.errors
 
 
 def test_a_file_that_is_no_warehouse_is_said(buddy: Buddy, tmp_path: Path) -> None:
