@@ -1,11 +1,11 @@
-{#- Where dbt asks for the SQL of an incremental strategy, by the names that its adapters expect. -#}
+{#- Where dbt asks for the SQL of an incremental model, by the names that its adapters expect. -#}
 
 {#- dbt-duckdb looks a strategy up by its name. -#}
 {% macro get_incremental_replace_days_sql(arguments) -%}
 {{ return(replace_days(
     arguments.target_relation,
     config.get('meta').day,
-    day_constant(rebuild_from()),
+    rebuild_from(),
     arguments.temp_relation,
     get_quoted_csv(arguments.dest_columns | map(attribute='name')),
 )) }}
@@ -19,8 +19,30 @@
 {{ return(replace_days(
     target_relation,
     partition_by.field,
-    day_constant(rebuild_from()),
-    tmp_relation if tmp_relation_exists else '(' ~ sql ~ ')',
+    rebuild_from(),
+    tmp_relation,
     get_quoted_csv(dest_columns | map(attribute='name')),
 )) }}
+{%- endmacro %}
+
+{#- And this of its way to make a table: rows on their way have no partitions, and days come in spans. -#}
+{% macro bq_create_table_as(partition_by, temporary, relation, compiled_code, language='sql') -%}
+{%- set spans = day_spans(since_ever()) if config.get('meta', {}).day else [] -%}
+{%- if temporary -%}
+create or replace table {{ relation }}
+{{ bigquery_table_options(config, model, temporary) }}
+as (
+{{ compiled_code }}
+);
+{%- elif spans | length > 1 -%}
+create temp table rows_now as (
+{{ compiled_code }}
+);
+{{ create_table_as(temporary, relation, 'select * from (' ~ compiled_code ~ ') where false', language) }}
+{%- for span in spans %}
+insert into {{ relation }} select * from rows_now where {{ in_span(partition_by.field, span) }};
+{%- endfor %}
+{%- else -%}
+{{ create_table_as(temporary, relation, compiled_code, language) }}
+{%- endif -%}
 {%- endmacro %}

@@ -27,7 +27,7 @@ timestamp '{{ (modules.datetime.date.fromisoformat(day) - modules.datetime.timed
 
 {#- The instant of this run, as a constant. -#}
 {% macro run_instant() -%}
-timestamp '{{ run_started_at.strftime("%Y-%m-%d %H:%M:%S.%f") }}'
+timestamp '{{ run_started_at.replace(tzinfo=none).isoformat(" ") }}'
 {%- endmacro %}
 
 {#- From when on there may be loads that a table of loads has not seen: a load becomes visible when it is complete, up to

@@ -1,20 +1,22 @@
-{#- In one step: takes away the rows of a table from a day on and puts new ones there. -#}
+{#- Takes away the rows of a table from a day on (YYYY-MM-DD) and puts new ones there. -#}
 {% macro replace_days(target, day, since, rows, columns) -%}
 {{ return(adapter.dispatch('replace_days')(target, day, since, rows, columns)) }}
 {%- endmacro %}
 
-{#- One atomic statement, and the constant prunes the target's partitions. Not dbt's own insert_overwrite: that one
+{#- One atomic statement, and the constants prune the target's partitions. Not dbt's own insert_overwrite: that one
     replaces the days it finds in the new rows, so a day whose last row was deleted would stay. -#}
 {% macro bigquery__replace_days(target, day, since, rows, columns) -%}
+{%- for span in day_spans(since) %}
 merge into {{ target }} as target
-using {{ rows }} as rows_now
+using (select * from {{ rows }} where {{ in_span(day, span) }}) as rows_now
 on false
-when not matched by source and target.{{ day }} >= {{ since }} then delete
-when not matched then insert ({{ columns }}) values ({{ columns }})
+when not matched by source and {{ in_span('target.' ~ day, span) }} then delete
+when not matched then insert ({{ columns }}) values ({{ columns }});
+{%- endfor %}
 {%- endmacro %}
 
 {#- Two statements in the transaction that dbt has opened. -#}
 {% macro duckdb__replace_days(target, day, since, rows, columns) -%}
-delete from {{ target }} where {{ day }} >= {{ since }};
+delete from {{ target }} where {{ day }} >= {{ day_constant(since) }};
 insert into {{ target }} ({{ columns }}) select {{ columns }} from {{ rows }}
 {%- endmacro %}

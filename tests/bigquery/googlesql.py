@@ -65,11 +65,19 @@ class Column:
 
 @dataclass(frozen=True)
 class Scan:
-    """A table as one statement reads it: which of its columns, and those compared with a constant."""
+    """A table as one statement reads it: which of its columns, and what holds them to constants.
+
+    ``bounds`` are (column, comparison, days since 1970-01-01; None for another type than date).
+    """
 
     table: str
     columns: frozenset[str]
-    held_to_constants: frozenset[str]
+    bounds: frozenset[tuple[str, str, int | None]]
+
+    @property
+    def pruned_by(self) -> frozenset[str]:
+        """Columns that a constant bounds from below: a partition before it is not read."""
+        return frozenset(column for column, comparison, _ in self.bounds if comparison != "$less")
 
 
 class Warehouse:
@@ -79,7 +87,7 @@ class Warehouse:
         language = LanguageOptions.maximum_features()
         language.reserved_keywords = ["QUALIFY"]
         language.product_mode = ProductMode.PRODUCT_EXTERNAL
-        self._options = AnalyzerOptions(
+        self.options = AnalyzerOptions(
             language_options=language,
             default_timezone="UTC",
             error_message_mode=ErrorMessageMode.ERROR_MESSAGE_ONE_LINE,
@@ -87,7 +95,7 @@ class Warehouse:
             prune_unused_columns=True,
         )
         functions = ZetaSQLBuiltinFunctionOptions(language_options=language)
-        self._catalog = CatalogBuilder("warehouse").with_builtin_functions(functions).build()
+        self.catalog = CatalogBuilder("warehouse").with_builtin_functions(functions).build()
 
     def add_table(self, name: str, columns: Sequence[tuple[str, Any]]) -> None:
         """Make a table known, instead of an earlier one of that name; types by name or as a statement gave them."""
@@ -96,11 +104,11 @@ class Warehouse:
             builder.add_column(
                 column, _TYPES.get(column_type, column_type) if isinstance(column_type, str) else column_type
             )
-        self._catalog.table = [table for table in self._catalog.table if table.name != name] + [builder.build()]
+        self.catalog.table = [table for table in self.catalog.table if table.name != name] + [builder.build()]
 
     def analyse(self, sql: str) -> tuple[Any, list[Column]]:
         """The resolved statement and its output columns; whatever the analyzer refuses is raised in its words."""
-        statement = Analyzer(self._options, self._catalog).analyze_statement(_one_name_per_table(sql))
+        statement = Analyzer(self.options, self.catalog).analyze_statement(_one_name_per_table(sql))
         output = getattr(statement, "output_column_list", None) or []
         return statement, [Column(column.name, column.column.type) for column in output]
 
@@ -117,10 +125,12 @@ class Project:
         for source in self._manifest["sources"].values():
             # The last build's tables are this project's own, known by the models that make them.
             if source["source_name"] != "last_build":
-                self.warehouse.add_table(_path(source), RAW_COLUMNS)
+                self.warehouse.add_table(path_of(source), RAW_COLUMNS)
         for node in self._nodes("seed"):
-            self.warehouse.add_table(_path(node), list(self._seed_columns(node)))
+            self.warehouse.add_table(path_of(node), list(self._seed_columns(node)))
+        # What each node reads in a daily run, and what it reads in a build from empty.
         self.scans: dict[str, list[Scan]] = {}
+        self.scans_from_empty: dict[str, list[Scan]] = {}
 
     def analyse(
         self, kinds: Sequence[str] = ("model", "test", "snapshot"), replace: tuple[str, str] = ("", "")
@@ -153,23 +163,28 @@ class Project:
                         if types.get(name) != data_type:
                             wrong[place] = f"column {name} is {types.get(name)}, its contract says {data_type}"
                     columns_of[node["unique_id"]] = columns
-                    self.warehouse.add_table(_path(node), [(column.name, column.type) for column in columns])
+                    self.warehouse.add_table(path_of(node), [(column.name, column.type) for column in columns])
                 self.scans[node["unique_id"]] = scans(statement)
+                self.scans_from_empty.setdefault(node["unique_id"], self.scans[node["unique_id"]])
         return wrong
 
     def partition_columns(self) -> dict[str, str]:
         """By table: the column that prunes it. Views of staging hand the filter on to raw."""
         columns = {
-            _path(source): "loaded_at"
+            path_of(source): "loaded_at"
             for source in self._manifest["sources"].values()
             if source["source_name"] != "last_build"
         }
         for node in self.models():
             if node["fqn"][1] == "staging":
-                columns[_path(node)] = "loaded_at"
+                columns[path_of(node)] = "loaded_at"
             elif "day" in node["config"]["meta"]:
-                columns[_path(node)] = node["config"]["meta"]["day"]
+                columns[path_of(node)] = node["config"]["meta"]["day"]
         return columns
+
+    def nodes(self) -> list[dict[str, Any]]:
+        """The models and data tests as the manifest has them, parents first."""
+        return self._in_order(self._manifest, ["model", "test"])
 
     def models(self) -> list[dict[str, Any]]:
         """The models as the manifest has them, parents first."""
@@ -203,13 +218,13 @@ class Project:
                 yield name, seed["config"]["column_types"][name]
 
 
-class _Scans(ResolvedNodeVisitor):
+class _Scans(ResolvedNodeVisitor):  # type: ignore[misc]
     """Collects what a resolved statement reads, and which columns it holds to constants."""
 
     def __init__(self) -> None:
         super().__init__()
         self.tables: list[tuple[str, dict[int, str]]] = []
-        self.constants: set[int] = set()
+        self.bounds: dict[int, set[tuple[str, int | None]]] = {}
 
     def visit_ResolvedTableScan(self, node: Any) -> None:  # noqa: N802 - the visitor's own names
         self.tables.append((node.table.name, {column.column_id: column.name for column in node.column_list}))
@@ -226,10 +241,11 @@ class _Scans(ResolvedNodeVisitor):
         if function == "$and":
             for part in condition.argument_list:
                 self._hold(part)
-        elif function in {"$equal", "$greater_or_equal", "$greater"}:
+        elif function in {"$equal", "$greater_or_equal", "$greater", "$less"}:
             column, value = condition.argument_list
             if type(column).__name__ == "ResolvedColumnRef" and type(value).__name__ == "ResolvedLiteral":
-                self.constants.add(column.column.column_id)
+                bound = (function, value.value.value.date_value)
+                self.bounds.setdefault(column.column.column_id, set()).add(bound)
 
 
 def scans(statement: Any) -> list[Scan]:
@@ -240,7 +256,9 @@ def scans(statement: Any) -> list[Scan]:
         Scan(
             table,
             frozenset(columns.values()),
-            frozenset(name for column_id, name in columns.items() if column_id in visitor.constants),
+            frozenset(
+                (name, *bound) for column_id, name in columns.items() for bound in visitor.bounds.get(column_id, ())
+            ),
         )
         for table, columns in visitor.tables
     ]
@@ -257,7 +275,7 @@ def _type_name(column: Column) -> str:
     return kinds.get(column.type.type_kind, str(column.type.type_kind))
 
 
-def _path(node: Mapping[str, Any]) -> str:
+def path_of(node: Mapping[str, Any]) -> str:
     return f"{node['database']}.{node['schema']}.{node.get('identifier') or node['alias']}"
 
 

@@ -91,7 +91,7 @@ def test_every_table_that_a_run_builds_reads_its_partitioned_sources_by_constant
         for scan in analysed.scans[model["unique_id"]]
         if model["config"]["materialized"] != "view"
         and scan.table in partitioned
-        and partitioned[scan.table] not in scan.held_to_constants
+        and partitioned[scan.table] not in scan.pruned_by
     ]
     assert unpruned == []
     pruned = {scan.table for scans in analysed.scans.values() for scan in scans if scan.table in partitioned}
@@ -108,7 +108,7 @@ def test_the_check_of_pruning_can_fail(targets: tuple[Path, Path]) -> None:
         ),
     )
     scans = project.scans["model.fitness_buddy.fct_daily_workouts"]
-    assert [scan.held_to_constants for scan in scans if scan.table.endswith("fct_activities")] == [frozenset()]
+    assert [scan.pruned_by for scan in scans if scan.table.endswith("fct_activities")] == [frozenset()]
 
 
 def test_every_table_of_days_is_partitioned_by_its_day_and_clustered_by_athlete(analysed: Project) -> None:

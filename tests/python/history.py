@@ -106,7 +106,10 @@ def story(seed: int) -> list[Chapter]:
         return datetime(day.year, day.month, day.day, tzinfo=UTC) + timedelta(hours=hour)
 
     def days_of(athlete: str, first: date, last: date) -> list[Batch]:
-        activities, daily, intervals, meals = [], [], [], []
+        activities: list[Record] = []
+        daily: list[Record] = []
+        intervals: list[Record] = []
+        meals: list[Record] = []
         for number in range((last - first).days + 1):
             day = first + timedelta(days=number)
             for _ in range(chance.choice((0, 0, 1, 1, 2))):
@@ -247,4 +250,10 @@ def story(seed: int) -> list[Chapter]:
             options=("--select", "int_meals_localized+"),
         ),
         Chapter("the whole build after it", day(11)),
+        Chapter(
+            "more years than BigQuery writes partitions in one statement",
+            day(12),
+            [("bob", [Batch("strava_export_activities", [activity("b1", instant(date(2011, 5, 1), 9), 10000)])])],
+        ),
+        Chapter("all of it from empty", day(12), options=("--full-refresh",)),
     ]

@@ -1,7 +1,5 @@
 {{ config(materialized='incremental', incremental_strategy='merge', unique_key='started_at') }}
--- depends_on: {{ ref('int_loads_read') }}, {{ ref('stg_strava__export_activities') }}, {{ ref('stg_meals__entries') }}
--- depends_on: {{ ref('stg_steps__daily_counts') }}, {{ ref('stg_steps__interval_counts') }}
--- depends_on: {{ ref('int_athlete_settings_ranged') }}, {{ ref('int_athletes_dated') }}
+-- depends_on: {{ ref('int_loads_read') }}, {{ ref('int_athlete_settings_ranged') }}, {{ ref('int_athletes_dated') }}
 {% set activities_built = source('last_build', 'activities') %}
 {% set meals_built = source('last_build', 'meals') %}
 {% set settings_built = source('last_build', 'settings') %}
@@ -85,14 +83,28 @@ final as (
         -- a day told in UTC may be the day before at the athlete's
         greatest(
             cast({{ dbt.dateadd('day', -1, 'min(affected_day)') }} as date), {{ day_constant(reach()) }}
-        ) as rebuild_from
+        ) as rebuild_from,
+        cast({{ dbt.dateadd('day', -1, 'min(affected_day)') }} as date) as first_day
     from affected
 )
 {%- else -%}
-with final as (
+with told as (
+    select cast(started_at as date) as told_day from {{ ref('stg_strava__export_activities') }}
+    union all
+    select coalesce(cast(eaten_at_utc as date), cast(eaten_at_local as date)) as told_day
+    from {{ ref('stg_meals__entries') }}
+    union all
+    select steps_date as told_day from {{ ref('stg_steps__daily_counts') }}
+    union all
+    select cast(started_at as date) as told_day from {{ ref('stg_steps__interval_counts') }}
+),
+
+final as (
     select
         {{ run_instant() }} as started_at,
-        {{ day_constant(since_ever()) }} as rebuild_from
+        {{ day_constant(since_ever()) }} as rebuild_from,
+        cast({{ dbt.dateadd('day', -1, 'min(told_day)') }} as date) as first_day
+    from told
 )
 {%- endif %}
 

@@ -1,0 +1,226 @@
+"""What a day costs in BigQuery: bytes read by one daily run and by a build from empty, as athletes grow.
+
+Nothing is run in BigQuery. The columns that each statement reads and the days it is held to come from GoogleSQL's own
+analyzer over the compiled project (columns that a CTE selects and nobody uses are counted, which BigQuery would not
+read: an upper bound); the bytes of a value come from the demo athlete's warehouse, by BigQuery's sizes
+(https://cloud.google.com/bigquery/docs/reference/standard-sql/data-types); how much an athlete records stands below.
+
+    make demo && .venv/bin/python benchmarks/bigquery_bytes.py
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+sys.path[:0] = [str(REPOSITORY / "tests" / "python"), str(REPOSITORY / "tests" / "bigquery")]
+
+from googlesql import Project, Scan, path_of  # noqa: E402
+from test_compiled_sql import compile_project  # noqa: E402
+
+from fitness_buddy.settings import load_settings  # noqa: E402
+from fitness_buddy.warehouse import Warehouse, connect  # noqa: E402
+
+YEARS = 10
+HISTORY_DAYS = YEARS * 365
+# A daily run after a daily load: the day, two before it that were corrected or completed, one for time zones.
+WINDOW_DAYS = 4
+# The first day built in the compiled project (macros/rebuild_window.sql, compile_incremental).
+COMPILED_FROM = (date(2026, 1, 2) - date(1970, 1, 1)).days
+USD_PER_TIB = 6.25
+MINIMUM_BYTES = 10 * 1024**2  # billed for each table that a query reads
+
+# Columns of staging that need no look into the payload.
+BESIDE_PAYLOAD = {"athlete_id", "record_id", "activity_id", "meal_id", "loaded_at", "load_id"}
+
+VERSIONS_PER_RECORD = 1.2
+ROWS_PER_ATHLETE_DAY = {
+    "strava_export_activities": 0.6 * VERSIONS_PER_RECORD,
+    "steps_daily": 2 * VERSIONS_PER_RECORD,
+    "steps_intervals": 24 * VERSIONS_PER_RECORD,
+    "meals_entries": 3 * VERSIONS_PER_RECORD,
+    "int_activities_localized": 0.6,
+    "int_steps_by_source": 3,
+    "int_steps_resolved": 1,
+    "int_meals_localized": 3,
+    "int_days_spined": 1,
+    "fct_activities": 0.6,
+    "fct_daily_workouts": 0.55,
+    "fct_daily_steps": 1,
+    "fct_meals": 3,
+    "fct_daily_macros": 1,
+    "fct_daily_health": 1,
+}
+ROWS_PER_ATHLETE = {
+    "strava_export_gear": 4,
+    "athlete_settings": 1,
+    "int_athletes_loaded": 1,
+    "int_loads_read": 4,
+    "int_settings_built": 1,
+    "int_sources_settled": 5,
+    "int_gear_settled": 4,
+    "dim_athletes": 1,
+    "dim_gear": 4,
+    "fct_source_coverage": 5,
+}
+# The demo has none of these; sizes of a JSON text as the reader writes it.
+UNSEEN_BYTES = {"steps_intervals": {"athlete_id": 6, "record_id": 29, "payload": 78, "loaded_at": 8, "load_id": 33}}
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Bytes read, and bytes billed where each table of a query costs a minimum."""
+
+    read: float
+    billed: float
+
+    def __add__(self, other: Cost) -> Cost:
+        return Cost(self.read + other.read, self.billed + other.billed)
+
+
+class Estimate:
+    """Bytes of a run, from what its statements read."""
+
+    def __init__(self, project: Project, value_bytes: Mapping[str, Mapping[str, float]]) -> None:
+        self._project = project
+        self._value_bytes = value_bytes
+        self._views = {
+            path_of(model): project.scans[model["unique_id"]]
+            for model in project.models()
+            if model["config"]["materialized"] == "view"
+        }
+        self._partitions = project.partition_columns()
+
+    def run(
+        self, athletes: int, scans: Mapping[str, list[Scan]], *, history: bool = False, reach_days: int = HISTORY_DAYS
+    ) -> Cost:
+        """One ``dbt build``: every model and data test, and the days that are replaced."""
+        total = Cost(0, 0)
+        for node in self._project.nodes():
+            if node["config"]["materialized"] == "view":
+                continue
+            for scan in scans[node["unique_id"]]:
+                days = (
+                    HISTORY_DAYS if history else self._days(scan, reach_days, is_test=node["resource_type"] == "test")
+                )
+                for name, columns in self._tables(scan):
+                    total += self._billed(self._bytes(name, columns, athletes, days))
+            if "day" in node["config"]["meta"] and not history:
+                # The new rows are read from where they were made, and the days that they replace are billed whole.
+                rows = self._bytes(node["name"], self._value_bytes[node["name"]].keys(), athletes, WINDOW_DAYS)
+                total += self._billed(rows) + self._billed(rows)
+        return total
+
+    def _days(self, scan: Scan, reach_days: int, *, is_test: bool) -> float:
+        column = self._partitions.get(scan.table)
+        if column == "loaded_at" or is_test:
+            return WINDOW_DAYS + 2 if column == "loaded_at" else WINDOW_DAYS
+        bounds = {comparison: day for name, comparison, day in scan.bounds if name == column and day is not None}
+        if "$equal" in bounds:
+            return 1
+        if "$greater_or_equal" not in bounds:
+            return HISTORY_DAYS
+        first = bounds["$greater_or_equal"] - COMPILED_FROM
+        last = bounds["$less"] - COMPILED_FROM if "$less" in bounds else WINDOW_DAYS
+        return min(last - first, reach_days)
+
+    def _tables(self, scan: Scan) -> Iterator[tuple[str, frozenset[str]]]:
+        """The tables behind a scan: a view stands for what it reads for these columns."""
+        if scan.table in self._views:
+            for inner in self._views[scan.table]:
+                for name, columns in self._tables(inner):
+                    yield name, columns - {"payload"} if scan.columns <= BESIDE_PAYLOAD else columns
+        else:
+            yield scan.table.rpartition(".")[2], scan.columns
+
+    def _bytes(self, table: str, columns: Any, athletes: int, days: float) -> float:
+        row = sum(self._value_bytes[table][column] for column in columns) if table in self._value_bytes else 0
+        if table in ROWS_PER_ATHLETE_DAY:
+            return ROWS_PER_ATHLETE_DAY[table] * athletes * days * row
+        return ROWS_PER_ATHLETE.get(table, 0) * athletes * row
+
+    @staticmethod
+    def _billed(read: float) -> Cost:
+        return Cost(read, max(read, MINIMUM_BYTES))
+
+
+def measure_value_bytes(warehouse: Warehouse) -> dict[str, dict[str, float]]:
+    """Mean bytes of a value by table and column, nulls counted as nothing, in BigQuery's sizes."""
+    columns = warehouse.query(
+        "select table_schema, table_name, column_name, data_type from information_schema.columns "
+        "where table_schema in ('raw', 'staging', 'intermediate', 'marts')"
+    )
+    sizes: dict[str, list[str]] = {}
+    for column in columns:
+        name, kind = column["column_name"], column["data_type"]
+        size = {"BOOLEAN": "1", "DECIMAL(38,9)": "16"}.get(kind, f"2 + strlen(cast({name} as varchar))")
+        if kind in {"BIGINT", "INTEGER", "HUGEINT", "DOUBLE", "DATE", "TIMESTAMP"}:
+            size = "8"
+        sizes.setdefault(f"{column['table_schema']}.{column['table_name']}", []).append(
+            f"coalesce(avg(case when {name} is null then 0 else {size} end), 0) as {name}"
+        )
+    measured = {
+        table.partition(".")[2]: warehouse.query(f"select {', '.join(parts)} from {table}")[0]  # noqa: S608
+        for table, parts in sizes.items()
+    }
+    return measured | {table: {**measured[table], **known} for table, known in UNSEEN_BYTES.items()}
+
+
+def table_of_costs(duckdb_path: Path, folder: Path) -> str:
+    """The table of docs/bigquery-cost.md."""
+    os.environ["BUDDY_DUCKDB_PATH"] = str(duckdb_path)
+    targets = [compile_project(folder / name, incremental=name == "incremental") for name in ("empty", "incremental")]
+    project = Project(REPOSITORY, *targets)
+    wrong = project.analyse()
+    if wrong:
+        raise SystemExit(str(wrong))
+    estimate = Estimate(project, measure_value_bytes(connect(load_settings())))
+    lines = [
+        "| athletes | raw rows | a daily run reads | billed a day | a month | a build from empty reads | times |",
+        "|---:|---:|---:|---:|---:|---:|---:|",
+    ]
+    for athletes, reach_days in ((1, HISTORY_DAYS), (1_000, HISTORY_DAYS), (100_000, HISTORY_DAYS), (100_000, 30)):
+        daily = estimate.run(athletes, project.scans, reach_days=reach_days)
+        full = estimate.run(athletes, project.scans_from_empty, history=True)
+        rows = sum(ROWS_PER_ATHLETE_DAY[name] for name in RAW) * athletes * HISTORY_DAYS
+        dollars = daily.billed * 30 / 1024**4 * USD_PER_TIB
+        note = "" if reach_days == HISTORY_DAYS else f", `reach_days: {reach_days}`"
+        lines.append(
+            f"| {athletes:,}{note} | {rows:,.0f} | {told(daily.read)} | {told(daily.billed)} | ${dollars:,.2f} "
+            f"| {told(full.read)} | {full.read / daily.read:,.0f} |"
+        )
+    return "\n".join(lines)
+
+
+RAW = ("strava_export_activities", "steps_daily", "steps_intervals", "meals_entries")
+
+
+def told(count: float) -> str:
+    """Bytes as a person reads them."""
+    for unit in ("B", "KiB", "MiB", "GiB"):
+        if count < 1024:
+            return f"{count:,.1f} {unit}"
+        count /= 1024
+    return f"{count:,.1f} TiB"
+
+
+def main() -> None:
+    """Print the table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument(
+        "--duckdb", type=Path, default=REPOSITORY / "data" / "buddy.duckdb", help="the demo's warehouse"
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        print(table_of_costs(parser.parse_args().duckdb, Path(folder)))  # noqa: T201
+
+
+if __name__ == "__main__":
+    main()
