@@ -1,8 +1,8 @@
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint unit pictures lock clean
+.PHONY: help demo test test-bigquery-live lint unit pictures lock clean
 
 help: ## list the targets
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:[^#]*## /\t/' | expand -t 12
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:[^#]*## /\t/' | expand -t 20
 
 demo: .venv/installed ## a synthetic athlete's two years, from their files to the report
 	.venv/bin/buddy demo
@@ -27,6 +27,11 @@ unit: .venv/installed-dev ## every test, dbt's included
 .venv/installed-dev: requirements-dev.lock pyproject.toml scripts/install
 	scripts/install requirements-dev.lock
 	touch $@ .venv/installed
+
+test-bigquery-live: .venv/installed-dev ## the tests on BigQuery in a real project (CONTRIBUTING.md)
+	@[ -n "$$BUDDY_BIGQUERY_PROJECT" ] || { echo "set BUDDY_BIGQUERY_PROJECT to a project of yours" >&2; exit 2; }
+	BUDDY_TEST_BIGQUERY_LIVE=1 .venv/bin/pytest \
+		tests/bigquery/test_loader.py tests/bigquery/test_emulator_build.py tests/python/test_landing.py
 
 pictures: .venv/installed-dev demo ## renew the README's pictures
 	.venv/bin/python scripts/take_pictures.py

@@ -11,7 +11,18 @@ from pathlib import Path
 import pytest
 from emulator import NO_EMULATOR, is_installed, running_emulator
 from filelock import FileLock
-from support import REPOSITORY, Answer, Demo, run_buddy
+from support import DATASETS, REPOSITORY, Answer, Demo, run_buddy
+
+# `make test-bigquery-live` sets it: the tests that ask for an emulator then ask Google, as whoever runs them.
+LIVE = (
+    {
+        name: value
+        for name, value in os.environ.items()
+        if name.startswith(("BUDDY_BIGQUERY_", "GOOGLE_")) and name != "BUDDY_BIGQUERY_ENDPOINT"
+    }
+    if os.environ.get("BUDDY_TEST_BIGQUERY_LIVE")
+    else {}
+)
 
 
 @pytest.fixture(autouse=True)
@@ -20,6 +31,8 @@ def clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     for name in [name for name in os.environ if name.startswith(("BUDDY_", "DBT_", "GOOGLE_", "STORAGE_"))]:
         if name != "BUDDY_CHROMIUM":
             monkeypatch.delenv(name)
+    for name, value in LIVE.items():
+        monkeypatch.setenv(name, value)
     monkeypatch.setenv("BUDDY_DUCKDB_PATH", str(tmp_path / "buddy.duckdb"))
     monkeypatch.setenv("BUDDY_PROJECT_DIR", str(REPOSITORY))
     # Two dbt processes in one target folder spoil each other's files.
@@ -29,11 +42,29 @@ def clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 @pytest.fixture(scope="session")
 def emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The endpoint of an emulator (``http://127.0.0.1:PORT``), one for each worker of pytest-xdist."""
+    """The endpoint of an emulator, one for each worker of pytest-xdist; empty for BigQuery itself (see LIVE)."""
+    if LIVE:
+        yield ""
+        delete_datasets()
+        return
     if not is_installed():
         pytest.skip(NO_EMULATOR)
     with running_emulator(tmp_path_factory.mktemp("emulator")) as endpoint:
         yield endpoint
+
+
+def delete_datasets() -> None:
+    """Take away what these tests have made in a real project."""
+    from fitness_buddy.settings import load_settings
+    from fitness_buddy.warehouse.bigquery import make_client
+
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in LIVE.items():
+            patch.setenv(name, value)
+        client = make_client(load_settings(target="bigquery"))
+        for dataset in client.list_datasets():
+            if dataset.dataset_id.startswith(DATASETS):
+                client.delete_dataset(dataset.reference, delete_contents=True, not_found_ok=True)
 
 
 @pytest.fixture

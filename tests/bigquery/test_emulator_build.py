@@ -14,11 +14,11 @@ from executor import rows_of
 from google.api_core.exceptions import BadRequest
 from googlesql import Warehouse as Analyzer
 from history import MARTS, SETTINGS_HEADER, story
-from support import REPOSITORY, Demo, run_buddy
+from support import DATASETS, REPOSITORY, Demo, run_buddy, run_dbt
 from test_incremental import build, load_chapter
 
-from fitness_buddy.settings import load_settings
-from fitness_buddy.warehouse import Row, Warehouse, as_utc, connect
+from fitness_buddy.settings import Settings, load_settings
+from fitness_buddy.warehouse import Row, as_utc, connect
 from fitness_buddy.warehouse.bigquery import make_client
 
 # Each group shares an emulator and what stands in it, so it stays on one worker.
@@ -47,6 +47,8 @@ def emulated_demo(emulator: str, tmp_path_factory: pytest.TempPathFactory) -> Em
         "BUDDY_TARGET": "bigquery",
         "BUDDY_BIGQUERY_ENDPOINT": emulator,
         "BUDDY_PROJECT_DIR": str(REPOSITORY),
+        "BUDDY_SCHEMA_PREFIX": f"{DATASETS}demo_",
+        "BUDDY_RAW_SCHEMA": f"{DATASETS}demo_raw",
         "DBT_TARGET_PATH": str(folder / "target"),
         "DBT_LOG_PATH": str(folder / "logs"),
     }
@@ -81,8 +83,9 @@ def test_the_comparison_can_fail() -> None:
     assert difference({"m": [{}, {}]}, {"m": [{}]}) == ".m: 2 and 1 rows"
 
 
-def marts(warehouse: Warehouse, schema: str = "marts") -> dict[str, list[Row]]:
-    return {mart: warehouse.query(f"select * from {schema}.{mart} order by {key}") for mart, key in MARTS.items()}
+def marts(settings: Settings) -> dict[str, list[Row]]:
+    query = connect(settings).query
+    return {mart: query(f"select * from {settings.marts_schema}.{mart} order by {key}") for mart, key in MARTS.items()}
 
 
 @DEMO
@@ -99,10 +102,10 @@ def test_the_demo_s_marts_are_the_same_in_both_warehouses(
     emulated_demo: EmulatedDemo, demo: Demo, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("BUDDY_DUCKDB_PATH", str(demo.duckdb_path))
-    in_duckdb = marts(connect(load_settings()))
+    in_duckdb = marts(load_settings())
     for name, value in emulated_demo.environment.items():
         monkeypatch.setenv(name, value)
-    assert difference(in_duckdb, marts(connect(load_settings()))) is None
+    assert difference(in_duckdb, marts(load_settings())) is None
     assert all(in_duckdb.values())
 
 
@@ -126,16 +129,15 @@ def test_loading_the_demo_s_files_again_adds_nothing_and_the_build_after_it_chan
 ) -> None:
     for name, value in emulated_demo.environment.items():
         monkeypatch.setenv(name, value)
-    warehouse = connect(load_settings())
-    before = marts(warehouse)
+    before = marts(load_settings())
     again = emulated_demo.run(
         "ingest", "steps", demo.folder / "steps_phone.csv", "--source", "phone", "--athlete", "demo"
     )
     assert (again["rows_read"], again["rows_new"], again["rows_changed"]) == (699, 0, 0)
     emulated_demo.run("build", "--quiet", "--as-of", "2026-11-01", "--exclude-resource-type", "unit_test")
-    assert difference(before, marts(warehouse)) is None
-    window = warehouse.query(
-        "select cast(rebuild_from as string) as day from intermediate.int_rebuild_window "
+    assert difference(before, marts(load_settings())) is None
+    window = connect(load_settings()).query(
+        f"select cast(rebuild_from as string) as day from {DATASETS}demo_intermediate.int_rebuild_window "
         "order by started_at desc limit 1"
     )
     assert window == [{"day": "2026-10-31"}]
@@ -148,15 +150,22 @@ def test_tables_are_laid_out_for_their_queries_and_raw_refuses_to_be_read_whole(
     for name, value in emulated_demo.environment.items():
         monkeypatch.setenv(name, value)
     client = make_client(load_settings())
-    raw = client.get_table("raw.steps_daily")
+    raw = client.get_table(f"{DATASETS}demo_raw.steps_daily")
     assert raw.time_partitioning.field == "loaded_at"
     assert raw.clustering_fields == ["athlete_id"]
     assert raw.require_partition_filter
     with pytest.raises(BadRequest, match=r"(?i)partition"):
-        client.query_and_wait("select count(*) from raw.steps_daily")
-    health = client.get_table("marts.fct_daily_health")
+        client.query_and_wait(f"select count(*) from {DATASETS}demo_raw.steps_daily")
+    health = client.get_table(f"{DATASETS}demo_marts.fct_daily_health")
     assert (health.time_partitioning.field, health.clustering_fields) == ("date_day", ["athlete_id"])
     assert health.description.startswith("One row is one local day of one athlete")
+
+
+@DEMO
+def test_source_freshness_asks_raw_for_its_partitions(emulated_demo: EmulatedDemo) -> None:
+    checked = run_dbt("source", "freshness", environment=dict(emulated_demo.environment))
+    assert checked.returncode == 0, checked.stdout
+    assert "WARN freshness of" in checked.stdout or "PASS freshness of" in checked.stdout
 
 
 @DEMO
@@ -189,25 +198,25 @@ def test_a_unit_test_that_fails_is_seen() -> None:
 def test_generated_athletes_have_the_same_marts_in_both_warehouses_after_edits_moves_and_deletions(
     emulator: str, project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    in_duckdb, duckdb_environment = connect(load_settings()), dict[str, str]()
+    in_duckdb, duckdb_environment = load_settings(), dict[str, str]()
     bigquery_environment = {
         "BUDDY_TARGET": "bigquery",
         "BUDDY_BIGQUERY_ENDPOINT": emulator,
-        "BUDDY_SCHEMA_PREFIX": "story_",
-        "BUDDY_RAW_SCHEMA": "story_raw",
+        "BUDDY_SCHEMA_PREFIX": f"{DATASETS}story_",
+        "BUDDY_RAW_SCHEMA": f"{DATASETS}story_raw",
         "DBT_TARGET_PATH": str(tmp_path / "bigquery_target"),
     }
     with monkeypatch.context() as patch:
         for name, value in bigquery_environment.items():
             patch.setenv(name, value)
-        in_bigquery = connect(load_settings())
+        in_bigquery = load_settings()
     for number, chapter in enumerate(story(seed=3)):
         if chapter.settings:
             (project / "seeds" / "athlete_settings.csv").write_text(SETTINGS_HEADER + chapter.settings)
-        for warehouse in (in_duckdb, in_bigquery):
-            load_chapter(warehouse, chapter)
+        for settings in (in_duckdb, in_bigquery):
+            load_chapter(connect(settings), chapter)
         # Fewer builds than chapters: each then has more to catch up with.
         if number in {0, 5, 8, 12, 13}:
             for environment in (duckdb_environment, bigquery_environment):
                 build(chapter, project, chapter.options, environment)
-            assert difference(marts(in_duckdb), marts(in_bigquery, "story_marts")) is None, chapter.name
+            assert difference(marts(in_duckdb), marts(in_bigquery)) is None, chapter.name

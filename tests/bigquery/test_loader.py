@@ -15,7 +15,7 @@ from uuid import uuid4
 import pytest
 from google.api_core.exceptions import NotFound
 from google.cloud import bigquery
-from support import run_buddy, run_dbt
+from support import DATASETS, run_buddy, run_dbt
 
 from fitness_buddy.errors import BuddyError, InputError, Refusal
 from fitness_buddy.landing import Batch, Landing, Record, land
@@ -29,7 +29,7 @@ TABLE = "test_things"
 
 @pytest.fixture(autouse=True)
 def raw_schema(emulator: str, monkeypatch: pytest.MonkeyPatch) -> str:
-    name = f"raw_{uuid4().hex}"
+    name = f"{DATASETS}raw_{uuid4().hex}"
     monkeypatch.setenv("BUDDY_TARGET", "bigquery")
     monkeypatch.setenv("BUDDY_BIGQUERY_ENDPOINT", emulator)
     monkeypatch.setenv("BUDDY_RAW_SCHEMA", name)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import secrets
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -13,6 +14,8 @@ from typing import Any
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 BUDDY = Path(sys.executable).with_name("buddy")
+# What every dataset of these tests begins with, so that a run in a real project meets nobody's data and its own can go.
+DATASETS = f"buddy_test_{secrets.token_hex(4)}_"
 
 
 @dataclass(frozen=True)

@@ -43,7 +43,17 @@ def timed_help() -> float:
 
 @pytest.mark.parametrize(
     "words",
-    [["build"], ["report"], ["status"], ["sql"], ["init"], ["demo"], ["ingest", "steps"], ["ingest", "meals"], ["load-from-bucket"]],
+    [
+        ["build"],
+        ["report"],
+        ["status"],
+        ["sql"],
+        ["init"],
+        ["demo"],
+        ["ingest", "steps"],
+        ["ingest", "meals"],
+        ["load-from-bucket"],
+    ],
     ids=" ".join,
 )
 def test_every_command_takes_the_common_options(buddy: Buddy, words: list[str]) -> None:

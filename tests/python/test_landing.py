@@ -24,6 +24,7 @@ import pytest
 from filelock import FileLock
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from support import DATASETS
 
 from fitness_buddy.errors import InputError, Refusal
 from fitness_buddy.landing import Batch, Landing, Record, land, to_raw_row, tombstone
@@ -37,7 +38,7 @@ NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
 @pytest.fixture
 def raw_schema(monkeypatch: pytest.MonkeyPatch) -> str:
     """One of the test's own, since an emulator serves many tests."""
-    name = f"raw_{uuid4().hex}"
+    name = f"{DATASETS}raw_{uuid4().hex}"
     monkeypatch.setenv("BUDDY_RAW_SCHEMA", name)
     return name
 
