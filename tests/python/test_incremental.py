@@ -53,15 +53,15 @@ def test_incremental_builds_equal_builds_from_empty(
     with monkeypatch.context() as patch:
         patch.setenv("BUDDY_DUCKDB_PATH", of_reference["BUDDY_DUCKDB_PATH"])
         reference = connect(load_settings())
-    for chapter in story(seed=1):
+    for number, chapter in enumerate(story(seed=1)):
         if chapter.settings:
             (project / "seeds" / "athlete_settings.csv").write_text(SETTINGS_HEADER + chapter.settings)
         load_chapter(warehouse, chapter)
         load_chapter(reference, chapter)
         build(chapter, project, chapter.options)
-        if "--select" in chapter.options:
-            continue
-        build(chapter, project, ["--full-refresh"], of_reference)
-        assert marts(warehouse) == marts(reference), chapter.name
         if chapter.rebuilt_from:
             assert last_window(warehouse) == chapter.rebuilt_from, chapter.name
+        # The first two leave nothing that could differ, a part of the project much.
+        if number > 1 and "--select" not in chapter.options:
+            build(chapter, project, ["--full-refresh"], of_reference)
+            assert marts(warehouse) == marts(reference), chapter.name
