@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 
 import pytest
-from googlesql import Project
+from googlesql import Project, Warehouse
 from support import REPOSITORY, run_dbt
 
 # Nothing listens there: compiling needs no warehouse.
@@ -44,7 +44,8 @@ def test_every_model_snapshot_and_data_test_is_valid_googlesql_from_empty_and_in
     analysed: Project, targets: tuple[Path, Path]
 ) -> None:
     nodes = json.loads((targets[0] / "manifest.json").read_text())["nodes"].values()
-    assert set(analysed.scans) == {node["unique_id"] for node in nodes if node["resource_type"] != "seed"}
+    kinds = {"model", "test", "snapshot"}
+    assert set(analysed.scans) == {node["unique_id"] for node in nodes if node["resource_type"] in kinds}
 
 
 @pytest.mark.parametrize(
@@ -140,7 +141,44 @@ def test_every_table_of_days_is_partitioned_by_its_day_and_clustered_by_athlete(
     }
 
 
+def test_a_build_counts_as_whole_only_when_every_table_of_days_was_built(analysed: Project) -> None:
+    parents = {model["unique_id"]: model["depends_on"]["nodes"] for model in analysed.models()}
+    before: set[str] = set()
+    waiting = ["model.fitness_buddy.int_settings_built"]
+    while waiting:
+        waiting += (found := set(parents.get(waiting.pop(), ())) - before)
+        before |= found
+    assert {uid for model in analysed.models() if "day" in model["config"]["meta"] and (uid := model["unique_id"])} <= (
+        before | {"model.fitness_buddy.int_records_dated"}
+    )
+
+
 def test_nothing_selects_all_columns_of_raw() -> None:
     for path in [*(REPOSITORY / "models/staging").rglob("*.sql"), REPOSITORY / "macros/versions.sql"]:
         text = path.read_text()
         assert not re.search(r"select\s+\*\s+from\s+\{\{\s*(source|raw)", text), path
+
+
+def replacing_days(tmp_path: Path) -> str:
+    """The statement by which an incremental model's days are replaced."""
+    columns = "athlete_id, meal_id, meal_date"
+    compiled = run_dbt(
+        *("--quiet", "compile", "--target", "bigquery", "--no-introspect", "--no-populate-cache"),
+        *("--vars", "{compile_incremental: true}", "--target-path", str(tmp_path)),
+        *("--inline", f"{{{{ replace_days('`m.now`', 'meal_date', '2026-01-02', '`m.tmp`', '{columns}') }}}}"),
+        environment={"DBT_LOG_PATH": str(tmp_path), **NO_SERVER},
+    )
+    assert compiled.returncode == 0, compiled.stdout
+    return compiled.stdout.strip().rstrip(";")
+
+
+def test_days_are_replaced_by_one_valid_statement_that_prunes_what_it_deletes(tmp_path: Path) -> None:
+    warehouse = Warehouse()
+    for table in ("m.now", "m.tmp"):
+        warehouse.add_table(table, [("athlete_id", "string"), ("meal_id", "string"), ("meal_date", "date")])
+    merge = replacing_days(tmp_path)
+    statement, _ = warehouse.analyse(merge)
+    assert type(statement).__name__ == "ResolvedMergeStmt"
+    assert "when not matched by source and target.meal_date >= date '2026-01-02' then delete" in merge
+    with pytest.raises(Exception, match="meal_day"):
+        warehouse.analyse(merge.replace("target.meal_date", "target.meal_day"))

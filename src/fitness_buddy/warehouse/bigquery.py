@@ -354,16 +354,16 @@ class _BigQueryLoad:
             ]
         )
         give_up_at = time.monotonic() + versions.LOCK_TIMEOUT_S
-        told = False
+        waits = False
         while True:
             try:
                 return [dict(row) for row in self._client.query_and_wait(script, job_config=config)]
             except GoogleAPIError as error:
                 if _ANOTHER_LOAD not in str(error) or time.monotonic() > give_up_at:
                     raise
-            if not told:
+            if not waits:
                 log.warning("another load is being written: waiting for it")
-                told = True
+                waits = True
             time.sleep(random.uniform(0.2, 1.0))  # noqa: S311 - so that two do not meet again
 
 
@@ -394,7 +394,7 @@ def told() -> Iterator[None]:
         raise BuddyError(problem) from error
     except Forbidden as error:
         raise BuddyError(
-            f"{_problem(error)} (the account needs the roles BigQuery Job User and BigQuery Data Editor on the project)"
+            f"{_problem(error)} (docs/bigquery-access.md lists the roles that the account needs)"
         ) from error
     except GoogleAPIError as error:
         problem = _problem(error)

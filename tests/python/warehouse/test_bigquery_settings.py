@@ -313,7 +313,7 @@ def answering(status: int, reason: str, message: str) -> Iterator[str]:
             "accessDenied",
             "Access Denied: Project p: User does not have bigquery.jobs.create permission in project p.\nmore",
             "Access Denied: Project p: User does not have bigquery.jobs.create permission in project p "
-            "(the account needs the roles BigQuery Job User and BigQuery Data Editor on the project)",
+            "(docs/bigquery-access.md lists the roles that the account needs)",
         ),
         (
             400,
