@@ -87,7 +87,7 @@ def services(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[GcsStub
     if not emulator.is_installed():
         pytest.skip(emulator.NO_EMULATOR)
     with running_gcs("bucket") as gcs, pytest.MonkeyPatch.context() as patch:
-        patch.setenv("STORAGE_EMULATOR_HOST", gcs.url)  # also for the emulator, which starts now
+        patch.setenv("STORAGE_EMULATOR_HOST", gcs.url)  # for the emulator, which starts now
         with emulator.running_emulator(tmp_path_factory.mktemp("emulator")) as endpoint:
             yield gcs, endpoint
 
@@ -100,6 +100,7 @@ def place(services: tuple[GcsStub, str], monkeypatch: pytest.MonkeyPatch) -> Pla
     monkeypatch.setenv("BUDDY_TARGET", "bigquery")
     monkeypatch.setenv("BUDDY_BIGQUERY_ENDPOINT", endpoint)
     monkeypatch.setenv("BUDDY_RAW_SCHEMA", raw_schema)
+    monkeypatch.setenv("STORAGE_EMULATOR_HOST", gcs.url)
     client().create_dataset(raw_schema)
     return Place(gcs, raw_schema)
 
