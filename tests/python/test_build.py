@@ -9,19 +9,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from history import MARTS
 from support import REPOSITORY, Answer, Demo, run_buddy, run_dbt
-
-MARTS = {
-    "fct_activities": "athlete_id, activity_id",
-    "fct_daily_workouts": "athlete_id, activity_date, sport_family",
-    "fct_daily_steps": "athlete_id, steps_date",
-    "fct_meals": "athlete_id, meal_id",
-    "fct_daily_macros": "athlete_id, meal_date",
-    "fct_daily_health": "athlete_id, date_day",
-    "fct_source_coverage": "athlete_id, area, source",
-    "dim_athletes": "athlete_id",
-    "dim_gear": "athlete_id, gear_id",
-}
 
 
 def rows_of(sql: str, environment: dict[str, str] | None = None) -> list[dict[str, object]]:

@@ -1,42 +1,26 @@
 {{ config(materialized='table') }}
 {% set goes_on = is_built(this) and not should_full_refresh() %}
 {% set since = loads_after(this) if goes_on else loaded_since(since_ever()) %}
+{% set staged = [
+    ref('stg_strava__export_activities'),
+    ref('stg_strava__export_gear'),
+    ref('stg_steps__daily_counts'),
+    ref('stg_steps__interval_counts'),
+    ref('stg_meals__entries'),
+] %}
 
 with versions as (
+    {%- for versions in staged %}
     select
         athlete_id,
         load_id,
         loaded_at
-    from {{ ref('stg_strava__export_activities') }}
+    from {{ versions }}
     where loaded_at >= {{ since }}
+    {%- if not loop.last %}
     union all
-    select
-        athlete_id,
-        load_id,
-        loaded_at
-    from {{ ref('stg_strava__export_gear') }}
-    where loaded_at >= {{ since }}
-    union all
-    select
-        athlete_id,
-        load_id,
-        loaded_at
-    from {{ ref('stg_steps__daily_counts') }}
-    where loaded_at >= {{ since }}
-    union all
-    select
-        athlete_id,
-        load_id,
-        loaded_at
-    from {{ ref('stg_steps__interval_counts') }}
-    where loaded_at >= {{ since }}
-    union all
-    select
-        athlete_id,
-        load_id,
-        loaded_at
-    from {{ ref('stg_meals__entries') }}
-    where loaded_at >= {{ since }}
+    {%- endif %}
+    {%- endfor %}
 ),
 
 loads as (
