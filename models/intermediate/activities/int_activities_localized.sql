@@ -1,13 +1,22 @@
 {{ config(**day_layout('activity_date')) }}
 {% set since = rebuild_from() %}
 
-with versions as (
+with export_versions as (
     select * from {{ ref('stg_strava__export_activities') }}
     where loaded_at >= {{ loaded_since(since) }}
 ),
 
-activities as (
-    {{ current_versions('versions', 'activity_id') | indent }}
+export_activities as (
+    {{ current_versions('export_versions', 'activity_id') | indent }}
+),
+
+api_versions as (
+    select * from {{ ref('stg_strava__api_activities') }}
+    where loaded_at >= {{ loaded_since(since) }}
+),
+
+api_activities as (
+    {{ current_versions('api_versions', 'activity_id') | indent }}
 ),
 
 settings as (
@@ -22,11 +31,48 @@ sport_families as (
     select * from {{ ref('sport_families') }}
 ),
 
+told as (
+    select * from export_activities
+    union all
+    select * from api_activities
+),
+
+compared as (
+    select
+        *,
+        (
+            count(*) over told_by_both = 2
+            and max(case when is_deleted then 1 else 0 end) over told_by_both = 0
+            and min(name) over told_by_both = max(name) over told_by_both
+            and min(started_at) over told_by_both = max(started_at) over told_by_both
+            and max(elapsed_time_s) over told_by_both - min(elapsed_time_s) over told_by_both <= 1
+            -- the API rounds to tenths of a metre, the oldest exports to hundredths of a kilometre
+            and max(distance_m) over told_by_both - min(distance_m) over told_by_both <= 10
+        ) as is_told_alike
+    from told
+    window told_by_both as (partition by athlete_id, activity_id)
+),
+
+activities as (
+    select * from compared
+    -- of two that tell the same the export's row, which tells more; where one was edited or deleted, the later one
+    qualify
+        row_number() over (
+            partition by athlete_id, activity_id
+            order by
+                case when is_told_alike and source = 'strava_export' then 1 else 0 end desc,
+                loaded_at desc,
+                load_id desc
+        ) = 1
+),
+
 dated as (
     select
         activities.*,
-        settings.timezone,
-        {{ local_date('activities.started_at', 'settings.timezone') }} as activity_date
+        coalesce(activities.stated_timezone, settings.timezone) as timezone,
+        coalesce(
+            activities.stated_date, {{ local_date('activities.started_at', 'settings.timezone') }}
+        ) as activity_date
     from activities
     inner join settings on activities.athlete_id = settings.athlete_id and {{ in_force_at('activities.started_at') }}
 ),

@@ -2,6 +2,7 @@
 {% set goes_on = is_built(this) and not should_full_refresh() %}
 {% set since = loads_after(this) if goes_on else loaded_since(since_ever()) %}
 {% set staged = [
+    ref('stg_strava__api_activities'),
     ref('stg_strava__export_activities'),
     ref('stg_strava__export_gear'),
     ref('stg_steps__daily_counts'),

@@ -20,7 +20,18 @@ with loads as (
 ),
 
 activities_changed as (
-    select * from {{ ref('stg_strava__export_activities') }}
+    select
+        athlete_id,
+        activity_id,
+        started_at
+    from {{ ref('stg_strava__export_activities') }}
+    where loaded_at >= {{ since }} and load_id in (select loads.load_id from loads)
+    union all
+    select
+        athlete_id,
+        activity_id,
+        started_at
+    from {{ ref('stg_strava__api_activities') }}
     where loaded_at >= {{ since }} and load_id in (select loads.load_id from loads)
 ),
 
@@ -90,6 +101,8 @@ final as (
 {%- else -%}
 with told as (
     select cast(started_at as date) as told_day from {{ ref('stg_strava__export_activities') }}
+    union all
+    select cast(started_at as date) as told_day from {{ ref('stg_strava__api_activities') }}
     union all
     select coalesce(cast(eaten_at_utc as date), cast(eaten_at_local as date)) as told_day
     from {{ ref('stg_meals__entries') }}

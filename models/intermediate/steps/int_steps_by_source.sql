@@ -10,36 +10,13 @@ daily_counts as (
     {{ current_versions('daily_versions', 'record_id') | indent }}
 ),
 
-interval_versions as (
-    select * from {{ ref('stg_steps__interval_counts') }}
-    where loaded_at >= {{ loaded_since(since) }}
-),
-
 interval_counts as (
-    {{ current_versions('interval_versions', 'record_id') | indent }}
-),
-
-settings as (
-    select * from {{ ref('int_athlete_settings_ranged') }}
+    select * from {{ ref('int_step_intervals_resolved') }}
+    where steps_date >= {{ day_constant(since) }}
 ),
 
 athletes as (
     select * from {{ ref('int_athletes_dated') }}
-),
-
-localized as (
-    select
-        interval_counts.athlete_id,
-        interval_counts.step_source,
-        {{ local_date('interval_counts.started_at', 'settings.timezone') }} as steps_date,
-        interval_counts.steps,
-        interval_counts.loaded_at
-    from interval_counts
-    inner join settings
-        on
-            interval_counts.athlete_id = settings.athlete_id
-            and {{ in_force_at('interval_counts.started_at') }}
-    where not interval_counts.is_deleted
 ),
 
 summed as (
@@ -49,7 +26,7 @@ summed as (
         steps_date,
         cast(sum(steps) as int64) as steps,
         max(loaded_at) as loaded_at
-    from localized
+    from interval_counts
     group by athlete_id, step_source, steps_date
 ),
 

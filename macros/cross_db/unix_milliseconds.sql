@@ -1,0 +1,6 @@
+{#- An instant as a number to count in. -#}
+{% macro unix_milliseconds(instant) -%}{{ return(adapter.dispatch('unix_milliseconds')(instant)) }}{%- endmacro %}
+
+{% macro bigquery__unix_milliseconds(instant) -%}unix_millis({{ instant }}){%- endmacro %}
+
+{% macro duckdb__unix_milliseconds(instant) -%}epoch_ms({{ instant }}){%- endmacro %}
