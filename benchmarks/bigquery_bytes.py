@@ -44,10 +44,12 @@ BESIDE_PAYLOAD = {"athlete_id", "record_id", "activity_id", "meal_id", "loaded_a
 VERSIONS_PER_RECORD = 1.2
 ROWS_PER_ATHLETE_DAY = {
     "strava_export_activities": 0.6 * VERSIONS_PER_RECORD,
+    "strava_api_activities": 0.6 * VERSIONS_PER_RECORD,
     "steps_daily": 2 * VERSIONS_PER_RECORD,
     "steps_intervals": 24 * VERSIONS_PER_RECORD,
     "meals_entries": 3 * VERSIONS_PER_RECORD,
     "int_activities_localized": 0.6,
+    "int_step_intervals_resolved": 24,
     "int_steps_by_source": 3,
     "int_steps_resolved": 1,
     "int_meals_localized": 3,
@@ -71,8 +73,15 @@ ROWS_PER_ATHLETE = {
     "dim_gear": 4,
     "fct_source_coverage": 5,
 }
-# The demo has none of these; sizes of a JSON text as the reader writes it.
-UNSEEN_BYTES = {"steps_intervals": {"athlete_id": 6, "record_id": 29, "payload": 78, "loaded_at": 8, "load_id": 33}}
+# The demo has none of these; sizes of texts as the readers write them, of an Apple Watch's interval among others.
+UNSEEN_BYTES: dict[str, dict[str, float]] = {
+    "steps_intervals": {"athlete_id": 6, "record_id": 80, "payload": 270, "loaded_at": 8, "load_id": 33},
+    "strava_api_activities": {"athlete_id": 6, "record_id": 13, "payload": 1500, "loaded_at": 8, "load_id": 33},
+    "int_step_intervals_resolved": {
+        **{"athlete_id": 6, "record_id": 80, "step_source": 14, "device_name": 18, "device_kind": 7},
+        **dict.fromkeys(("steps_date", "started_at", "ended_at", "steps_stated", "steps", "loaded_at"), 8),
+    },
+}
 
 
 @dataclass(frozen=True)
@@ -200,7 +209,7 @@ def table_of_costs(duckdb_path: Path, folder: Path) -> str:
     return "\n".join(lines)
 
 
-RAW = ("strava_export_activities", "steps_daily", "steps_intervals", "meals_entries")
+RAW = ("strava_export_activities", "strava_api_activities", "steps_daily", "steps_intervals", "meals_entries")
 
 
 def told(count: float) -> str:

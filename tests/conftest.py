@@ -28,13 +28,14 @@ LIVE = (
 @pytest.fixture(autouse=True)
 def clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """No test sees the developer's own settings, warehouse or credentials."""
-    for name in [name for name in os.environ if name.startswith(("BUDDY_", "DBT_", "GOOGLE_", "STORAGE_"))]:
+    for name in [name for name in os.environ if name.startswith(("BUDDY_", "DBT_", "GOOGLE_", "STORAGE_", "STRAVA_"))]:
         if name != "BUDDY_CHROMIUM":
             monkeypatch.delenv(name)
     for name, value in LIVE.items():
         monkeypatch.setenv(name, value)
     monkeypatch.setenv("BUDDY_DUCKDB_PATH", str(tmp_path / "buddy.duckdb"))
     monkeypatch.setenv("BUDDY_PROJECT_DIR", str(REPOSITORY))
+    monkeypatch.setenv("BUDDY_STATE_DIR", str(tmp_path / "state"))
     # Two dbt processes in one target folder spoil each other's files.
     monkeypatch.setenv("DBT_TARGET_PATH", str(tmp_path / "target"))
     monkeypatch.setenv("DBT_LOG_PATH", str(tmp_path / "logs"))

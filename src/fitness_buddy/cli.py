@@ -11,7 +11,7 @@ import json
 import logging
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import UTC, date, datetime, timedelta
@@ -24,14 +24,16 @@ from zoneinfo import ZoneInfo
 import click
 
 from fitness_buddy import __version__
-from fitness_buddy.errors import EXIT_DONE, BuddyError, UsageError
+from fitness_buddy.errors import EXIT_DONE, BuddyError, StoppedError, UsageError
 from fitness_buddy.settings import Settings, load_settings
 
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from fitness_buddy.apis.oauth import AthleteApi
     from fitness_buddy.ingest import Ingest
     from fitness_buddy.landing import Landing
+    from fitness_buddy.sources.windows import Window
     from fitness_buddy.warehouse import Warehouse
     from fitness_buddy.warehouse.bucket import Archive
 
@@ -39,7 +41,7 @@ DEMO_ATHLETE_ID = "demo"
 _DAY = click.DateTime(formats=["%Y-%m-%d"])
 _PATH = click.Path(path_type=Path)
 # "auto" and sources.steps.FORMAT_OPTIONS, which the help would have to import (a test holds them together).
-STEPS_FORMATS = ("auto", "csv", "json", "google-fit", "fitbit")
+STEPS_FORMATS = ("auto", "csv", "json", "fitbit", "google-fit", "google-health", "apple-health", "health-connect")
 
 
 class Run:
@@ -127,7 +129,7 @@ def main() -> None:
 
 @main.group()
 def ingest() -> None:
-    """Load an athlete's own files into raw. A file is loaded whole or not at all; a second time adds nothing."""
+    """Load an athlete's own data into raw. A file is loaded whole or not at all; a second time adds nothing."""
 
 
 def _load_options(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -179,6 +181,148 @@ def ingest_steps(run: Run, path: Path, source: str | None, file_format: str, **h
 def ingest_meals(run: Run, path: Path, **how: Any) -> dict[str, Any]:
     """Load meals: a CSV (eaten_at,description,carbs_g,protein_g,fat_g[,energy_kcal,alcohol_g]) or JSON of estimates."""
     return _load(run, path, methodcaller("meals", path), **how)
+
+
+def _window_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """What all sources with an interface take; :func:`_load_windows` says what it does."""
+    for option in (
+        click.option(
+            "--keep-answers",
+            type=_PATH,
+            metavar="FOLDER",
+            help="Also keep the answers as they came, as JSON files in this folder.",
+        ),
+        click.option(
+            "--overlap-days",
+            type=click.IntRange(min=0),
+            default=14,
+            show_default=True,
+            help="Without --since: how many days before the last run are read again, for what came late or was edited.",
+        ),
+        click.option("--until", type=_DAY, help="Last day [today]."),
+        click.option("--since", type=_DAY, help="First day [the days since the last run; the first time: all]."),
+    ):
+        function = option(function)
+    return function
+
+
+@_command(ingest, "strava-api")
+@click.argument("path", type=_PATH, required=False)
+@_window_options
+@click.option(
+    "--max-wait-s",
+    type=click.IntRange(min=0),
+    default=900,
+    show_default=True,
+    help="Longest wait, in seconds, for Strava's rate limit; beyond it the load stops and says when to go on.",
+)
+def ingest_strava_api(run: Run, path: Path | None, max_wait_s: int, **which: Any) -> dict[str, Any]:
+    """Load activities from Strava's API, deletions included, or from saved answers of it in PATH.
+
+    None of it is ever shown to a language model. Needs STRAVA_CLIENT_ID and STRAVA_CLIENT_SECRET, and either
+    `buddy auth strava` once or STRAVA_REFRESH_TOKEN.
+    """
+    if path is not None:
+        if which["since"] or which["until"] or which["keep_answers"]:
+            raise UsageError("saved answers are loaded whole: give PATH, or --since, --until and --keep-answers")
+        return _load(run, path, methodcaller("strava_answers", path), restate=True)
+    from fitness_buddy.apis.strava import StravaApi, strava_settings
+    from fitness_buddy.sources.strava_api import ACTIVITIES_TABLE
+    from fitness_buddy.state import open_state
+
+    api = StravaApi(strava_settings(), open_state(), run.settings.athlete_id, max_wait_s=max_wait_s)
+
+    def load(ingest: Ingest, window: Window, on_answer: Callable[[Any], None]) -> Landing:
+        first_instant, _ = window.instants(ingest.now)
+        known = run.warehouse.current_payloads(ACTIVITIES_TABLE, ingest.athlete_id, first_instant.date())
+        return ingest.strava_api(api, window, known, on_answer)
+
+    return _load_windows(run, ACTIVITIES_TABLE, load, **which)
+
+
+@_command(ingest, "google-health")
+@_window_options
+def ingest_google_health(run: Run, **which: Any) -> dict[str, Any]:
+    """Load daily steps from the Google Health API (Fitbit, Pixel, Health Connect in the cloud).
+
+    Needs GOOGLE_HEALTH_CLIENT_ID and GOOGLE_HEALTH_CLIENT_SECRET, and either `buddy auth google-health` once or
+    GOOGLE_HEALTH_REFRESH_TOKEN. Saved answers are loaded by `buddy ingest steps`.
+    """
+    from fitness_buddy.apis.google_health import GoogleHealthApi, google_health_settings
+    from fitness_buddy.sources.steps import DAILY_TABLE
+    from fitness_buddy.state import open_state
+
+    api = GoogleHealthApi(google_health_settings(), open_state(), run.settings.athlete_id)
+    return _load_windows(
+        run, DAILY_TABLE, lambda ingest, window, on_answer: ingest.google_health(api, window, on_answer), **which
+    )
+
+
+def _load_windows(
+    run: Run,
+    table: str,
+    load_window: Callable[[Ingest, Window, Callable[[Any], None]], Landing],
+    *,
+    since: datetime | None,
+    until: datetime | None,
+    overlap_days: int,
+    keep_answers: Path | None,
+) -> dict[str, Any]:
+    """Ask an interface for days, a window after the other, each loaded before the next is asked for."""
+    from fitness_buddy.ingest import Ingest
+    from fitness_buddy.sources.windows import SINCE_EVER, Progress, latest_day, windows
+    from fitness_buddy.state import open_state
+
+    source = str(click.get_current_context().info_name)
+    now = datetime.now(UTC)
+    last_day = until.date() if until else latest_day(now)
+    if last_day > latest_day(now):
+        raise UsageError(f"--until {last_day} is in the future")
+    progress = Progress(open_state(), f"{source}-read-{run.settings.athlete_id}", run.warehouse.name)
+    if since:
+        first_day = since.date()
+    else:
+        read_until = progress.read_until()
+        # A warehouse that was made anew has nothing of what the state remembers.
+        held = {summary.table for summary in run.warehouse.raw_summary(run.settings.athlete_id)}
+        first_day = read_until - timedelta(days=overlap_days) if read_until and table in held else SINCE_EVER
+    if first_day > last_day:
+        raise UsageError(f"expected the first day before the last, found {first_day} and {last_day}")
+    landings: list[Landing] = []
+    for window in windows(first_day, last_day):
+        keep = _answer_keeper(keep_answers, f"{source}-{window.first_day}") if keep_answers else lambda answer: None
+        try:
+            with _progress(run, f"{source} {window}") as on_row:
+                # What an interface answers is how things are now, whatever an older version said.
+                ingest = Ingest(run.warehouse, run.settings.athlete_id, restate=True, on_row=on_row)
+                landings.append(load_window(ingest, window, keep))
+            progress.advance(window, ingest.now)
+        except BuddyError as error:
+            loaded = f"Loaded: all days before {window.first_day}." if landings else "No day was loaded."
+            raise StoppedError(
+                error,
+                f"{loaded} What is missing comes with the next run: "
+                f"buddy ingest {source} --since {window.first_day} --until {last_day}",
+                details={**_counts(landings), "resume_since": window.first_day},
+            ) from error
+    label = f"{source}, {first_day} to {last_day}" if first_day > SINCE_EVER else f"{source}, all up to {last_day}"
+    return {
+        "since": first_day,
+        "until": last_day,
+        **_tell_landings(run, label, landings),
+        "load_ids": [landing.load_id for landing in landings],
+    }
+
+
+def _answer_keeper(folder: Path, name: str) -> Callable[[Any], None]:
+    folder.mkdir(parents=True, exist_ok=True)
+    numbers = itertools.count(1)
+
+    def keep(answer: Any) -> None:
+        path = folder / f"{name}-{next(numbers):04}.json"
+        path.write_text(json.dumps(answer, ensure_ascii=False), encoding="utf-8")
+
+    return keep
 
 
 def _load(
@@ -240,13 +384,14 @@ def _progress(run: Run, label: str) -> Iterator[Callable[[], None]]:
 
 
 def _tell_landing(run: Run, path: Path, landing: Landing) -> dict[str, Any]:
-    counts = {
-        f"rows_{name}": landing.total(name)
-        for name in ("read", "new", "changed", "unchanged", "duplicates", "superseded")
-    } | {"rows_refused": 0}
+    return {"path": str(path), "load_id": landing.load_id, **_tell_landings(run, str(path), [landing])}
+
+
+def _tell_landings(run: Run, label: str, landings: Sequence[Landing]) -> dict[str, Any]:
+    counts = _counts(landings)
     run.say(
-        f"{path}: read {counts['rows_read']:,} rows: {counts['rows_new']:,} new, {counts['rows_changed']:,} changed, "
-        f"{counts['rows_unchanged']:,} unchanged, {counts['rows_duplicates']:,} repeated in the file, 0 refused"
+        f"{label}: read {counts['rows_read']:,} rows: {counts['rows_new']:,} new, {counts['rows_changed']:,} changed, "
+        f"{counts['rows_unchanged']:,} unchanged, {counts['rows_duplicates']:,} repeated, 0 refused"
     )
     if counts["rows_new"] + counts["rows_changed"] == 0:
         run.say("  Nothing to add: all of it was here already.")
@@ -255,15 +400,72 @@ def _tell_landing(run: Run, path: Path, landing: Landing) -> dict[str, Any]:
             f"  {counts['rows_superseded']:,} of them equal an older version that was edited since; the edit stands "
             "(--restate makes them current again)."
         )
-    for notice in landing.notices:
+    for notice in counts["notices"]:
         run.say(f"  Note: {notice}")
-    return {
-        "path": str(path),
-        "load_id": landing.load_id,
-        **counts,
-        "tables": {table: added.new + added.changed for table, added in landing.tables.items()},
-        "notices": list(landing.notices),
+    return counts
+
+
+def _counts(landings: Sequence[Landing]) -> dict[str, Any]:
+    counts: dict[str, Any] = {
+        f"rows_{name}": sum(landing.total(name) for landing in landings)
+        for name in ("read", "new", "changed", "unchanged", "duplicates", "superseded")
     }
+    tables: dict[str, int] = {}
+    for landing in landings:
+        for table, added in landing.tables.items():
+            tables[table] = tables.get(table, 0) + added.new + added.changed
+    notices = [notice for landing in landings for notice in landing.notices]
+    return {**counts, "rows_refused": 0, "tables": tables, "notices": notices}
+
+
+@main.group()
+def auth() -> None:
+    """Give leave to read from a service: once, in the browser."""
+
+
+def _login_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    for option in (
+        click.option("--timeout-s", type=click.IntRange(min=1), default=300, show_default=True, help="Longest wait."),
+        click.option("--port", type=int, default=0, help="Of the loopback page that the browser returns to [any]."),
+        click.option("--browser/--no-browser", default=True, help="Open the browser, or only print the address."),
+    ):
+        function = option(function)
+    return function
+
+
+@_command(auth, "strava")
+@_login_options
+def auth_strava(run: Run, **how: Any) -> dict[str, Any]:
+    """Let buddy read your activities from Strava's API.
+
+    Needs STRAVA_CLIENT_ID and STRAVA_CLIENT_SECRET of an app of your own (strava.com/settings/api).
+    """
+    from fitness_buddy.apis.strava import StravaApi, strava_settings
+    from fitness_buddy.state import open_state
+
+    return _log_in(run, StravaApi(strava_settings(), open_state(), run.settings.athlete_id), **how)
+
+
+@_command(auth, "google-health")
+@_login_options
+def auth_google_health(run: Run, **how: Any) -> dict[str, Any]:
+    """Let buddy read your daily steps from the Google Health API.
+
+    Needs GOOGLE_HEALTH_CLIENT_ID and GOOGLE_HEALTH_CLIENT_SECRET of a desktop client of your own.
+    """
+    from fitness_buddy.apis.google_health import GoogleHealthApi, google_health_settings
+    from fitness_buddy.state import open_state
+
+    return _log_in(run, GoogleHealthApi(google_health_settings(), open_state(), run.settings.athlete_id), **how)
+
+
+def _log_in(run: Run, api: AthleteApi, *, browser: bool, port: int, timeout_s: int) -> dict[str, Any]:
+    from fitness_buddy.apis.login import log_in
+
+    # On standard error, where --json does not silence it: without the address nobody can log in.
+    log_in(api, say=lambda text: click.echo(text, err=True), open_browser=browser, timeout_s=timeout_s, port=port)
+    run.say(f"Logged in to {api.settings.title}; the login is kept for the next runs.")
+    return {"service": api.settings.service}
 
 
 @_command(main, "build", context_settings={"ignore_unknown_options": True})

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any
 
 EXIT_DONE = 0
 EXIT_FAILED = 1
 EXIT_WRONG_USE = 2
+EXIT_TRY_LATER = 3
 
 
 class BuddyError(Exception):
     """Something the athlete or the operator can act on; the message is the whole story."""
 
-    exit_code: ClassVar[int] = EXIT_FAILED
+    exit_code = EXIT_FAILED
 
     def __init__(self, message: str, *, details: Mapping[str, Any] | None = None) -> None:
         super().__init__(message)
@@ -28,7 +29,15 @@ class BuddyError(Exception):
 class UsageError(BuddyError):
     """The command was called in a way that cannot work (exit code 2)."""
 
-    exit_code: ClassVar[int] = EXIT_WRONG_USE
+    exit_code = EXIT_WRONG_USE
+
+
+class StoppedError(BuddyError):
+    """A load in several steps that could not go on; the steps before are loaded. Exits as what stopped it."""
+
+    def __init__(self, cause: BuddyError, loaded: str, *, details: Mapping[str, Any]) -> None:
+        super().__init__(f"{cause}\n{loaded}", details={**cause.details(), **details})
+        self.exit_code = cause.exit_code
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,8 @@ from typing import Any
 from fitness_buddy.errors import InputError, Refusal
 from fitness_buddy.warehouse import AppendCounts, RawRow, RawStore, new_load_id
 
+_DELETED = "_deleted"
+
 
 @dataclass(frozen=True, slots=True)
 class Record:
@@ -29,7 +31,12 @@ class Record:
 
 def tombstone(record: Record) -> Record:
     """The deletion of a record, given as it was last known: one more version of it, marked ``"_deleted": true``."""
-    return replace(record, payload={**record.payload, "_deleted": True})
+    return replace(record, payload={**record.payload, _DELETED: True})
+
+
+def is_tombstone(payload: Mapping[str, Any]) -> bool:
+    """Whether a version says that its record was deleted."""
+    return payload.get(_DELETED) is True
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +112,11 @@ def _raw_rows(batch: Batch, refused: _Refused, on_row: Callable[[], None]) -> It
             yield to_raw_row(record)
 
 
+# Made once: json.dumps would make one for every record.
+_encode = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode
+
+
 def to_raw_row(record: Record) -> RawRow:
     """The record in its canonical spelling: keys sorted, no spaces, so that equal content has an equal hash."""
-    payload = json.dumps(record.payload, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    payload = _encode(record.payload)
     return RawRow(record.record_id, payload, hashlib.sha256(payload.encode()).hexdigest(), record.day)

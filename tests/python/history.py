@@ -36,6 +36,7 @@ class Chapter:
         loads: athlete and batches of one load each, in order.
         as_of: the day the build takes as today; also the day on which the loads arrive.
         settings: rows of the settings seed from now on; None: as before.
+        hour: in which the loads arrive, UTC; a later chapter of a day has a later one.
         rebuilt_from: the earliest day that the build may touch, None where all of history is touched.
         options: of the dbt build.
     """
@@ -44,13 +45,14 @@ class Chapter:
     as_of: date
     loads: Sequence[tuple[str, Sequence[Batch]]] = ()
     settings: str | None = None
+    hour: int = 21
     rebuilt_from: date | None = None
     options: Sequence[str] = ()
 
     @property
     def loaded_at(self) -> Iterator[datetime]:
         """An instant for each load, minutes apart."""
-        evening = datetime(self.as_of.year, self.as_of.month, self.as_of.day, 21, tzinfo=UTC)
+        evening = datetime(self.as_of.year, self.as_of.month, self.as_of.day, self.hour, tzinfo=UTC)
         return (evening + timedelta(minutes=minute) for minute in range(len(self.loads)))
 
 
@@ -66,6 +68,29 @@ def activity(activity_id: str, started_at: datetime, distance_m: float, sport: s
             "elapsed_time": f"{distance_m / 2.5 + 60:.1f}",
             "moving_time": f"{distance_m / 2.7:.1f}",
             "elevation_gain": f"{distance_m / 113:.3f}",
+            **others,
+        },
+        day=started_at.date(),
+    )
+
+
+def api_activity(
+    activity_id: str, started_at: datetime, distance_m: float, sport: str = "Run", **others: str
+) -> Record:
+    """The same activity as the API's reader tells it, on the clock of a traveller in Tokyo."""
+    return Record(
+        activity_id,
+        {
+            "id": activity_id,
+            "name": f"{sport} {activity_id}",
+            "sport_type": sport.replace(" ", ""),
+            "start_date": started_at.strftime("%Y-%m-%dT%H:%M:%SZ"),
+            "start_date_local": (started_at + timedelta(hours=9)).strftime("%Y-%m-%dT%H:%M:%SZ"),
+            "timezone": "(GMT+09:00) Asia/Tokyo",
+            "distance": round(distance_m, 1),
+            "elapsed_time": round(distance_m / 2.5 + 60),
+            "moving_time": round(distance_m / 2.7),
+            "total_elevation_gain": round(distance_m / 113, 1),
             **others,
         },
         day=started_at.date(),
@@ -89,6 +114,24 @@ def steps_interval(source: str, started_at: datetime, steps: int) -> Record:
     )
 
 
+def apple_interval(device: str, started_at: datetime, minutes: int, steps: int) -> Record:
+    """The steps of one of the devices of Apple Health."""
+    start, end = (
+        moment.strftime("%Y-%m-%dT%H:%M:%SZ") for moment in (started_at, started_at + timedelta(minutes=minutes))
+    )
+    return Record(
+        f"apple_health|{device}|{start}|{end}",
+        {
+            "source": "apple_health",
+            "source_name": device,
+            "started_at": start,
+            "ended_at": end,
+            "steps": str(steps),
+        },
+        day=started_at.date(),
+    )
+
+
 def meal(meal_id: str, eaten_at: datetime, carbs_g: float, *, is_instant: bool = False) -> Record:
     """A meal of a diary, told as an instant or as a wall clock."""
     text = eaten_at.strftime("%Y-%m-%dT%H:%M:%S")
@@ -107,23 +150,25 @@ def story(seed: int) -> list[Chapter]:
 
     def days_of(athlete: str, first: date, last: date) -> list[Batch]:
         activities: list[Record] = []
+        of_api: list[Record] = []
         daily: list[Record] = []
         intervals: list[Record] = []
         meals: list[Record] = []
         for number in range((last - first).days + 1):
             day = first + timedelta(days=number)
             for _ in range(chance.choice((0, 0, 1, 1, 2))):
-                activities.append(
-                    activity(
-                        f"{athlete[0]}{day:%m%d}{len(activities)}",
-                        instant(day, chance.uniform(0, 23.9)),
-                        chance.uniform(0, 21000),
-                        chance.choice(("Run", "Trail Run", "Ride", "Weight Training", "Chess")),
-                        **(
-                            {"activity_gear": chance.choice(("Old Faithful", "Brick"))} if chance.random() < 0.7 else {}
-                        ),
-                    )
-                )
+                activity_id = f"{athlete[0]}{day:%m%d}{len(activities)}"
+                started_at = instant(day, chance.uniform(0, 23.9))
+                distance_m = chance.uniform(0, 21000)
+                sport = chance.choice(("Run", "Trail Run", "Ride", "Weight Training", "Chess"))
+                gear = {"activity_gear": name} if (name := chance.choice(("Old Faithful", "Brick", ""))) else {}
+                activities.append(activity(activity_id, started_at, distance_m, sport, **gear))
+                if chance.random() < 0.4:
+                    # alike, or edited since
+                    edit = {"name": "Edited"} if chance.random() < 0.3 else {}
+                    of_api.append(api_activity(activity_id, started_at, distance_m, sport, **edit))
+                elif chance.random() < 0.2:
+                    of_api.append(api_activity(f"{activity_id}0", started_at, distance_m, sport))
             if chance.random() < 0.85:
                 daily.append(steps_day("phone", day, chance.choice((None, 0, chance.randrange(20000)))))
             if chance.random() < 0.5:
@@ -132,6 +177,14 @@ def story(seed: int) -> list[Chapter]:
                 intervals += [
                     steps_interval("band", instant(day, hour), chance.randrange(4000)) for hour in (1.25, 12, 22.75)
                 ]
+            if chance.random() < 0.5:
+                # a phone and a watch in the same hours, also over midnight in Berlin, New York and UTC
+                for hour in (3.9, 9, 21.9, 22.8, 23.9):
+                    for device in ("Apple Watch", "iPhone", "Pedometer"):
+                        began = instant(day, hour + chance.uniform(0, 0.2))
+                        intervals.append(
+                            apple_interval(device, began, chance.choice((0, 5, 10, 30)), chance.randrange(4000))
+                        )
             for hour in (7.5, 12.25, 23.5):
                 if chance.random() < 0.5:
                     meals.append(
@@ -144,6 +197,7 @@ def story(seed: int) -> list[Chapter]:
                     )
         return [
             Batch("strava_export_activities", activities),
+            Batch("strava_api_activities", of_api),
             Batch("steps_daily", daily),
             Batch("steps_intervals", intervals),
             Batch("meals_entries", meals),
@@ -175,6 +229,7 @@ def story(seed: int) -> list[Chapter]:
         return day_0 + timedelta(days=number)
 
     moved_run, edited_run, deleted_run = ada_runs[4], ada_runs[20], ada_runs[-30]
+    ada_api, ada_intervals = of(ada, "strava_api_activities"), of(ada, "steps_intervals")
     return [
         Chapter("two athletes' first hundred days", day_0, [("ada", [*ada, gear]), ("bob", bob)], settings=settings),
         Chapter("nothing new on the next day", day(1), rebuilt_from=day(-1)),
@@ -212,6 +267,29 @@ def story(seed: int) -> list[Chapter]:
                 ("bob", [Batch("strava_export_activities", [tombstone(run) for run in bob_runs[:3]])]),
                 ("bob", [Batch("strava_export_gear", [])]),
             ],
+        ),
+        Chapter(
+            "the API: deletions of what the export has, too, an edit that moves a day, and intervals taken back",
+            day(6),
+            [
+                (
+                    "ada",
+                    [
+                        Batch(
+                            "strava_api_activities",
+                            [
+                                tombstone(ada_api[3]),
+                                tombstone(ada_api[-1]),
+                                api_activity(ada_api[8].record_id, instant(day(5), 14.5), 7654),
+                                api_activity(ada_runs[25].record_id, instant(day(-12), 15), 3210),
+                            ],
+                        ),
+                        Batch("steps_intervals", [tombstone(record) for record in ada_intervals[-40::3]]),
+                    ],
+                ),
+                ("bob", [Batch("strava_api_activities", [api_activity("b77", instant(day(6), 15.5), 10000)])]),
+            ],
+            hour=22,
         ),
         Chapter(
             "a meal moved into the past, an old step count corrected, a deletion taken back",

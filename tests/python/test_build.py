@@ -30,6 +30,7 @@ def test_dbt_build_alone_works_on_a_warehouse_where_nothing_was_loaded() -> None
         "meals_entries",
         "steps_daily",
         "steps_intervals",
+        "strava_api_activities",
         "strava_export_activities",
         "strava_export_gear",
     ]

@@ -62,7 +62,8 @@ activities as (
             order by
                 case when is_told_alike and source = 'strava_export' then 1 else 0 end desc,
                 loaded_at desc,
-                load_id desc
+                load_id desc,
+                source desc
         ) = 1
 ),
 

@@ -1,4 +1,4 @@
-"""Reading an athlete's files: a zip, a folder or one file, as text or CSV, with errors that name the place."""
+"""Reading an athlete's files: a zip, a folder or one file, as bytes, text or CSV, with errors that name the place."""
 
 from __future__ import annotations
 
@@ -8,9 +8,11 @@ import json
 import lzma
 import math
 import re
+import shutil
+import tempfile
 import zipfile
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -24,6 +26,11 @@ MAX_CELL_CHARACTERS = 1_000_000
 csv.field_size_limit(MAX_CELL_CHARACTERS)
 # Deepest nesting taken from a JSON file; the deepest honest one is an estimate with its items (3).
 MAX_JSON_DEPTH = 50
+# Longest JSON file taken, since it is read whole. The longest honest ones have a month in minutes: 4 MB.
+MAX_JSON_CHARACTERS = 100_000_000
+# An archive's file above this size is unpacked only if it is believable: a health export packs to a thirtieth.
+_MAX_SMALL_BYTES = 64_000_000
+_MAX_PACKING = 200
 # JSON can spell both, and no warehouse can hold either.
 _DAMAGED_TEXT = re.compile("[\0\ud800-\udfff]")
 _ZIP_MAGIC = {b"PK\x03\x04", b"PK\x05\x06"}  # the second is an empty archive
@@ -49,6 +56,20 @@ class InputFile:
         return self.path.name
 
     @contextmanager
+    def open_bytes(self) -> Iterator[IO[bytes]]:
+        """The file as it is.
+
+        Raises:
+            InputError: its archive is damaged, or it cannot be read at all.
+        """
+        try:
+            with self._bundle.open_bytes(self.path) as stream:
+                yield stream
+        except _READ_ERRORS as error:
+            what = "the archive is damaged or locked at this file" if self._bundle.is_archive else "it cannot be read"
+            raise InputError.whole_file(self.label, f"{what}: {error}") from error
+
+    @contextmanager
     def open_text(self) -> Iterator[TextIO]:
         """The file as UTF-8 text, a byte order mark dropped, newlines kept as they are.
 
@@ -56,20 +77,21 @@ class InputFile:
             InputError: it is not UTF-8, its archive is damaged, or it cannot be read at all.
         """
         try:
-            with self._bundle.open_bytes(self.path) as stream:
+            with self.open_bytes() as stream:
                 yield io.TextIOWrapper(stream, encoding="utf-8-sig", newline="")
         except UnicodeDecodeError as error:
             found = f"byte 0x{error.object[error.start]:02x}" if error.object else "something else"
             raise InputError.whole_file(
                 self.label, f"expected UTF-8 text, found {found}: save or export the file as UTF-8 and try again"
             ) from error
-        except _READ_ERRORS as error:
-            what = "the archive is damaged or locked at this file" if self._bundle.is_archive else "it cannot be read"
-            raise InputError.whole_file(self.label, f"{what}: {error}") from error
 
-    def read_text(self) -> str:
-        with self.open_text() as stream:
-            return stream.read()
+    def on_disk(self) -> Path:
+        """Where the file lies, for what reads no streams; out of an archive, a copy that goes with the bundle.
+
+        Raises:
+            InputError: its archive is damaged.
+        """
+        return self._bundle.on_disk(self)
 
     def read_head(self, characters: int = 4096) -> str:
         """The beginning of the file, enough to recognise it."""
@@ -80,9 +102,15 @@ class InputFile:
 class Bundle:
     """A zip, a folder or a single file, seen as a list of files."""
 
-    def __init__(self, path: Path, archive: zipfile.ZipFile | None) -> None:
+    def __init__(self, path: Path, archive: zipfile.ZipFile | None, copies: Path | None = None) -> None:
+        """
+        Args:
+            copies: an empty folder for what has to lie on disk; an archive needs one.
+        """
         self.path = path
         self._archive = archive
+        self._copies = copies
+        self._copied: dict[PurePosixPath, Path] = {}
         # By path, as "./a.csv" and "b\\a.csv" are spelled otherwise there.
         members = archive.infolist() if archive else []
         self._members = [(_member_path(info), info) for info in members if not info.is_dir()]
@@ -107,20 +135,36 @@ class Bundle:
         paths = [path for path in paths if "__MACOSX" not in path.parts and not path.name.startswith(".")]
         return [InputFile(path, f"{self.path}/{path}", self) for path in sorted(paths)]
 
-    def data_files(self) -> list[InputFile]:
-        """The CSV and JSON files by their names; a single file counts whatever it is called."""
+    def data_files(self, suffixes: Collection[str] = (".csv", ".json")) -> list[InputFile]:
+        """The files of these kinds by their names; a single file counts whatever it is called."""
         if self.is_single_file:
             return self.files()
-        return [file for file in self.files() if file.path.suffix.lower() in {".csv", ".json"}]
+        return [file for file in self.files() if file.path.suffix.lower() in suffixes]
 
     @contextmanager
     def open_bytes(self, path: PurePosixPath) -> Iterator[IO[bytes]]:
         if self._archive is not None:
-            with self._archive.open(self._member_of[path]) as member:
+            info = self._member_of[path]
+            if info.file_size > max(_MAX_SMALL_BYTES, _MAX_PACKING * info.compress_size):
+                raise zipfile.BadZipFile(f"{info.compress_size:,} bytes would become {info.file_size:,}")
+            with self._archive.open(info) as member:
                 yield member
         else:
-            with (self.path / path if self.path.is_dir() else self.path).open("rb") as stream:
+            with self._path_of(path).open("rb") as stream:
                 yield stream
+
+    def on_disk(self, file: InputFile) -> Path:
+        if self._copies is None:
+            return self._path_of(file.path)
+        if file.path not in self._copied:
+            copy = self._copies / str(len(self._copied))
+            with file.open_bytes() as stream, copy.open("wb") as target:
+                shutil.copyfileobj(stream, target)
+            self._copied[file.path] = copy
+        return self._copied[file.path]
+
+    def _path_of(self, path: PurePosixPath) -> Path:
+        return self.path / path if self.path.is_dir() else self.path
 
 
 def _member_path(info: zipfile.ZipInfo) -> PurePosixPath:
@@ -150,8 +194,8 @@ def open_bundle(path: Path) -> Iterator[Bundle]:
         raise InputError.whole_file(
             str(path), f"expected a whole zip archive: {error}; the download may be cut off, fetch it again"
         ) from error
-    with archive:
-        yield Bundle(path, archive)
+    with archive, tempfile.TemporaryDirectory() as copies:
+        yield Bundle(path, archive, Path(copies))
 
 
 def _first_bytes(path: Path) -> bytes:
@@ -230,8 +274,12 @@ def read_json(file: InputFile) -> Any:
         InputError: it is not JSON, with the line and column where it stops being so, or holds what no warehouse can.
     """
     try:
-        document = json.loads(file.read_text(), parse_constant=_no_constant)
-        _check_json(document, MAX_JSON_DEPTH)
+        with file.open_text() as stream:
+            text = stream.read(MAX_JSON_CHARACTERS + 1)
+        if len(text) > MAX_JSON_CHARACTERS:
+            raise ValueError(f"it has over {MAX_JSON_CHARACTERS:,} characters")
+        document = json.loads(text, parse_constant=_no_constant)
+        check_json(document)
         return document
     except json.JSONDecodeError as error:
         raise InputError.whole_file(
@@ -241,16 +289,17 @@ def read_json(file: InputFile) -> Any:
         raise InputError.whole_file(file.label, f"expected ordinary JSON: {error}") from error
 
 
-def _check_json(value: Any, depth: int) -> None:
+def check_json(value: Any, depth: int = MAX_JSON_DEPTH) -> None:
+    """Raises ValueError for what JSON can spell and no warehouse can hold."""
     if depth < 0:
         raise ValueError(f"it is nested more than {MAX_JSON_DEPTH} levels deep")
     if isinstance(value, dict):
         for key, item in value.items():
-            _check_json(key, depth)
-            _check_json(item, depth - 1)
+            check_json(key, depth)
+            check_json(item, depth - 1)
     elif isinstance(value, list):
         for item in value:
-            _check_json(item, depth - 1)
+            check_json(item, depth - 1)
     elif isinstance(value, float) and not math.isfinite(value):
         raise ValueError("it has a number beyond all bounds")
     elif isinstance(value, str) and _DAMAGED_TEXT.search(value):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, date, datetime, timedelta
+from functools import lru_cache
 
 # The first instant of a local day comes up to 14 hours before the same day's in UTC.
 _AHEAD_OF_UTC = timedelta(hours=14)
@@ -11,6 +12,7 @@ EARLIEST = date(1970, 1, 1)
 
 # No count, weight, distance or time of a person comes near; below it a float is exact and fits a 64-bit integer.
 _BEYOND = 1e15
+_SURELY_BELIEVABLE_DIGITS = 15
 
 # ASCII: Python takes every script's digits for numbers, a warehouse does not.
 _NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?", re.ASCII)
@@ -32,6 +34,8 @@ def number(text: str, *, at_least: float | None = 0.0, what: str = "a number") -
 
 def whole_number(text: str, *, what: str) -> str:
     """A count of 0 or more; ``123.0`` is 123."""
+    if text.isdecimal() and text.isascii() and len(text) < _SURELY_BELIEVABLE_DIGITS:
+        return str(int(text))  # what nearly all of millions look like
     value = float(number(text, what=what))
     if value != int(value):
         raise ValueError(f"expected {what} without a fraction, found {shown(text)}")
@@ -53,16 +57,28 @@ def iso_day(text: str, now: datetime) -> str:
 
 def check_day(day: date, now: datetime) -> None:
     """Refuse days that have not begun anywhere on earth, and such as no tracker has seen."""
-    latest = (now.astimezone(UTC) + _AHEAD_OF_UTC).date()
-    if day > latest:
+    if day > _latest_day(now):
         raise ValueError(f"expected a date up to today, found {day} in the future")
     if day < EARLIEST:
         raise ValueError(f"expected a date from {EARLIEST} on, found {day}")
 
 
+@lru_cache(maxsize=1)
+def _latest_day(now: datetime) -> date:
+    return (now.astimezone(UTC) + _AHEAD_OF_UTC).date()
+
+
+def utc_instant(moment: datetime, now: datetime) -> str:
+    """A time with an offset as raw has it, its day checked both as it was spelled and in UTC."""
+    check_day(moment.date(), now)  # first, since the first and the last year have no UTC everywhere
+    utc = moment.astimezone(UTC)
+    check_day(utc.date(), now)
+    return utc_text(utc)
+
+
 def utc_text(moment: datetime) -> str:
     """An instant as ``2026-11-20T18:03:00Z``, fractions of a second only where there are any."""
-    return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
+    return moment.astimezone(UTC).isoformat()[: -len("+00:00")] + "Z"
 
 
 def day_of(settled: str) -> date:

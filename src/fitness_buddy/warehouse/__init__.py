@@ -103,6 +103,13 @@ class Warehouse(RawStore, Protocol):
         """Everyone who has raw data here."""
         ...
 
+    def current_payloads(self, table: str, athlete_id: str, since: date) -> dict[str, dict[str, Any]]:
+        """The current versions, by record id, among those that can tell of a day from ``since`` on.
+
+        What they tell of may also lie earlier; a deletion is a version, too.
+        """
+        ...
+
     def exclusive(self) -> AbstractContextManager[None]:
         """Hold the warehouse against other writers of this program, waiting for them first (dbt runs inside)."""
         ...

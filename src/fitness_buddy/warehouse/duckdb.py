@@ -119,6 +119,9 @@ class DuckDBWarehouse:
     def raw_athlete_ids(self) -> list[str]:
         return versions.raw_athlete_ids(self.query, self._raw_tables(), self._raw_schema)
 
+    def current_payloads(self, table: str, athlete_id: str, since: date) -> dict[str, dict[str, Any]]:
+        return versions.current_payloads(self.query, self._raw_schema, table, athlete_id, since)
+
     def _raw_tables(self) -> list[str]:
         """None before the first load."""
         if not self._path.exists():

@@ -5,10 +5,12 @@ The SQL is what GoogleSQL and DuckDB read alike.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable, Mapping
 from datetime import date, timedelta
+from typing import Any
 
-from fitness_buddy.warehouse import AppendCounts, Parameters, RawSummary, Row, as_utc
+from fitness_buddy.warehouse import AppendCounts, NotBuiltError, Parameters, RawSummary, Row, as_utc
 
 # Whoever finds another load in the way queues for this long before giving up.
 LOCK_TIMEOUT_S = 600.0
@@ -114,6 +116,22 @@ def raw_athlete_ids(query: Callable[[str, Parameters], list[Row]], tables: Itera
         {},
     )
     return sorted({row["athlete_id"] for row in rows})
+
+
+def current_payloads(
+    query: Callable[[str, Parameters], list[Row]], raw_schema: str, table: str, athlete_id: str, since: date
+) -> dict[str, dict[str, Any]]:
+    """See :meth:`fitness_buddy.warehouse.Warehouse.current_payloads`."""
+    try:
+        rows = query(
+            f"select record_id, payload from {raw_schema}.{table} "  # noqa: S608
+            f"where athlete_id = @athlete_id and loaded_at >= timestamp '{since - _BEFORE_ITS_DAY}' "
+            "qualify row_number() over (partition by record_id order by loaded_at desc, load_id desc) = 1",
+            {"athlete_id": athlete_id},
+        )
+    except NotBuiltError:
+        return {}
+    return {row["record_id"]: json.loads(row["payload"]) for row in rows}
 
 
 def _query_each(

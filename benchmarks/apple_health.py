@@ -1,0 +1,181 @@
+"""How much an Apple Health export costs to load: this program beside healthkit-to-sqlite, on the same file.
+
+The file is made up, always the same for a seed, in the proportions of a real one: about a quarter of the records are
+step counts of a phone and a watch, the others what a watch writes most. ``buddy`` loads the step counts into DuckDB;
+healthkit-to-sqlite loads every record into SQLite, since it knows nothing less. It is no dependency; to have it:
+
+    python -m venv hk && hk/bin/pip install healthkit-to-sqlite setuptools
+    .venv/bin/python benchmarks/apple_health.py --megabytes 300 --rival hk/bin/healthkit-to-sqlite
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta, timezone
+from itertools import accumulate
+from pathlib import Path
+from random import Random
+
+SEED = 20261120
+STEP_SHARE = 0.25
+
+_HEAD = """<?xml version="1.0" encoding="UTF-8"?>
+<!DOCTYPE HealthData [
+<!-- HealthKit Export Version: 14 -->
+<!ELEMENT HealthData (ExportDate,Me,(Record|Correlation|Workout|ActivitySummary|ClinicalRecord)*)>
+<!ATTLIST HealthData
+  locale CDATA #REQUIRED
+>
+<!ELEMENT Record ((MetadataEntry|HeartRateVariabilityMetadataList)*)>
+<!ATTLIST Record
+  type          CDATA #REQUIRED
+  unit          CDATA #IMPLIED
+  value         CDATA #IMPLIED
+  sourceName    CDATA #REQUIRED
+  sourceVersion CDATA #IMPLIED
+  device        CDATA #IMPLIED
+  creationDate  CDATA #IMPLIED
+  startDate     CDATA #REQUIRED
+  endDate       CDATA #REQUIRED
+>
+]>
+<HealthData locale="en_US">
+ <ExportDate value="2026-11-20 08:00:00 +0100"/>
+"""
+_STEP_COUNT = "HKQuantityTypeIdentifierStepCount"
+# Type, unit, highest value, decimals, and how often a watch writes it beside the others.
+_OTHERS = (
+    ("HKQuantityTypeIdentifierHeartRate", "count/min", 180, 0, 35),
+    ("HKQuantityTypeIdentifierActiveEnergyBurned", "Cal", 3, 3, 30),
+    ("HKQuantityTypeIdentifierBasalEnergyBurned", "Cal", 20, 3, 15),
+    ("HKQuantityTypeIdentifierDistanceWalkingRunning", "km", 1, 5, 20),
+)
+_WATCH, _PHONE = (
+    ("Ada’s Apple\xa0Watch", "10.3", "Apple Watch", "Watch", "Watch6,4"),
+    ("Ada’s iPhone", "17.3", "iPhone", "iPhone", "iPhone14,5"),
+)
+_BORN = datetime(2019, 1, 1, tzinfo=timezone(timedelta(hours=1)))
+
+
+def write_export(path: Path, megabytes: float, *, step_share: float = STEP_SHARE, seed: int = SEED) -> int:
+    """Write an export.xml of about this size, in pieces; returns how many step counts it has."""
+    size, step_counts = 0, 0
+    with path.open("w", encoding="utf-8") as export:
+        size += export.write(_HEAD)
+        for is_step_count, record in _records(Random(seed), step_share):
+            size += export.write(record)
+            step_counts += is_step_count
+            if size >= megabytes * 1_000_000:
+                break
+        export.write("</HealthData>\n")
+    return step_counts
+
+
+def _records(random: Random, step_share: float) -> Iterator[tuple[bool, str]]:
+    weights = list(accumulate(kind[-1] for kind in _OTHERS))
+    start = _BORN
+    while True:
+        start += timedelta(seconds=random.randrange(20, 200))
+        end = start + timedelta(seconds=random.randrange(0, 600))
+        is_step_count = random.random() < step_share
+        if is_step_count:
+            kind, unit, value = _STEP_COUNT, "count", str(random.randrange(1, 900))
+        else:
+            kind, unit, most, decimals, _ = random.choices(_OTHERS, cum_weights=weights)[0]
+            value = f"{random.random() * most:.{decimals}f}"
+        # A phone counts steps too and feels no heart.
+        name, version, model, short, hardware = _PHONE if is_step_count and random.random() < 0.4 else _WATCH
+        # The address changes from one sample to the next.
+        device = (
+            f"&lt;&lt;HKDevice: 0x28{random.randrange(16**7):07x}&gt;, name:{model}, manufacturer:Apple Inc., "
+            f"model:{short}, hardware:{hardware}, software:{version}&gt;"
+        )
+        times = f'creationDate="{_told(end)}" startDate="{_told(start)}" endDate="{_told(end)}"'
+        record = (
+            f' <Record type="{kind}" sourceName="{name}" sourceVersion="{version}" device="{device}" unit="{unit}" '
+            f'{times} value="{value}"'
+        )
+        if kind == "HKQuantityTypeIdentifierHeartRate":
+            motion = '  <MetadataEntry key="HKMetadataKeyHeartRateMotionContext" value="0"/>'
+            yield False, f"{record}>\n{motion}\n </Record>\n"
+        else:
+            yield is_step_count, f"{record}/>\n"
+
+
+def _told(moment: datetime) -> str:
+    return moment.strftime("%Y-%m-%d %H:%M:%S %z")
+
+
+@dataclass(frozen=True)
+class Usage:
+    """What a whole process took."""
+
+    cpu_s: float
+    wall_s: float
+    peak_mb: float
+
+
+def run(command: Sequence[str | Path], environment: dict[str, str] | None = None) -> Usage:
+    """Run a command to its end.
+
+    Raises:
+        SystemExit: it failed.
+    """
+    words = [str(word) for word in command]
+    started = time.monotonic()
+    # Spawned, not forked: the peak that is told of a fork begins with its parent's.
+    process_id = os.posix_spawn(words[0], words, {**os.environ, **(environment or {})})
+    _, status, used = os.wait4(process_id, 0)
+    if status:
+        raise SystemExit(f"{' '.join(words)}: exit code {os.waitstatus_to_exitcode(status)}")
+    kilobytes = used.ru_maxrss / (1024 if sys.platform == "darwin" else 1)
+    return Usage(used.ru_utime + used.ru_stime, time.monotonic() - started, kilobytes * 1024 / 1_000_000)
+
+
+def load(export: Path, folder: Path) -> Usage:
+    """``buddy ingest steps`` of the file, into a warehouse of its own in the folder."""
+    buddy = Path(sys.executable).with_name("buddy")
+    environment = {"BUDDY_DUCKDB_PATH": str(folder / "buddy.duckdb")}
+    return run([buddy, "ingest", "steps", export, "--json"], environment)
+
+
+def main() -> None:
+    """Print the table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--megabytes", type=float, default=300, help="size of the file [300]")
+    parser.add_argument(
+        "--step-share", type=float, default=STEP_SHARE, help="part of the records that are steps [0.25]"
+    )
+    parser.add_argument("--rival", type=Path, metavar="PATH", help="the command healthkit-to-sqlite")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        export = folder / "export.xml"
+        step_counts = write_export(export, options.megabytes, step_share=options.step_share)
+        usages = {"buddy ingest steps": load(export, folder)}
+        if options.rival:
+            database = folder / "rival.db"
+            usages["healthkit-to-sqlite"] = run([options.rival.absolute(), "--silent", "--xml", export, database])
+        print(f"{export.stat().st_size / 1e6:,.0f} MB, {step_counts:,} step counts\n")  # noqa: T201
+        print(table_of(usages))  # noqa: T201
+
+
+def table_of(usages: dict[str, Usage]) -> str:
+    """A row a program; the last column is its CPU time by that of the first."""
+    first = next(iter(usages.values()))
+    lines = ["| program | CPU s | wall s | peak MB | times the CPU |", "|---|---:|---:|---:|---:|"]
+    lines += [
+        f"| {name} | {used.cpu_s:.1f} | {used.wall_s:.1f} | {used.peak_mb:,.0f} | {used.cpu_s / first.cpu_s:.1f} |"
+        for name, used in usages.items()
+    ]
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    main()

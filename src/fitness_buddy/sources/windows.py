@@ -1,0 +1,84 @@
+"""Which days a source with an interface is asked for, and how far it has been read already."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+
+from fitness_buddy.state import StateStore
+
+# Where "everything" begins: nobody's data of these services lies earlier, but for a few typed in by hand.
+SINCE_EVER = date(1970, 1, 1)
+_FIRST_YEAR = 2009
+# Services count in seconds since 1970, and from the first one on.
+_EPOCH = datetime(1970, 1, 1, 0, 0, 1, tzinfo=UTC)
+# A local day may begin 14 hours before UTC's, and end 12 hours after it.
+_AHEAD_OF_UTC = timedelta(hours=14)
+_BEHIND_UTC = timedelta(hours=12)
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """Local days from ``first_day`` on, up to and without ``end_day``: what is read and loaded in one step."""
+
+    first_day: date
+    end_day: date
+
+    def instants(self, now: datetime) -> tuple[datetime, datetime]:
+        """All instants that belong to these days anywhere on earth, without the future."""
+        midnight = datetime.min.time()
+        first = datetime.combine(self.first_day, midnight, UTC) - _AHEAD_OF_UTC
+        end = datetime.combine(self.end_day, midnight, UTC) + _BEHIND_UTC
+        return max(first, _EPOCH), min(end, now)
+
+    def __str__(self) -> str:
+        return f"{self.first_day} to {self.end_day - timedelta(days=1)}"
+
+
+def latest_day(now: datetime) -> date:
+    """The last day that has begun anywhere on earth."""
+    return (now.astimezone(UTC) + _AHEAD_OF_UTC).date()
+
+
+def windows(first_day: date, last_day: date) -> Iterator[Window]:
+    """The days from first to last, both included, in steps that are loaded one by one, a calendar year at most.
+
+    So a long history that is interrupted goes on where it stopped, and no step grows with it.
+    """
+    start = first_day
+    while start <= last_day:
+        end = min(date(max(start.year + 1, _FIRST_YEAR), 1, 1), last_day + timedelta(days=1))
+        yield Window(start, end)
+        start = end
+
+
+class Progress:
+    """Up to which day an athlete's source has been read into a warehouse without a gap, kept between runs.
+
+    Args:
+        name: of the state; one for each source and athlete.
+        warehouse: its name; into another one everything is read again.
+    """
+
+    def __init__(self, store: StateStore, name: str, warehouse: str) -> None:
+        self._store = store
+        self._name = name
+        self._warehouse = warehouse
+
+    def read_until(self) -> date | None:
+        """The first day that has not been read; None before the first run."""
+        state = self._store.read(self._name) or {}
+        if state.get("warehouse") != self._warehouse:
+            return None
+        return date.fromisoformat(state["read_until"])
+
+    def advance(self, window: Window, now: datetime) -> None:
+        """Remember that a window was loaded; one that leaves a gap before it is not remembered."""
+        known = self.read_until()
+        if window.first_day > (known or SINCE_EVER):
+            return
+        # Today goes on, and may have been looked at too early: the next run reads it again.
+        until = min(window.end_day, now.astimezone(UTC).date())
+        if known is None or until > known:
+            self._store.write(self._name, {"warehouse": self._warehouse, "read_until": until.isoformat()})
