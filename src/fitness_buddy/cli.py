@@ -171,7 +171,11 @@ def ingest_strava_export(run: Run, path: Path, **how: Any) -> dict[str, Any]:
 )
 @_load_options
 def ingest_steps(run: Run, path: Path, source: str | None, file_format: str, **how: Any) -> dict[str, Any]:
-    """Load step counts: a CSV (date,steps[,source]) or JSON, a Google Fit or Fitbit takeout; file, folder or zip."""
+    """Load step counts from a file, a folder or a zip.
+
+    Apple Health, Health Connect, Google Fit and Fitbit exports, saved answers of Google Health or Fitbit, a CSV
+    (date,steps[,source]) or JSON.
+    """
     return _load(run, path, methodcaller("steps", path, source=source, file_format=file_format), **how)
 
 
@@ -216,7 +220,10 @@ def _window_options(function: Callable[..., Any]) -> Callable[..., Any]:
     show_default=True,
     help="Longest wait, in seconds, for Strava's rate limit; beyond it the load stops and says when to go on.",
 )
-def ingest_strava_api(run: Run, path: Path | None, max_wait_s: int, **which: Any) -> dict[str, Any]:
+@_load_options
+def ingest_strava_api(
+    run: Run, path: Path | None, max_wait_s: int, restate: bool, to_bucket: str | None, **which: Any
+) -> dict[str, Any]:
     """Load activities from Strava's API, deletions included, or from saved answers of it in PATH.
 
     None of it is ever shown to a language model. Needs STRAVA_CLIENT_ID and STRAVA_CLIENT_SECRET, and either
@@ -225,9 +232,11 @@ def ingest_strava_api(run: Run, path: Path | None, max_wait_s: int, **which: Any
     if path is not None:
         if which["since"] or which["until"] or which["keep_answers"]:
             raise UsageError("saved answers are loaded whole: give PATH, or --since, --until and --keep-answers")
-        return _load(run, path, methodcaller("strava_answers", path), restate=True)
+        return _load(run, path, methodcaller("strava_answers", path), restate=restate, to_bucket=to_bucket)
+    if restate or to_bucket:
+        raise UsageError("--restate and --to-bucket are for saved answers: give their PATH")
     from fitness_buddy.apis.strava import StravaApi, strava_settings
-    from fitness_buddy.sources.strava_api import ACTIVITIES_TABLE
+    from fitness_buddy.sources.strava_api import ACTIVITIES_TABLE, SINCE_EVER
     from fitness_buddy.state import open_state
 
     api = StravaApi(strava_settings(), open_state(), run.settings.athlete_id, max_wait_s=max_wait_s)
@@ -237,7 +246,7 @@ def ingest_strava_api(run: Run, path: Path | None, max_wait_s: int, **which: Any
         known = run.warehouse.current_payloads(ACTIVITIES_TABLE, ingest.athlete_id, first_instant.date())
         return ingest.strava_api(api, window, known, on_answer)
 
-    return _load_windows(run, ACTIVITIES_TABLE, load, **which)
+    return _load_windows(run, ACTIVITIES_TABLE, SINCE_EVER, load, **which)
 
 
 @_command(ingest, "google-health")
@@ -248,19 +257,22 @@ def ingest_google_health(run: Run, **which: Any) -> dict[str, Any]:
     Needs GOOGLE_HEALTH_CLIENT_ID and GOOGLE_HEALTH_CLIENT_SECRET, and either `buddy auth google-health` once or
     GOOGLE_HEALTH_REFRESH_TOKEN. Saved answers are loaded by `buddy ingest steps`.
     """
-    from fitness_buddy.apis.google_health import GoogleHealthApi, google_health_settings
+    from fitness_buddy.apis.google_health import SINCE_EVER, GoogleHealthApi, google_health_settings
     from fitness_buddy.sources.steps import DAILY_TABLE
     from fitness_buddy.state import open_state
 
     api = GoogleHealthApi(google_health_settings(), open_state(), run.settings.athlete_id)
-    return _load_windows(
-        run, DAILY_TABLE, lambda ingest, window, on_answer: ingest.google_health(api, window, on_answer), **which
-    )
+
+    def load(ingest: Ingest, window: Window, on_answer: Callable[[Any], None]) -> Landing:
+        return ingest.google_health(api, window, on_answer)
+
+    return _load_windows(run, DAILY_TABLE, SINCE_EVER, load, **which)
 
 
 def _load_windows(
     run: Run,
     table: str,
+    since_ever: date,
     load_window: Callable[[Ingest, Window, Callable[[Any], None]], Landing],
     *,
     since: datetime | None,
@@ -270,7 +282,8 @@ def _load_windows(
 ) -> dict[str, Any]:
     """Ask an interface for days, a window after the other, each loaded before the next is asked for."""
     from fitness_buddy.ingest import Ingest
-    from fitness_buddy.sources.windows import SINCE_EVER, Progress, latest_day, windows
+    from fitness_buddy.sources.values import latest_day
+    from fitness_buddy.sources.windows import Progress, windows
     from fitness_buddy.state import open_state
 
     source = str(click.get_current_context().info_name)
@@ -278,14 +291,14 @@ def _load_windows(
     last_day = until.date() if until else latest_day(now)
     if last_day > latest_day(now):
         raise UsageError(f"--until {last_day} is in the future")
-    progress = Progress(open_state(), f"{source}-read-{run.settings.athlete_id}", run.warehouse.name)
+    progress = Progress(open_state(), f"{source}-read-{run.settings.athlete_id}", run.warehouse.name, since_ever)
     if since:
         first_day = since.date()
     else:
         read_until = progress.read_until()
         # A warehouse that was made anew has nothing of what the state remembers.
         held = {summary.table for summary in run.warehouse.raw_summary(run.settings.athlete_id)}
-        first_day = read_until - timedelta(days=overlap_days) if read_until and table in held else SINCE_EVER
+        first_day = read_until - timedelta(days=overlap_days) if read_until and table in held else since_ever
     if first_day > last_day:
         raise UsageError(f"expected the first day before the last, found {first_day} and {last_day}")
     landings: list[Landing] = []
@@ -305,7 +318,7 @@ def _load_windows(
                 f"buddy ingest {source} --since {window.first_day} --until {last_day}",
                 details={**_counts(landings), "resume_since": window.first_day},
             ) from error
-    label = f"{source}, {first_day} to {last_day}" if first_day > SINCE_EVER else f"{source}, all up to {last_day}"
+    label = f"{source}, {first_day} to {last_day}" if first_day > since_ever else f"{source}, all up to {last_day}"
     return {
         "since": first_day,
         "until": last_day,

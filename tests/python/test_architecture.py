@@ -116,6 +116,16 @@ def test_only_the_warehouse_package_knows_a_database_client(path: Path) -> None:
     assert not re.search(r"^\s*(import|from) (duckdb|google\.cloud|pyarrow)\b", path.read_text(), re.MULTILINE)
 
 
+@pytest.mark.parametrize("path", SOURCES, ids=relative)
+def test_whoever_talks_to_a_language_model_takes_facts_only(path: Path) -> None:
+    """Rows of Strava's API cannot be Facts (fitness_buddy/model_facts.py), so none reaches a model."""
+    text = path.read_text()
+    if re.search(r"\bopenai\b|BUDDY_LLM_|chat/completions", text):
+        assert path.name == "language_model.py", "models are talked to in one module"
+        assert "from fitness_buddy.model_facts import Facts" in text
+        assert not re.search(r"\bRow\b|Warehouse|Report", text), "it takes nothing of the athlete but Facts"
+
+
 @pytest.mark.parametrize("engine", ["duckdb", "bigquery"])
 def test_raw_tables_of_the_loader_and_of_dbt_are_the_same(engine: str) -> None:
     macros = (REPOSITORY / "macros/cross_db/create_raw_table.sql").read_text()

@@ -107,6 +107,18 @@ def test_a_second_load_of_the_same_records_adds_nothing(warehouse: Warehouse) ->
     assert versions(warehouse) == 2
 
 
+def test_current_payloads_are_those_that_staging_would_choose_for_the_days_asked_for(warehouse: Warehouse) -> None:
+    assert warehouse.current_payloads(TABLE, "me", date(2026, 11, 1)) == {}  # nothing was ever loaded
+    load(warehouse, things(edited=1, deleted=1, kept=1))
+    load(warehouse, [*things(edited=2), *map(tombstone, things(deleted=1))], minute=1)
+    load(warehouse, things(edited=7), athlete="you", minute=2)
+    expected = {"edited": {"value": 2}, "deleted": {"value": 1, "_deleted": True}, "kept": {"value": 1}}
+    assert warehouse.current_payloads(TABLE, "me", NOON.date()) == expected
+    # What was loaded before a day cannot tell of it, but for a day or two of time zones.
+    assert warehouse.current_payloads(TABLE, "me", NOON.date() + timedelta(days=2)) == expected
+    assert warehouse.current_payloads(TABLE, "me", NOON.date() + timedelta(days=3)) == {}
+
+
 def test_an_edit_adds_a_version_and_keeps_the_old_one(warehouse: Warehouse) -> None:
     load(warehouse, things(a=1, b=2))
     assert counts(load(warehouse, things(a=5, b=2, c=3), minute=1)) == {

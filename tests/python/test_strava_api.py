@@ -14,7 +14,7 @@ from support import Answer, run_buddy, run_dbt
 
 from fitness_buddy.errors import Refusal
 from fitness_buddy.landing import Record
-from fitness_buddy.model_facts import Facts, ForbiddenFactError, read_facts
+from fitness_buddy.model_facts import _MARTS, Facts, ForbiddenFactError, read_facts
 from fitness_buddy.settings import load_settings
 from fitness_buddy.sources.strava_api import to_record
 from fitness_buddy.warehouse import connect
@@ -321,23 +321,9 @@ def test_only_cleared_rows_of_cleared_marts_can_be_facts_for_a_model(
             read_facts(connect(run_settings), run_settings, mart, date(2020, 1, 1), date(2030, 1, 1))
     # Rows fetched by another way do not get through either.
     for mart in ("fct_activities", "fct_daily_workouts"):
-        columns = ", ".join(
-            {"fct_activities": FACT_COLUMNS, "fct_daily_workouts": WORKOUT_COLUMNS}[mart],
-        )
-        rows = buddy("sql", f"select {columns} from marts.{mart}", "--json").json["rows"]
+        rows = buddy("sql", f"select {', '.join(_MARTS[mart].columns)} from marts.{mart}", "--json").json["rows"]
         assert rows
         with pytest.raises(ForbiddenFactError, match="Strava's API"):
             Facts(mart, rows)
         with pytest.raises(ForbiddenFactError, match="other columns"):
             Facts(mart, [{"sport_type": "Run"}])
-
-
-WORKOUT_COLUMNS = (
-    *("activity_date", "sport_family", "has_strava_api", "activities", "distance_m", "moving_time_s"),
-    *("elevation_gain_m", "average_speed_m_s", "pace_min_per_km"),
-)
-FACT_COLUMNS = (
-    *("activity_date", "source", "name", "sport_type", "sport_family", "distance_m", "moving_time_s"),
-    *("elapsed_time_s", "elevation_gain_m", "pace_min_per_km", "average_speed_m_s", "average_heartrate_bpm"),
-    *("max_heartrate_bpm", "energy_kcal", "distance_band", "is_manual", "is_commute"),
-)

@@ -44,7 +44,10 @@ localized as (
             interval_counts.athlete_id = settings.athlete_id
             and {{ in_force_at('interval_counts.started_at') }}
     inner join kinds on interval_counts.device_kind = kinds.device_kind
-    where not interval_counts.is_deleted
+    where
+        not interval_counts.is_deleted
+        -- what ended before then is over before the first day that is built, wherever the athlete is
+        and coalesce(interval_counts.ended_at, interval_counts.started_at) >= {{ loaded_since(since) }}
 ),
 
 -- every device but the first has others before it

@@ -1,6 +1,6 @@
 """Strava's API: activities as it answers them, from the API itself or from answers saved earlier.
 
-Nothing of it may reach a language model (Strava's API agreement of June 2026): :mod:`fitness_buddy.model_facts` holds that.
+Nothing of it may reach a language model (Strava's API agreement of June 2026): see :mod:`fitness_buddy.model_facts`.
 """
 
 from __future__ import annotations
@@ -16,6 +16,8 @@ from fitness_buddy.sources import values
 from fitness_buddy.sources.files import Bundle, InputFile, check_json, read_json
 
 ACTIVITIES_TABLE = "strava_api_activities"
+# Strava began in 2009; activities of earlier days can be typed in.
+SINCE_EVER = values.EARLIEST
 
 _ACTIVITY_ID = re.compile(r"\d+", re.ASCII)
 # What others do to an activity, or how much of it was asked for: no edit of the training, and no new version of it.

@@ -57,14 +57,15 @@ def iso_day(text: str, now: datetime) -> str:
 
 def check_day(day: date, now: datetime) -> None:
     """Refuse days that have not begun anywhere on earth, and such as no tracker has seen."""
-    if day > _latest_day(now):
+    if day > latest_day(now):
         raise ValueError(f"expected a date up to today, found {day} in the future")
     if day < EARLIEST:
         raise ValueError(f"expected a date from {EARLIEST} on, found {day}")
 
 
 @lru_cache(maxsize=1)
-def _latest_day(now: datetime) -> date:
+def latest_day(now: datetime) -> date:
+    """The last day that has begun anywhere on earth."""
     return (now.astimezone(UTC) + _AHEAD_OF_UTC).date()
 
 

@@ -8,8 +8,7 @@ from datetime import UTC, date, datetime, timedelta
 
 from fitness_buddy.state import StateStore
 
-# Where "everything" begins: nobody's data of these services lies earlier, but for a few typed in by hand.
-SINCE_EVER = date(1970, 1, 1)
+# The years before have what was typed in by hand at most: one step.
 _FIRST_YEAR = 2009
 # Services count in seconds since 1970, and from the first one on.
 _EPOCH = datetime(1970, 1, 1, 0, 0, 1, tzinfo=UTC)
@@ -36,11 +35,6 @@ class Window:
         return f"{self.first_day} to {self.end_day - timedelta(days=1)}"
 
 
-def latest_day(now: datetime) -> date:
-    """The last day that has begun anywhere on earth."""
-    return (now.astimezone(UTC) + _AHEAD_OF_UTC).date()
-
-
 def windows(first_day: date, last_day: date) -> Iterator[Window]:
     """The days from first to last, both included, in steps that are loaded one by one, a calendar year at most.
 
@@ -59,12 +53,14 @@ class Progress:
     Args:
         name: of the state; one for each source and athlete.
         warehouse: its name; into another one everything is read again.
+        since_ever: the day before which the source has nothing.
     """
 
-    def __init__(self, store: StateStore, name: str, warehouse: str) -> None:
+    def __init__(self, store: StateStore, name: str, warehouse: str, since_ever: date) -> None:
         self._store = store
         self._name = name
         self._warehouse = warehouse
+        self._since_ever = since_ever
 
     def read_until(self) -> date | None:
         """The first day that has not been read; None before the first run."""
@@ -76,7 +72,7 @@ class Progress:
     def advance(self, window: Window, now: datetime) -> None:
         """Remember that a window was loaded; one that leaves a gap before it is not remembered."""
         known = self.read_until()
-        if window.first_day > (known or SINCE_EVER):
+        if window.first_day > (known or self._since_ever):
             return
         # Today goes on, and may have been looked at too early: the next run reads it again.
         until = min(window.end_day, now.astimezone(UTC).date())

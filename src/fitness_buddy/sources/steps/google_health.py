@@ -14,7 +14,8 @@ from fitness_buddy.sources.steps.formats import DAILY_TABLE, Format, Records, co
 
 _SOURCE = "google_health"
 _POINTS = "rollupDataPoints"
-_ANSWER_KEYS = {_POINTS, "nextPageToken"}
+# What an answer without points may have all the same.
+_BESIDE_POINTS = {"nextPageToken", "range"}
 
 
 def google_health_records(document: Any, label: str, source: str | None, now: datetime) -> Records:
@@ -35,7 +36,8 @@ def google_health_records(document: Any, label: str, source: str | None, now: da
 
 
 def _points(answer: Any, label: str) -> list[Any]:
-    points = answer.get(_POINTS, []) if isinstance(answer, dict) and answer.keys() <= _ANSWER_KEYS else None
+    is_answer = isinstance(answer, dict) and (_POINTS in answer or answer.keys() <= _BESIDE_POINTS)
+    points = answer.get(_POINTS, []) if is_answer else None
     if not isinstance(points, list):
         raise InputError.whole_file(
             label, f'expected {{"{_POINTS}": [...]}}, an answer of dailyRollUp, or an array of such answers'

@@ -1,0 +1,65 @@
+"""`buddy auth` as a person runs it: a browser on this machine, and the login it leaves behind."""
+
+from __future__ import annotations
+
+import json
+import stat
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from api_stub import ApiStub, running_apis
+from support import run_buddy
+
+# A browser that follows the login page back to where it is sent.
+BROWSER = """#!{python}
+import sys, urllib.request
+print(urllib.request.urlopen(sys.argv[1]).read().decode(), file=open({page!r}, "w"))
+"""
+
+
+@pytest.fixture
+def services(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[ApiStub]:
+    with running_apis() as stub:
+        for name, value in stub.environment(tmp_path / "state").items():
+            if not name.endswith("REFRESH_TOKEN"):
+                monkeypatch.setenv(name, value)
+        browser = tmp_path / "browser"
+        browser.write_text(BROWSER.format(python=sys.executable, page=str(tmp_path / "page")))
+        browser.chmod(0o755)
+        monkeypatch.setenv("BROWSER", f"{browser} %s")
+        yield stub
+
+
+@pytest.mark.parametrize("service", ["strava", "google-health"])
+def test_a_login_in_the_browser_is_kept_and_used(services: ApiStub, service: str, tmp_path: Path) -> None:
+    ingest = {"strava": "strava-api", "google-health": "google-health"}[service]
+    before = run_buddy("ingest", ingest, "--since", "2026-01-01")
+    assert (before.exit_code, f"buddy auth {service}" in before.errors) == (2, True)
+    logged_in = run_buddy("auth", service, "--timeout-s", "20", "--json")
+    assert logged_in.exit_code == 0, logged_in.errors
+    assert logged_in.json["service"] == service
+    assert "You can close this page" in (tmp_path / "page").read_text()
+    kept = tmp_path / "state" / f"{service}-me.json"
+    assert stat.S_IMODE(kept.stat().st_mode) == 0o600
+    tokens = {value for name, value in json.loads(kept.read_text()).items() if name.endswith("token") and value}
+    assert len(tokens) >= 2
+    shown = logged_in.output + logged_in.errors
+    assert not any(secret in shown for secret in tokens | services.secrets())
+    assert run_buddy("ingest", ingest, "--since", "2026-01-01").exit_code == 0
+
+
+def test_a_login_without_the_right_to_read_activities_is_none(services: ApiStub, tmp_path: Path) -> None:
+    services.strava.grants = "read"
+    refused = run_buddy("auth", "strava", "--timeout-s", "20")
+    assert refused.exit_code == 1
+    assert "did not grant activity:read_all" in refused.errors
+    assert not (tmp_path / "state" / "strava-me.json").exists()
+
+
+def test_nobody_in_front_of_the_browser_ends_the_wait(services: ApiStub) -> None:
+    alone = run_buddy("auth", "strava", "--no-browser", "--timeout-s", "1")
+    assert alone.exit_code == 1
+    assert "/oauth/authorize?" in alone.errors
+    assert "nobody has logged in" in alone.errors
