@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import random
+import zipfile
 from collections.abc import Iterator, Sequence
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
@@ -146,3 +147,54 @@ def test_any_pages_windows_and_runs_of_the_api_give_the_same_raw(
         str(activity["id"]): activity["start_date"] for activity in activities
     }
     assert warehouse.raw_summary("me")[0].versions == len(activities)
+
+
+def apple_records() -> list[str]:
+    """Step counts of a phone and a watch; the offset in which each is spelled says nothing."""
+    chance = random.Random(8)
+    lines = []
+    for number in range(60):
+        began = NOW - timedelta(hours=number * 7, minutes=chance.randrange(60))
+        ended = began + timedelta(minutes=chance.choice((0, 9)))
+        spelled = [f"{moment.astimezone(chance.choice(ZONES)):%Y-%m-%d %H:%M:%S %z}" for moment in (began, ended)]
+        device = chance.choice(("Ada’s iPhone", "Ada’s Apple Watch"))
+        lines.append(
+            f'<Record type="HKQuantityTypeIdentifierStepCount" sourceName="{device}" unit="count" '
+            f'startDate="{spelled[0]}" endDate="{spelled[1]}" value="{chance.randrange(900)}"/>\n'
+        )
+    return lines
+
+
+ZONES = [timezone(timedelta(hours=hours)) for hours in (-7, 0, 2)]
+RECORDS = apple_records()
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    exports=st.lists(st.sets(st.integers(0, len(RECORDS) - 1), min_size=1), max_size=4),
+    order=st.permutations(range(len(RECORDS))),
+    is_zipped=st.booleans(),
+)
+def test_any_exports_of_apple_health_in_any_order_give_the_same_raw(
+    tmp_path_factory: pytest.TempPathFactory, exports: list[set[int]], order: list[int], is_zipped: bool
+) -> None:
+    """Each export has some of the records in some order; the last one completes them."""
+    folder = tmp_path_factory.mktemp("apple")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("BUDDY_DUCKDB_PATH", str(folder / "buddy.duckdb"))
+        warehouse = connect(load_settings())
+    seen: set[int] = set().union(*exports) if exports else set()
+    for number, export in enumerate([*exports, set(order) - seen or {order[0]}]):
+        text = "<HealthData>" + "".join(RECORDS[record] for record in order if record in export) + "</HealthData>"
+        path = folder / f"{number}.xml"
+        path.write_text(text)
+        if is_zipped:
+            with zipfile.ZipFile(path.with_suffix(".zip"), "w", zipfile.ZIP_DEFLATED) as archive:
+                archive.write(path, "apple_health_export/export.xml")
+            path = path.with_suffix(".zip")
+        Ingest(warehouse, "me", now=NOW + timedelta(minutes=number)).steps(path)
+    held = warehouse.current_payloads("steps_intervals", "me", date(1971, 1, 1))
+    assert sum(int(payload["steps"]) for payload in held.values()) == sum(
+        int(record.partition('value="')[2].partition('"')[0]) for record in RECORDS
+    )
+    assert warehouse.raw_summary("me")[0].versions == len(held) == len(RECORDS)

@@ -194,8 +194,8 @@ def _activity(file: InputFile, row: CsvRow, columns: _Columns, number: _ReadNumb
     payload: dict[str, Any] = {}
     for key, cell in zip(columns.keys, row.cells, strict=True):
         # An empty cell means "not recorded" in every column, so it is absent, as in the API's answers.
-        if key is not None and cell.strip():
-            payload[key] = cell.strip()
+        if key is not None and (text := cell.strip()):
+            payload[key] = text
     for name in _SAME_IN_BOTH_COPIES:
         if name not in payload and f"{name}_display" in payload:
             payload[name] = payload[f"{name}_display"]

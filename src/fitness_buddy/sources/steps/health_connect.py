@@ -9,7 +9,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from fitness_buddy.errors import InputError, Refusal
@@ -104,7 +104,7 @@ def _record(
         payload = {"source": source, "started_at": started_at, "ended_at": ended_at, "steps": count(str(steps))}
         field = "local_date"
         if day is not None:
-            payload["date"] = _local_date(day, now)
+            payload["date"] = _local_date(day, values.day_of(started_at))
     except ValueError as error:
         return Refusal(label, row, field, str(error))
     key = uuid.hex() if isinstance(uuid, bytes) else f"{started_at}|{ended_at}"
@@ -119,12 +119,14 @@ def _instant(epoch_ms: Any, now: datetime) -> str:
     return values.utc_instant(moment, now)
 
 
-def _local_date(epoch_day: Any, now: datetime) -> str:
+def _local_date(epoch_day: Any, utc_day: date) -> str:
     try:
         day = _EPOCH.date() + timedelta(days=epoch_day)
     except (TypeError, OverflowError):
         raise ValueError(f"expected days since 1970, found {values.shown(str(epoch_day))}") from None
-    values.check_day(day, now)
+    # Builds rely on it: what a day has was loaded on that day at the earliest, give or take a time zone.
+    if abs(day - utc_day) > timedelta(days=1):
+        raise ValueError(f"expected the local day of the start, which is {utc_day} in UTC, found {day}")
     return day.isoformat()
 
 

@@ -1,0 +1,37 @@
+"""The benchmark of Apple Health's export, on a file small enough for a test."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from apple_health import load, table_of, write_export
+from support import run_buddy
+
+
+def test_what_the_benchmark_writes_is_what_it_loads(tmp_path: Path) -> None:
+    export = tmp_path / "export.xml"
+    written = write_export(export, 2)
+    used = load(export, tmp_path)
+    held = run_buddy(
+        "sql",
+        "select count(*) as records, count(distinct json_extract_string(payload, '$.source_name')) as counted_by "
+        "from raw.steps_intervals",
+        "--json",
+        environment={"BUDDY_DUCKDB_PATH": str(tmp_path / "buddy.duckdb")},
+    )
+    assert held.json["rows"] == [{"records": written, "counted_by": 2}]
+    assert used.cpu_s > 0.1
+    assert used.peak_mb > 50
+    assert "| buddy ingest steps |" in table_of({"buddy ingest steps": used})
+
+
+@pytest.mark.parametrize("step_share", [0.25, 1])
+def test_the_file_has_its_size_and_its_share_of_steps_and_is_always_the_same(tmp_path: Path, step_share: float) -> None:
+    paths = [tmp_path / "a.xml", tmp_path / "b.xml"]
+    first, again = (write_export(path, 0.5, step_share=step_share) for path in paths)
+    texts = [path.read_text() for path in paths]
+    assert texts[0] == texts[1]
+    assert abs(paths[0].stat().st_size - 500_000) < 20_000
+    assert first == again == texts[0].count('"HKQuantityTypeIdentifierStepCount"')
+    assert first / texts[0].count("<Record ") == pytest.approx(step_share, abs=0.05)
