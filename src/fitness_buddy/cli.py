@@ -24,7 +24,7 @@ from zoneinfo import ZoneInfo
 import click
 
 from fitness_buddy import __version__
-from fitness_buddy.errors import EXIT_DONE, BuddyError, StoppedError, UsageError
+from fitness_buddy.errors import EXIT_DONE, BuddyError, Refusal, StoppedError, UsageError
 from fitness_buddy.settings import Settings, load_settings
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from fitness_buddy.apis.oauth import AthleteApi
     from fitness_buddy.ingest import Ingest
-    from fitness_buddy.landing import Landing
+    from fitness_buddy.landing import Landing, Record
     from fitness_buddy.sources.windows import Window
     from fitness_buddy.warehouse import Warehouse
     from fitness_buddy.warehouse.bucket import Archive
@@ -236,17 +236,18 @@ def ingest_strava_api(
     if restate or to_bucket:
         raise UsageError("--restate and --to-bucket are for saved answers: give their PATH")
     from fitness_buddy.apis.strava import StravaApi, strava_settings
-    from fitness_buddy.sources.strava_api import ACTIVITIES_TABLE, SINCE_EVER
+    from fitness_buddy.sources import strava_api
     from fitness_buddy.state import open_state
 
     api = StravaApi(strava_settings(), open_state(), run.settings.athlete_id, max_wait_s=max_wait_s)
+    table = strava_api.ACTIVITIES_TABLE
 
-    def load(ingest: Ingest, window: Window, on_answer: Callable[[Any], None]) -> Landing:
-        first_instant, _ = window.instants(ingest.now)
-        known = run.warehouse.current_payloads(ACTIVITIES_TABLE, ingest.athlete_id, first_instant.date())
-        return ingest.strava_api(api, window, known, on_answer)
+    def read(window: Window, now: datetime, on_answer: Callable[[Any], object]) -> list[Record | Refusal]:
+        after, before = window.instants(now)
+        known = run.warehouse.current_payloads(table, run.settings.athlete_id, after.date())
+        return strava_api.read(api, after, before, known, now, on_answer)
 
-    return _load_windows(run, ACTIVITIES_TABLE, SINCE_EVER, load, **which)
+    return _load_windows(run, table, strava_api.SINCE_EVER, read, **which)
 
 
 @_command(ingest, "google-health")
@@ -258,22 +259,22 @@ def ingest_google_health(run: Run, **which: Any) -> dict[str, Any]:
     GOOGLE_HEALTH_REFRESH_TOKEN. Saved answers are loaded by `buddy ingest steps`.
     """
     from fitness_buddy.apis.google_health import SINCE_EVER, GoogleHealthApi, google_health_settings
-    from fitness_buddy.sources.steps import DAILY_TABLE
+    from fitness_buddy.sources import steps
     from fitness_buddy.state import open_state
 
     api = GoogleHealthApi(google_health_settings(), open_state(), run.settings.athlete_id)
 
-    def load(ingest: Ingest, window: Window, on_answer: Callable[[Any], None]) -> Landing:
-        return ingest.google_health(api, window, on_answer)
+    def read(window: Window, now: datetime, on_answer: Callable[[Any], object]) -> list[Record | Refusal]:
+        return steps.google_health.read(api, window.first_day, window.end_day, now, on_answer)
 
-    return _load_windows(run, DAILY_TABLE, SINCE_EVER, load, **which)
+    return _load_windows(run, steps.DAILY_TABLE, SINCE_EVER, read, **which)
 
 
 def _load_windows(
     run: Run,
     table: str,
     since_ever: date,
-    load_window: Callable[[Ingest, Window, Callable[[Any], None]], Landing],
+    read: Callable[[Window, datetime, Callable[[Any], object]], list[Record | Refusal]],
     *,
     since: datetime | None,
     until: datetime | None,
@@ -305,11 +306,14 @@ def _load_windows(
     for window in windows(first_day, last_day):
         keep = _answer_keeper(keep_answers, f"{source}-{window.first_day}") if keep_answers else lambda answer: None
         try:
+            asked_at = datetime.now(UTC)
             with _progress(run, f"{source} {window}") as on_row:
-                # What an interface answers is how things are now, whatever an older version said.
+                rows = read(window, asked_at, keep)
+                # What an interface answers is how things are now, whatever an older version said. It may have been
+                # waited for, and a load carries the time at which it becomes visible: so it has a clock of its own.
                 ingest = Ingest(run.warehouse, run.settings.athlete_id, restate=True, on_row=on_row)
-                landings.append(load_window(ingest, window, keep))
-            progress.advance(window, ingest.now)
+                landings.append(ingest.answers(table, rows))
+            progress.advance(window, asked_at)
         except BuddyError as error:
             loaded = f"Loaded: all days before {window.first_day}." if landings else "No day was loaded."
             raise StoppedError(
@@ -327,7 +331,7 @@ def _load_windows(
     }
 
 
-def _answer_keeper(folder: Path, name: str) -> Callable[[Any], None]:
+def _answer_keeper(folder: Path, name: str) -> Callable[[Any], object]:
     folder.mkdir(parents=True, exist_ok=True)
     numbers = itertools.count(1)
 

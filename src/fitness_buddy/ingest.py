@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 from fitness_buddy.errors import Refusal
 from fitness_buddy.landing import Batch, Landing, Record, is_tombstone, land
 from fitness_buddy.sources import meals, steps, strava_api, strava_export
 from fitness_buddy.sources.files import Bundle, open_bundle
-from fitness_buddy.sources.windows import Window
 from fitness_buddy.warehouse import RawStore
-
-if TYPE_CHECKING:
-    from fitness_buddy.apis.google_health import GoogleHealthApi
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,32 +48,11 @@ class Ingest:
         """Meals from a diary or an estimate."""
         return self._load(path, lambda bundle: (meals.batches(bundle, now=self.now), ()))
 
-    def strava_api(
-        self,
-        api: strava_api.Activities,
-        window: Window,
-        known: Mapping[str, Mapping[str, Any]],
-        on_answer: Callable[[Any], None],
-    ) -> Landing:
-        """The activities of some days, asked for to the end before anything is loaded, and the deletions among them.
-
-        Args:
-            known: current payloads of the activities that raw has of these days, by record id.
-            on_answer: called with each answer as it came.
-        """
-        after, before = window.instants(self.now)
-        rows = strava_api.read(api, after, before, known, self.now, on_answer)
+    def answers(self, table: str, rows: Sequence[Record | Refusal]) -> Landing:
+        """What a service was asked for, to the end, before this load began."""
         gone = sum(isinstance(row, Record) and is_tombstone(row.payload) for row in rows)
-        notices = [f"{window}: gone at Strava, and kept as deletions: {gone:,}"] if gone else []
-        return self._land([Batch(strava_api.ACTIVITIES_TABLE, rows)], notices)
-
-    def google_health(self, api: GoogleHealthApi, window: Window, on_answer: Callable[[Any], None]) -> Landing:
-        """The daily steps of some days, asked for to the end before anything is loaded."""
-        rows: list[Record | Refusal] = []
-        for number, answer in enumerate(api.daily_steps(window.first_day, window.end_day), start=1):
-            on_answer(answer)
-            rows += steps.google_health_records(answer, f"Google Health API, answer {number}", None, self.now)
-        return self._land([Batch(steps.DAILY_TABLE, rows)])
+        notices = [f"{gone:,} are gone where they came from, and kept as deletions"] if gone else []
+        return self._land([Batch(table, rows)], notices)
 
     def _load(self, path: Path, read: Callable[[Bundle], tuple[Sequence[Batch], Sequence[str]]]) -> Landing:
         with open_bundle(path) as bundle:

@@ -19,7 +19,7 @@ from support import run_dbt
 from fitness_buddy.ingest import Ingest
 from fitness_buddy.landing import Batch, Record, land
 from fitness_buddy.settings import load_settings
-from fitness_buddy.sources.strava_api import ACTIVITIES_TABLE
+from fitness_buddy.sources.strava_api import ACTIVITIES_TABLE, read
 from fitness_buddy.sources.windows import windows
 from fitness_buddy.warehouse import Row, connect
 
@@ -138,10 +138,11 @@ def test_any_pages_windows_and_runs_of_the_api_give_the_same_raw(
     spans = [(FIRST_DAY + timedelta(days=min(span)), FIRST_DAY + timedelta(days=max(span))) for span in steps]
     for number, span in enumerate([*spans, everything, *([everything] if is_restarted else [])]):
         for window in windows(*span):
+            after, before = window.instants(NOW)
+            known = warehouse.current_payloads(ACTIVITIES_TABLE, "me", after.date())
+            rows = read(api, after, before, known, NOW, lambda answer: None)
             ingest = Ingest(warehouse, "me", restate=True, now=NOW + timedelta(minutes=number))
-            known = warehouse.current_payloads(ACTIVITIES_TABLE, "me", window.instants(NOW)[0].date())
-            landing = ingest.strava_api(api, window, known, lambda answer: None)
-            assert landing.notices == ()
+            assert ingest.answers(ACTIVITIES_TABLE, rows).notices == ()
     held = warehouse.current_payloads(ACTIVITIES_TABLE, "me", date(1971, 1, 1))
     assert {record_id: payload["start_date"] for record_id, payload in held.items()} == {
         str(activity["id"]): activity["start_date"] for activity in activities

@@ -79,7 +79,7 @@ def test_edits_and_deletions_in_the_window_are_versions_and_what_was_moved_out_o
     strava.activities.remove(find(strava, 102))  # 20 days ago: outside the window, not looked for
     answer = run_buddy("ingest", "strava-api")
     assert "read 3 rows: 0 new, 3 changed, 0 unchanged" in answer.output
-    assert "gone at Strava, and kept as deletions: 1" in answer.output
+    assert "1 are gone where they came from, and kept as deletions" in answer.output
     told = {payload["id"]: payload for payload in known()}
     assert told["104"]["name"] == "Parkrun"
     assert told["103"]["start_date"] == "2020-05-01T08:00:00Z"

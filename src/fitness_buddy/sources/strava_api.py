@@ -6,7 +6,7 @@ Nothing of it may reach a language model (Strava's API agreement of June 2026): 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
 
@@ -74,20 +74,20 @@ def read(
     before: datetime,
     known: Mapping[str, Mapping[str, Any]],
     now: datetime,
-    on_page: Callable[[Sequence[Any]], None] = lambda page: None,
+    on_answer: Callable[[Any], object],
 ) -> list[Record | Refusal]:
     """All activities that began in a span of time, and tombstones of those that did and are gone.
 
     Args:
         known: current payloads by record id as raw has them; what began at another time is passed over.
-        on_page: called with each answer as it came.
+        on_answer: called with each answer as it came.
 
     Raises:
         BuddyError: Strava could not be asked to the end; what it had answered says nothing about what is gone.
     """
     rows: list[Record | Refusal] = []
     for number, page in enumerate(api.activities(after, before), start=1):
-        on_page(page)
+        on_answer(page)
         label = f"Strava API, activities {after:%Y-%m-%d} to {before:%Y-%m-%d}, page {number}"
         rows += [to_record(activity, label, row, now) for row, activity in enumerate(page, start=1)]
     answered = {row.record_id for row in rows if isinstance(row, Record)}
@@ -100,7 +100,7 @@ def read(
         if activity is None:
             rows.append(tombstone(Record(record_id, payload, started_at.date())))
         else:
-            on_page([activity])
+            on_answer(activity)
             rows.append(to_record(activity, f"Strava API, activity {record_id}", 1, now))
     return rows
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from datetime import date, datetime, timedelta
 from itertools import chain
-from typing import Any
+from typing import Any, Protocol
 
 from fitness_buddy.errors import InputError, Refusal
 from fitness_buddy.landing import Record
@@ -16,6 +17,12 @@ _SOURCE = "google_health"
 _POINTS = "rollupDataPoints"
 # What an answer without points may have all the same.
 _BESIDE_POINTS = {"nextPageToken", "range"}
+
+
+class DailySteps(Protocol):
+    """The part of the API that is needed; :class:`fitness_buddy.apis.google_health.GoogleHealthApi` is the real one."""
+
+    def daily_steps(self, since: date, until: date) -> Iterator[dict[str, Any]]: ...
 
 
 def google_health_records(document: Any, label: str, source: str | None, now: datetime) -> Records:
@@ -33,6 +40,21 @@ def google_health_records(document: Any, label: str, source: str | None, now: da
     points = chain.from_iterable(_points(answer, label) for answer in answers)
     for row, point in enumerate(points, start=1):
         yield _record(point, label, row, source or _SOURCE, now)
+
+
+def read(
+    api: DailySteps, first_day: date, end_day: date, now: datetime, on_answer: Callable[[Any], object]
+) -> list[Record | Refusal]:
+    """The days of [first_day, end_day), asked for to the end; each answer goes to ``on_answer`` as it came.
+
+    Raises:
+        BuddyError: Google could not be asked to the end.
+    """
+    rows: list[Record | Refusal] = []
+    for number, answer in enumerate(api.daily_steps(first_day, end_day), start=1):
+        on_answer(answer)
+        rows += google_health_records(answer, f"Google Health API, {first_day} and later, answer {number}", None, now)
+    return rows
 
 
 def _points(answer: Any, label: str) -> list[Any]:
