@@ -201,6 +201,30 @@ def test_nobody_there_is_said(stub: ApiStub) -> None:
         assert api.requests == 4
 
 
+@pytest.mark.parametrize("host", ["service.example", "127.0.0.1:9"])
+def test_a_proxy_of_the_environment_is_asked_for_a_tunnel_unless_the_host_is_this_machine(
+    host: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as proxy:
+        proxy.settimeout(2)
+        monkeypatch.setenv("https_proxy", f"http://127.0.0.1:{proxy.getsockname()[1]}")
+        monkeypatch.delenv("no_proxy", raising=False)
+        monkeypatch.delenv("NO_PROXY", raising=False)
+        api = Api(f"https://{host}/api", backoff_s=0, timeout_s=0.5, sleep=lambda _: None)
+        with pytest.raises(ApiError):
+            api.call("GET", "/things", token="secret")
+        proxy.settimeout(0.1)
+        if host != "service.example":
+            with pytest.raises(TimeoutError):
+                proxy.accept()
+        else:
+            connection, _ = proxy.accept()
+            with connection:
+                asked = connection.recv(1000).decode()
+            assert asked.startswith("CONNECT service.example:443 ")
+            assert "secret" not in asked
+
+
 def test_a_certificate_that_nobody_vouches_for_is_refused(tmp_path: Path) -> None:
     with tls_server(tmp_path) as port:
         api = Api(f"https://127.0.0.1:{port}", backoff_s=0, timeout_s=2)

@@ -21,6 +21,7 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any, TypeVar
 from urllib.parse import urlencode, urlsplit
+from urllib.request import getproxies, proxy_bypass
 
 import urllib3
 from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_attempt, wait_exponential_jitter
@@ -149,8 +150,9 @@ class Api:
         self._sleep = sleep
         backoff_s = _seconds("BUDDY_HTTP_BACKOFF_S", 1) if backoff_s is None else backoff_s
         self._backoff = wait_exponential_jitter(initial=backoff_s, max=LONGEST_PAUSE_S, jitter=backoff_s)
-        # Certificates are verified: that is urllib3's default.
-        self._pool = urllib3.PoolManager()
+        # Certificates are verified: that is urllib3's default. HTTPS_PROXY and NO_PROXY are heeded as everywhere.
+        proxy_url = None if _is_loopback(self._host) or proxy_bypass(self._host) else getproxies().get(parts.scheme)
+        self._pool = urllib3.ProxyManager(proxy_url) if proxy_url else urllib3.PoolManager()
 
     def call(
         self,
