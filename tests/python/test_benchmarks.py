@@ -1,10 +1,11 @@
-"""The benchmark of Apple Health's export, on a file small enough for a test."""
+"""The benchmarks of loading, on files small enough for a test."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 import pytest
+import strava_export
 from apple_health import load, table_of, write_export
 from support import run_buddy
 
@@ -35,3 +36,11 @@ def test_the_file_has_its_size_and_its_share_of_steps_and_is_always_the_same(tmp
     assert abs(paths[0].stat().st_size - 500_000) < 20_000
     assert first == again == texts[0].count('"HKQuantityTypeIdentifierStepCount"')
     assert first / texts[0].count("<Record ") == pytest.approx(step_share, abs=0.05)
+
+
+def test_a_large_strava_export_has_as_many_activities_as_wanted_and_they_load_once(tmp_path: Path) -> None:
+    export = tmp_path / "activities.csv"
+    strava_export.write_export(export, 1000)
+    first, again = strava_export.load(export), strava_export.load(export)
+    assert (first.rows_read, first.rows_new, again.rows_new) == (1000, 1000, 0)
+    assert first.cpu_s > 0
