@@ -24,16 +24,16 @@ from zoneinfo import ZoneInfo
 import click
 
 from fitness_buddy import __version__
-from fitness_buddy.errors import EXIT_DONE, BuddyError, Refusal, StoppedError, UsageError
+from fitness_buddy.errors import EXIT_DONE, BuddyError, UsageError
 from fitness_buddy.settings import Settings, load_settings
 
 if TYPE_CHECKING:
     from rich.console import Console
 
     from fitness_buddy.apis.oauth import AthleteApi
-    from fitness_buddy.ingest import Ingest
-    from fitness_buddy.landing import Landing, Record
-    from fitness_buddy.sources.windows import Window
+    from fitness_buddy.ingest import Ingest, Service
+    from fitness_buddy.landing import Landing
+    from fitness_buddy.state import StateStore
     from fitness_buddy.warehouse import Warehouse
     from fitness_buddy.warehouse.bucket import Archive
 
@@ -236,18 +236,12 @@ def ingest_strava_api(
     if restate or to_bucket:
         raise UsageError("--restate and --to-bucket are for saved answers: give their PATH")
     from fitness_buddy.apis.strava import StravaApi, strava_settings
-    from fitness_buddy.sources import strava_api
+    from fitness_buddy.ingest import strava_service
     from fitness_buddy.state import open_state
 
-    api = StravaApi(strava_settings(), open_state(), run.settings.athlete_id, max_wait_s=max_wait_s)
-    table = strava_api.ACTIVITIES_TABLE
-
-    def read(window: Window, now: datetime, on_answer: Callable[[Any], object]) -> list[Record | Refusal]:
-        after, before = window.instants(now)
-        known = run.warehouse.current_payloads(table, run.settings.athlete_id, after.date())
-        return strava_api.read(api, after, before, known, now, on_answer)
-
-    return _load_windows(run, table, strava_api.SINCE_EVER, read, **which)
+    store = open_state()
+    api = StravaApi(strava_settings(), store, run.settings.athlete_id, max_wait_s=max_wait_s)
+    return _load_windows(run, strava_service(api, run.warehouse, run.settings.athlete_id), store, **which)
 
 
 @_command(ingest, "google-health")
@@ -258,88 +252,51 @@ def ingest_google_health(run: Run, **which: Any) -> dict[str, Any]:
     Needs GOOGLE_HEALTH_CLIENT_ID and GOOGLE_HEALTH_CLIENT_SECRET, and either `buddy auth google-health` once or
     GOOGLE_HEALTH_REFRESH_TOKEN. Saved answers are loaded by `buddy ingest steps`.
     """
-    from fitness_buddy.apis.google_health import SINCE_EVER, GoogleHealthApi, google_health_settings
-    from fitness_buddy.sources import steps
+    from fitness_buddy.apis.google_health import GoogleHealthApi, google_health_settings
+    from fitness_buddy.ingest import google_health_service
     from fitness_buddy.state import open_state
 
-    api = GoogleHealthApi(google_health_settings(), open_state(), run.settings.athlete_id)
-
-    def read(window: Window, now: datetime, on_answer: Callable[[Any], object]) -> list[Record | Refusal]:
-        return steps.google_health.read(api, window.first_day, window.end_day, now, on_answer)
-
-    return _load_windows(run, steps.DAILY_TABLE, SINCE_EVER, read, **which)
+    store = open_state()
+    api = GoogleHealthApi(google_health_settings(), store, run.settings.athlete_id)
+    return _load_windows(run, google_health_service(api), store, **which)
 
 
 def _load_windows(
     run: Run,
-    table: str,
-    since_ever: date,
-    read: Callable[[Window, datetime, Callable[[Any], object]], list[Record | Refusal]],
+    service: Service,
+    store: StateStore,
     *,
     since: datetime | None,
     until: datetime | None,
     overlap_days: int,
     keep_answers: Path | None,
 ) -> dict[str, Any]:
-    """Ask an interface for days, a window after the other, each loaded before the next is asked for."""
-    from fitness_buddy.ingest import Ingest
-    from fitness_buddy.sources.values import latest_day
-    from fitness_buddy.sources.windows import Progress, windows
-    from fitness_buddy.state import open_state
+    from fitness_buddy.ingest import Ingest, load_windows
+    from fitness_buddy.sources.windows import Progress, days_to_read
 
     source = str(click.get_current_context().info_name)
-    now = datetime.now(UTC)
-    last_day = until.date() if until else latest_day(now)
-    if last_day > latest_day(now):
-        raise UsageError(f"--until {last_day} is in the future")
-    progress = Progress(open_state(), f"{source}-read-{run.settings.athlete_id}", run.warehouse.name, since_ever)
-    if since:
-        first_day = since.date()
-    else:
-        read_until = progress.read_until()
-        # A warehouse that was made anew has nothing of what the state remembers.
-        held = {summary.table for summary in run.warehouse.raw_summary(run.settings.athlete_id)}
-        first_day = read_until - timedelta(days=overlap_days) if read_until and table in held else since_ever
-    if first_day > last_day:
-        raise UsageError(f"expected the first day before the last, found {first_day} and {last_day}")
-    landings: list[Landing] = []
-    for window in windows(first_day, last_day):
-        keep = _answer_keeper(keep_answers, f"{source}-{window.first_day}") if keep_answers else lambda answer: None
-        try:
-            asked_at = datetime.now(UTC)
-            with _progress(run, f"{source} {window}") as on_row:
-                rows = read(window, asked_at, keep)
-                # What an interface answers is how things are now, whatever an older version said. It may have been
-                # waited for, and a load carries the time at which it becomes visible: so it has a clock of its own.
-                ingest = Ingest(run.warehouse, run.settings.athlete_id, restate=True, on_row=on_row)
-                landings.append(ingest.answers(table, rows))
-            progress.advance(window, asked_at)
-        except BuddyError as error:
-            loaded = f"Loaded: all days before {window.first_day}." if landings else "No day was loaded."
-            raise StoppedError(
-                error,
-                f"{loaded} What is missing comes with the next run: "
-                f"buddy ingest {source} --since {window.first_day} --until {last_day}",
-                details={**_counts(landings), "resume_since": window.first_day},
-            ) from error
-    label = f"{source}, {first_day} to {last_day}" if first_day > since_ever else f"{source}, all up to {last_day}"
+    athlete_id = run.settings.athlete_id
+    progress = Progress(store, f"{source}-read-{athlete_id}", run.warehouse.name, service.since_ever)
+    # A warehouse that was made anew has nothing of what the state remembers.
+    is_held = service.table in {summary.table for summary in run.warehouse.raw_summary(athlete_id)}
+    days = days_to_read(
+        since.date() if since else None,
+        until.date() if until else None,
+        read_until=progress.read_until() if is_held else None,
+        since_ever=service.since_ever,
+        overlap_days=overlap_days,
+        now=datetime.now(UTC),
+    )
+    with _progress(run, source) as on_row:
+        # What a service answers is how things are now, whatever an older version said.
+        ingest = Ingest(run.warehouse, athlete_id, restate=True, on_row=on_row)
+        landings = load_windows(service, ingest, days, progress, keep_answers)
     return {
-        "since": first_day,
-        "until": last_day,
-        **_tell_landings(run, label, landings),
+        "since": days[0],
+        "until": days[1],
+        **_tell_landings(run, f"{source}, {days[0]} to {days[1]}", landings),
         "load_ids": [landing.load_id for landing in landings],
     }
-
-
-def _answer_keeper(folder: Path, name: str) -> Callable[[Any], object]:
-    folder.mkdir(parents=True, exist_ok=True)
-    numbers = itertools.count(1)
-
-    def keep(answer: Any) -> None:
-        path = folder / f"{name}-{next(numbers):04}.json"
-        path.write_text(json.dumps(answer, ensure_ascii=False), encoding="utf-8")
-
-    return keep
 
 
 def _load(
@@ -405,7 +362,9 @@ def _tell_landing(run: Run, path: Path, landing: Landing) -> dict[str, Any]:
 
 
 def _tell_landings(run: Run, label: str, landings: Sequence[Landing]) -> dict[str, Any]:
-    counts = _counts(landings)
+    from fitness_buddy.landing import totals
+
+    counts = totals(landings)
     run.say(
         f"{label}: read {counts['rows_read']:,} rows: {counts['rows_new']:,} new, {counts['rows_changed']:,} changed, "
         f"{counts['rows_unchanged']:,} unchanged, {counts['rows_duplicates']:,} repeated, 0 refused"
@@ -420,19 +379,6 @@ def _tell_landings(run: Run, label: str, landings: Sequence[Landing]) -> dict[st
     for notice in counts["notices"]:
         run.say(f"  Note: {notice}")
     return counts
-
-
-def _counts(landings: Sequence[Landing]) -> dict[str, Any]:
-    counts: dict[str, Any] = {
-        f"rows_{name}": sum(landing.total(name) for landing in landings)
-        for name in ("read", "new", "changed", "unchanged", "duplicates", "superseded")
-    }
-    tables: dict[str, int] = {}
-    for landing in landings:
-        for table, added in landing.tables.items():
-            tables[table] = tables.get(table, 0) + added.new + added.changed
-    notices = [notice for landing in landings for notice in landing.notices]
-    return {**counts, "rows_refused": 0, "tables": tables, "notices": notices}
 
 
 @main.group()

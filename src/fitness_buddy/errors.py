@@ -35,8 +35,8 @@ class UsageError(BuddyError):
 class StoppedError(BuddyError):
     """A load in several steps that could not go on; the steps before are loaded. Exits as what stopped it."""
 
-    def __init__(self, cause: BuddyError, loaded: str, *, details: Mapping[str, Any]) -> None:
-        super().__init__(f"{cause}\n{loaded}", details={**cause.details(), **details})
+    def __init__(self, cause: BuddyError, words: str, *, details: Mapping[str, Any]) -> None:
+        super().__init__(f"{cause}\n{words}", details={**cause.details(), **details})
         self.exit_code = cause.exit_code
 
 

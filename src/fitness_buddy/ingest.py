@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from dataclasses import dataclass, field, replace
+from datetime import UTC, date, datetime
+from itertools import count
 from pathlib import Path
+from typing import Any
 
-from fitness_buddy.errors import Refusal
-from fitness_buddy.landing import Batch, Landing, Record, is_tombstone, land
+from fitness_buddy.errors import BuddyError, Refusal, StoppedError
+from fitness_buddy.landing import Batch, Landing, Record, is_tombstone, land, totals
 from fitness_buddy.sources import meals, steps, strava_api, strava_export
 from fitness_buddy.sources.files import Bundle, open_bundle
-from fitness_buddy.warehouse import RawStore
+from fitness_buddy.sources.windows import Progress, Window, windows
+from fitness_buddy.warehouse import RawStore, Warehouse
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +55,7 @@ class Ingest:
     def answers(self, table: str, rows: Sequence[Record | Refusal]) -> Landing:
         """What a service was asked for, to the end, before this load began."""
         gone = sum(isinstance(row, Record) and is_tombstone(row.payload) for row in rows)
-        notices = [f"{gone:,} are gone where they came from, and kept as deletions"] if gone else []
+        notices = [f"gone where they came from, and kept as deletions: {gone:,}"] if gone else []
         return self._land([Batch(table, rows)], notices)
 
     def _load(self, path: Path, read: Callable[[Bundle], tuple[Sequence[Batch], Sequence[str]]]) -> Landing:
@@ -69,3 +73,85 @@ class Ingest:
             notices=notices,
             on_row=self.on_row,
         )
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """A source that answers questions.
+
+    Attributes:
+        table: where its records go.
+        since_ever: the day before which it has nothing.
+        read: the records of some days, asked for to the end; takes the time of asking, and whom to give each answer as
+            it came.
+    """
+
+    table: str
+    since_ever: date
+    read: Callable[[Window, datetime, Callable[[Any], object]], Sequence[Record | Refusal]]
+
+
+def strava_service(api: strava_api.Activities, warehouse: Warehouse, athlete_id: str) -> Service:
+    """Strava's API, compared with what raw has of the athlete, so that deletions show."""
+    table = strava_api.ACTIVITIES_TABLE
+
+    def read(window: Window, now: datetime, on_answer: Callable[[Any], object]) -> Sequence[Record | Refusal]:
+        after, before = window.instants(now)
+        known = warehouse.current_payloads(table, athlete_id, after.date())
+        return strava_api.read(api, after, before, known, now, on_answer)
+
+    return Service(table, strava_api.SINCE_EVER, read)
+
+
+def google_health_service(api: steps.google_health.DailySteps) -> Service:
+    """The Google Health API's steps."""
+
+    def read(window: Window, now: datetime, on_answer: Callable[[Any], object]) -> Sequence[Record | Refusal]:
+        return steps.google_health.read(api, window.first_day, window.end_day, now, on_answer)
+
+    return Service(steps.DAILY_TABLE, steps.google_health.SINCE_EVER, read)
+
+
+def load_windows(
+    service: Service, ingest: Ingest, days: tuple[date, date], progress: Progress, answers_folder: Path | None
+) -> list[Landing]:
+    """Ask a service for days, first to last, a window after the other, each loaded before the next is asked for.
+
+    Args:
+        answers_folder: where the answers are kept as they came, if anywhere.
+
+    Raises:
+        StoppedError: a window could not be read or loaded; those before it are loaded.
+    """
+    landings: list[Landing] = []
+    for window in windows(*days):
+        try:
+            asked_at = datetime.now(UTC)
+            rows = service.read(window, asked_at, _keeper(answers_folder, f"{service.table}-{window.first_day}"))
+            # It may have been waited for, and a load carries the time at which it becomes visible.
+            landings.append(replace(ingest, now=datetime.now(UTC)).answers(service.table, rows))
+            progress.advance(window, asked_at)
+        except BuddyError as error:
+            loaded = f"Loaded: all days before {window.first_day}" if landings else "No day was loaded"
+            raise StoppedError(
+                error,
+                f"{loaded}. What is missing comes with another run (--since {window.first_day} --until {days[1]}).",
+                details={**totals(landings), "resume_since": window.first_day},
+            ) from error
+    return landings
+
+
+def _keeper(folder: Path | None, name: str) -> Callable[[Any], object]:
+    """Keeps answers as ``<name>-0001.json`` and so on; nothing without a folder."""
+    numbers = count(1)
+
+    def keep(answer: Any) -> None:
+        if folder is not None:
+            path = folder / f"{name}-{next(numbers):04}.json"
+            try:
+                folder.mkdir(parents=True, exist_ok=True)
+                path.write_text(json.dumps(answer, ensure_ascii=False), encoding="utf-8")
+            except OSError as error:
+                raise BuddyError(f"{path}: the answer cannot be kept: {error.strerror}") from error
+
+    return keep

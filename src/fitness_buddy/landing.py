@@ -60,6 +60,20 @@ class Landing:
         return sum(getattr(counts, count) for counts in self.tables.values())
 
 
+def totals(landings: Sequence[Landing]) -> dict[str, Any]:
+    """The counts of several loads together, as commands answer them."""
+    counts: dict[str, Any] = {
+        f"rows_{name}": sum(landing.total(name) for landing in landings)
+        for name in ("read", "new", "changed", "unchanged", "duplicates", "superseded")
+    }
+    added: dict[str, int] = {}
+    for landing in landings:
+        for table, count in landing.tables.items():
+            added[table] = added.get(table, 0) + count.new + count.changed
+    notices = [notice for landing in landings for notice in landing.notices]
+    return {**counts, "rows_refused": 0, "tables": added, "notices": notices}
+
+
 def land(
     warehouse: RawStore,
     athlete_id: str,

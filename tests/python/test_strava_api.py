@@ -79,7 +79,7 @@ def test_edits_and_deletions_in_the_window_are_versions_and_what_was_moved_out_o
     strava.activities.remove(find(strava, 102))  # 20 days ago: outside the window, not looked for
     answer = run_buddy("ingest", "strava-api")
     assert "read 3 rows: 0 new, 3 changed, 0 unchanged" in answer.output
-    assert "1 are gone where they came from, and kept as deletions" in answer.output
+    assert "gone where they came from, and kept as deletions: 1" in answer.output
     told = {payload["id"]: payload for payload in known()}
     assert told["104"]["name"] == "Parkrun"
     assert told["103"]["start_date"] == "2020-05-01T08:00:00Z"
@@ -125,7 +125,7 @@ def test_what_strava_lets_through_is_loaded_and_the_rest_comes_after_the_time_to
     assert datetime.fromisoformat(stopped.json["resume_after"]) > NOW
     assert "resume after" in stopped.errors
     since = stopped.json["resume_since"]
-    assert f"buddy ingest strava-api --since {since}" in stopped.errors
+    assert f"--since {since} --until" in stopped.errors
     assert [payload["id"] for payload in known()] == ["101"]
     strava.used = [0, 0]
     strava.limits["X-ReadRateLimit"] = (100, 1000)
@@ -249,6 +249,13 @@ def test_answers_that_were_kept_load_as_they_did_from_strava(
     error.write_text('{"message": "Rate Limit Exceeded", "errors": []}')
     refused = ingest(error)
     assert (refused.exit_code, "expected activities, found an error" in refused.errors) == (1, True)
+
+
+def test_answers_that_cannot_be_kept_are_not_loaded_either(strava: ApiStub, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    failed = ingest("--keep-answers", tmp_path / "file" / "answers")
+    assert (failed.exit_code, "cannot be kept" in failed.errors) == (1, True)
+    assert run_buddy("status", "--json").json["raw"] == []
 
 
 def test_what_cannot_work_is_said_before_anything_is_asked(

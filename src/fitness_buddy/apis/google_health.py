@@ -11,8 +11,6 @@ from fitness_buddy.apis.oauth import AthleteApi, ServiceSettings, from_environme
 
 SCOPE = "https://www.googleapis.com/auth/googlehealth.activity_and_fitness.readonly"
 MOST_DAYS = 90  # of one range, by Google
-# Fitbit, whose data Google has, sold its first tracker in that year.
-SINCE_EVER = date(2009, 1, 1)
 _DAILY_STEPS = "/users/me/dataTypes/steps/dataPoints:dailyRollUp"
 # Google's quotas are for a minute each; it seldom says so in the answer.
 _QUOTA_S = 60

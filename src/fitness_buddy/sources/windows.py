@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 
+from fitness_buddy.errors import UsageError
+from fitness_buddy.sources.values import latest_day
 from fitness_buddy.state import StateStore
 
 # The years before have what was typed in by hand at most: one step.
@@ -33,6 +35,30 @@ class Window:
 
     def __str__(self) -> str:
         return f"{self.first_day} to {self.end_day - timedelta(days=1)}"
+
+
+def days_to_read(
+    since: date | None,
+    until: date | None,
+    *,
+    read_until: date | None,
+    since_ever: date,
+    overlap_days: int,
+    now: datetime,
+) -> tuple[date, date]:
+    """The first and the last day of a run: those stated, else from some days before what has been read, up to today.
+
+    Raises:
+        UsageError: they are in the future, or the wrong way round.
+    """
+    today = latest_day(now)
+    last_day = until or today
+    if last_day > today:
+        raise UsageError(f"--until {last_day} is in the future")
+    first_day = since or (read_until - timedelta(days=overlap_days) if read_until else since_ever)
+    if first_day > last_day:
+        raise UsageError(f"expected the first day before the last, found {first_day} and {last_day}")
+    return first_day, last_day
 
 
 def windows(first_day: date, last_day: date) -> Iterator[Window]:

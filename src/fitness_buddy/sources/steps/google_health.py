@@ -13,6 +13,8 @@ from fitness_buddy.sources import values
 from fitness_buddy.sources.files import InputFile, read_json
 from fitness_buddy.sources.steps.formats import DAILY_TABLE, Format, Records, count
 
+# Fitbit, whose data Google has, sold its first tracker in that year.
+SINCE_EVER = date(2009, 1, 1)
 _SOURCE = "google_health"
 _POINTS = "rollupDataPoints"
 # What an answer without points may have all the same.
