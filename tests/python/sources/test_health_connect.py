@@ -27,11 +27,6 @@ AT = "2026-11-19T07:00:00Z"
 UNTIL = "2026-11-19T07:15:00Z"
 
 
-@pytest.fixture
-def store(tmp_path: Path) -> Store:
-    return Store.in_folder(tmp_path / "warehouse")
-
-
 def write_database(
     path: Path,
     rows: Sequence[Sequence[Any]] = (GOOD,),

@@ -22,11 +22,6 @@ FIT_ROW = ("00:15:00.000-07:00", "00:30:00.000-07:00", "", "20.5", "210")
 FIT_DAILY = csv_text(("Date", "Step count"), ("2026-11-17", "9321"))
 
 
-@pytest.fixture
-def store(tmp_path: Path) -> Store:
-    return Store.in_folder(tmp_path / "warehouse")
-
-
 def fit_csv(*rows: dict[str, str]) -> str:
     """Rows of a Google Fit interval file, each the same but for some cells."""
     names = ("start", "end", "minutes", "calories", "steps")

@@ -68,11 +68,6 @@ GOOD = {
 }
 
 
-@pytest.fixture
-def store(tmp_path: Path) -> Store:
-    return Store.in_folder(tmp_path / "warehouse")
-
-
 def record(inside: str = "", /, **attributes: str | None) -> str:
     """A step count with some attributes replaced, or left out if None."""
     told = " ".join(f"{name}={quoteattr(text)}" for name, text in (GOOD | attributes).items() if text is not None)
