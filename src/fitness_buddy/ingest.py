@@ -124,19 +124,21 @@ def load_windows(
         StoppedError: a window could not be read or loaded; those before it are loaded.
     """
     landings: list[Landing] = []
+    reached = days[0]
     for window in windows(*days):
         try:
             asked_at = datetime.now(UTC)
             rows = service.read(window, asked_at, _keeper(answers_folder, f"{service.table}-{window.first_day}"))
             # It may have been waited for, and a load carries the time at which it becomes visible.
             landings.append(replace(ingest, now=datetime.now(UTC)).answers(service.table, rows))
+            reached = window.end_day
             progress.advance(window, asked_at)
         except BuddyError as error:
-            loaded = f"Loaded: all days before {window.first_day}" if landings else "No day was loaded"
+            loaded = f"The days before {reached} are loaded" if landings else "No day was loaded"
             raise StoppedError(
                 error,
-                f"{loaded}. What is missing comes with another run (--since {window.first_day} --until {days[1]}).",
-                details={**totals(landings), "resume_since": window.first_day},
+                f"{loaded}. What is missing comes with another run (--since {reached} --until {days[1]}).",
+                details={**totals(landings), "resume_since": reached},
             ) from error
     return landings
 
