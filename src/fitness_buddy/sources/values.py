@@ -7,7 +7,7 @@ from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
 
 # The first instant of a local day comes up to 14 hours before the same day's in UTC.
-_AHEAD_OF_UTC = timedelta(hours=14)
+AHEAD_OF_UTC = timedelta(hours=14)
 EARLIEST = date(1970, 1, 1)
 
 # No count, weight, distance or time of a person comes near; below it a float is exact and fits a 64-bit integer.
@@ -66,7 +66,7 @@ def check_day(day: date, now: datetime) -> None:
 @lru_cache(maxsize=1)
 def latest_day(now: datetime) -> date:
     """The last day that has begun anywhere on earth."""
-    return (now.astimezone(UTC) + _AHEAD_OF_UTC).date()
+    return (now.astimezone(UTC) + AHEAD_OF_UTC).date()
 
 
 def utc_instant(moment: datetime, now: datetime) -> str:

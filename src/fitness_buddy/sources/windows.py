@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 
 from fitness_buddy.errors import UsageError
-from fitness_buddy.sources.values import latest_day
+from fitness_buddy.sources.values import AHEAD_OF_UTC, latest_day
 from fitness_buddy.state import StateStore
 
 # The years before have what was typed in by hand at most: one step.
 _FIRST_YEAR = 2009
 # Services count in seconds since 1970, and from the first one on.
 _EPOCH = datetime(1970, 1, 1, 0, 0, 1, tzinfo=UTC)
-# A local day may begin 14 hours before UTC's, and end 12 hours after it.
-_AHEAD_OF_UTC = timedelta(hours=14)
+# A local day may end 12 hours after UTC's.
 _BEHIND_UTC = timedelta(hours=12)
 
 
@@ -29,12 +29,9 @@ class Window:
     def instants(self, now: datetime) -> tuple[datetime, datetime]:
         """All instants that belong to these days anywhere on earth, without the future."""
         midnight = datetime.min.time()
-        first = datetime.combine(self.first_day, midnight, UTC) - _AHEAD_OF_UTC
+        first = datetime.combine(self.first_day, midnight, UTC) - AHEAD_OF_UTC
         end = datetime.combine(self.end_day, midnight, UTC) + _BEHIND_UTC
         return max(first, _EPOCH), min(end, now)
-
-    def __str__(self) -> str:
-        return f"{self.first_day} to {self.end_day - timedelta(days=1)}"
 
 
 def days_to_read(
@@ -93,7 +90,9 @@ class Progress:
         state = self._store.read(self._name) or {}
         if state.get("warehouse") != self._warehouse:
             return None
-        return date.fromisoformat(state["read_until"])
+        with suppress(KeyError, TypeError, ValueError):
+            return date.fromisoformat(state["read_until"])
+        return None  # not as it was written: reading everything again is always right
 
     def advance(self, window: Window, now: datetime) -> None:
         """Remember that a window was loaded; one that leaves a gap before it is not remembered."""
