@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -24,7 +25,7 @@ def test_windows_have_each_day_once_in_order_and_a_year_at_most(first_day: date,
     found = list(windows(first_day, last_day))
     assert found[0].first_day == first_day
     assert found[-1].end_day == last_day + timedelta(days=1)
-    assert all(before.end_day == after.first_day for before, after in zip(found, found[1:], strict=False))
+    assert all(before.end_day == after.first_day for before, after in pairwise(found))
     assert all(window.first_day < window.end_day for window in found)
     assert all((window.end_day - window.first_day).days <= 366 for window in found if window.first_day.year >= 2009)
 
