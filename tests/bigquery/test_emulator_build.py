@@ -13,12 +13,12 @@ import pytest
 from executor import rows_of
 from google.api_core.exceptions import BadRequest
 from googlesql import Warehouse as Analyzer
-from history import MARTS, SETTINGS_HEADER, story
+from history import SETTINGS_HEADER, marts, story
 from support import DATASETS, REPOSITORY, Demo, run_buddy, run_dbt
 from test_incremental import build, load_chapter
 
-from fitness_buddy.settings import Settings, load_settings
-from fitness_buddy.warehouse import Row, as_utc, connect
+from fitness_buddy.settings import load_settings
+from fitness_buddy.warehouse import as_utc, connect
 from fitness_buddy.warehouse.bigquery import make_client
 
 # Each group shares an emulator and what stands in it, so it stays on one worker.
@@ -81,11 +81,6 @@ def test_the_comparison_can_fail() -> None:
     assert difference([{"a": 1.0}], [{"a": 1.00001}]) == "[0].a: 1.0, 1.00001"
     assert difference([{"a": 1}], [{"a": None}]) == "[0].a: 1, None"
     assert difference({"m": [{}, {}]}, {"m": [{}]}) == ".m: 2 and 1 rows"
-
-
-def marts(settings: Settings) -> dict[str, list[Row]]:
-    query = connect(settings).query
-    return {mart: query(f"select * from {settings.marts_schema}.{mart} order by {key}") for mart, key in MARTS.items()}
 
 
 @DEMO

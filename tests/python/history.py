@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 
 from fitness_buddy.landing import Batch, Record, tombstone
+from fitness_buddy.settings import Settings
+from fitness_buddy.warehouse import Row, connect
 
 MARTS = {
     "fct_activities": "athlete_id, activity_id",
@@ -20,12 +22,19 @@ MARTS = {
     "dim_athletes": "athlete_id",
     "dim_gear": "athlete_id, gear_id",
 }
+
 FIRST_DAY = date(2026, 2, 1)
 SETTINGS_HEADER = (
     "athlete_id,valid_from,timezone,step_goal,carbs_target_pct,protein_target_pct,fat_target_pct,"
     "macro_tolerance_pct,resting_heartrate_bpm,max_heartrate_bpm,sex\n"
 )
 DEFAULTS = "*,1900-01-01,UTC,10000,45,25,30,5,60,190,\n"
+
+
+def marts(settings: Settings) -> dict[str, list[Row]]:
+    """All rows of all marts of a warehouse, in the order of their keys."""
+    query = connect(settings).query
+    return {mart: query(f"select * from {settings.marts_schema}.{mart} order by {key}") for mart, key in MARTS.items()}
 
 
 @dataclass(frozen=True)
