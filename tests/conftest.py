@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from api_stub import ApiStub, running_apis
 from emulator import NO_EMULATOR, is_installed, running_emulator
 from filelock import FileLock
 from support import DATASETS, REPOSITORY, Answer, Demo, run_buddy
@@ -71,6 +72,15 @@ def delete_datasets() -> None:
 @pytest.fixture
 def buddy() -> Callable[..., Answer]:
     return run_buddy
+
+
+@pytest.fixture
+def services(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[ApiStub]:
+    """Strava and Google Health on this machine, and an environment in which commands ask there."""
+    with running_apis() as stub:
+        for name, value in stub.environment(tmp_path / "state").items():
+            monkeypatch.setenv(name, value)
+        yield stub
 
 
 @pytest.fixture

@@ -70,6 +70,17 @@ class Run:
             click.echo(text)
 
 
+def _options(*options: Callable[..., Any]) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Several options as one decorator; the last one stands first in the help."""
+
+    def add(function: Callable[..., Any]) -> Callable[..., Any]:
+        for option in options:
+            function = option(function)
+        return function
+
+    return add
+
+
 def _command(
     group: click.Group, name: str, *, default_athlete: str | None = None, **attributes: Any
 ) -> Callable[[Callable[..., dict[str, Any]]], click.Command]:
@@ -98,7 +109,7 @@ def _command(
                 click.echo(json.dumps(answer, ensure_ascii=False, default=_json_value))
             sys.exit(exit_code)
 
-        for option in (
+        common = _options(
             click.option("--json", "as_json", is_flag=True, help="Answer with one line of JSON on standard output."),
             click.option(
                 "--target", metavar="NAME", help="Warehouse in profiles/profiles.yml [BUDDY_TARGET, else duckdb]."
@@ -106,9 +117,8 @@ def _command(
             click.option(
                 "--athlete", metavar="ID", help=f"Whose data [BUDDY_ATHLETE, else {default_athlete or 'me'}]."
             ),
-        ):
-            call = option(call)
-        return group.command(name, **attributes)(call)
+        )
+        return group.command(name, **attributes)(common(call))
 
     return decorate
 
@@ -132,22 +142,19 @@ def ingest() -> None:
     """Load an athlete's own data into raw. A file is loaded whole or not at all; a second time adds nothing."""
 
 
-def _load_options(function: Callable[..., Any]) -> Callable[..., Any]:
-    """What all sources take; :func:`_load` says what it does."""
-    for option in (
-        click.option(
-            "--to-bucket",
-            metavar="gs://BUCKET/FOLDER",
-            help="Keep the file and its rows there instead of loading them (see load-from-bucket).",
-        ),
-        click.option(
-            "--restate",
-            is_flag=True,
-            help="Where a row equals an older version, make that version the current one again.",
-        ),
-    ):
-        function = option(function)
-    return function
+# What all files take; :func:`_load` says what it does.
+_load_options = _options(
+    click.option(
+        "--to-bucket",
+        metavar="gs://BUCKET/FOLDER",
+        help="Keep the file and its rows there instead of loading them (see load-from-bucket).",
+    ),
+    click.option(
+        "--restate",
+        is_flag=True,
+        help="Where a row equals an older version, make that version the current one again.",
+    ),
+)
 
 
 @_command(ingest, "strava-export")
@@ -187,27 +194,24 @@ def ingest_meals(run: Run, path: Path, **how: Any) -> dict[str, Any]:
     return _load(run, path, methodcaller("meals", path), **how)
 
 
-def _window_options(function: Callable[..., Any]) -> Callable[..., Any]:
-    """What all sources with an interface take; :func:`_load_windows` says what it does."""
-    for option in (
-        click.option(
-            "--keep-answers",
-            type=_PATH,
-            metavar="FOLDER",
-            help="Also keep the answers as they came, as JSON files in this folder.",
-        ),
-        click.option(
-            "--overlap-days",
-            type=click.IntRange(min=0),
-            default=14,
-            show_default=True,
-            help="Without --since: how many days before the last run are read again, for what came late or was edited.",
-        ),
-        click.option("--until", type=_DAY, help="Last day [today]."),
-        click.option("--since", type=_DAY, help="First day [the days since the last run; the first time: all]."),
-    ):
-        function = option(function)
-    return function
+# What all services take; :func:`_load_windows` says what it does.
+_window_options = _options(
+    click.option(
+        "--keep-answers",
+        type=_PATH,
+        metavar="FOLDER",
+        help="Also keep the answers as they came, as JSON files in this folder.",
+    ),
+    click.option(
+        "--overlap-days",
+        type=click.IntRange(min=0),
+        default=14,
+        show_default=True,
+        help="Without --since: how many days before the last run are read again, for what came late or was edited.",
+    ),
+    click.option("--until", type=_DAY, help="Last day [today]."),
+    click.option("--since", type=_DAY, help="First day [the days since the last run; the first time: all]."),
+)
 
 
 @_command(ingest, "strava-api")
@@ -277,12 +281,14 @@ def _load_windows(
     source = str(click.get_current_context().info_name)
     athlete_id = run.settings.athlete_id
     progress = Progress(store, f"{source}-read-{athlete_id}", run.warehouse.name, service.since_ever)
+    read_until = None if since else progress.read_until()
     # A warehouse that was made anew has nothing of what the state remembers.
-    is_held = service.table in {summary.table for summary in run.warehouse.raw_summary(athlete_id)}
+    if read_until and service.table not in {held.table for held in run.warehouse.raw_summary(athlete_id)}:
+        read_until = None
     days = days_to_read(
         since.date() if since else None,
         until.date() if until else None,
-        read_until=progress.read_until() if is_held else None,
+        read_until=read_until,
         since_ever=service.since_ever,
         overlap_days=overlap_days,
         now=datetime.now(UTC),
@@ -386,14 +392,11 @@ def auth() -> None:
     """Give leave to read from a service: once, in the browser."""
 
 
-def _login_options(function: Callable[..., Any]) -> Callable[..., Any]:
-    for option in (
-        click.option("--timeout-s", type=click.IntRange(min=1), default=300, show_default=True, help="Longest wait."),
-        click.option("--port", type=int, default=0, help="Of the loopback page that the browser returns to [any]."),
-        click.option("--browser/--no-browser", default=True, help="Open the browser, or only print the address."),
-    ):
-        function = option(function)
-    return function
+_login_options = _options(
+    click.option("--timeout-s", type=click.IntRange(min=1), default=300, show_default=True, help="Longest wait."),
+    click.option("--port", type=int, default=0, help="Of the loopback page that the browser returns to [any]."),
+    click.option("--browser/--no-browser", default=True, help="Open the browser, or only print the address."),
+)
 
 
 @_command(auth, "strava")

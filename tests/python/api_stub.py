@@ -22,6 +22,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlencode, urlsplit
 
+from support import serving
+
 FIXTURES = Path(__file__).resolve().parents[1] / "fixtures"
 STEPS_PATH = "/v4/users/me/dataTypes/steps/dataPoints:dailyRollUp"
 STRAVA_SCOPE = "activity:read_all"
@@ -225,16 +227,8 @@ class ApiStub:
 def running_apis() -> Iterator[ApiStub]:
     """Serve both services on a free port of the loopback."""
     stub = ApiStub()
-    server = _Server(("127.0.0.1", 0), type("Handler", (_Handler,), {"stub": stub}))
-    stub.url = f"http://127.0.0.1:{server.server_port}"
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-    thread.start()
-    try:
+    with serving(_Server(("127.0.0.1", 0), type("Handler", (_Handler,), {"stub": stub}))) as stub.url:
         yield stub
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
 
 
 class _Server(ThreadingHTTPServer):

@@ -7,8 +7,11 @@ import os
 import secrets
 import subprocess
 import sys
-from collections.abc import Sequence
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from http.server import HTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -62,6 +65,19 @@ def run_dbt(
         check=False,
         timeout=300,
     )
+
+
+@contextmanager
+def serving(server: HTTPServer) -> Iterator[str]:
+    """Serve in the background; the URL."""
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
 
 
 @dataclass(frozen=True)

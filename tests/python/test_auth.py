@@ -5,11 +5,10 @@ from __future__ import annotations
 import json
 import stat
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from api_stub import ApiStub, running_apis
+from api_stub import ApiStub
 from support import run_buddy
 
 # A browser that follows the login page back to where it is sent.
@@ -19,17 +18,15 @@ print(urllib.request.urlopen(sys.argv[1]).read().decode(), file=open({page!r}, "
 """
 
 
-@pytest.fixture
-def services(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[ApiStub]:
-    with running_apis() as stub:
-        for name, value in stub.environment(tmp_path / "state").items():
-            if not name.endswith("REFRESH_TOKEN"):
-                monkeypatch.setenv(name, value)
-        browser = tmp_path / "browser"
-        browser.write_text(BROWSER.format(python=sys.executable, page=str(tmp_path / "page")))
-        browser.chmod(0o755)
-        monkeypatch.setenv("BROWSER", f"{browser} %s")
-        yield stub
+@pytest.fixture(autouse=True)
+def browser(services: ApiStub, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A browser, and nobody logged in yet."""
+    for service in ("STRAVA", "GOOGLE_HEALTH"):
+        monkeypatch.delenv(f"{service}_REFRESH_TOKEN")
+    browser = tmp_path / "browser"
+    browser.write_text(BROWSER.format(python=sys.executable, page=str(tmp_path / "page")))
+    browser.chmod(0o755)
+    monkeypatch.setenv("BROWSER", f"{browser} %s")
 
 
 @pytest.mark.parametrize("service", ["strava", "google-health"])

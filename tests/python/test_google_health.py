@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
-from api_stub import CUT_OFF, ApiStub, broken, running_apis
+from api_stub import CUT_OFF, ApiStub, broken
 from support import Answer, run_buddy
 
 TODAY = datetime.now(UTC).date()
@@ -16,15 +15,12 @@ ROLL_UP = ":dailyRollUp"
 
 
 @pytest.fixture
-def google(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[ApiStub]:
+def google(services: ApiStub) -> ApiStub:
     """A Google with steps of 200 days and of one long ago."""
-    with running_apis() as stub:
-        stub.steps = {TODAY - timedelta(days=number): 1000 + number for number in range(200)}
-        stub.steps[date(2016, 2, 29)] = 29
-        stub.steps_page = 40
-        for name, value in stub.environment(tmp_path / "state").items():
-            monkeypatch.setenv(name, value)
-        yield stub
+    services.steps = {TODAY - timedelta(days=number): 1000 + number for number in range(200)}
+    services.steps[date(2016, 2, 29)] = 29
+    services.steps_page = 40
+    return services
 
 
 def ingest(*words: str | Path) -> Answer:

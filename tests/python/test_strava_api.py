@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
-from api_stub import CUT_OFF, GARBAGE, ApiStub, broken, recorded, running_apis, summary_activity
+from api_stub import CUT_OFF, GARBAGE, ApiStub, broken, recorded, summary_activity
 from support import Answer, run_buddy, run_dbt
 
 from fitness_buddy.errors import Refusal
@@ -24,16 +24,13 @@ LIST = "/athlete/activities"
 
 
 @pytest.fixture
-def strava(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[ApiStub]:
+def strava(services: ApiStub) -> ApiStub:
     """A Strava with four activities of the last weeks and one of long ago."""
-    with running_apis() as stub:
-        stub.activities = [
-            summary_activity(number, NOW - timedelta(days=days), name=f"Run {number}")
-            for number, days in ((101, 2500), (102, 20), (103, 9), (104, 3), (105, 1))
-        ]
-        for name, value in stub.environment(tmp_path / "state").items():
-            monkeypatch.setenv(name, value)
-        yield stub
+    services.activities = [
+        summary_activity(number, NOW - timedelta(days=days), name=f"Run {number}")
+        for number, days in ((101, 2500), (102, 20), (103, 9), (104, 3), (105, 1))
+    ]
+    return services
 
 
 def ingest(*words: str | Path) -> Answer:

@@ -31,7 +31,7 @@ from google.oauth2 import service_account
 
 from fitness_buddy.errors import BuddyError, UsageError
 from fitness_buddy.settings import Settings
-from fitness_buddy.warehouse import AppendCounts, NotBuiltError, Parameters, RawRow, RawSummary, Row, as_utc, versions
+from fitness_buddy.warehouse import AppendCounts, NotBuiltError, Parameters, RawRow, Row, as_utc, versions
 
 log = logging.getLogger(__name__)
 logging.getLogger("google.auth").setLevel(logging.ERROR)  # what it warns of is told once, by whoever asked
@@ -92,7 +92,7 @@ _COUNT = "select '{table}' as name, state, count(*) as n from {states} group by 
 _ANOTHER_LOAD = "due to concurrent update"
 
 
-class BigQueryWarehouse:
+class BigQueryWarehouse(versions.RawReads):
     """See :class:`fitness_buddy.warehouse.Warehouse`."""
 
     def __init__(self, settings: Settings) -> None:
@@ -134,15 +134,6 @@ class BigQueryWarehouse:
                 {name: _json_text(value) if name in json_columns else value for name, value in row.items()}
                 for row in rows
             ]
-
-    def raw_summary(self, athlete_id: str) -> list[RawSummary]:
-        return versions.raw_summary(self.query, self._raw_tables(), self._raw_schema, athlete_id)
-
-    def raw_athlete_ids(self) -> list[str]:
-        return versions.raw_athlete_ids(self.query, self._raw_tables(), self._raw_schema)
-
-    def current_payloads(self, table: str, athlete_id: str, since: date) -> dict[str, dict[str, Any]]:
-        return versions.current_payloads(self.query, self._raw_schema, table, athlete_id, since)
 
     def _raw_tables(self) -> list[str]:
         """None before the first load; names with an underscore in front are the loader's own."""

@@ -18,7 +18,7 @@ from filelock import FileLock, Timeout
 
 from fitness_buddy.errors import BuddyError
 from fitness_buddy.settings import Settings
-from fitness_buddy.warehouse import AppendCounts, NotBuiltError, Parameters, RawRow, RawSummary, Row, versions
+from fitness_buddy.warehouse import AppendCounts, NotBuiltError, Parameters, RawRow, Row, versions
 from fitness_buddy.warehouse.versions import LOCK_TIMEOUT_S
 
 log = logging.getLogger(__name__)
@@ -50,7 +50,7 @@ where state in {appended}
 """
 
 
-class DuckDBWarehouse:
+class DuckDBWarehouse(versions.RawReads):
     """See :class:`fitness_buddy.warehouse.Warehouse`."""
 
     def __init__(self, settings: Settings) -> None:
@@ -109,15 +109,6 @@ class DuckDBWarehouse:
                 raise NotBuiltError(_first_line(error)) from error
             except duckdb.Error as error:
                 raise BuddyError(_first_line(error)) from error
-
-    def raw_summary(self, athlete_id: str) -> list[RawSummary]:
-        return versions.raw_summary(self.query, self._raw_tables(), self._raw_schema, athlete_id)
-
-    def raw_athlete_ids(self) -> list[str]:
-        return versions.raw_athlete_ids(self.query, self._raw_tables(), self._raw_schema)
-
-    def current_payloads(self, table: str, athlete_id: str, since: date) -> dict[str, dict[str, Any]]:
-        return versions.current_payloads(self.query, self._raw_schema, table, athlete_id, since)
 
     def _raw_tables(self) -> list[str]:
         """None before the first load."""

@@ -6,7 +6,8 @@ The SQL is what GoogleSQL and DuckDB read alike.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from datetime import date, timedelta
 from typing import Any
 
@@ -89,56 +90,56 @@ def count_states(read: int, states: Mapping[str, int], *, restate: bool) -> Appe
     )
 
 
-def raw_summary(
-    query: Callable[[str, Parameters], list[Row]], tables: Iterable[str], raw_schema: str, athlete_id: str
-) -> list[RawSummary]:
-    """See :meth:`fitness_buddy.warehouse.Warehouse.raw_summary`."""
-    rows = _query_each(
-        query,
-        f"select '{{table}}' as name, count(*) as versions, count(distinct record_id) as records, "  # noqa: S608
-        f"max(loaded_at) as last_loaded_at from {raw_schema}.{{table}} "
-        "where athlete_id = @athlete_id and {always} having count(*) > 0",
-        tables,
-        {"athlete_id": athlete_id},
-    )
-    return [
-        RawSummary(row["name"], row["versions"], row["records"], as_utc(row["last_loaded_at"]))
-        for row in sorted(rows, key=lambda row: str(row["name"]))
-    ]
+class RawReads(ABC):
+    """What a :class:`fitness_buddy.warehouse.Warehouse` reads of raw, in terms of its own ``query``."""
 
+    _raw_schema: str
 
-def raw_athlete_ids(query: Callable[[str, Parameters], list[Row]], tables: Iterable[str], raw_schema: str) -> list[str]:
-    """See :meth:`fitness_buddy.warehouse.Warehouse.raw_athlete_ids`."""
-    rows = _query_each(
-        query,
-        f"select distinct athlete_id from {raw_schema}.{{table}} where {{always}}",  # noqa: S608
-        tables,
-        {},
-    )
-    return sorted({row["athlete_id"] for row in rows})
+    @abstractmethod
+    def query(self, sql: str, parameters: Parameters | None = None) -> list[Row]:
+        """See :meth:`fitness_buddy.warehouse.Warehouse.query`."""
 
+    @abstractmethod
+    def _raw_tables(self) -> list[str]:
+        """The raw tables that are there; none before the first load."""
 
-def current_payloads(
-    query: Callable[[str, Parameters], list[Row]], raw_schema: str, table: str, athlete_id: str, since: date
-) -> dict[str, dict[str, Any]]:
-    """See :meth:`fitness_buddy.warehouse.Warehouse.current_payloads`."""
-    try:
-        rows = query(
-            f"select record_id, payload from {raw_schema}.{table} "  # noqa: S608
-            f"where athlete_id = @athlete_id and loaded_at >= timestamp '{since - _BEFORE_ITS_DAY}' "
-            "qualify row_number() over (partition by record_id order by loaded_at desc, load_id desc) = 1",
+    def raw_summary(self, athlete_id: str) -> list[RawSummary]:
+        """See :meth:`fitness_buddy.warehouse.Warehouse.raw_summary`."""
+        rows = self._query_each(
+            f"select '{{table}}' as name, count(*) as versions, count(distinct record_id) as records, "  # noqa: S608
+            f"max(loaded_at) as last_loaded_at from {self._raw_schema}.{{table}} "
+            "where athlete_id = @athlete_id and {always} having count(*) > 0",
             {"athlete_id": athlete_id},
         )
-    except NotBuiltError:
-        return {}
-    return {row["record_id"]: json.loads(row["payload"]) for row in rows}
+        return [
+            RawSummary(row["name"], row["versions"], row["records"], as_utc(row["last_loaded_at"]))
+            for row in sorted(rows, key=lambda row: str(row["name"]))
+        ]
 
+    def raw_athlete_ids(self) -> list[str]:
+        """See :meth:`fitness_buddy.warehouse.Warehouse.raw_athlete_ids`."""
+        rows = self._query_each(
+            f"select distinct athlete_id from {self._raw_schema}.{{table}} where {{always}}",  # noqa: S608
+            {},
+        )
+        return sorted({row["athlete_id"] for row in rows})
 
-def _query_each(
-    query: Callable[[str, Parameters], list[Row]], select: str, tables: Iterable[str], parameters: Parameters
-) -> list[Row]:
-    """One select over each raw table, as one statement; no rows without a table."""
-    # BigQuery wants to be asked for all partitions.
-    always = f"loaded_at >= timestamp '{EPOCH}'"
-    selects = [select.format(table=table, always=always) for table in tables]
-    return query(" union all ".join(selects), parameters) if selects else []
+    def current_payloads(self, table: str, athlete_id: str, since: date) -> dict[str, dict[str, Any]]:
+        """See :meth:`fitness_buddy.warehouse.Warehouse.current_payloads`."""
+        try:
+            rows = self.query(
+                f"select record_id, payload from {self._raw_schema}.{table} "  # noqa: S608
+                f"where athlete_id = @athlete_id and loaded_at >= timestamp '{since - _BEFORE_ITS_DAY}' "
+                "qualify row_number() over (partition by record_id order by loaded_at desc, load_id desc) = 1",
+                {"athlete_id": athlete_id},
+            )
+        except NotBuiltError:
+            return {}
+        return {row["record_id"]: json.loads(row["payload"]) for row in rows}
+
+    def _query_each(self, select: str, parameters: Parameters) -> list[Row]:
+        """One select over each raw table, as one statement; no rows without a table."""
+        # BigQuery wants to be asked for all partitions.
+        always = f"loaded_at >= timestamp '{EPOCH}'"
+        selects = [select.format(table=table, always=always) for table in self._raw_tables()]
+        return self.query(" union all ".join(selects), parameters) if selects else []

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import date, timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
-from api_stub import STEPS_PATH, ApiStub, Canned, broken, recorded, running_apis
+from api_stub import STEPS_PATH, ApiStub, Canned, broken, recorded
 
 from fitness_buddy.apis.google_health import GoogleHealthApi, google_health_settings
 from fitness_buddy.apis.http import ApiError, RateLimitedError
@@ -17,14 +16,6 @@ from fitness_buddy.state import open_state
 DAY = timedelta(days=1)
 SINCE = date(2026, 1, 1)
 ROLL_UP = ":dailyRollUp"
-
-
-@pytest.fixture
-def stub(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[ApiStub]:
-    with running_apis() as stub:
-        for name, value in stub.environment(tmp_path / "state").items():
-            monkeypatch.setenv(name, value)
-        yield stub
 
 
 def api(**options: Any) -> GoogleHealthApi:

@@ -13,14 +13,13 @@ import time
 import webbrowser
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
-from pathlib import Path
 from typing import Any
 from urllib.error import HTTPError
 from urllib.parse import parse_qs, urlencode, urlsplit
 from urllib.request import ProxyHandler, build_opener
 
 import pytest
-from api_stub import LOST, ApiStub, Canned, broken, recorded, running_apis
+from api_stub import LOST, ApiStub, Canned, broken, recorded
 
 from fitness_buddy.apis.google_health import GoogleHealthApi, google_health_settings
 from fitness_buddy.apis.http import ApiError, RateLimitedError
@@ -31,14 +30,6 @@ from fitness_buddy.errors import BuddyError, UsageError
 from fitness_buddy.state import StateStore, open_state
 
 AUTH = "`buddy auth strava`"
-
-
-@pytest.fixture
-def stub(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[ApiStub]:
-    with running_apis() as stub:
-        for name, value in stub.environment(tmp_path / "state").items():
-            monkeypatch.setenv(name, value)
-        yield stub
 
 
 @pytest.fixture(autouse=True)

@@ -5,11 +5,10 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
-from api_stub import CUT_OFF, EMPTY, GARBAGE, ApiStub, Canned, broken, recorded, running_apis, summary_activity
+from api_stub import CUT_OFF, EMPTY, GARBAGE, ApiStub, Canned, broken, recorded, summary_activity
 
 from fitness_buddy.apis.http import ApiError, RateLimitedError
 from fitness_buddy.apis.strava import StravaApi, strava_settings
@@ -40,14 +39,6 @@ class Clock:
             0 if self.now // 900 > quarter else self._stub.used[0],
             0 if self.now // 86400 > day else self._stub.used[1],
         ]
-
-
-@pytest.fixture
-def stub(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[ApiStub]:
-    with running_apis() as stub:
-        for name, value in stub.environment(tmp_path / "state").items():
-            monkeypatch.setenv(name, value)
-        yield stub
 
 
 @pytest.fixture

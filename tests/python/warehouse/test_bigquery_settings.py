@@ -6,7 +6,6 @@ import json
 import socket
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,7 +19,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from google.auth import credentials as google_credentials
 from google.auth import impersonated_credentials
 from google.oauth2 import service_account
-from support import REPOSITORY, run_buddy
+from support import REPOSITORY, run_buddy, serving
 
 from fitness_buddy.errors import BuddyError, UsageError
 from fitness_buddy.settings import load_settings
@@ -294,15 +293,8 @@ def answering(status: int, reason: str, message: str) -> Iterator[str]:
         def log_message(self, *_: object) -> None:
             """Says nothing."""
 
-    server = HTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}"
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
+    with serving(HTTPServer(("127.0.0.1", 0), Handler)) as url:
+        yield url
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,15 @@ from fitness_buddy.errors import InputError, Refusal
 from fitness_buddy.landing import Record
 from fitness_buddy.sources import values
 from fitness_buddy.sources.files import InputFile
-from fitness_buddy.sources.steps.formats import INTERVALS_TABLE, Format, Head, Records, count, no_step_counts
+from fitness_buddy.sources.steps.formats import (
+    INTERVALS_TABLE,
+    Format,
+    Head,
+    Records,
+    check_order,
+    count,
+    no_step_counts,
+)
 
 _STEP_COUNT = "HKQuantityTypeIdentifierStepCount"
 # Also the most that may stand before the root; Apple's DOCTYPE has 10 KB.
@@ -142,8 +150,7 @@ def _record(label: str, row: int, attributes: dict[str, str], source: str, now: 
         started_at = _utc(attributes[field], now)
         field = "endDate"
         ended_at = _utc(attributes[field], now)
-        if ended_at < started_at:
-            raise ValueError(f"expected a time after the start, {started_at}, found {ended_at}")
+        check_order(started_at, ended_at)
         field = "unit"
         if attributes[field] != "count":
             raise ValueError(f"expected 'count', found {values.shown(attributes[field])}")
