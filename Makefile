@@ -18,6 +18,7 @@ lint: .venv/installed-dev ## SQL, Python and types
 unit: .venv/installed-dev ## every test, dbt's included
 	.venv/bin/python scripts/ensure_chromium.py
 	scripts/install_emulator || [ $$? -eq 3 ]
+	.venv/bin/python scripts/install_engine.py
 	.venv/bin/pytest -n 2 --dist loadgroup
 
 .venv/installed: requirements.lock pyproject.toml scripts/install
@@ -45,4 +46,4 @@ lock: ## renew the lock files from pyproject.toml and requirements-emulator.in
 		requirements-emulator.in -o requirements-emulator.lock
 
 clean: ## remove what was installed and built; data/ stays
-	rm -rf .venv .venv-emulator target logs .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv-emulator .kestra-engine target logs .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -1,0 +1,42 @@
+package io.kestra.plugin.scripts.python;
+
+import io.kestra.core.models.annotations.Plugin;
+import io.kestra.core.models.property.Property;
+import io.kestra.core.models.tasks.RunnableTask;
+import io.kestra.core.runners.RunContext;
+import io.kestra.plugin.scripts.exec.AbstractExecScript;
+import io.kestra.plugin.scripts.exec.scripts.models.ScriptOutput;
+import java.io.ByteArrayInputStream;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Map;
+
+/** Stands in for the plugin of this name, as {@link Commands} does: the rendered script is a file that Python runs. */
+@Plugin
+public class Script extends AbstractExecScript implements RunnableTask<ScriptOutput> {
+    protected Property<String> containerImage;
+    protected Property<String> script;
+
+    @Override
+    public Property<String> getContainerImage() {
+        return containerImage;
+    }
+
+    public Property<String> getScript() {
+        return script;
+    }
+
+    @Override
+    public ScriptOutput run(RunContext runContext) throws Exception {
+        byte[] rendered = runContext.render(script).as(String.class).orElseThrow().getBytes(StandardCharsets.UTF_8);
+        Path path = runContext.workingDir().createTempFile(rendered, ".py");
+        return commands(runContext)
+                .addEnv(Map.of("PYTHONUNBUFFERED", "true"))
+                .withInterpreter(interpreter)
+                .withBeforeCommands(beforeCommands)
+                .withBeforeCommandsWithOptions(true)
+                .withCommands(Property.ofValue(List.of("python " + path)))
+                .run();
+    }
+}

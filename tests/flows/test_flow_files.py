@@ -1,0 +1,186 @@
+"""The rules that every flow keeps, read from its file, and what the engine says of it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from conftest import FLOWS
+from engine_client import Engine
+from support import REPOSITORY
+
+FILES = sorted(FLOWS.glob("*/*.yaml"))
+PURPOSES = {"ingest", "transform", "remind", "report", "ops", "learn"}
+PYTHON = "io.kestra.plugin.scripts.python."
+# What only arranges other tasks runs nothing itself, so it needs no time limit of its own.
+FLOWABLE = "io.kestra.plugin.core.flow."
+# Before 2.0 all of this was written so, and much of what one finds still is.
+BEFORE_2_0 = {
+    "pluginDefaults:": "write the values where they belong",
+    "conditions:": "when, dependsOn",
+    "preconditions:": "when, dependsOn",
+    "core.condition.": "when, dependsOn",
+    "EachSequential": "Loop",
+    "EachParallel": "Loop",
+    "ForEach": "Loop",
+    "ForEachItem": "Loop",
+    "type: BOOLEAN": "BOOL",
+    "type: ENUM": "SELECT",
+    "::set-output": "::{…}::",
+    "maxAttempt:": "maxAttempts",
+    "| json ": "| toJson",
+    "json(": "fromJson(",
+    "io.kestra.core.tasks": "io.kestra.plugin.core",
+    "core.log.Fetch": "the API",
+    "taskDefaults:": "write the values where they belong",
+    "docker:": "taskRunner",
+    "runner: ": "taskRunner",
+}
+_WORDS = re.compile(
+    "|".join(rf"(?<![A-Za-z]){re.escape(word)}" if word[0].isalpha() else re.escape(word) for word in BEFORE_2_0)
+)
+
+
+def relative(path: Path) -> str:
+    return str(path.relative_to(REPOSITORY))
+
+
+each_file = pytest.mark.parametrize("path", FILES, ids=relative)
+
+
+def read(path: Path) -> dict[str, Any]:
+    flow = yaml.safe_load(path.read_text())
+    assert isinstance(flow, dict)
+    return flow
+
+
+def tasks_of(value: Any) -> Iterator[dict[str, Any]]:
+    """Every task of a flow, at whatever depth; triggers and inputs are none."""
+    if isinstance(value, list):
+        for item in value:
+            yield from tasks_of(item)
+    elif isinstance(value, dict):
+        if "id" in value and str(value.get("type", "")).startswith("io.kestra.") and ".trigger." not in value["type"]:
+            yield value
+        for item in value.values():
+            yield from tasks_of(item)
+
+
+@each_file
+def test_its_name_and_its_folder_say_which_flow_it_is(path: Path) -> None:
+    flow = read(path)
+    assert (flow["id"], flow["namespace"]) == (path.stem, f"buddy.{path.parent.name}")
+    assert path.parent.name in PURPOSES
+    assert re.fullmatch(r"[a-z][a-z0-9_]*", path.stem)
+
+
+@each_file
+def test_it_says_what_it_is_for(path: Path) -> None:
+    flow = read(path)
+    assert flow["description"].strip().endswith(".")
+    assert flow["labels"]["layer"] == path.parent.name
+    for given in flow.get("inputs", []):
+        assert given["displayName"] and given["description"], given["id"]
+
+
+@each_file
+def test_every_task_ends_some_time(path: Path) -> None:
+    endless = [
+        task["id"] for task in tasks_of(read(path)) if not task["type"].startswith(FLOWABLE) and "timeout" not in task
+    ]
+    assert endless == []
+
+
+@each_file
+def test_scripts_run_without_the_servers_secrets(path: Path) -> None:
+    for task in tasks_of(read(path)):
+        if task["type"].startswith(PYTHON):
+            assert task["interpreter"] == ["buddy-sh", "-c"], task["id"]
+            assert task["taskRunner"] == {"type": "io.kestra.plugin.core.runner.Process"}, task["id"]
+            # A secret is for the program that needs it, not for a command line, which every user of a machine sees.
+            assert "secret(" not in str(task.get("commands", "")) + str(task.get("script", "")), task["id"]
+
+
+@each_file
+def test_a_task_that_is_tried_again_stands_alone(path: Path) -> None:
+    """Kestra 2.0.0 runs it twice where it has an earlier sibling (issue 18909 of Kestra)."""
+    together = []
+
+    def look(value: Any) -> None:
+        if isinstance(value, dict):
+            for name, items in value.items():
+                if name in {"tasks", "then", "else", "errors", "finally", "afterExecution"} and len(items) > 1:
+                    together.extend(task["id"] for task in items if "retry" in task)
+                look(items)
+        elif isinstance(value, list):
+            for item in value:
+                look(item)
+
+    look(read(path))
+    assert together == []
+
+
+@each_file
+def test_only_tasks_that_speak_to_a_network_are_tried_again(path: Path) -> None:
+    for task in tasks_of(read(path)):
+        if "retry" in task:
+            speaks = task["type"].startswith("io.kestra.plugin.core.http.") or "network" in task.get("description", "")
+            assert speaks, f"{task['id']}: say in its description which network it needs"
+            assert task["retry"]["type"] in {"exponential", "random"}, task["id"]
+            assert task["retry"]["maxAttempts"] <= 5, task["id"]
+
+
+def words_from_before(text: str) -> list[str]:
+    """What the engine before 2.0 took."""
+    lines = (line.partition(" # ")[0] for line in text.splitlines() if not line.lstrip().startswith("#"))
+    return [word for line in lines for word in _WORDS.findall(line)]
+
+
+@each_file
+def test_it_is_written_for_kestra_2(path: Path) -> None:
+    assert words_from_before(path.read_text()) == []
+
+
+@pytest.mark.parametrize("word", BEFORE_2_0)
+def test_the_guard_sees_each_word_from_before(word: str) -> None:
+    assert words_from_before(f"tasks:\n  - id: x\n    {word} y\n") != []
+
+
+@each_file
+def test_it_has_a_test_on_the_engine(path: Path) -> None:
+    name = f"buddy.{path.parent.name}.{path.stem}"
+    tests = [test.read_text() for test in Path(__file__).parent.glob("test_*.py")]
+    assert any(f'"{name}"' in test for test in tests), f"no test in tests/flows names {name}"
+
+
+@each_file
+def test_the_engine_takes_it(engine: Engine, path: Path) -> None:
+    assert engine.validate(path.read_text()) == {"errors": [], "warnings": []}
+
+
+@pytest.mark.parametrize(
+    ("line", "problem"),
+    [
+        ("when: '{{ true }}'", "when"),
+        ("bogus: 1", "bogus"),
+        ("format: \"{{ 'a' in ['a'] }}\"", "in"),
+        ("format: '{{ inputs.x | }}'", "filter"),
+    ],
+)
+def test_the_engine_refuses_what_it_does_not_know(engine: Engine, line: str, problem: str) -> None:
+    source = (
+        f"id: bad\nnamespace: buddy.ops\ntasks:\n  - id: x\n    type: io.kestra.plugin.core.debug.Return\n    {line}\n"
+    )
+    (error,) = engine.validate(source)["errors"]
+    assert problem in error
+
+
+@pytest.mark.parametrize("plugin", ["Commands", "Script"])
+def test_stand_ins_refuse_what_they_do_not_know(engine: Engine, plugin: str) -> None:
+    source = f"id: bad\nnamespace: buddy.ops\ntasks:\n  - id: x\n    type: {PYTHON}{plugin}\n    bogus: 1\n"
+    (error,) = engine.validate(source)["errors"]
+    assert "bogus" in error

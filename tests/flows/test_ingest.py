@@ -1,0 +1,13 @@
+"""The flows that load raw, on the engine."""
+
+from __future__ import annotations
+
+from conftest import Server
+from engine_client import Engine
+from support import Demo
+
+
+def test_strava_export_is_loaded_once(server: Server, engine: Engine, athlete: str, demo: Demo) -> None:
+    export = {"export": demo.folder / "strava_export_2026-10-11.zip"}
+    first = engine.run("buddy.ingest.strava_export", {"athlete_id": athlete}, files=export)
+    assert first.state == "SUCCESS", engine.logs(first)
