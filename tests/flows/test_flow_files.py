@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 import yaml
-from conftest import FLOWS
 from engine_client import Engine
+from kestra_server import FLOWS
 from support import REPOSITORY
 
 FILES = sorted(FLOWS.glob("*/*.yaml"))
@@ -108,7 +108,7 @@ def test_scripts_run_without_the_servers_secrets(path: Path) -> None:
 @each_file
 def test_a_task_that_is_tried_again_stands_alone(path: Path) -> None:
     """Kestra 2.0.0 runs it twice where it has an earlier sibling (issue 18909 of Kestra)."""
-    together = []
+    together: list[str] = []
 
     def look(value: Any) -> None:
         if isinstance(value, dict):
@@ -168,7 +168,7 @@ def test_the_engine_takes_it(engine: Engine, path: Path) -> None:
         ("when: '{{ true }}'", "when"),
         ("bogus: 1", "bogus"),
         ("format: \"{{ 'a' in ['a'] }}\"", "in"),
-        ("format: '{{ inputs.x | }}'", "filter"),
+        ("format: '{{ inputs.x'", "PRINT_END"),
     ],
 )
 def test_the_engine_refuses_what_it_does_not_know(engine: Engine, line: str, problem: str) -> None:

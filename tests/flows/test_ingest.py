@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from conftest import Server
 from engine_client import Engine
+from kestra_server import Server
 from support import Demo
 
 

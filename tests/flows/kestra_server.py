@@ -1,0 +1,74 @@
+"""A server of Kestra as tests use it: the engine with all flows, and all that it speaks to."""
+
+from __future__ import annotations
+
+import base64
+import re
+import socket
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from api_stub import ApiStub
+from discord_stub import DiscordStub
+from engine_client import Engine
+from gcs_stub import GcsStub
+from support import REPOSITORY, Answer, run_buddy
+
+FLOWS = REPOSITORY / "flows"
+RETRY_PAUSE = re.compile(r"(\b(?:interval|maxInterval): )PT\w+")
+# The schedules' zone where none is named; the athlete's.
+TIMEZONE = "Europe/Berlin"
+
+
+@dataclass
+class Server:
+    """A server of Kestra as it would stand in production, and all that it speaks to.
+
+    Attributes:
+        environment: of the server's process.
+        secrets: by their names in Kestra, as they are; nothing that the server keeps may hold one of them.
+        duckdb_path: the warehouse of its tasks.
+        inbox: where files for the daily flows are put.
+        bigquery: the endpoint of the emulator, None where it is not installed.
+    """
+
+    engine: Engine
+    environment: dict[str, str]
+    secrets: dict[str, str]
+    duckdb_path: Path
+    inbox: Path
+    services: ApiStub
+    discord: DiscordStub
+    gcs: GcsStub
+    bigquery: str | None
+
+    def buddy(self, *words: str | Path) -> Answer:
+        """A command on the warehouse that the server's tasks use."""
+        return run_buddy(*words, environment=self.environment)
+
+    def query(self, sql: str) -> list[dict[str, Any]]:
+        """Rows of that warehouse."""
+        rows = self.buddy("sql", sql, "--json").json["rows"]
+        assert isinstance(rows, list)
+        return rows
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def hurried_copy(folder: Path) -> Path:
+    """The project's flows, but with pauses between attempts that tests can wait for."""
+    for path in FLOWS.glob("*/*.yaml"):
+        copy = folder / path.relative_to(FLOWS)
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        copy.write_text(RETRY_PAUSE.sub(r"\1PT0.3S", path.read_text()))
+    return folder
+
+
+def encoded(secrets: dict[str, str]) -> dict[str, str]:
+    """As the open-source edition of Kestra takes secrets."""
+    return {f"SECRET_{name}": base64.b64encode(value.encode()).decode() for name, value in secrets.items()}
