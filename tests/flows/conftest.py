@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import emulator as bigquery_emulator
@@ -12,8 +13,11 @@ from api_stub import running_apis
 from discord_stub import DiscordStub, running_discord
 from engine_client import Engine, start_engine, task_environment
 from gcs_stub import running_gcs
-from kestra_server import FLOWS, TIMEZONE, Server, encoded, free_port, hurried_copy
+from kestra_server import DECOY, TIMEZONE, Server, encoded, free_port, hurried_copy
 from support import REPOSITORY
+from tcp_gate import Gate
+
+from fitness_buddy.demo import write_demo_files
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -27,14 +31,16 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """The server with all flows of the project, their accounts enabled or not as in git."""
     folder = tmp_path_factory.mktemp("kestra")
-    with running_apis() as services, running_discord() as discord, running_gcs("bucket") as gcs:
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setenv("STORAGE_EMULATOR_HOST", gcs.url)  # the emulator of BigQuery reads from there
-            emulated = bigquery_emulator.running_emulator(folder) if bigquery_emulator.is_installed() else None
-            endpoint = emulated.__enter__() if emulated else None
-        port = free_port()
-        state = folder / "state"
-        settings = services.environment(state)
+    with ExitStack() as stack:
+        services = stack.enter_context(running_apis())
+        discord = stack.enter_context(running_discord())
+        gcs = stack.enter_context(running_gcs("bucket"))
+        bigquery = None
+        if bigquery_emulator.is_installed():
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setenv("STORAGE_EMULATOR_HOST", gcs.url)  # it reads from there
+                bigquery = Gate(stack.enter_context(bigquery_emulator.running_emulator(folder)))
+        settings = services.environment(folder / "state")
         secrets = {
             **{name: settings.pop(name) for name in sorted(settings) if name.endswith(("_ID", "_SECRET", "_TOKEN"))},
             "WEBHOOK_KEY": "planted-webhook-key",
@@ -44,31 +50,30 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
             "KESTRA_PASSWORD": "planted-Passw0rd",
             "GIT_TOKEN": "planted-git-token",
         }
-        inbox = folder / "inbox"
+        inbox, port = folder / "inbox", free_port()
         environment = task_environment(
             **settings,
-            **encoded(secrets),
+            **encoded(secrets | {"DECOY": DECOY}),
             BUDDY_PROJECT_DIR=str(REPOSITORY),
             BUDDY_DUCKDB_PATH=str(folder / "buddy.duckdb"),
             BUDDY_INBOX_DIR=str(inbox),
             DBT_TARGET_PATH=str(folder / "target"),
             DBT_LOG_PATH=str(folder / "logs"),
-            BUDDY_BIGQUERY_ENDPOINT=endpoint or "",
+            BUDDY_BIGQUERY_ENDPOINT=bigquery.url if bigquery else "",
             STORAGE_EMULATOR_HOST=gcs.url,
             BUDDY_KESTRA_URL=f"http://127.0.0.1:{port}",
             ENV_KESTRA_API=f"http://127.0.0.1:{port}",
         )
         engine = start_engine(folder / "engine", environment, port=port, timezone=TIMEZONE)
-        try:
-            loaded = engine.load(hurried_copy(folder / "flows"))
-            assert loaded == sorted(f"buddy.{path.parent.name}.{path.stem}" for path in FLOWS.glob("*/*.yaml"))
-            yield Server(engine, environment, secrets, folder / "buddy.duckdb", inbox, services, discord, gcs, endpoint)
-            kept = {name: engine.search(secret) for name, secret in secrets.items() if not name.endswith("_ID")}
-            assert not any(kept.values()), f"the server keeps secrets: {kept}"
-        finally:
-            engine.stop()
-            if emulated:
-                emulated.__exit__(None, None, None)
+        stack.callback(engine.stop)
+        loaded = engine.load(hurried_copy(folder / "flows"))
+        duckdb_path = folder / "buddy.duckdb"
+        yield Server(engine, environment, loaded, secrets, duckdb_path, inbox, services, discord, gcs, bigquery)
+        # Client ids are no secrets. What services have given out since then is.
+        planted = {secret for name, secret in secrets.items() if not name.endswith("_ID")} | services.secrets()
+        planted |= {value for name, value in encoded(secrets).items() if not name.endswith("_ID")}
+        kept = {secret: places for secret in planted if (places := engine.search(secret))}
+        assert not kept, f"the server keeps secrets: {kept}"
 
 
 @pytest.fixture
@@ -92,3 +97,10 @@ _numbers = itertools.count(1)
 def athlete(server: Server) -> str:
     """An athlete of the test's own: all tests share a warehouse, as all athletes do."""
     return f"athlete-{next(_numbers)}"
+
+
+@pytest.fixture(scope="session")
+def export(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The demo athlete's Strava export: 510 activities and 5 pieces of gear."""
+    first, _ = write_demo_files(tmp_path_factory.mktemp("demo-files")).strava_exports
+    return first

@@ -14,9 +14,12 @@ from discord_stub import DiscordStub
 from engine_client import Engine
 from gcs_stub import GcsStub
 from support import REPOSITORY, Answer, run_buddy
+from tcp_gate import Gate
 
 FLOWS = REPOSITORY / "flows"
-RETRY_PAUSE = re.compile(r"(\b(?:interval|maxInterval): )PT\w+")
+RETRY_PAUSE = re.compile(r"\binterval: PT\w+")
+# A secret that tests may leak, to see that they would find one.
+DECOY = "planted-decoy-secret"
 # The schedules' zone where none is named; the athlete's.
 TIMEZONE = "Europe/Berlin"
 
@@ -27,21 +30,23 @@ class Server:
 
     Attributes:
         environment: of the server's process.
+        loaded: the flows that the engine took, as ``namespace.id``.
         secrets: by their names in Kestra, as they are; nothing that the server keeps may hold one of them.
         duckdb_path: the warehouse of its tasks.
         inbox: where files for the daily flows are put.
-        bigquery: the endpoint of the emulator, None where it is not installed.
+        bigquery: the gate before the emulator, None where that is not installed.
     """
 
     engine: Engine
     environment: dict[str, str]
+    loaded: list[str]
     secrets: dict[str, str]
     duckdb_path: Path
     inbox: Path
     services: ApiStub
     discord: DiscordStub
     gcs: GcsStub
-    bigquery: str | None
+    bigquery: Gate | None
 
     def buddy(self, *words: str | Path) -> Answer:
         """A command on the warehouse that the server's tasks use."""
@@ -65,7 +70,7 @@ def hurried_copy(folder: Path) -> Path:
     for path in FLOWS.glob("*/*.yaml"):
         copy = folder / path.relative_to(FLOWS)
         copy.parent.mkdir(parents=True, exist_ok=True)
-        copy.write_text(RETRY_PAUSE.sub(r"\1PT0.3S", path.read_text()))
+        copy.write_text(RETRY_PAUSE.sub("interval: PT0.3S", path.read_text()))
     return folder
 
 

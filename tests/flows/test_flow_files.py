@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 from engine_client import Engine
-from kestra_server import FLOWS
+from kestra_server import FLOWS, Server
 from support import REPOSITORY
 
 FILES = sorted(FLOWS.glob("*/*.yaml"))
@@ -160,6 +160,10 @@ def test_it_has_a_test_on_the_engine(path: Path) -> None:
 @each_file
 def test_the_engine_takes_it(engine: Engine, path: Path) -> None:
     assert engine.validate(path.read_text()) == {"errors": [], "warnings": []}
+
+
+def test_the_engine_runs_all_of_them(server: Server) -> None:
+    assert server.loaded == sorted(f"buddy.{path.parent.name}.{path.stem}" for path in FILES)
 
 
 @pytest.mark.parametrize(

@@ -42,6 +42,7 @@ public final class Main {
         HttpServer server = HttpServer.create(address, 0);
         server.setExecutor(Executors.newVirtualThreadPerTaskExecutor());
         server.createContext("/engine/", exchange -> call(operations, exchange));
+        server.createContext(ServerFront.PATH, new ServerFront(operations));
         server.createContext(WebhookFront.PATH, new WebhookFront(operations));
         server.start();
         System.out.println(

@@ -1,0 +1,156 @@
+"""What happens when a server is stopped, killed, out of disk or out of reach: nothing is lost, and nothing doubled."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from emulator import NO_EMULATOR
+from engine_client import Engine, Execution, start_engine, task_environment, until
+from filelock import FileLock
+from kestra_server import Server, hurried_copy
+from support import REPOSITORY, run_buddy
+
+EXPORT = "buddy.ingest.strava_export"
+# How many bytes a warehouse gets in which the demo's export has no room, but an empty one has.
+SMALL_DISK = "size=300k"
+
+
+class Place:
+    """A folder in which an engine can be started again and again, and a warehouse."""
+
+    def __init__(self, folder: Path, duckdb_path: Path | None = None) -> None:
+        self.folder = folder
+        self.duckdb_path = duckdb_path or folder / "buddy.duckdb"
+        self.flows = hurried_copy(folder / "flows")
+        self.environment = task_environment(
+            BUDDY_PROJECT_DIR=str(REPOSITORY),
+            BUDDY_DUCKDB_PATH=str(self.duckdb_path),
+            BUDDY_STATE_DIR=str(folder / "state"),
+        )
+
+    def start(self, *prefix: str) -> Engine:
+        """The engine as it comes up again after whatever has happened."""
+        engine = start_engine(self.folder / "engine", self.environment, is_durable=True, prefix=prefix)
+        engine.load(self.flows)
+        return engine
+
+    def versions(self) -> int:
+        """How many activities are in raw; no two of them are the same."""
+        answer = run_buddy(
+            "sql",
+            "select count(*) as versions, count(distinct record_id) as records from raw.strava_export_activities",
+            "--json",
+            environment=self.environment,
+        )
+        (row,) = answer.json["rows"]
+        assert row["versions"] == row["records"]
+        return int(row["versions"])
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Place:
+    return Place(tmp_path)
+
+
+def start_a_load_that_waits(place: Place, engine: Engine, export: Path) -> str:
+    """A load is in the middle of its task as long as somebody else writes to the warehouse."""
+    execution_id = engine.start(EXPORT, files={"export": export})
+
+    def waits() -> bool:
+        execution = engine.execution(execution_id)
+        return execution is not None and any("waiting for it" in line for line in engine.logs(execution))
+
+    until(waits)
+    return execution_id
+
+
+@pytest.mark.parametrize("end", [Engine.kill_9, Engine.stop], ids=["killed by -9", "stopped in order"])
+def test_a_load_goes_on_when_its_server_comes_back(place: Place, export: Path, end: Callable[[Engine], None]) -> None:
+    engine = place.start()
+    with FileLock(f"{place.duckdb_path}.lock"):
+        execution_id = start_a_load_that_waits(place, engine, export)
+        # The process of the killed server's task lives on and waits, too: it will load what the new one loads.
+        end(engine)
+        engine = place.start()
+        try:
+            until(lambda: attempts(engine.execution(execution_id)) > 1, 60)
+        except BaseException:
+            engine.stop()
+            raise
+    try:
+        execution = engine.wait(execution_id)
+        assert execution.state == "SUCCESS", engine.logs(execution)
+        assert place.versions() == 510
+        again = engine.run(EXPORT, files={"export": export})
+        assert (again.state, place.versions()) == ("SUCCESS", 510)
+    finally:
+        engine.stop()
+
+
+def attempts(execution: Execution | None) -> int:
+    return max((task.attempts for task in execution.tasks), default=0) if execution else 0
+
+
+def test_a_full_disk_keeps_a_load_out_whole_and_the_next_run_brings_it(tmp_path: Path, export: Path) -> None:
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    # A small disk that only this engine sees, and no right of root is needed for.
+    mount = (
+        "unshare",
+        "--map-root-user",
+        "--mount",
+        "sh",
+        "-c",
+        'mount -t tmpfs -o "$0" tmpfs "$1" && shift && exec "$@"',
+    )
+    if subprocess.run([*mount, SMALL_DISK, str(disk), "true"], capture_output=True, check=False).returncode:
+        pytest.skip("this machine lets nobody mount a small disk (unshare)")
+    place = Place(tmp_path, disk / "buddy.duckdb")
+    engine = place.start(*mount, SMALL_DISK, str(disk))
+    try:
+        refused = engine.run(EXPORT, files={"export": export})
+        assert refused.state == "FAILED"
+        assert any("No space left on device" in line for line in engine.logs(refused)), engine.logs(refused)
+        assert not any("Traceback" in line for line in engine.logs(refused)), engine.logs(refused)
+
+        # From here on everything has to happen where the disk is seen.
+        enter = ("nsenter", f"--target={engine.process.pid}", "--user", "--mount", "--preserve-credentials")
+        subprocess.run([*enter, "mount", "-o", "remount,size=200m", str(disk)], check=True)
+        loaded = engine.run(EXPORT, files={"export": export})
+        assert loaded.state == "SUCCESS", engine.logs(loaded)
+        shown = tmp_path / "shown.duckdb"
+        shown.write_bytes(
+            subprocess.run([*enter, "cat", str(place.duckdb_path)], capture_output=True, check=True).stdout
+        )
+        place.environment["BUDDY_DUCKDB_PATH"] = str(shown)
+        assert place.versions() == 510
+    finally:
+        engine.stop()
+
+
+def test_a_warehouse_out_of_reach_fails_a_load_in_words_and_the_next_run_brings_it(
+    server: Server, engine: Engine, athlete: str, tmp_path: Path
+) -> None:
+    if server.bigquery is None:
+        pytest.skip(NO_EMULATOR)
+    steps = tmp_path / "steps.csv"
+    steps.write_text("date,steps\n2026-11-01,5000\n2026-11-02,6000\n")
+    kept = server.buddy(
+        *("ingest", "steps", steps, "--to-bucket", f"gs://bucket/{athlete}"),
+        *("--athlete", athlete, "--target", "bigquery", "--json"),
+    )
+    assert kept.exit_code == 0, kept.errors
+    load = ("buddy.ops.load_from_bucket", {"url": f"gs://bucket/{athlete}"})
+
+    server.bigquery.shut()
+    try:
+        refused = engine.run(*load)
+    finally:
+        server.bigquery.open()
+    assert refused.state == "FAILED"
+    assert any("nothing answers" in line for line in engine.logs(refused)), engine.logs(refused)
+
+    assert [engine.run(*load).outputs["rows_added"] for _ in range(2)] == [2, 0]
