@@ -7,12 +7,16 @@ import os
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 from api_stub import ApiStub, running_apis
 from emulator import NO_EMULATOR, is_installed, running_emulator
 from filelock import FileLock
 from support import DATASETS, REPOSITORY, Answer, Demo, run_buddy
+
+from fitness_buddy.settings import load_settings
+from fitness_buddy.warehouse import Warehouse, connect
 
 # `make test-bigquery-live` sets it: the tests that ask for an emulator then ask Google, as whoever runs them.
 LIVE = (
@@ -57,7 +61,6 @@ def emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 def delete_datasets() -> None:
     """Take away what these tests have made in a real project."""
-    from fitness_buddy.settings import load_settings
     from fitness_buddy.warehouse.bigquery import make_client
 
     with pytest.MonkeyPatch.context() as patch:
@@ -67,6 +70,32 @@ def delete_datasets() -> None:
         for dataset in client.list_datasets():
             if dataset.dataset_id.startswith(DATASETS):
                 client.delete_dataset(dataset.reference, delete_contents=True, not_found_ok=True)
+
+
+@pytest.fixture
+def raw_schema(monkeypatch: pytest.MonkeyPatch) -> str:
+    """One of the test's own, since an emulator serves many tests."""
+    name = f"{DATASETS}raw_{uuid4().hex}"
+    monkeypatch.setenv("BUDDY_RAW_SCHEMA", name)
+    return name
+
+
+@pytest.fixture
+def duckdb_file(raw_schema: str) -> Warehouse:
+    return connect(load_settings(target="duckdb"))
+
+
+@pytest.fixture
+def bigquery_dataset(raw_schema: str, emulator: str, monkeypatch: pytest.MonkeyPatch) -> Warehouse:
+    monkeypatch.setenv("BUDDY_BIGQUERY_ENDPOINT", emulator)
+    return connect(load_settings(target="bigquery"))
+
+
+@pytest.fixture(params=["duckdb_file", "bigquery_dataset"])
+def warehouse(request: pytest.FixtureRequest) -> Warehouse:
+    """An empty one of each kind."""
+    found: Warehouse = request.getfixturevalue(request.param)
+    return found
 
 
 @pytest.fixture
@@ -110,6 +139,7 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
                 environment={
                     "BUDDY_DUCKDB_PATH": str(duckdb_path),
                     "BUDDY_PROJECT_DIR": str(REPOSITORY),
+                    "BUDDY_STATE_DIR": str(folder / "state"),
                     "DBT_TARGET_PATH": str(folder / "target"),
                     "DBT_LOG_PATH": str(folder / "logs"),
                 },

@@ -24,13 +24,14 @@ from zoneinfo import ZoneInfo
 import click
 
 from fitness_buddy import __version__
-from fitness_buddy.errors import EXIT_DONE, BuddyError, UsageError
+from fitness_buddy.errors import EXIT_DONE, BuddyError, InputError, UsageError
 from fitness_buddy.settings import Settings, load_settings
 
 if TYPE_CHECKING:
     from rich.console import Console
 
     from fitness_buddy.apis.oauth import AthleteApi
+    from fitness_buddy.flows import FlowFolder
     from fitness_buddy.ingest import Ingest, Service
     from fitness_buddy.landing import Landing
     from fitness_buddy.state import StateStore
@@ -40,6 +41,8 @@ if TYPE_CHECKING:
 DEMO_ATHLETE_ID = "demo"
 _DAY = click.DateTime(formats=["%Y-%m-%d"])
 _PATH = click.Path(path_type=Path)
+# What a load that failed has come to, as long as it says nothing else.
+NOTHING_LOADED = {"rows_read": 0, "rows_new": 0, "rows_changed": 0, "rows_refused": 0}
 # "auto" and sources.steps.FORMAT_OPTIONS, which the help would have to import (a test holds them together).
 STEPS_FORMATS = ("auto", "csv", "json", "fitbit", "google-fit", "google-health", "apple-health", "health-connect")
 
@@ -86,12 +89,15 @@ def _command(
 ) -> Callable[[Callable[..., dict[str, Any]]], click.Command]:
     """Make a function a command: with the options that all have, one JSON line if asked for, and exit codes.
 
-    The function takes the Run and its own options, says what a person should read, and returns what --json prints.
+    The function takes the Run and its own options, says what a person should read, and returns what --json prints and
+    --kestra adds.
     """
 
     def decorate(function: Callable[..., dict[str, Any]]) -> click.Command:
         @functools.wraps(function)
-        def call(athlete: str | None, target: str | None, as_json: bool, **options: Any) -> None:
+        def call(athlete: str | None, target: str | None, as_json: bool, for_kestra: bool, **options: Any) -> None:
+            if as_json and for_kestra:
+                raise click.UsageError("--json and --kestra are two ways to answer: give one of them")
             logging.basicConfig(stream=sys.stderr, format="%(message)s")
             started = time.monotonic()
             answer: dict[str, Any] = {"command": click.get_current_context().command_path.partition(" ")[2]}
@@ -102,14 +108,26 @@ def _command(
                 answer |= {"status": "done", **function(Run(settings, as_json=as_json), **options)}
             except BuddyError as error:
                 exit_code = error.exit_code
-                answer |= {"status": "failed", "error": str(error), **error.details()}
+                counts = NOTHING_LOADED if group.name == "ingest" else {}
+                answer |= {"status": "failed", "error": str(error), **counts, **error.details()}
                 click.echo(f"Error: {error}", err=True)
+            answer["duration_s"] = round(time.monotonic() - started, 3)
+            line = json.dumps(answer, ensure_ascii=False, default=_json_value)
             if as_json:
-                answer["duration_s"] = round(time.monotonic() - started, 3)
-                click.echo(json.dumps(answer, ensure_ascii=False, default=_json_value))
+                click.echo(line)
+            elif for_kestra:
+                from fitness_buddy.kestra_task import task_line
+
+                click.echo(task_line(line))
             sys.exit(exit_code)
 
         common = _options(
+            click.option(
+                "--kestra",
+                "for_kestra",
+                is_flag=True,
+                help="Also give the answer to Kestra, as outputs and metrics of its task, in the last line.",
+            ),
             click.option("--json", "as_json", is_flag=True, help="Answer with one line of JSON on standard output."),
             click.option(
                 "--target", metavar="NAME", help="Warehouse in profiles/profiles.yml [BUDDY_TARGET, else duckdb]."
@@ -184,6 +202,45 @@ def ingest_steps(run: Run, path: Path, source: str | None, file_format: str, **h
     (date,steps[,source]) or JSON.
     """
     return _load(run, path, methodcaller("steps", path, source=source, file_format=file_format), **how)
+
+
+@_command(ingest, "inbox")
+@click.argument("folder", type=_PATH)
+@click.option("--source", metavar="NAME", help="The device or app, for rows that name none.")
+def ingest_inbox(run: Run, folder: Path, source: str | None) -> dict[str, Any]:
+    """Load the step counts in the files of FOLDER, one by one; what is loaded moves on to FOLDER/loaded.
+
+    For a folder that a phone syncs to. A file that is refused stays, and keeps no other one out.
+    """
+    from fitness_buddy.inbox import Inbox, version_of
+    from fitness_buddy.ingest import Ingest
+    from fitness_buddy.landing import totals
+
+    inbox = Inbox(folder)
+    landings: list[Landing] = []
+    refused: dict[str, InputError] = {}
+    with inbox.files() as files:
+        for path in files:
+            version = version_of(path)
+            try:
+                landings.append(Ingest(run.warehouse, run.settings.athlete_id).steps(path, source=source))
+            except InputError as error:
+                click.echo(f"Error: {error}", err=True)
+                refused[path.name] = error
+            else:
+                _tell_landings(run, path.name, landings[-1:])
+                inbox.move_on(path, version)
+    counts = {**totals(landings), "files_read": len(files), "files_refused": list(refused)}
+    counts["rows_read"] += sum(error.rows_read for error in refused.values())
+    counts["rows_refused"] = sum(error.rows_refused for error in refused.values())
+    if refused:
+        raise BuddyError(
+            f"{len(refused)} of {len(files)} files could not be loaded and stay: {', '.join(refused)}",
+            details=counts,
+        )
+    if not files:
+        run.say(f"Nothing new in {folder}.")
+    return counts
 
 
 @_command(ingest, "meals")
@@ -281,14 +338,14 @@ def _load_windows(
     source = str(click.get_current_context().info_name)
     athlete_id = run.settings.athlete_id
     progress = Progress(store, f"{source}-read-{athlete_id}", run.warehouse.name, service.since_ever)
-    read_until = None if since else progress.read_until()
-    # A warehouse that was made anew has nothing of what the state remembers.
-    if read_until and service.table not in {held.table for held in run.warehouse.raw_summary(athlete_id)}:
-        read_until = None
+    # A warehouse that was made anew has nothing of what the state remembers; also a run that states its days must not
+    # lead the next one to think otherwise.
+    if progress.read_until() and service.table not in {held.table for held in run.warehouse.raw_summary(athlete_id)}:
+        progress.forget()
     days = days_to_read(
         since.date() if since else None,
         until.date() if until else None,
-        read_until=read_until,
+        read_until=progress.read_until(),
         since_ever=service.since_ever,
         overlap_days=overlap_days,
         now=datetime.now(UTC),
@@ -437,25 +494,60 @@ def _log_in(run: Run, api: AthleteApi, *, browser: bool, port: int, timeout_s: i
 @_command(main, "build", context_settings={"ignore_unknown_options": True})
 @click.option("--as-of", type=_DAY, help="The day that counts as today [the athlete's local day].")
 @click.option("--quiet", is_flag=True, help="Leave dbt's own messages out.")
+@click.option(
+    "--slim", "is_slim", is_flag=True, help="Only what new loads and changed models touch; everything on a new day."
+)
 @click.argument("dbt_options", nargs=-1, type=click.UNPROCESSED)
-def build(run: Run, as_of: datetime | None, quiet: bool, dbt_options: tuple[str, ...]) -> dict[str, Any]:
+def build(run: Run, as_of: datetime | None, quiet: bool, is_slim: bool, dbt_options: tuple[str, ...]) -> dict[str, Any]:
     """Build the marts of all athletes: run dbt build with the given DBT_OPTIONS (such as --select fct_activities)."""
     if as_of and any(option.split("=")[0] == "--vars" for option in dbt_options):
         raise UsageError("give the day as --as-of or in --vars, not both")
-    return _build(run, as_of.date() if as_of else None, quiet=quiet, dbt_options=dbt_options)
+    return _build(run, as_of.date() if as_of else None, quiet=quiet, is_slim=is_slim, dbt_options=dbt_options)
 
 
-def _build(run: Run, as_of: date | None, *, quiet: bool, dbt_options: tuple[str, ...] = ()) -> dict[str, Any]:
-    from fitness_buddy import dbt
+def _build(
+    run: Run, as_of: date | None, *, quiet: bool, is_slim: bool = False, dbt_options: tuple[str, ...] = ()
+) -> dict[str, Any]:
+    from fitness_buddy import builds
+    from fitness_buddy.state import open_state
 
-    result = dbt.build(run.settings, run.warehouse, dbt_options, as_of=as_of, quiet=quiet)
+    result = builds.build(
+        run.settings, run.warehouse, open_state(), dbt_options, as_of=as_of, is_slim=is_slim, quiet=quiet
+    )
     statuses = ", ".join(f"{count} {status}" for status, count in sorted(result.statuses.items()))
-    answer = {"statuses": result.statuses, "failures": result.failures, "dbt_duration_s": result.duration_s}
     if result.exit_code != EXIT_DONE:
         failures = "".join(f"\n  {failure}" for failure in result.failures)
-        raise BuddyError(f"dbt build failed ({statuses}){failures}", details=answer)
-    run.say(f"dbt build: {statuses} in {result.duration_s:.0f} s")
-    return answer
+        raise BuddyError(f"dbt build failed ({statuses}){failures}", details=result.to_dict())
+    if is_slim:
+        run.say(f"{'Nothing to build' if result.mode == 'nothing' else f'Built: {result.mode}'} ({result.why})")
+    if result.statuses:
+        run.say(f"dbt build: {statuses} in {result.dbt_duration_s:.0f} s")
+    return result.to_dict()
+
+
+@_command(main, "freshness")
+def freshness(run: Run) -> dict[str, Any]:
+    """How long ago each source was loaded for anyone (dbt source freshness). Fails where one is in error."""
+    from fitness_buddy import dbt
+
+    ages = dbt.freshness(run.settings, run.warehouse)
+    for age in ages:
+        told = "nothing was ever loaded" if age.age_s is None else f"last load {timedelta(seconds=age.age_s)} ago"
+        run.say(f"{age.source}: {age.status}, {told}")
+    return dbt.freshness_answer(ages)
+
+
+@_command(main, "docs")
+@click.option(
+    "--folder", type=_PATH, required=True, help="Where index.html, manifest.json and catalog.json are written."
+)
+def docs(run: Run, folder: Path) -> dict[str, Any]:
+    """Write dbt's documentation of all models as one page, and the two files it is made of."""
+    from fitness_buddy.dbt import write_docs
+
+    files = write_docs(run.settings, run.warehouse, folder)
+    run.say(f"Documentation: {folder / files[0]}")
+    return {"folder": str(folder), "files": files}
 
 
 @_command(main, "report")
@@ -500,6 +592,76 @@ def status(run: Run) -> dict[str, Any]:
 
         render_status(found, run.console)
     return found.to_dict()
+
+
+@_command(main, "check")
+@click.option(
+    "--report",
+    "report_folder",
+    type=click.Path(path_type=Path, file_okay=False),
+    metavar="FOLDER",
+    help="Also write all results there, as data_checks.json, .csv and .parquet.",
+)
+@click.option(
+    "--days",
+    type=click.IntRange(min=1),
+    default=7,
+    show_default=True,
+    help="How many days before today are looked at: loads of these days, by UTC.",
+)
+def check(run: Run, report_folder: Path | None, days: int) -> dict[str, Any]:
+    """Check raw, of all athletes, for what no load leaves behind. Fails where rows are wrong; the report is written."""
+    from fitness_buddy.checks import check_raw, write_report
+
+    checkup = check_raw(run.warehouse, run.settings.project_dir, days=days, now=datetime.now(UTC))
+    answer = checkup.to_dict() | {"days": days}
+    if report_folder:
+        answer["report"] = [str(path) for path in write_report(checkup, report_folder)]
+    for table, rows_by_day in checkup.volume.items():
+        told = ", ".join(f"{day}: {rows:,}" for day, rows in rows_by_day.items())
+        run.say(f"{table}: {told or 'nothing was loaded'}")
+    for warned in checkup.of("warn"):
+        run.say(f"Note: {warned}")
+    if failed := checkup.of("fail"):
+        problems = "".join(f"\n  {result}" for result in failed)
+        raise BuddyError(f"{len(failed)} of {len(checkup.results)} checks failed{problems}", details=answer)
+    run.say(f"{len(checkup.results)} checks: nothing is wrong in the loads of the last {days} days.")
+    return answer
+
+
+@_command(main, "heartbeat")
+@click.option(
+    "--silent-after-days",
+    type=click.IntRange(min=1),
+    default=3,
+    show_default=True,
+    metavar="N",
+    help="A source is silent when it brought nothing new for longer.",
+)
+@click.option(
+    "--source-days",
+    multiple=True,
+    metavar="NAME=N",
+    help="The same of one source, by raw table or what its name begins with; again for others [strava_export=35].",
+)
+@click.option(
+    "--told", default="", metavar="JSON", help="The list `told` that the run before has answered; empty the first time."
+)
+def heartbeat(run: Run, silent_after_days: int, source_days: tuple[str, ...], told: str) -> dict[str, Any]:
+    """Which sources of the athlete have gone silent, so that each silence is told once."""
+    from fitness_buddy.heartbeat import listen, read_source_days, read_told
+
+    heard = listen(
+        run.warehouse.raw_summary(run.settings.athlete_id),
+        read_told(told),
+        datetime.now(UTC),
+        silent_after_days=silent_after_days,
+        source_days=read_source_days(source_days),
+    )
+    for silence in heard.silent:
+        run.say(f"{silence.source}: silent for {silence.silent_days} days, last load {silence.last_loaded_at:%Y-%m-%d}")
+    run.say(heard.message() or "Nothing to tell.")
+    return heard.to_dict()
 
 
 @_command(main, "sql")
@@ -617,11 +779,7 @@ def _show(run: Run, command: str) -> None:
 @click.argument("bucket_url", metavar="gs://BUCKET/FOLDER")
 def load_from_bucket(run: Run, bucket_url: str) -> dict[str, Any]:
     """Load what `buddy ingest … --to-bucket` has kept, of all athletes, in a few statements a table (BigQuery only)."""
-    if run.settings.profile.get("type") != "bigquery":
-        raise UsageError(
-            f"target {run.settings.target!r} is not BigQuery, which alone reads buckets: load the files themselves "
-            "(buddy ingest …), or name the target (--target bigquery)"
-        )
+    _require_bigquery(run, "which alone reads buckets: load the files themselves (buddy ingest …)")
     from fitness_buddy.warehouse.bucket import Bucket
     from fitness_buddy.warehouse.bulk import load_tables
 
@@ -635,3 +793,83 @@ def load_from_bucket(run: Run, bucket_url: str) -> dict[str, Any]:
         "rows_added": sum(load["rows_added"] for load in loads.values()),
         "tables": loads,
     }
+
+
+@main.group()
+def flows() -> None:
+    """The flows that a Kestra server runs, and those of this project's folder `flows`.
+
+    BUDDY_KESTRA_URL says where the server is [http://localhost:8080], BUDDY_KESTRA_USERNAME and BUDDY_KESTRA_PASSWORD
+    its login, BUDDY_FLOWS_ENABLED the ids of flows whose disabled triggers start all the same (comma separated).
+    """
+
+
+_folder_argument = click.argument("folder", type=_PATH, required=False)
+
+
+@_command(flows, "deploy")
+@_folder_argument
+@click.option("--dry-run", is_flag=True, help="Only say what would be done.")
+@click.option("--delete", "deletes", is_flag=True, help="Also delete what the server has and FOLDER has not.")
+def flows_deploy(run: Run, folder: Path | None, dry_run: bool, deletes: bool) -> dict[str, Any]:
+    """Load the flows and namespace files of FOLDER [flows] that the server lacks or has otherwise; the others stay.
+
+    Only namespaces that begin with `buddy.` are looked at. The server validates all flows first; nothing is loaded if
+    it refuses one.
+    """
+    from fitness_buddy.flows import count_statuses
+    from fitness_buddy.kestra_api import KestraApi, kestra_settings
+
+    deployment = _flow_folder(run, folder).deploy(KestraApi(kestra_settings()), deletes=deletes, is_dry_run=dry_run)
+    for kind, done in (("flows", deployment.flows), ("files", deployment.files)):
+        counts = ", ".join(f"{count} {status}" for status, count in count_statuses(done).items())
+        run.say(f"{kind}: {'would be ' if dry_run else ''}{counts}")
+        for one in done:
+            if one.status != "unchanged":
+                run.say(f"  {one.status}: {one}")
+    return deployment.to_dict()
+
+
+@_command(flows, "drift")
+@_folder_argument
+@click.option("--fail", is_flag=True, help="End with exit code 1 if anything differs.")
+def flows_drift(run: Run, folder: Path | None, fail: bool) -> dict[str, Any]:
+    """What the server runs against what FOLDER [flows] says: same, differs, missing or extra on the server."""
+    from fitness_buddy.kestra_api import KestraApi, kestra_settings
+
+    comparison = _flow_folder(run, folder).compare(KestraApi(kestra_settings()))
+    drift = "".join(f"\n  {one.status}: {one}" for one in comparison.drift)
+    told = f"{len(comparison.drift)} of {len(comparison.flows) + len(comparison.files)} flows and files differ{drift}"
+    if fail and drift:
+        raise BuddyError(told, details=comparison.to_dict())
+    run.say(told)
+    return comparison.to_dict()
+
+
+def _flow_folder(run: Run, folder: Path | None) -> FlowFolder:
+    from fitness_buddy.flows import FlowFolder, enabled_flow_ids
+
+    return FlowFolder(folder or run.settings.project_dir / "flows", enabled_flow_ids())
+
+
+@_command(main, "setup-gcp")
+@click.option("--bucket", required=True, metavar="NAME", help="The bucket for files and backfills (docs/bulk-load.md).")
+def setup_gcp(run: Run, bucket: str) -> dict[str, Any]:
+    """Make the bucket and the datasets that are missing (BigQuery only); a second time nothing is left to do."""
+    _require_bigquery(run, "and a file needs no setting up: load something (buddy ingest …)")
+    from fitness_buddy.warehouse.google_cloud import set_up
+
+    there = set_up(run.settings, bucket)
+    run.say(f"Project {there.project}, {there.location}")
+    run.say(f"Made: {', '.join(there.created) or 'nothing'}")
+    run.say(f"Was there: {', '.join(there.existing) or 'nothing'}")
+    for notice in there.notices:
+        run.say(f"Note: {notice}")
+    return there.to_dict()
+
+
+def _require_bigquery(run: Run, why: str) -> None:
+    if run.settings.profile.get("type") != "bigquery":
+        raise UsageError(
+            f"target {run.settings.target!r} is not BigQuery, {why}, or name the target (--target bigquery)"
+        )

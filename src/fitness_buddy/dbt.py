@@ -4,89 +4,182 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
-from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import date
+from dataclasses import asdict, dataclass
+from datetime import datetime
 from pathlib import Path
+from typing import Any
 
-from fitness_buddy.errors import BuddyError
+from fitness_buddy.errors import EXIT_DONE, BuddyError
+from fitness_buddy.redaction import without_secrets
 from fitness_buddy.settings import Settings, profiles_dir
 from fitness_buddy.warehouse import Warehouse
 
+# As `buddy docs` calls them, by dbt's own names.
+_DOCS = {"index.html": "static_index.html", "manifest.json": "manifest.json", "catalog.json": "catalog.json"}
+
 
 @dataclass(frozen=True, slots=True)
-class BuildResult:
-    """What one ``dbt build`` did: nodes by dbt's status (success, pass, error, fail, warn …), and what went wrong."""
+class DbtRun:
+    """What one dbt command left behind.
+
+    Attributes:
+        exit_code: dbt's own: 0 done, 1 something failed.
+        artifact: the JSON file that was asked for.
+        said: what dbt printed, without secrets; empty where it went to standard error.
+        folder: where its other artifacts are.
+    """
 
     exit_code: int
-    statuses: dict[str, int]
-    failures: list[str]
-    duration_s: float
+    artifact: dict[str, Any]
+    said: str
+    folder: Path
+
+    def read(self, name: str) -> dict[str, Any]:
+        """Another artifact of the same run, such as manifest.json."""
+        document: dict[str, Any] = json.loads((self.folder / name).read_text(encoding="utf-8"))
+        return document
 
 
-def build(
-    settings: Settings,
-    warehouse: Warehouse,
-    options: Sequence[str] = (),
-    *,
-    as_of: date | None = None,
-    quiet: bool = False,
-) -> BuildResult:
-    """Run ``dbt build``; its own output goes to stderr, or nowhere if ``quiet``.
+def run_dbt(
+    settings: Settings, words: Sequence[str], artifact: str, *, options: Sequence[str] = (), quiet: bool = True
+) -> DbtRun:
+    """Run one dbt command on the settings' target; the caller holds the warehouse.
 
     Args:
-        options: passed on to dbt as they are.
-        as_of: the day that the models take as today.
+        words: the command, such as ``("source", "freshness")``.
+        artifact: the file that it leaves when it ran at all, such as ``sources.json``.
+        options: of the command, the caller's own last.
+        quiet: keep what dbt prints (errors only) for the answer instead of printing it on standard error.
 
     Raises:
-        BuddyError: dbt could not start, or left no results.
+        BuddyError: dbt could not start, or left no artifact.
     """
     command = [
         *(sys.executable, "-m", "dbt.cli.main"),
         *(["--quiet"] if quiet else []),
-        "build",
+        *words,
         *("--project-dir", str(settings.project_dir)),
         *("--profiles-dir", str(profiles_dir(settings.project_dir))),
         *("--target", settings.target),
-        *(["--vars", json.dumps({"as_of_date": as_of.isoformat()})] if as_of else []),
         *options,
     ]
-    results_path = _target_dir(settings, options) / "run_results.json"
-    with warehouse.exclusive():
-        results_path.unlink(missing_ok=True)
-        completed = subprocess.run(  # noqa: S603 - our own interpreter
-            command,
-            cwd=settings.project_dir,
-            stdout=subprocess.PIPE if quiet else sys.stderr,
-            stderr=subprocess.STDOUT if quiet else None,
-            text=True,
-            check=False,
-        )
-        if not results_path.is_file():
-            detail = f":\n{completed.stdout.strip()}" if quiet else "; see its messages above"
-            raise BuddyError(f"dbt ended with exit code {completed.returncode} before it ran anything{detail}")
-        results = json.loads(results_path.read_text(encoding="utf-8"))
-    return BuildResult(
-        exit_code=completed.returncode,
-        statuses=dict(Counter(result["status"] for result in results["results"])),
-        failures=[
-            f"{result['unique_id']}: {' '.join((result['message'] or result['status']).split())}"
-            for result in results["results"]
-            if result["status"] in {"error", "fail", "runtime error"}
-        ],
-        duration_s=round(results["elapsed_time"], 1),
+    folder = settings.project_dir / (
+        stated_option(options, "--target-path") or os.environ.get("DBT_TARGET_PATH", "target")
     )
+    path = folder / artifact
+    path.unlink(missing_ok=True)
+    completed = subprocess.run(  # noqa: S603 - our own interpreter
+        command,
+        cwd=settings.project_dir,
+        stdout=subprocess.PIPE if quiet else sys.stderr,
+        stderr=subprocess.STDOUT if quiet else None,
+        text=True,
+        check=False,
+    )
+    said = without_secrets(completed.stdout.strip()) if quiet else ""
+    if not path.is_file():
+        detail = f":\n{said}" if quiet else "; see its messages above"
+        raise BuddyError(f"dbt ended with exit code {completed.returncode} before it ran anything{detail}")
+    return DbtRun(completed.returncode, json.loads(path.read_text(encoding="utf-8")), said, folder)
 
 
-def _target_dir(settings: Settings, options: Sequence[str]) -> Path:
-    """Where this run writes its results, by dbt's own precedence: option, environment, default."""
-    stated = os.environ.get("DBT_TARGET_PATH", "target")
+def stated_option(options: Sequence[str], name: str) -> str | None:
+    """The value of an option among dbt's, the last one where it stands twice; None where it does not stand."""
+    stated = None
     for position, option in enumerate(options):
-        if option == "--target-path" and position + 1 < len(options):
+        if option == name and position + 1 < len(options):
             stated = options[position + 1]
-        elif option.startswith("--target-path="):
-            stated = option.removeprefix("--target-path=")
-    return settings.project_dir / stated
+        elif option.startswith(f"{name}="):
+            stated = option.removeprefix(f"{name}=")
+    return stated
+
+
+@dataclass(frozen=True, slots=True)
+class SourceAge:
+    """How long ago a source was loaded last, and what dbt says to it.
+
+    Attributes:
+        source: dbt's name, such as ``steps.daily``.
+        status: pass, warn or error; error also where the source could not be asked.
+        max_loaded_at: None where nothing was ever loaded, or nobody could tell.
+        age_s: None with it.
+    """
+
+    source: str
+    status: str
+    max_loaded_at: datetime | None = None
+    age_s: int | None = None
+
+
+def freshness(settings: Settings, warehouse: Warehouse) -> list[SourceAge]:
+    """Run ``dbt source freshness``: the sources that have one, by name.
+
+    Raises:
+        BuddyError: a source is older than an error allows or could not be asked, with all sources in the details.
+    """
+    with warehouse.exclusive():
+        run = run_dbt(settings, ("source", "freshness"), "sources.json")
+        declared = [
+            _source_name(unique_id)
+            for unique_id, source in run.read("manifest.json")["sources"].items()
+            if source["freshness"] and source["loaded_at_field"]
+        ]
+    # dbt leaves those out that it could not ask.
+    told = {age.source: age for age in map(_source_age, run.artifact["results"])}
+    ages = [told.get(source) or SourceAge(source, "error") for source in sorted({*declared, *told})]
+    if run.exit_code != EXIT_DONE:
+        failed = ", ".join(age.source for age in ages if age.status == "error")
+        raise BuddyError(
+            f"dbt source freshness failed ({failed})" + (f":\n{run.said}" if run.said else ""),
+            details=freshness_answer(ages),
+        )
+    return ages
+
+
+def freshness_answer(ages: Sequence[SourceAge]) -> dict[str, Any]:
+    """As commands answer it: all sources, and the names of those that are too old."""
+    return {
+        "sources": [asdict(age) for age in ages],
+        "stale": [age.source for age in ages if age.status != "pass"],
+    }
+
+
+def _source_age(result: dict[str, Any]) -> SourceAge:
+    loaded_at = datetime.fromisoformat(result["max_loaded_at"])
+    if loaded_at.year == 1:  # how dbt says never
+        return SourceAge(_source_name(result["unique_id"]), result["status"])
+    age_s = round(result["max_loaded_at_time_ago_in_s"])
+    return SourceAge(_source_name(result["unique_id"]), result["status"], loaded_at, age_s)
+
+
+def _source_name(unique_id: str) -> str:
+    return ".".join(unique_id.split(".")[2:])
+
+
+def write_docs(settings: Settings, warehouse: Warehouse, folder: Path) -> list[str]:
+    """Run ``dbt docs generate`` and write index.html (all in one page), manifest.json and catalog.json into a folder.
+
+    Args:
+        folder: made where it is missing; other files in it are left alone.
+
+    Returns:
+        The names of the files.
+
+    Raises:
+        BuddyError: dbt failed, or the folder cannot be written to.
+    """
+    with warehouse.exclusive():
+        run = run_dbt(settings, ("docs", "generate", "--static"), "catalog.json")
+        if run.exit_code != EXIT_DONE:
+            raise BuddyError(f"dbt docs generate failed:\n{run.said}")
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            for name, dbt_name in _DOCS.items():
+                shutil.copyfile(run.folder / dbt_name, folder / name)
+        except OSError as error:
+            raise BuddyError(f"{folder}: cannot be written: {error.strerror}") from error
+    return list(_DOCS)

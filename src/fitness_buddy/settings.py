@@ -32,6 +32,7 @@ class Settings:
         profile: that output, its ``env_var`` calls rendered: exactly what dbt connects with.
         athlete_id: whose data is loaded or shown.
         raw_schema: schema of the raw tables.
+        schema_prefix: what the names of all other schemas begin with.
         labels: what every job on BigQuery is labelled with, for the bill.
     """
 
@@ -40,12 +41,18 @@ class Settings:
     profile: Mapping[str, Any] = field(repr=False)  # may hold a key file's path or a token
     athlete_id: str
     raw_schema: str
+    schema_prefix: str = ""
     labels: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def marts_schema(self) -> str:
         # dbt-bigquery takes either word.
         return str(self.profile.get("dataset") or self.profile["schema"])
+
+    @property
+    def ops_schema(self) -> str:
+        """Of the tables that tell how runs went."""
+        return f"{self.schema_prefix}ops"
 
     @property
     def seeds_dir(self) -> Path:
@@ -74,6 +81,7 @@ def load_settings(
         profile=profile,
         athlete_id=athlete_id,
         raw_schema=os.environ.get("BUDDY_RAW_SCHEMA") or "raw",
+        schema_prefix=os.environ.get("BUDDY_SCHEMA_PREFIX", ""),
         labels=_labels(os.environ.get("BUDDY_BIGQUERY_LABELS", "")),
     )
 

@@ -1,4 +1,4 @@
-"""What must outlive a command and is not the athlete's data: the logins of services, by name.
+"""What must outlive a command and is not the athlete's data: logins of services, what was read and what was built.
 
 ``buddy`` keeps them in files of its user; where commands run on changing machines, something else keeps them behind the
 same three methods.

@@ -49,6 +49,7 @@ def emulated_demo(emulator: str, tmp_path_factory: pytest.TempPathFactory) -> Em
         "BUDDY_PROJECT_DIR": str(REPOSITORY),
         "BUDDY_SCHEMA_PREFIX": f"{DATASETS}demo_",
         "BUDDY_RAW_SCHEMA": f"{DATASETS}demo_raw",
+        "BUDDY_STATE_DIR": str(folder / "state"),
         "DBT_TARGET_PATH": str(folder / "target"),
         "DBT_LOG_PATH": str(folder / "logs"),
     }
@@ -129,8 +130,10 @@ def test_loading_the_demo_s_files_again_adds_nothing_and_the_build_after_it_chan
         "ingest", "steps", demo.folder / "steps_phone.csv", "--source", "phone", "--athlete", "demo"
     )
     assert (again["rows_read"], again["rows_new"], again["rows_changed"]) == (699, 0, 0)
-    emulated_demo.run("build", "--quiet", "--as-of", "2026-11-01", "--exclude-resource-type", "unit_test")
+    options = ("--quiet", "--as-of", "2026-11-01", "--exclude-resource-type", "unit_test")
+    emulated_demo.run("build", *options)
     assert difference(before, marts(load_settings())) is None
+    assert emulated_demo.run("build", "--slim", *options)["mode"] == "nothing"
     window = connect(load_settings()).query(
         f"select cast(rebuild_from as string) as day from {DATASETS}demo_intermediate.int_rebuild_window "
         "order by started_at desc limit 1"
@@ -154,6 +157,24 @@ def test_tables_are_laid_out_for_their_queries_and_raw_refuses_to_be_read_whole(
     health = client.get_table(f"{DATASETS}demo_marts.fct_daily_health")
     assert (health.time_partitioning.field, health.clustering_fields) == ("date_day", ["athlete_id"])
     assert health.description.startswith("One row is one local day of one athlete")
+
+
+@DEMO
+def test_the_results_of_each_build_are_recorded_once(
+    emulated_demo: EmulatedDemo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in emulated_demo.environment.items():
+        monkeypatch.setenv(name, value)
+    results = f"{DATASETS}demo_ops.dbt_results"
+    builds = connect(load_settings()).query(
+        f"select invocation_id, count(*) as n, count(distinct unique_id) as nodes from {results} "
+        "group by 1 order by min(started_at)"
+    )
+    assert builds[0]["n"] == emulated_demo.answer["build"]["rows_recorded"]
+    assert all(build["n"] == build["nodes"] for build in builds)
+    table = make_client(load_settings()).get_table(results)
+    assert (table.time_partitioning.field, table.time_partitioning.type_) == ("started_at", "DAY")
+    assert table.clustering_fields == ["unique_id"]
 
 
 @DEMO

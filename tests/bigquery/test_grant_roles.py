@@ -27,8 +27,10 @@ GRANTS = {
     ("roles/bigquery.dataEditor", "schema p-1.staging", "dbt@x"),
     ("roles/bigquery.dataEditor", "schema p-1.intermediate", "dbt@x"),
     ("roles/bigquery.dataEditor", "schema p-1.marts", "dbt@x"),
+    ("roles/bigquery.dataEditor", "schema p-1.ops", "dbt@x"),
     ("roles/bigquery.jobUser", "project p-1", "look@x"),
     ("roles/bigquery.dataViewer", "schema p-1.marts", "look@x"),
+    ("roles/bigquery.dataViewer", "schema p-1.ops", "look@x"),
 }
 
 
@@ -76,11 +78,15 @@ def test_each_account_gets_what_it_needs_and_nothing_else() -> None:
     assert granted(dry.stdout) == GRANTS
 
 
-def test_the_dashboard_reads_marts_and_can_do_nothing_else() -> None:
+def test_the_dashboard_reads_marts_and_how_runs_went_and_can_do_nothing_else() -> None:
     dashboard = {
         (role, place) for role, place, account in granted(run_script(*WORDS, "--dry-run").stdout) if account == "look@x"
     }
-    assert dashboard == {("roles/bigquery.jobUser", "project p-1"), ("roles/bigquery.dataViewer", "schema p-1.marts")}
+    assert dashboard == {
+        ("roles/bigquery.jobUser", "project p-1"),
+        ("roles/bigquery.dataViewer", "schema p-1.marts"),
+        ("roles/bigquery.dataViewer", "schema p-1.ops"),
+    }
 
 
 @pytest.mark.parametrize(
@@ -114,7 +120,8 @@ def test_what_is_run_is_what_a_dry_run_shows(tmp_path: Path) -> None:
 def test_datasets_are_called_as_for_buddy_and_dbt() -> None:
     dry = run_script(*WORDS, "--dry-run", BUDDY_SCHEMA_PREFIX="ada_", BUDDY_RAW_SCHEMA="raw_eu")
     places = {place for _, place, _ in granted(dry.stdout) if place.startswith("schema")}
-    assert places == {f"schema p-1.{name}" for name in ("raw_eu", "ada_staging", "ada_intermediate", "ada_marts")}
+    names = ("raw_eu", "ada_staging", "ada_intermediate", "ada_marts", "ada_ops")
+    assert places == {f"schema p-1.{name}" for name in names}
 
 
 @pytest.mark.parametrize(

@@ -15,12 +15,12 @@ from typing import Any
 
 import emulator
 import pytest
-import yaml
 from bulk_sql import analyse
 from gcs_stub import GcsStub, running_gcs
 from google.cloud import bigquery
 from support import REPOSITORY, run_buddy
 
+from fitness_buddy.checks import declared_raw_tables
 from fitness_buddy.errors import BuddyError
 from fitness_buddy.ingest import Ingest
 from fitness_buddy.settings import load_settings
@@ -29,13 +29,7 @@ from fitness_buddy.warehouse.bigquery import make_client
 from fitness_buddy.warehouse.bucket import Bucket
 from fitness_buddy.warehouse.bulk import TableLoad, load_tables
 
-RAW_TABLES = sorted(
-    table.get("identifier", table["name"])
-    for path in (REPOSITORY / "models" / "staging").rglob("_*__sources.yml")
-    for source in yaml.safe_load(path.read_text())["sources"]
-    if source["name"] != "last_build"  # that one is made by models
-    for table in source["tables"]
-)
+RAW_TABLES = sorted(declared_raw_tables(REPOSITORY))
 URL = "gs://bucket/backfill"
 FIXTURES = REPOSITORY / "tests" / "fixtures" / "strava_export"
 MEALS = "eaten_at,description,carbs_g,protein_g,fat_g\n2026-11-01 08:00,"

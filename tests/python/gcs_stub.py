@@ -1,6 +1,7 @@
 """A stand-in for Google Cloud Storage's JSON API on this machine; google-cloud-storage talks to it over real HTTP.
 
-It holds what the tests need: upload (multipart and resumable) with ifGenerationMatch, list in pages, download.
+It holds what the tests need: make and show buckets, upload (multipart and resumable) with ifGenerationMatch, list in
+pages, download.
 """
 
 from __future__ import annotations
@@ -26,16 +27,26 @@ class GcsStub:
 
     Attributes:
         objects: content by bucket and name.
+        buckets: what is known of each bucket, as the service shows it.
         uploads: names in the order in which they arrived whole.
         uploads_left: after so many further uploads every request is refused; None is never.
     """
 
     def __init__(self, *buckets: str) -> None:
-        self.objects: dict[str, dict[str, bytes]] = {bucket: {} for bucket in buckets}
+        self.objects: dict[str, dict[str, bytes]] = {}
+        self.buckets: dict[str, dict[str, Any]] = {}
+        for bucket in buckets:
+            self.make_bucket({"name": bucket, "location": "EU"})
         self.uploads: list[str] = []
         self.uploads_left: int | None = None
         self.url = ""
         self.sessions: dict[str, tuple[str, str, bool, bytearray]] = {}
+
+    def make_bucket(self, resource: dict[str, Any]) -> dict[str, Any]:
+        self.objects[resource["name"]] = {}
+        shown = {"kind": "storage#bucket", **resource, "location": resource["location"].upper()}
+        self.buckets[resource["name"]] = shown
+        return shown
 
     def names(self, prefix: str = "", bucket: str = "bucket") -> list[str]:
         return sorted(name for name in self.objects[bucket] if name.startswith(prefix))
@@ -100,9 +111,11 @@ class _Handler(BaseHTTPRequestHandler):
         return self.stub.objects[name]
 
     def _get(self, path: list[str], query: dict[str, str], _: bytes, headers: dict[str, str]) -> tuple[int, Any]:
-        # /storage/v1/b/BUCKET/o lists, /(download/)storage/v1/b/BUCKET/o/NAME?alt=media gives the content.
+        # /storage/v1/b/BUCKET shows it, …/o lists, /(download/)storage/v1/b/BUCKET/o/NAME?alt=media gives the content.
         path = path[1:] if path[0] == "download" else path
         objects = self._bucket(path[3])
+        if len(path) == 4:
+            return 200, self.stub.buckets[path[3]]
         if len(path) > 5:
             content = objects.get(path[5])
             if content is None:
@@ -132,7 +145,12 @@ class _Handler(BaseHTTPRequestHandler):
         return 200, answer
 
     def _post(self, path: list[str], query: dict[str, str], body: bytes, headers: dict[str, str]) -> tuple[int, Any]:
-        # /upload/storage/v1/b/BUCKET/o
+        # /storage/v1/b makes a bucket, /upload/storage/v1/b/BUCKET/o an object
+        if path[0] == "storage":
+            resource = json.loads(body)
+            if resource["name"] in self.stub.buckets:
+                raise _RefusedError(409, "Your previous request to create the named bucket succeeded.")
+            return 200, self.stub.make_bucket(resource)
         bucket, only_new = path[4], query.get("ifGenerationMatch") == "0"
         self._bucket(bucket)
         if query["uploadType"] == "multipart":

@@ -6,7 +6,9 @@ import csv
 import json
 import shutil
 from collections.abc import Callable
+from datetime import UTC, date, datetime
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 from history import MARTS
@@ -128,9 +130,6 @@ def test_building_twice_gives_the_same_marts_and_an_earlier_day_gives_its_own(de
 
 
 def test_without_an_as_of_date_today_is_the_athlete_s_local_day(demo: Demo, tmp_path: Path) -> None:
-    from datetime import UTC, datetime
-    from zoneinfo import ZoneInfo
-
     copy = tmp_path / "copy.duckdb"
     shutil.copy(demo.duckdb_path, copy)
     environment = {"BUDDY_DUCKDB_PATH": str(copy)}
@@ -141,20 +140,56 @@ def test_without_an_as_of_date_today_is_the_athlete_s_local_day(demo: Demo, tmp_
 
 
 def test_docs_are_generated_as_one_file(demo: Demo, tmp_path: Path) -> None:
-    made = run_dbt(
-        "docs", "generate", "--static", "--target-path", str(tmp_path / "docs"), environment=demo.environment
-    )
-    assert made.returncode == 0, made.stdout
-    assert (tmp_path / "docs" / "static_index.html").stat().st_size > 1_000_000
+    (tmp_path / "docs").mkdir()
+    (tmp_path / "docs" / "mine.txt").touch()
+    made = run_buddy("docs", "--folder", tmp_path / "docs", "--json", environment=demo.environment)
+    assert made.exit_code == 0, made.errors
+    assert made.json["files"] == ["index.html", "manifest.json", "catalog.json"]
+    assert {path.name for path in (tmp_path / "docs").iterdir()} == {*made.json["files"], "mine.txt"}
+    assert (tmp_path / "docs" / "index.html").stat().st_size > 1_000_000
     manifest = json.loads((tmp_path / "docs" / "manifest.json").read_text())
     columns = manifest["nodes"]["model.fitness_buddy.fct_activities"]["columns"]
     assert [name for name, column in columns.items() if not column["description"]] == []
 
 
 def test_source_freshness_warns_and_never_fails(demo: Demo) -> None:
-    checked = run_dbt("source", "freshness", environment=demo.environment)
-    assert checked.returncode == 0, checked.stdout
-    assert "strava_export.activities" in checked.stdout
+    checked = run_buddy("freshness", "--json", environment=demo.environment)
+    assert checked.exit_code == 0, checked.errors
+    sources = {age["source"]: age for age in checked.json["sources"]}
+    assert sources.keys() == {"meals.entries", "steps.daily", "strava_export.activities"}
+    for age in sources.values():
+        assert age["status"] in {"pass", "warn"}
+        assert datetime.fromisoformat(age["max_loaded_at"]).date() == date(2026, 11, 1)
+        assert age["age_s"] > 0
+    assert checked.json["stale"] == [name for name, age in sources.items() if age["status"] != "pass"]
+
+
+def test_a_source_that_cannot_be_asked_or_is_too_old_is_an_error(project: Path, buddy: Callable[..., Answer]) -> None:
+    never = buddy("freshness")
+    assert (never.exit_code, "meals.entries: warn, nothing was ever loaded" in never.output) == (0, True)
+    steps, strava = (project / f"models/staging/{name}/_{name}__sources.yml" for name in ("steps", "strava"))
+    steps.write_text(steps.read_text().replace("loaded_at_field: loaded_at", "loaded_at_field: no_such_column"))
+    strava.write_text(strava.read_text().replace("{warn_after", "{error_after: {count: 90, period: day}, warn_after"))
+    failed = buddy("freshness", "--json")
+    assert failed.exit_code == 1
+    assert {age["source"]: age["status"] for age in failed.json["sources"]} == {
+        "meals.entries": "warn",
+        "steps.daily": "error",
+        "strava_export.activities": "error",
+    }
+    assert failed.json["stale"] == ["meals.entries", "steps.daily", "strava_export.activities"]
+    assert "failed (steps.daily, strava_export.activities)" in failed.errors
+    assert "no_such_column" in failed.errors
+
+
+def test_docs_that_cannot_be_made_leave_nothing(project: Path, buddy: Callable[..., Answer], tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    refused = buddy("docs", "--folder", tmp_path / "file" / "docs")
+    assert (refused.exit_code, "cannot be written" in refused.errors) == (1, True)
+    (project / "models" / "marts" / "broken.sql").write_text("select {{ ref('nothing_of_this_name') }}")
+    failed = buddy("docs", "--folder", tmp_path / "docs")
+    assert (failed.exit_code, "nothing_of_this_name" in failed.errors) == (1, True)
+    assert not (tmp_path / "docs").exists()
 
 
 def test_a_failed_data_test_fails_the_build_and_says_which(project: Path, buddy: Callable[..., Answer]) -> None:

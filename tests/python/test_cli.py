@@ -45,6 +45,8 @@ def timed_help() -> float:
     "words",
     [
         ["build"],
+        ["freshness"],
+        ["docs"],
         ["report"],
         ["status"],
         ["sql"],
@@ -53,12 +55,17 @@ def timed_help() -> float:
         ["ingest", "steps"],
         ["ingest", "meals"],
         ["load-from-bucket"],
+        ["flows", "deploy"],
+        ["flows", "drift"],
+        ["check"],
+        ["heartbeat"],
+        ["setup-gcp"],
     ],
     ids=" ".join,
 )
 def test_every_command_takes_the_common_options(buddy: Buddy, words: list[str]) -> None:
     text = buddy(*words, "--help").output
-    for option in ("--athlete", "--target", "--json"):
+    for option in ("--athlete", "--target", "--json", "--kestra"):
         assert option in text
 
 

@@ -18,13 +18,11 @@ from decimal import Decimal
 from pathlib import Path
 from random import Random
 from typing import Any
-from uuid import uuid4
 
 import pytest
 from filelock import FileLock
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from support import DATASETS
 
 from fitness_buddy.errors import InputError, Refusal
 from fitness_buddy.landing import Batch, Landing, Record, land, to_raw_row, tombstone
@@ -33,31 +31,6 @@ from fitness_buddy.warehouse import NotBuiltError, Row, Warehouse, as_utc, conne
 
 TABLE = "test_things"
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
-
-
-@pytest.fixture
-def raw_schema(monkeypatch: pytest.MonkeyPatch) -> str:
-    """One of the test's own, since an emulator serves many tests."""
-    name = f"{DATASETS}raw_{uuid4().hex}"
-    monkeypatch.setenv("BUDDY_RAW_SCHEMA", name)
-    return name
-
-
-@pytest.fixture
-def duckdb_file(raw_schema: str) -> Warehouse:
-    return connect(load_settings(target="duckdb"))
-
-
-@pytest.fixture
-def bigquery_dataset(raw_schema: str, emulator: str, monkeypatch: pytest.MonkeyPatch) -> Warehouse:
-    monkeypatch.setenv("BUDDY_BIGQUERY_ENDPOINT", emulator)
-    return connect(load_settings(target="bigquery"))
-
-
-@pytest.fixture(params=["duckdb_file", "bigquery_dataset"])
-def warehouse(request: pytest.FixtureRequest) -> Warehouse:
-    found: Warehouse = request.getfixturevalue(request.param)
-    return found
 
 
 def things(**values: int) -> list[Record]:

@@ -154,6 +154,16 @@ def test_a_new_warehouse_is_read_into_from_the_beginning(
     assert ingest().json["rows_new"] == 5
 
 
+def test_a_new_warehouse_whose_first_run_states_its_days_is_read_into_from_the_beginning_by_the_next(
+    strava: ApiStub, tmp_path: Path
+) -> None:
+    ingest()
+    (tmp_path / "buddy.duckdb").unlink()
+    assert ingest("--since", str(NOW.date() - timedelta(days=5))).json["rows_new"] == 2
+    next_run = ingest().json
+    assert (next_run["since"], next_run["rows_new"]) == ("1970-01-01", 3)
+
+
 @pytest.mark.parametrize(
     ("bad_day", "told"),
     [

@@ -6,6 +6,7 @@ another attempt) and BUDDY_HTTP_TIMEOUT_S (60: for one attempt, from the connect
 
 from __future__ import annotations
 
+import base64
 import functools
 import ipaddress
 import json
@@ -83,6 +84,7 @@ class Answer:
         document: the JSON of its body; None if there is none, and for a refusal that is not JSON.
         message: the service's own words about a refusal, short and without secrets; may be empty.
         request: what was asked, for people: method, host and path.
+        body: as it came.
     """
 
     status: int
@@ -90,6 +92,7 @@ class Answer:
     document: Any = field(repr=False)
     message: str = ""
     request: str = ""
+    body: bytes = field(default=b"", repr=False)
 
     def error(self, explanation: str) -> ApiError:
         """This answer as an error: what was asked, what came back, and what it means."""
@@ -117,6 +120,7 @@ class Api:
         self,
         base_url: str,
         *,
+        login: tuple[str, str] | None = None,
         secrets: Iterable[str] = (),
         backoff_s: float | None = None,
         timeout_s: float | None = None,
@@ -125,6 +129,7 @@ class Api:
     ) -> None:
         """
         Args:
+            login: name and password of Basic authentication, sent with every call.
             secrets: what no message may show, besides the secrets of the calls themselves.
             backoff_s: the first pause before another attempt; each further one is twice as long.
             timeout_s: for one attempt, from the connection to the last byte.
@@ -145,6 +150,10 @@ class Api:
         self.requests = 0
         self._base_url = base_url.rstrip("/")
         self._secrets = {secret for secret in secrets if secret}
+        self._login = ""
+        if login:
+            self._login = base64.b64encode(":".join(login).encode()).decode()
+            self._secrets |= {login[1], self._login}
         self._timeout_s = _seconds("BUDDY_HTTP_TIMEOUT_S", 60, least=0.01) if timeout_s is None else timeout_s
         self._most_bytes = most_bytes
         self._sleep = sleep
@@ -162,17 +171,26 @@ class Api:
         params: Mapping[str, str | int] | None = None,
         body_json: object = None,
         form: Mapping[str, str] | None = None,
+        content: tuple[str, bytes] | None = None,
         token: str | None = None,
+        expects_json: bool = True,
     ) -> Answer:
         """Ask once, and again only where nothing says no: after 5xx, lost connections, timeouts and broken answers.
+
+        Args:
+            content: a body of any other kind, after its media type.
+            expects_json: or anything, nothing included.
 
         Raises:
             ApiError: no whole answer in any attempt, too large a one, or a redirect.
         """
         url = self._base_url + path
         request = f"{method} {self._host}{urlsplit(url).path}"
-        headers = {"Accept": "application/json", "User-Agent": f"fitness-buddy/{__version__}"}
+        accepted = "application/json" if expects_json else "*/*"
+        headers = {"Accept": accepted, "User-Agent": f"fitness-buddy/{__version__}"}
         body = None
+        if self._login:
+            headers["Authorization"] = f"Basic {self._login}"
         if token is not None:
             self._secrets.add(token)
             if not _TOKEN.fullmatch(token):
@@ -185,6 +203,8 @@ class Api:
         elif body_json is not None:
             headers["Content-Type"] = "application/json"
             body = json.dumps(body_json).encode()
+        elif content is not None:
+            headers["Content-Type"], body = content
         if params:
             url += "?" + urlencode(params)
         exchange = functools.partial(self._exchange, request, method, url, headers, body)
@@ -197,13 +217,15 @@ class Api:
             reraise=True,
         )
         try:
-            return retrying(self._attempt, request, exchange)
+            return retrying(self._attempt, request, exchange, expects_json)
         except _PassingError as error:
             attempts = retrying.statistics["attempt_number"]
             tried = f" in {attempts} attempts" if attempts > 1 else ""
             raise ApiError(request, f"{error}{tried}; try again later", status=error.status) from None
 
-    def _attempt(self, request: str, exchange: Callable[[], tuple[int, Mapping[str, str], bytes]]) -> Answer:
+    def _attempt(
+        self, request: str, exchange: Callable[[], tuple[int, Mapping[str, str], bytes]], expects_json: bool
+    ) -> Answer:
         self.requests += 1
         try:
             status, headers, body = _within(self._timeout_s, exchange)
@@ -216,14 +238,14 @@ class Api:
             is_json = bool(body) or status == 204
         except (ValueError, RecursionError):
             document, is_json = None, False
-        answer = Answer(status, headers, document, self._plain(_words(document)), request)
+        answer = Answer(status, headers, document, self._plain(_words(document)), request, body)
         if status >= 500:
             said = f" ({answer.message})" if answer.message else ""
             pause_s = (retry_after_s(headers, time.time()) or 0) if status == 503 else 0
             raise _PassingError(f"answered {status}{said}", status=status, retry_after_s=pause_s)
         if 300 <= status < 400:
             raise ApiError(request, f"answered {status}: redirects are not followed, a login stays with its host")
-        if status < 300 and not is_json:
+        if status < 300 and expects_json and not is_json:
             raise _PassingError(f"answered {status} with something that is not JSON, or not all of it", status=status)
         return answer
 
@@ -304,16 +326,25 @@ def _within(seconds: float, function: Callable[[], _Result]) -> _Result:
 
 
 def _words(document: Any) -> str:
-    """What a service says about a refusal: Strava's ``message`` and ``errors``, OAuth's and Google's ``error``."""
+    """What a service says about a refusal.
+
+    Strava's ``message`` and ``errors``, OAuth's and Google's ``error``, Kestra's ``message`` or ``detail``.
+    """
     if not isinstance(document, dict):
         return ""
     error = document.get("error")
-    words = [document.get("message"), error, document.get("error_description"), document.get("errors")]
+    words = [
+        document.get("message"),
+        error,
+        document.get("error_description"),
+        document.get("errors"),
+        document.get("detail"),
+    ]
     if isinstance(error, dict):
         words[1] = error.get("message")
     if isinstance(words[3], list):
         words[3] = ", ".join(
-            " ".join(str(problem[key]) for key in ("resource", "field", "code") if problem.get(key))
+            " ".join(str(problem[key]) for key in ("resource", "field", "code", "detail") if problem.get(key))
             for problem in words[3]
             if isinstance(problem, dict)
         )

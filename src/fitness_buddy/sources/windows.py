@@ -103,3 +103,7 @@ class Progress:
         until = min(window.end_day, now.astimezone(UTC).date())
         if known is None or until > known:
             self._store.write(self._name, {"warehouse": self._warehouse, "read_until": until.isoformat()})
+
+    def forget(self) -> None:
+        """The warehouse has nothing of it any more."""
+        self._store.write(self._name, {})

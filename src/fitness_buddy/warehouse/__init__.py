@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
@@ -52,6 +52,44 @@ class RawSummary:
     versions: int
     records: int
     last_loaded_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class RawFinding:
+    """What one check found in the rows of a raw table: how many are wrong, and the record ids of a few of them.
+
+    ``expected`` says in words what every row should have.
+    """
+
+    check: str
+    expected: str
+    rows_failed: int
+    record_ids: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True)
+class RawTableCheck:
+    """What the checks found in one raw table; ``rows_by_day`` counts the rows they looked at by UTC day of loading."""
+
+    table: str
+    rows_by_day: Mapping[date, int]
+    findings: Sequence[RawFinding]
+
+
+@dataclass(frozen=True, slots=True)
+class LogTable:
+    """A table of the schema ``ops``, to which rows are only ever added.
+
+    Attributes:
+        columns: GoogleSQL's types (string, int64, float64, timestamp) by name.
+        time: the column of type timestamp by whose UTC day BigQuery partitions it.
+        cluster: the column by which BigQuery clusters it.
+    """
+
+    name: str
+    columns: Mapping[str, str]
+    time: str
+    cluster: str
 
 
 class RawLoad(Protocol):
@@ -103,10 +141,40 @@ class Warehouse(RawStore, Protocol):
         """Everyone who has raw data here."""
         ...
 
+    def raw_tables(self) -> list[str]:
+        """The raw tables that are there, of whatever project; none before the first load."""
+        ...
+
+    def check_raw(self, tables: Sequence[str], since: date, now: datetime) -> list[RawTableCheck]:
+        """Check the loads of all athletes since a UTC day in the given raw tables, for what is always wrong.
+
+        Args:
+            now: timezone-aware; nothing can have been loaded after it.
+        """
+        ...
+
     def current_payloads(self, table: str, athlete_id: str, since: date) -> dict[str, dict[str, Any]]:
         """The current versions, by record id, among those that can tell of a day from ``since`` on.
 
         What they tell of may also lie earlier; a deletion is a version, too.
+        """
+        ...
+
+    def raw_marks(self) -> dict[str, str]:
+        """A text for each raw table that holds anything, another one whenever rows have come to it.
+
+        Reads next to nothing.
+        """
+        ...
+
+    def append_rows(self, table: LogTable, rows: Sequence[Row]) -> None:
+        """Add rows, all or none, to a table that is made where it is missing. The caller holds :meth:`exclusive`.
+
+        Args:
+            rows: with exactly the table's columns; instants are timezone-aware.
+
+        Raises:
+            BuddyError: the warehouse refuses, in its own words.
         """
         ...
 
@@ -148,12 +216,15 @@ def connect(settings: Settings) -> Warehouse:
 
 __all__ = [
     "AppendCounts",
+    "LogTable",
     "NotBuiltError",
     "Parameters",
+    "RawFinding",
     "RawLoad",
     "RawRow",
     "RawStore",
     "RawSummary",
+    "RawTableCheck",
     "Row",
     "Warehouse",
     "as_utc",

@@ -31,7 +31,8 @@ from google.oauth2 import service_account
 
 from fitness_buddy.errors import BuddyError, UsageError
 from fitness_buddy.settings import Settings
-from fitness_buddy.warehouse import AppendCounts, NotBuiltError, Parameters, RawRow, Row, as_utc, versions
+from fitness_buddy.warehouse import AppendCounts, LogTable, NotBuiltError, Parameters, RawRow, Row, as_utc, versions
+from fitness_buddy.warehouse.raw_checks import Dialect
 
 log = logging.getLogger(__name__)
 logging.getLogger("google.auth").setLevel(logging.ERROR)  # what it warns of is told once, by whoever asked
@@ -95,6 +96,13 @@ _ANOTHER_LOAD = "due to concurrent update"
 class BigQueryWarehouse(versions.RawReads):
     """See :class:`fitness_buddy.warehouse.Warehouse`."""
 
+    _dialect = Dialect(
+        load_time="replace(format_timestamp('%Y%m%dT%H%M%E6SZ', {instant}), '.', '')",
+        # The text that was hashed is gone: a JSON column keeps the values, and spells them in its own way.
+        wrong_hash="length(payload_hash) <> 64 or ltrim(payload_hash, '0123456789abcdef') <> ''",
+        right_hash="a SHA-256 as payload_hash (only its form: BigQuery does not keep the text that was hashed)",
+    )
+
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._raw_schema = settings.raw_schema
@@ -135,8 +143,36 @@ class BigQueryWarehouse(versions.RawReads):
                 for row in rows
             ]
 
-    def _raw_tables(self) -> list[str]:
-        """None before the first load; names with an underscore in front are the loader's own."""
+    def raw_marks(self) -> dict[str, str]:
+        """From what BigQuery knows of tables without reading them."""
+        with told():
+            tables = [self._client.get_table(f"{self._raw_schema}.{name}") for name in self.raw_tables()]
+        # Raw only grows; the day of its making tells a table that was made anew.
+        return {table.table_id: f"{table.num_rows} {table.created}" for table in tables if table.num_rows}
+
+    def append_rows(self, table: LogTable, rows: Sequence[Row]) -> None:
+        """By one load job, which costs nothing and is whole or not."""
+        schema = [bigquery.SchemaField(column, kind.upper()) for column, kind in table.columns.items()]
+        name = f"{self._client.project}.{self._settings.ops_schema}.{table.name}"
+        lines = [
+            {column: value.isoformat() if isinstance(value, datetime) else value for column, value in row.items()}
+            for row in rows
+        ]
+        with told():
+            _make_dataset(self._client, self._settings.ops_schema)
+            try:
+                self._client.get_table(name)
+            except NotFound:
+                made = bigquery.Table(name, schema=schema)
+                made.time_partitioning = bigquery.TimePartitioning(field=table.time)
+                made.clustering_fields = [table.cluster]
+                self._client.create_table(made, exists_ok=True)
+            if lines:
+                config = bigquery.LoadJobConfig(schema=schema)
+                self._client.load_table_from_json(lines, name, job_config=config).result()
+
+    def raw_tables(self) -> list[str]:
+        """Names with an underscore in front are the loader's own."""
         with told():
             try:
                 tables = [table.table_id for table in self._client.list_tables(self._raw_schema)]
@@ -287,10 +323,7 @@ class _BigQueryLoad:
 
     def _prepare(self) -> str:
         """Make what is missing: dataset, raw tables, and the athlete's lock, whose name it returns."""
-        try:
-            self._client.get_dataset(self._raw_schema)
-        except NotFound:
-            self._client.create_dataset(self._raw_schema, exists_ok=True)
+        _make_dataset(self._client, self._raw_schema)
         number = int.from_bytes(hashlib.sha256(self._athlete_id.encode()).digest()) % _LOCKS
         lock = f"{self._raw_schema}._lock_{number:03}"
         ddl = {f"{self._raw_schema}.{staged.table}": CREATE_RAW for staged in self._staged} | {lock: CREATE_LOCK}
@@ -359,6 +392,14 @@ class _BigQueryLoad:
                 log.warning("another load is being written: waiting for it")
                 waits = True
             time.sleep(random.uniform(0.2, 1.0))  # noqa: S311 - so that two do not meet again
+
+
+def _make_dataset(client: bigquery.Client, name: str) -> None:
+    """Where it is missing: asking first, because an account may have no right to make any."""
+    try:
+        client.get_dataset(name)
+    except NotFound:
+        client.create_dataset(name, exists_ok=True)
 
 
 def query_parameter(

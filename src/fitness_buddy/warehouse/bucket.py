@@ -16,6 +16,7 @@ import re
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
@@ -28,7 +29,8 @@ if TYPE_CHECKING:
     from google.cloud.storage import Client  # type: ignore[import-untyped]
 
 # The prefix stands in SQL and in names of objects: plain characters only.
-_URL = re.compile(r"gs://([a-z0-9][a-z0-9._-]{1,61}[a-z0-9])((?:/[A-Za-z0-9_.=-]+)*)/?")
+_NAME = r"[a-z0-9][a-z0-9._-]{1,61}[a-z0-9]"
+_URL = re.compile(rf"gs://({_NAME})((?:/[A-Za-z0-9_.=-]+)*)/?")
 _RAW_TABLE = re.compile(r"[a-z][a-z0-9_]*")
 
 
@@ -94,15 +96,52 @@ class Bucket:
 
     @functools.cached_property
     def _client(self) -> Client:
-        from google.cloud.storage import Client
+        return _make_client(self._settings)
 
-        profile = self._settings.profile
-        credentials = None  # the machine's own
-        if profile.get("type") == "bigquery":
-            from fitness_buddy.warehouse.bigquery import credentials_of
 
-            credentials = credentials_of(self._settings)
-        return Client(project=profile.get("project"), credentials=credentials)
+@dataclass(frozen=True, slots=True)
+class BucketFacts:
+    """Of a bucket that is there: its location, and whether it is closed as :meth:`WholeBucket.make` closes one."""
+
+    location: str
+    is_closed: bool
+
+
+class WholeBucket:
+    """A bucket by its name, there or not."""
+
+    def __init__(self, name: str, settings: Settings) -> None:
+        """
+        Raises:
+            UsageError: no bucket can be called so.
+        """
+        if not re.fullmatch(_NAME, name):
+            raise UsageError(f"--bucket {name!r}: expected 3 to 63 lowercase letters, digits, '_', '-' and '.'")
+        self.url = f"gs://{name}"
+        self._name = name
+        self._settings = settings
+
+    def facts(self) -> BucketFacts | None:
+        """None where it is not there."""
+        with _in_words(self.url):
+            found = self._client.lookup_bucket(self._name)
+        if found is None:
+            return None
+        access = found.iam_configuration
+        is_closed = access.uniform_bucket_level_access_enabled and access.public_access_prevention == "enforced"
+        return BucketFacts(found.location, is_closed)
+
+    def make(self, location: str) -> None:
+        """Make it in the profile's project: never public, with rights on the whole of it and not on single objects."""
+        bucket = self._client.bucket(self._name)
+        bucket.iam_configuration.uniform_bucket_level_access_enabled = True
+        bucket.iam_configuration.public_access_prevention = "enforced"
+        with _in_words(self.url):
+            bucket.create(location=location)
+
+    @functools.cached_property
+    def _client(self) -> Client:
+        return _make_client(self._settings)
 
 
 class Archive:
@@ -212,6 +251,17 @@ class _Rows:
         kept = set(self.last.values())
         with self._path.open("rb") as waiting, gzip.GzipFile(fileobj=target, mode="wb") as stream:
             stream.writelines(line for ordinal, line in enumerate(waiting) if ordinal in kept)
+
+
+def _make_client(settings: Settings) -> Client:
+    from google.cloud.storage import Client
+
+    credentials = None  # the machine's own
+    if settings.profile.get("type") == "bigquery":
+        from fitness_buddy.warehouse.bigquery import credentials_of
+
+        credentials = credentials_of(settings)
+    return Client(project=settings.profile.get("project"), credentials=credentials)
 
 
 @contextmanager

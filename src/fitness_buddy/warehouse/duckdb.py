@@ -18,7 +18,8 @@ from filelock import FileLock, Timeout
 
 from fitness_buddy.errors import BuddyError
 from fitness_buddy.settings import Settings
-from fitness_buddy.warehouse import AppendCounts, NotBuiltError, Parameters, RawRow, Row, versions
+from fitness_buddy.warehouse import AppendCounts, LogTable, NotBuiltError, Parameters, RawRow, Row, versions
+from fitness_buddy.warehouse.raw_checks import Dialect
 from fitness_buddy.warehouse.versions import LOCK_TIMEOUT_S
 
 log = logging.getLogger(__name__)
@@ -28,6 +29,8 @@ _BATCH_ROWS = 5_000
 # Never reach for the network to fetch an extension: everything used here is linked into the package.
 _OFFLINE: dict[str, Any] = {"autoinstall_known_extensions": "false", "autoload_known_extensions": "false"}
 
+# Of the types that tables of `ops` have, the one that DuckDB calls otherwise.
+_TYPES = {"float64": "double"}
 # The same table as macros/cross_db/create_raw_table.sql makes (a test holds them together).
 CREATE_RAW = """
 create table if not exists {table} (
@@ -53,10 +56,17 @@ where state in {appended}
 class DuckDBWarehouse(versions.RawReads):
     """See :class:`fitness_buddy.warehouse.Warehouse`."""
 
+    _dialect = Dialect(
+        load_time="strftime({instant}, '%Y%m%dT%H%M%S%fZ')",
+        wrong_hash="payload_hash <> sha256(cast(payload as varchar))",
+        right_hash="the payload's SHA-256 as payload_hash",
+    )
+
     def __init__(self, settings: Settings) -> None:
         # dbt runs in the project folder, so that is where a relative path starts for everyone.
         self._path = settings.project_dir / str(settings.profile["path"])
         self._raw_schema = settings.raw_schema
+        self._ops_schema = settings.ops_schema
 
     @property
     def name(self) -> str:
@@ -84,15 +94,14 @@ class DuckDBWarehouse(versions.RawReads):
     @contextmanager
     def load(self, athlete_id: str, load_id: str, loaded_at: datetime) -> Iterator[_DuckDBLoad]:
         with self.exclusive(), self._connection(read_only=False) as connection:
-            connection.execute(_LOAD_SETTINGS)
-            connection.execute("begin transaction")
-            connection.execute(f"create schema if not exists {self._raw_schema}")
             try:
+                connection.execute(_LOAD_SETTINGS)
+                connection.execute("begin transaction")
+                connection.execute(f"create schema if not exists {self._raw_schema}")
                 yield _DuckDBLoad(connection, self._raw_schema, athlete_id, load_id, loaded_at)
-            except BaseException:
-                connection.execute("rollback")
-                raise
-            connection.execute("commit")
+                connection.execute("commit")  # what is not committed goes when the connection does
+            except duckdb.Error as error:  # such as a full disk
+                raise BuddyError(f"{self._path}: nothing was loaded: {_first_line(error)}") from error
 
     def query(self, sql: str, parameters: Parameters | None = None) -> list[Row]:
         parameters = dict(parameters or {})
@@ -110,8 +119,35 @@ class DuckDBWarehouse(versions.RawReads):
             except duckdb.Error as error:
                 raise BuddyError(_first_line(error)) from error
 
-    def _raw_tables(self) -> list[str]:
-        """None before the first load."""
+    def raw_marks(self) -> dict[str, str]:
+        # Raw only grows; the id tells a table that was made anew.
+        rows = self._query_each(
+            f"select '{{table}}' as name, count(*) as versions, max(load_id) as last_load_id "  # noqa: S608
+            f"from {self._raw_schema}.{{table}} where {{always}} having count(*) > 0",
+            {},
+        )
+        return {row["name"]: f"{row['versions']} {row['last_load_id']}" for row in rows}
+
+    def append_rows(self, table: LogTable, rows: Sequence[Row]) -> None:
+        name = f"{self._ops_schema}.{table.name}"
+        columns = ", ".join(f"{column} {_TYPES.get(kind, kind)}" for column, kind in table.columns.items())
+        values = [[_plain_utc(row[column]) for column in table.columns] for row in rows]
+        with self._connection(read_only=False) as connection:
+            try:
+                connection.execute("begin transaction")
+                connection.execute(f"create schema if not exists {self._ops_schema}")
+                connection.execute(f"create table if not exists {name} ({columns})")
+                if values:
+                    connection.executemany(
+                        f"insert into {name} ({', '.join(table.columns)}) "  # noqa: S608 - names of our own
+                        f"values ({', '.join('?' * len(table.columns))})",
+                        values,
+                    )
+                connection.execute("commit")
+            except duckdb.Error as error:
+                raise BuddyError(f"{name}: {_first_line(error)}") from error
+
+    def raw_tables(self) -> list[str]:
         if not self._path.exists():
             return []
         tables = self.query(
@@ -161,7 +197,7 @@ class _DuckDBLoad:
         self._raw_schema = raw_schema
         self._athlete_id = athlete_id
         self._load_id = load_id
-        self._loaded_at = loaded_at.astimezone(UTC).replace(tzinfo=None)
+        self._loaded_at = _plain_utc(loaded_at)
         self._staged: dict[str, tuple[int, date]] = {}  # rows and earliest day by table
 
     def stage(self, table: str, rows: Iterator[RawRow]) -> int:
@@ -211,6 +247,11 @@ def _arrow_table(first_ordinal: int, batch: Sequence[RawRow]) -> pa.Table:
         builder.append_values([getattr(row, name) for row in batch])
         columns.append(builder.finish())
     return pa.Table.from_arrays(columns, names=["ordinal", "record_id", "payload", "payload_hash"])
+
+
+def _plain_utc(value: Any) -> Any:
+    """An instant as DuckDB keeps it; anything else as it is."""
+    return value.astimezone(UTC).replace(tzinfo=None) if isinstance(value, datetime) else value
 
 
 def _first_line(error: Exception) -> str:

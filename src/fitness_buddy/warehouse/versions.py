@@ -7,11 +7,21 @@ from __future__ import annotations
 
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
-from datetime import date, timedelta
-from typing import Any
+from collections.abc import Mapping, Sequence
+from datetime import date, datetime, timedelta
+from typing import Any, ClassVar
 
-from fitness_buddy.warehouse import AppendCounts, NotBuiltError, Parameters, RawSummary, Row, as_utc
+from fitness_buddy.warehouse import (
+    AppendCounts,
+    NotBuiltError,
+    Parameters,
+    RawFinding,
+    RawSummary,
+    RawTableCheck,
+    Row,
+    as_utc,
+)
+from fitness_buddy.warehouse.raw_checks import Dialect, RawCheck, counts_sql, examples_sql, raw_checks
 
 # Whoever finds another load in the way queues for this long before giving up.
 LOCK_TIMEOUT_S = 600.0
@@ -93,6 +103,7 @@ def count_states(read: int, states: Mapping[str, int], *, restate: bool) -> Appe
 class RawReads(ABC):
     """What a :class:`fitness_buddy.warehouse.Warehouse` reads of raw, in terms of its own ``query``."""
 
+    _dialect: ClassVar[Dialect]
     _raw_schema: str
 
     @abstractmethod
@@ -100,8 +111,8 @@ class RawReads(ABC):
         """See :meth:`fitness_buddy.warehouse.Warehouse.query`."""
 
     @abstractmethod
-    def _raw_tables(self) -> list[str]:
-        """The raw tables that are there; none before the first load."""
+    def raw_tables(self) -> list[str]:
+        """See :meth:`fitness_buddy.warehouse.Warehouse.raw_tables`."""
 
     def raw_summary(self, athlete_id: str) -> list[RawSummary]:
         """See :meth:`fitness_buddy.warehouse.Warehouse.raw_summary`."""
@@ -124,6 +135,28 @@ class RawReads(ABC):
         )
         return sorted({row["athlete_id"] for row in rows})
 
+    def check_raw(self, tables: Sequence[str], since: date, now: datetime) -> list[RawTableCheck]:
+        """See :meth:`fitness_buddy.warehouse.Warehouse.check_raw`."""
+        checks = raw_checks(self._dialect, now)
+        counted: dict[str, list[Row]] = {table: [] for table in tables}
+        selects = [counts_sql(self._raw_schema, table, since, checks) for table in tables]
+        for row in self.query(" union all ".join(selects)) if selects else []:
+            counted[row["table_name"]].append(row)
+
+        def finding(table: str, check: RawCheck) -> RawFinding:
+            wrong = sum(row[check.name] for row in counted[table])
+            examples = self.query(examples_sql(self._raw_schema, table, since, check)) if wrong else []
+            return RawFinding(check.name, check.expected, wrong, [row["record_id"] for row in examples])
+
+        return [
+            RawTableCheck(
+                table,
+                rows_by_day={row["day"]: row["rows_checked"] for row in sorted(rows, key=lambda row: str(row["day"]))},
+                findings=[finding(table, check) for check in checks],
+            )
+            for table, rows in counted.items()
+        ]
+
     def current_payloads(self, table: str, athlete_id: str, since: date) -> dict[str, dict[str, Any]]:
         """See :meth:`fitness_buddy.warehouse.Warehouse.current_payloads`."""
         try:
@@ -141,5 +174,5 @@ class RawReads(ABC):
         """One select over each raw table, as one statement; no rows without a table."""
         # BigQuery wants to be asked for all partitions.
         always = f"loaded_at >= timestamp '{EPOCH}'"
-        selects = [select.format(table=table, always=always) for table in self._raw_tables()]
+        selects = [select.format(table=table, always=always) for table in self.raw_tables()]
         return self.query(" union all ".join(selects), parameters) if selects else []

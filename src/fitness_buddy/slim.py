@@ -1,0 +1,177 @@
+"""What the last build of a warehouse left behind, and what a slim build after it has to do (docs/incremental.md)."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, date, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from fitness_buddy.errors import BuddyError
+from fitness_buddy.settings import Settings
+from fitness_buddy.state import StateStore
+from fitness_buddy.warehouse import NotBuiltError, Warehouse
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Inputs:
+    """What a build starts from, beside the models, which dbt compares itself.
+
+    Attributes:
+        dbt: its version.
+        project: a hash of dbt_project.yml and all macros: dbt does not see what some of them change.
+        options: of dbt, other than the one that only says to build more.
+        raw: see :meth:`fitness_buddy.warehouse.Warehouse.raw_marks`.
+    """
+
+    dbt: str
+    project: str
+    options: Sequence[str]
+    raw: Mapping[str, str]
+
+
+def inputs_now(settings: Settings, warehouse: Warehouse, options: Sequence[str]) -> Inputs:
+    """Read them. What is loaded while a build runs is new to the next one."""
+    project = hashlib.sha256()
+    folder = settings.project_dir
+    for path in [folder / "dbt_project.yml", *sorted((folder / "macros").rglob("*.sql"))]:
+        content = path.read_bytes()
+        project.update(f"{path.relative_to(folder)} {len(content)}\n".encode() + content)
+    return Inputs(
+        dbt=version("dbt-core"),
+        project=project.hexdigest(),
+        options=[option for option in options if option not in {"--full-refresh", "-f"}],
+        raw=warehouse.raw_marks(),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class LastBuild:
+    """The last build of everything, or slim one after it, that succeeded.
+
+    Attributes:
+        invocation_id: dbt's.
+        started_at: in UTC, ISO 8601.
+        inputs: what it started from.
+        manifest: dbt's manifest.json, what it was made of.
+    """
+
+    invocation_id: str
+    started_at: str
+    inputs: Inputs
+    manifest: Mapping[str, Any]
+
+
+class BuildMemory:
+    """Keeps the last build of a warehouse in the state store. What cannot be kept costs a whole build, no error."""
+
+    def __init__(self, store: StateStore, settings: Settings, warehouse: Warehouse) -> None:
+        self._store = store
+        # The same project on another warehouse, or under other names in this one, is built by itself.
+        place = [str(settings.project_dir), settings.target, warehouse.name, settings.marts_schema, settings.raw_schema]
+        self._name = f"build-{hashlib.sha256(json.dumps(place).encode()).hexdigest()[:16]}"
+
+    def take(self) -> LastBuild | None:
+        """The last build, once: whatever stops the build that now begins, the one after it builds everything."""
+        try:
+            state = self._store.read(self._name)
+            if state:
+                self._store.write(self._name, {})
+                return LastBuild(**{**state, "inputs": Inputs(**state["inputs"])})
+        except BuddyError as error:
+            _log.warning("what the last build was is not known: %s", error)
+        except (KeyError, TypeError):
+            pass  # not as this version writes it
+        return None
+
+    def keep(self, build: LastBuild) -> None:
+        """For the next one."""
+        try:
+            self._store.write(self._name, asdict(build))
+        except BuddyError as error:
+            _log.warning("the next slim build will build everything: %s", error)
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What to build and why; ``select`` is dbt's, None for everything."""
+
+    why: str
+    select: Sequence[str] | None = None
+
+
+def plan(
+    last: LastBuild | None, inputs: Inputs, settings: Settings, warehouse: Warehouse, results: str, as_of: date | None
+) -> Plan:
+    """What a slim build has to do after the last one: only what has changed, where that can be told for sure.
+
+    Args:
+        results: the table of builds' results.
+        as_of: the day that the models are to take as today; None: the athletes' local days.
+    """
+    if last is None:
+        return Plan("no whole build that succeeded came right before")
+    if why := _why_everything(last, inputs, settings, warehouse, results, as_of):
+        return Plan(why)
+    grown = {table for table, mark in inputs.raw.items() if last.inputs.raw.get(table) != mark}
+    # A table that the last build did not know is read by models that are new to it, too.
+    sources = [
+        f"source:{source['source_name']}.{source['name']}+"
+        for source in last.manifest["sources"].values()
+        if source["identifier"] in grown
+    ]
+    why = f"new in raw: {', '.join(sorted(grown))}" if sources else "models, seeds or tests have changed"
+    return Plan(why, ["state:modified+", *sorted(sources)])
+
+
+def write_manifest(last: LastBuild, folder: Path) -> None:
+    """Where dbt's --state finds it."""
+    (folder / "manifest.json").write_text(json.dumps(last.manifest), encoding="utf-8")
+
+
+def _why_everything(
+    last: LastBuild, inputs: Inputs, settings: Settings, warehouse: Warehouse, results: str, as_of: date | None
+) -> str | None:
+    """Why it cannot be told what has changed, or why everything has; None where neither is so."""
+    if last.inputs.dbt != inputs.dbt:
+        return "dbt is of another version"
+    if last.inputs.project != inputs.project:
+        return "dbt_project.yml or a macro has changed"
+    if list(last.inputs.options) != list(inputs.options):
+        return "the options are not those of the last build"
+    if not _is_last_of_all(last, warehouse, results):
+        return f"{results} does not say that the last build was made here"
+    if not _is_same_day(settings, warehouse, as_of):
+        return "the day is not that of the last build"
+    return None
+
+
+def _is_last_of_all(last: LastBuild, warehouse: Warehouse, results: str) -> bool:
+    """Whether this warehouse knows of that build, and of none since: it may be a copy, or built by other machines."""
+    since = datetime.fromisoformat(last.started_at).astimezone(UTC)
+    try:
+        rows = warehouse.query(
+            f"select distinct invocation_id from {results} "  # noqa: S608 - names of our own
+            f"where started_at >= timestamp '{since:%Y-%m-%d %H:%M:%S.%f}'"
+        )
+    except BuddyError:
+        return False  # no such table, or no right to read it
+    return [row["invocation_id"] for row in rows] == [last.invocation_id]
+
+
+def _is_same_day(settings: Settings, warehouse: Warehouse, as_of: date | None) -> bool:
+    """Whether every athlete's today is the one that the marts were built for."""
+    try:
+        rows = warehouse.query(f"select distinct timezone, as_of_date from {settings.marts_schema}.dim_athletes")  # noqa: S608
+    except NotBuiltError:
+        return False
+    now = datetime.now(UTC)
+    return all(row["as_of_date"] == (as_of or now.astimezone(ZoneInfo(row["timezone"])).date()) for row in rows)

@@ -1,0 +1,100 @@
+"""What is always wrong in raw, whatever was loaded: conditions on its rows.
+
+The SQL is what GoogleSQL and DuckDB read alike, but for the expressions of :class:`Dialect`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+
+from fitness_buddy.warehouse import new_load_id
+
+# Of a load id; the rows of a bulk load have two, its own and that of their reading, with a hyphen between.
+_ID_CHARACTERS = len(new_load_id(datetime(1970, 1, 1, tzinfo=UTC)))
+_TIME_CHARACTERS = len("19700101T000000000000Z")
+# The loader's clock may be ahead of the clock here.
+_CLOCKS_DIFFER_BY = timedelta(minutes=10)
+_EXAMPLES = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Dialect:
+    """What the engines spell differently.
+
+    Attributes:
+        load_time: ``{instant}`` as the text with which a load id begins.
+        wrong_hash: the condition under which ``payload_hash`` is not that of the payload, as far as it can be told.
+        right_hash: what is expected instead, in words.
+    """
+
+    load_time: str
+    wrong_hash: str
+    right_hash: str
+
+
+@dataclass(frozen=True, slots=True)
+class RawCheck:
+    """What is expected of every row, in words, and the SQL condition under which a row is wrong."""
+
+    name: str
+    expected: str
+    wrong: str
+
+
+def raw_checks(dialect: Dialect, now: datetime) -> list[RawCheck]:
+    """All checks of a row, in the order of a report; ``now`` is timezone-aware."""
+    latest = now.astimezone(UTC) + _CLOCKS_DIFFER_BY
+    loaded = dialect.load_time.format(instant="loaded_at")
+    day_before = dialect.load_time.format(instant="loaded_at - interval 1 day")
+    id_time = f"substr(load_id, 1, {_TIME_CHARACTERS})"
+    return [
+        RawCheck("payload_is_object", "a JSON object as payload", "lower(json_type(payload)) <> 'object'"),
+        RawCheck("ids_are_filled", "athlete_id and record_id filled", "trim(athlete_id) = '' or trim(record_id) = ''"),
+        RawCheck("hash_is_of_payload", dialect.right_hash, dialect.wrong_hash),
+        RawCheck(
+            "loaded_in_the_past", "loaded_at not in the future", f"loaded_at > timestamp '{latest:%Y-%m-%d %H:%M:%S}'"
+        ),
+        RawCheck(
+            "load_id_tells_loaded_at",
+            "a load_id that begins with the time of loaded_at, or in a bulk load with one up to a day before",
+            # A bulk load stamps its rows when they become visible, some time after it began.
+            f"case length(load_id) when {_ID_CHARACTERS} then {id_time} <> {loaded} "
+            f"when {2 * _ID_CHARACTERS + 1} then {id_time} not between {day_before} and {loaded} else true end",
+        ),
+        RawCheck(
+            "versions_differ",
+            "another payload than in the version before",
+            "payload_hash = lag(payload_hash) over (partition by athlete_id, record_id order by loaded_at, load_id)",
+        ),
+    ]
+
+
+def counts_sql(schema: str, table: str, since: date, checks: Sequence[RawCheck]) -> str:
+    """A select of (table_name, day, rows_checked) and by each check's name how many of these rows are wrong; a row for
+    each UTC day of ``loaded_at`` from ``since`` on."""
+    counts = ", ".join(f"sum(case when {check.name} then 1 else 0 end) as {check.name}" for check in checks)
+    judged = _judged_sql(f"{schema}.{table}", since, checks)
+    return (
+        f"select '{table}' as table_name, day, count(*) as rows_checked, {counts} "  # noqa: S608 - names of our own
+        f"from ({judged}) as judged group by day"
+    )
+
+
+def examples_sql(schema: str, table: str, since: date, check: RawCheck) -> str:
+    """A select of a few record ids of rows that are wrong by the check."""
+    judged = _judged_sql(f"{schema}.{table}", since, [check])
+    return (
+        f"select distinct record_id from ({judged}) as judged where {check.name} "  # noqa: S608 - names of our own
+        f"order by record_id limit {_EXAMPLES}"
+    )
+
+
+def _judged_sql(table: str, since: date, checks: Sequence[RawCheck]) -> str:
+    """Each row with whether it is wrong, by check. By the literal BigQuery leaves out the partitions before it."""
+    conditions = ", ".join(f"{check.wrong} as {check.name}" for check in checks)
+    return (
+        f"select record_id, cast(loaded_at as date) as day, {conditions} "  # noqa: S608 - names of our own
+        f"from {table} where loaded_at >= timestamp '{since}'"
+    )
