@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-bigquery-live lint unit pictures lock clean
+.PHONY: help demo test test-bigquery-live lint unit up down pictures lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:[^#]*## /\t/' | expand -t 20
@@ -17,6 +17,7 @@ lint: .venv/installed-dev ## SQL, Python and types
 
 unit: .venv/installed-dev ## every test, dbt's included
 	.venv/bin/python scripts/ensure_chromium.py
+	scripts/ensure_compose
 	scripts/install_emulator || [ $$? -eq 3 ]
 	.venv/bin/python scripts/install_engine.py
 	.venv/bin/pytest -n 2 --dist loadgroup
@@ -32,7 +33,18 @@ unit: .venv/installed-dev ## every test, dbt's included
 test-bigquery-live: .venv/installed-dev ## the tests on BigQuery in a real project (CONTRIBUTING.md)
 	@[ -n "$$BUDDY_BIGQUERY_PROJECT" ] || { echo "set BUDDY_BIGQUERY_PROJECT to a project of yours" >&2; exit 2; }
 	BUDDY_TEST_BIGQUERY_LIVE=1 .venv/bin/pytest \
-		tests/bigquery/test_loader.py tests/bigquery/test_emulator_build.py tests/python/test_landing.py
+		tests/bigquery/test_loader.py tests/bigquery/test_emulator_build.py tests/python/test_landing.py \
+		tests/python/test_checks.py
+
+up: ## start Kestra with the flows on this machine (docs/runbook.md)
+	deploy/compose version >/dev/null
+	deploy/make_settings
+	deploy/encode_secrets
+	deploy/compose up --detach --build kestra
+	deploy/compose run --rm flows
+
+down: ## stop Kestra; what it holds stays
+	deploy/compose down
 
 pictures: .venv/installed-dev demo ## renew the README's pictures
 	.venv/bin/python scripts/take_pictures.py
