@@ -280,7 +280,7 @@ def start_engine(
     command = [
         *prefix,
         *(str(JAVA), *JVM_OPTIONS, f"-Duser.timezone={timezone}", f"-Dengine.durable={str(is_durable).lower()}"),
-        *("-cp", ":".join([str(CLASSES), *(str(jar) for jar in sorted(JARS.glob("*.jar")) if "ecj" not in jar.name)])),
+        *("-cp", f"{CLASSES}:{JARS}/*"),
         *("buddy.engine.Main", str(folder), str(port)),
     ]
     with (folder / "errors.log").open("ab") as errors:

@@ -18,6 +18,8 @@ PURPOSES = {"ingest", "transform", "remind", "report", "ops", "learn"}
 PYTHON = "io.kestra.plugin.scripts.python."
 # What only arranges other tasks runs nothing itself, so it needs no time limit of its own.
 FLOWABLE = "io.kestra.plugin.core.flow."
+# Inputs of these types hold no text of anybody's own.
+CLOSED = {"INT", "FLOAT", "BOOL", "DATE", "DATETIME", "TIME", "DURATION", "SELECT", "MULTISELECT"}
 # Before 2.0 all of this was written so, and much of what one finds still is.
 BEFORE_2_0 = {
     "pluginDefaults:": "write the values where they belong",
@@ -41,7 +43,7 @@ BEFORE_2_0 = {
     "runner: ": "taskRunner",
 }
 _WORDS = re.compile(
-    "|".join(rf"(?<![A-Za-z]){re.escape(word)}" if word[0].isalpha() else re.escape(word) for word in BEFORE_2_0)
+    "|".join(rf"(?<![A-Za-z_]){re.escape(word)}" if word[0].isalpha() else re.escape(word) for word in BEFORE_2_0)
 )
 
 
@@ -103,6 +105,21 @@ def test_scripts_run_without_the_servers_secrets(path: Path) -> None:
             assert task["taskRunner"] == {"type": "io.kestra.plugin.core.runner.Process"}, task["id"]
             # A secret is for the program that needs it, not for a command line, which every user of a machine sees.
             assert "secret(" not in str(task.get("commands", "")) + str(task.get("script", "")), task["id"]
+
+
+@each_file
+def test_what_is_given_to_a_script_is_no_command_and_no_expression(path: Path) -> None:
+    """In a command line, a text could be a command. In `env`, which Kestra 2.0.0 renders twice, it could be {{ … }}."""
+    flow = read(path)
+    inputs = {given["id"]: given for given in flow.get("inputs", [])}
+    for task in tasks_of(flow):
+        if task["type"].startswith(PYTHON):
+            code, env = str(task.get("commands", "")) + str(task.get("script", "")), str(task.get("env", {}))
+            assert not re.search(r"{{[^}]*\b(inputs|trigger|item|outputs)\b", code), task["id"]
+            assert not re.search(r"\btrigger\.(?!date\b)|\bitem\.", env), task["id"]
+            for name in re.findall(r"\binputs\.(\w+)", env):
+                if inputs[name]["type"] not in CLOSED:
+                    assert not re.fullmatch(inputs[name]["validator"], "{{ secret('NAME') }}"), name
 
 
 @each_file

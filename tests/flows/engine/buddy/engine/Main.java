@@ -34,6 +34,7 @@ public final class Main {
                 .start();
         TestRunner runner = context.getBean(TestRunner.class);
         runner.setSchedulerEnabled(false); // Scheduling has one that keeps the tests' time
+        runner.setSystemWorkerEnabled(true); // purging is for the server itself to do
         runner.run();
         Operations operations = new Operations(context, configuration, new Scheduling(context));
 

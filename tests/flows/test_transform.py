@@ -1,0 +1,207 @@
+"""The flows that build and check the warehouse, on an engine and a warehouse of their own: some of it is damaged."""
+
+from __future__ import annotations
+
+import csv
+import json
+import shutil
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import duckdb
+import pyarrow.parquet as pq
+import pytest
+from engine_client import Engine, Execution, start_engine, task_environment, until
+from kestra_server import FLOWS, TIMEZONE
+from support import REPOSITORY, run_buddy
+
+BUILD = "buddy.transform.dbt_build"
+CHECKS = "buddy.transform.data_checks"
+DOCS = "buddy.transform.dbt_docs"
+FRESHNESS = "buddy.transform.dbt_freshness"
+INGEST = "buddy.ingest.strava_export"
+SATURDAY_NIGHT = datetime(2026, 7, 4, 2, 59, 55, tzinfo=ZoneInfo(TIMEZONE))
+# What no load leaves behind: a payload of another hash, and steps below zero, which a data test refuses, too.
+DAMAGE = """
+insert into raw.steps_daily
+select 'me', 'phone|2026-07-01', '{"source": "phone", "date": "2026-07-01", "steps": -5}', 'no hash', now_utc,
+    strftime(now_utc, '%Y%m%dT%H%M%S%fZ') || '-00000000'
+from (select cast(now() at time zone 'UTC' as timestamp) as now_utc)
+"""
+REPAIR = "delete from raw.steps_daily where payload_hash = 'no hash'"
+
+
+class Place:
+    """The engine and its warehouse."""
+
+    def __init__(self, folder: Path) -> None:
+        self.duckdb_path = folder / "buddy.duckdb"
+        self.environment = task_environment(
+            BUDDY_PROJECT_DIR=str(REPOSITORY),
+            BUDDY_DUCKDB_PATH=str(self.duckdb_path),
+            BUDDY_STATE_DIR=str(folder / "state"),
+            DBT_TARGET_PATH=str(folder / "target"),
+            DBT_LOG_PATH=str(folder / "logs"),
+        )
+        flows = shutil.copytree(FLOWS / "transform", folder / "flows" / "transform").parent
+        (flows / "ingest").mkdir()
+        shutil.copy(FLOWS / "ingest" / "strava_export.yaml", flows / "ingest")
+        self.engine = start_engine(folder / "engine", self.environment, timezone=TIMEZONE)
+        # Schedules count from when they are loaded on.
+        with self.engine.schedules(SATURDAY_NIGHT - timedelta(hours=1)):
+            self.engine.load(flows)
+
+    def query(self, sql: str) -> list[dict[str, Any]]:
+        rows = run_buddy("sql", sql, "--json", environment=self.environment).json["rows"]
+        assert isinstance(rows, list)
+        return rows
+
+    def change(self, sql: str) -> None:
+        """Write past all that looks after the warehouse."""
+        with duckdb.connect(str(self.duckdb_path)) as connection:
+            connection.execute(sql)
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory, export: Path) -> Iterator[Place]:
+    folder = tmp_path_factory.mktemp("transform")
+    place = Place(folder)
+    (folder / "steps.csv").write_text("date,steps\n2026-07-01,8000\n")
+    loads: list[list[str | Path]] = [["strava-export", export], ["steps", folder / "steps.csv", "--source", "phone"]]
+    for load in loads:
+        loaded = run_buddy("ingest", *load, environment=place.environment)
+        assert loaded.exit_code == 0, loaded.errors
+    yield place
+    place.engine.stop()
+
+
+def ended(engine: Engine, execution: Execution, state: str = "SUCCESS") -> Execution:
+    assert execution.state == state, engine.logs(execution)
+    return execution
+
+
+@pytest.fixture
+def damage(place: Place) -> Iterator[None]:
+    place.change(DAMAGE)
+    yield
+    place.change(REPAIR)
+
+
+def test_wrong_data_fails_a_night_once_and_the_checks_after_their_report(place: Place, damage: None) -> None:
+    engine = place.engine
+    with engine.schedules(SATURDAY_NIGHT):
+        build = ended(engine, engine.next_execution(BUILD, []), "FAILED")
+    assert (build.inputs["mode"], build.outputs["mode"]) == ("auto", "whole")
+    assert build.outputs["statuses"]["fail"] == 1
+    (failure,) = build.outputs["failures"]
+    assert failure.startswith("test.fitness_buddy.at_least_stg_steps__daily_counts_steps.")
+    assert build.task("build").attempts == 1
+    (kept,) = place.query("select unique_id, mode, failures from ops.dbt_results where status = 'fail'")
+    assert (kept["mode"], kept["failures"]) == ("whole", 1)
+    assert failure.startswith(f"{kept['unique_id']}: ")
+
+    checks = ended(engine, engine.run(CHECKS), "FAILED")
+    assert (checks.outputs["failed"], checks.outputs["rows_checked"]) == (1, 517)
+    task = checks.task("check")
+    assert task.attempts == 1
+    assert engine.metrics(checks)["rows_failed"] == 1
+    report = {name: engine.file("buddy.transform", uri) for name, uri in task.outputs["outputFiles"].items()}
+    rows = json.loads(report.pop("data_checks.json"))
+    assert len(rows) == checks.outputs["checks"]
+    assert [row["check"] for row in rows if row["status"] == "fail"] == ["hash_is_of_payload"]
+    assert len(list(csv.reader(report.pop("data_checks.csv").decode().splitlines()))) == len(rows) + 1
+    assert pq.read_table(BytesIO(report.pop("data_checks.parquet"))).num_rows == len(rows)
+    assert report == {}
+
+
+@dataclass(frozen=True)
+class Sunday:
+    """What ran when a server that was off for a day came back shortly before three on a Sunday night."""
+
+    build: Execution
+    docs: Execution
+    freshness: Execution
+    checks: Execution
+
+
+@pytest.fixture(scope="module")
+def sunday(place: Place) -> Sunday:
+    engine = place.engine
+    checks, freshness = engine.executions(CHECKS), engine.executions(FRESHNESS)
+    with engine.schedules(SATURDAY_NIGHT + timedelta(days=1)):
+        docs = engine.next_execution(DOCS, [])
+        return Sunday(
+            engine.executions(BUILD)[-1],
+            docs,
+            engine.next_execution(FRESHNESS, freshness),
+            engine.next_execution(CHECKS, checks),
+        )
+
+
+def test_on_sunday_night_everything_is_built_from_empty_and_documented(place: Place, sunday: Sunday) -> None:
+    build, docs = ended(place.engine, sunday.build), ended(place.engine, sunday.docs)
+    assert build.trigger and build.trigger["date"].startswith("2026-07-05T03:00:00")
+    assert (build.inputs["mode"], build.outputs["mode"], build.outputs["failures"]) == ("auto", "full-refresh", [])
+    assert place.engine.metrics(build)["rows_recorded"] == sum(build.outputs["statuses"].values())
+    page, catalog, manifest = (
+        place.engine.file("buddy.transform", docs.outputs[name]).decode() for name in ("page", "catalog", "manifest")
+    )
+    assert page.lstrip().lower().startswith("<!doctype html") and "fct_daily_health" in page
+    assert "model.fitness_buddy.fct_daily_health" in json.loads(catalog)["nodes"]
+    assert "model.fitness_buddy.fct_daily_health" in json.loads(manifest)["nodes"]
+
+
+def test_what_was_missed_is_made_up_for(place: Place, sunday: Sunday) -> None:
+    ended(place.engine, sunday.checks)
+    freshness = ended(place.engine, sunday.freshness, "WARNING")
+    assert freshness.trigger and freshness.trigger["date"].startswith("2026-07-04T08:00:00")
+    assert freshness.outputs["stale"] == ["meals.entries"]
+    assert "ERROR Not loaded for too long: meals.entries" in place.engine.logs(freshness)
+
+
+def test_a_source_that_cannot_be_asked_fails_freshness(place: Place, sunday: Sunday) -> None:
+    place.change("alter table raw.steps_daily rename loaded_at to renamed")
+    try:
+        freshness = ended(place.engine, place.engine.run(FRESHNESS), "FAILED")
+    finally:
+        place.change("alter table raw.steps_daily rename renamed to loaded_at")
+    assert freshness.outputs["stale"] == ["meals.entries", "steps.daily"]
+
+
+def test_a_load_is_followed_by_a_slim_build_and_the_next_build_waits(
+    place: Place, sunday: Sunday, export: Path, tmp_path: Path
+) -> None:
+    engine, known = place.engine, place.engine.executions(BUILD)
+    (tmp_path / "broken.zip").write_bytes(b"no zip")
+    ended(engine, engine.run(INGEST, files={"export": tmp_path / "broken.zip"}), "FAILED")
+    ended(engine, engine.run(INGEST, {"athlete_id": "other"}, files={"export": export}))
+    (running,) = until(lambda: new_executions(engine, known))
+    waiting = engine.start(BUILD, {"mode": "slim", "as_of": "2026-07-01"})
+    until(lambda: state(engine, waiting) == "QUEUED")
+
+    slim = ended(engine, engine.wait(running.id))
+    assert slim.trigger and slim.trigger["flowId"] == "strava_export"
+    assert (slim.inputs["mode"], slim.outputs["mode"]) == ("slim", "slim")
+    as_of = ended(engine, engine.wait(waiting))
+    assert as_of.outputs["mode"] == "whole"  # of another day
+    assert place.query("select athlete_id, as_of_date from marts.dim_athletes order by athlete_id") == [
+        {"athlete_id": "me", "as_of_date": "2026-07-01"},
+        {"athlete_id": "other", "as_of_date": "2026-07-01"},
+    ]
+    assert len(new_executions(engine, known)) == 2
+
+
+def new_executions(engine: Engine, known: Sequence[Execution]) -> list[Execution]:
+    """The builds that are not among the known ones."""
+    ids = {execution.id for execution in known}
+    return [execution for execution in engine.executions(BUILD) if execution.id not in ids]
+
+
+def state(engine: Engine, execution_id: str) -> str | None:
+    execution = engine.execution(execution_id)
+    return execution.state if execution else None
