@@ -142,6 +142,13 @@ def test_a_task_that_is_tried_again_stands_alone(path: Path) -> None:
 
 
 @each_file
+def test_a_loop_does_not_wait_for_its_own_flow(path: Path) -> None:
+    """Its rounds are executions of the flow in Kestra 2.0.0: where that may run once at a time, they never begin."""
+    flow = read(path)
+    assert "concurrency" not in flow or not any(task["type"] == f"{FLOWABLE}Loop" for task in tasks_of(flow))
+
+
+@each_file
 def test_only_tasks_that_speak_to_a_network_are_tried_again(path: Path) -> None:
     for task in tasks_of(read(path)):
         if "retry" in task:

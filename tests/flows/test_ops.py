@@ -194,10 +194,9 @@ def test_a_failure_is_told_once_with_its_task_its_error_and_the_link(
     load(BROKEN)
     failed = engine.run("buddy.learn.broken", {"said": "{{ secret('GIT_TOKEN') }} ```\n" + "long " * 1000})
     assert (failed.state, failed.task("load").attempts) == ("FAILED", 2)
-    assert alerts.only(failed).state == "SUCCESS"
     again = engine.run("buddy.learn.broken")
-    assert alerts.only(again).state == "SUCCESS"
-    long, short = discord.told("alerts")
+    assert [alerts.only(one).state for one in (failed, again)] == ["SUCCESS", "SUCCESS"]
+    short, long = sorted(discord.told("alerts"), key=len)
     assert len(long) < 2000
     assert "{{ secret('GIT_TOKEN') }} '''\nlong long" in long
     head, *error, end, link = short.splitlines()
@@ -245,7 +244,7 @@ def test_a_warning_is_told_and_a_success_and_a_kill_are_not(
 def test_an_alert_goes_out_without_the_log_too(
     engine: Engine, discord: DiscordStub, alerts: Alerts, load: Callable[..., None], old: str, new: str, state: str
 ) -> None:
-    load(source(ALERT), (old, new), ("interval: PT2S", "interval: PT0.1S"))
+    load(source(ALERT), (old, new), ("interval: PT2S", "interval: PT0.1S"), ("duration: PT3S", "duration: PT0.1S"))
     load("id: fails\nnamespace: buddy.learn\ntasks: [{id: f, type: io.kestra.plugin.core.execution.Fail}]\n")
     failed = engine.run("buddy.learn.fails")
     alert = alerts.only(failed)
@@ -404,6 +403,12 @@ inputs:
   - {{id: ttl, type: DURATION, defaults: PT1S}}
 """
 
+WAITING = """
+id: waiting
+namespace: purged.ops
+tasks: [{id: wait, type: io.kestra.plugin.core.flow.Sleep, duration: PT10M}]
+"""
+
 
 def test_what_is_old_is_forgotten_and_loads_later(engine: Engine, load: Callable[..., None]) -> None:
     """In seconds for days, and in namespaces of its own."""
@@ -414,15 +419,15 @@ def test_what_is_old_is_forgotten_and_loads_later(engine: Engine, load: Callable
     old = engine.run("purged.ops.kept")
     old_load = engine.run("purged.ingest.kept")
     until(lambda: engine.logs(old))
-    waiting = engine.start("purged.ops.kept", {"key": "long", "ttl": "PT1H"})
-    engine.wait(waiting)
+    load(WAITING)
+    waiting = engine.start("purged.ops.waiting")
     time.sleep(7)
     young = engine.run("purged.ops.kept", {"key": "long", "ttl": "PT1H"})
     execution = engine.run("purged.ops.purge_soon", {"keep_days": 7})
     assert execution.state == "SUCCESS", engine.logs(execution)
-    assert [engine.execution(one) is None for one in (old.id, waiting)] == [True, True]
-    assert engine.execution(young.id)
-    assert engine.execution(old_load.id)
+    assert engine.execution(old.id) is None
+    assert all(engine.execution(one) for one in (young.id, old_load.id, waiting))
+    engine.kill(waiting)
     # What the engine counts and has sent is not its archive.
     left = [place for place in engine.search(old.id) if "QUEUES" not in place and "STATISTICS" not in place]
     assert left == []
@@ -609,7 +614,7 @@ def test_what_is_due_is_started_and_what_was_missed_is_not_told_late(server: Ser
     flows.mkdir(parents=True)
     for flow in (HEARTBEAT, PURGE, INVENTORY, SYNC, TELL):
         (flows / f"{flow.rpartition('.')[2]}.yaml").write_text(source(flow))
-    sunday = datetime(2026, 11, 29, 4, 29, 57, tzinfo=ZoneInfo(TIMEZONE))
+    sunday = datetime(2026, 7, 5, 4, 29, 57, tzinfo=ZoneInfo(TIMEZONE))
     environment = server.environment | {"BUDDY_DUCKDB_PATH": str(tmp_path / "buddy.duckdb")}
     engine = start_engine(tmp_path / "engine", environment, timezone=TIMEZONE)
     try:
@@ -627,6 +632,8 @@ def test_what_is_due_is_started_and_what_was_missed_is_not_told_late(server: Ser
             started += [engine.next_execution(HEARTBEAT, beats)]
         assert [execution.state for execution in started] == ["SUCCESS"] * 4
         assert len(engine.executions(HEARTBEAT)) == len(beats) + 1
-        assert [len(engine.executions(flow)) for flow in (PURGE, INVENTORY, SYNC)] == [1, 1, 0]
+        # The rounds of a Loop are executions, too, which nothing has triggered.
+        triggered = {flow: [one for one in engine.executions(flow) if one.trigger] for flow in (PURGE, INVENTORY, SYNC)}
+        assert {flow: len(found) for flow, found in triggered.items()} == {PURGE: 1, INVENTORY: 1, SYNC: 0}
     finally:
         engine.stop()
