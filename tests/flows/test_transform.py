@@ -40,12 +40,12 @@ class Place:
     """The engine and its warehouse."""
 
     def __init__(self, folder: Path) -> None:
-        self.duckdb_path = folder / "buddy.duckdb"
+        self.duckdb_path, self.target = folder / "buddy.duckdb", folder / "target"
         self.environment = task_environment(
             BUDDY_PROJECT_DIR=str(REPOSITORY),
             BUDDY_DUCKDB_PATH=str(self.duckdb_path),
             BUDDY_STATE_DIR=str(folder / "state"),
-            DBT_TARGET_PATH=str(folder / "target"),
+            DBT_TARGET_PATH=str(self.target),
             DBT_LOG_PATH=str(folder / "logs"),
         )
         flows = shutil.copytree(FLOWS / "transform", folder / "flows" / "transform").parent
@@ -60,6 +60,12 @@ class Place:
         rows = run_buddy("sql", sql, "--json", environment=self.environment).json["rows"]
         assert isinstance(rows, list)
         return rows
+
+    def dbt_arguments(self) -> dict[str, Any]:
+        """Of the last build."""
+        arguments = json.loads((self.target / "run_results.json").read_text())["args"]
+        assert isinstance(arguments, dict)
+        return arguments
 
     def change(self, sql: str) -> None:
         """Write past all that looks after the warehouse."""
@@ -181,18 +187,15 @@ def test_a_load_is_followed_by_a_slim_build_and_the_next_build_waits(
     ended(engine, engine.run(INGEST, files={"export": tmp_path / "broken.zip"}), "FAILED")
     ended(engine, engine.run(INGEST, {"athlete_id": "other"}, files={"export": export}))
     (running,) = until(lambda: new_executions(engine, known))
-    waiting = engine.start(BUILD, {"mode": "slim", "as_of": "2026-07-01"})
+    (today,) = place.query("select distinct as_of_date from marts.dim_athletes")
+    waiting = engine.start(BUILD, {"mode": "slim", "as_of": today["as_of_date"]})
     until(lambda: state(engine, waiting) == "QUEUED")
 
     slim = ended(engine, engine.wait(running.id))
     assert slim.trigger and slim.trigger["flowId"] == "strava_export"
     assert (slim.inputs["mode"], slim.outputs["mode"]) == ("slim", "slim")
-    as_of = ended(engine, engine.wait(waiting))
-    assert as_of.outputs["mode"] == "whole"  # of another day
-    assert place.query("select athlete_id, as_of_date from marts.dim_athletes order by athlete_id") == [
-        {"athlete_id": "me", "as_of_date": "2026-07-01"},
-        {"athlete_id": "other", "as_of_date": "2026-07-01"},
-    ]
+    assert ended(engine, engine.wait(waiting)).outputs["mode"] == "nothing"
+    assert place.dbt_arguments()["vars"] == {"as_of_date": today["as_of_date"]}
     assert len(new_executions(engine, known)) == 2
 
 

@@ -113,7 +113,7 @@ def test_what_loads_leave_passes_every_check(warehouse: Warehouse) -> None:
         ("load_id_tells_loaded_at", {"load_id": f"{new_load_id(NOON + timedelta(seconds=1))}-{new_load_id(NOON)}"}),
         ("load_id_tells_loaded_at", {"load_id": f"{new_load_id(NOON - timedelta(days=2))}-{new_load_id(NOON)}"}),
     ],
-    ids=lambda value: value if isinstance(value, str) else " ".join(value.values())[:24],
+    ids=lambda value: value if isinstance(value, str) else " ".join(value.values())[:21],
 )
 def test_each_damage_is_found(warehouse: Warehouse, check_name: str, changes: dict[str, Any]) -> None:
     load(warehouse, [Record("a", {"steps": 1}), Record("b", {"steps": 2})])
