@@ -183,11 +183,11 @@ def test_a_load_is_followed_by_a_slim_build_and_the_next_build_waits(
     place: Place, sunday: Sunday, export: Path, tmp_path: Path
 ) -> None:
     engine, known = place.engine, place.engine.executions(BUILD)
+    (today,) = place.query("select distinct as_of_date from marts.dim_athletes")
     (tmp_path / "broken.zip").write_bytes(b"no zip")
     ended(engine, engine.run(INGEST, files={"export": tmp_path / "broken.zip"}), "FAILED")
     ended(engine, engine.run(INGEST, {"athlete_id": "other"}, files={"export": export}))
     (running,) = until(lambda: new_executions(engine, known))
-    (today,) = place.query("select distinct as_of_date from marts.dim_athletes")
     waiting = engine.start(BUILD, {"mode": "slim", "as_of": today["as_of_date"]})
     until(lambda: state(engine, waiting) == "QUEUED")
 
