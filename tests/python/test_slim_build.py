@@ -53,11 +53,8 @@ def test_slim_builds_equal_builds_from_empty(project: Path, tmp_path: Path, monk
     modes = []
     # Which chapters come before a build, and the models that are changed with them.
     for numbers, models in [
-        ((0,), ()),
-        ((1, 2, 3), ()),
-        ((4, 5), ("fct_meals",)),
-        ((), ("int_activities_localized", "int_meals_localized", "int_steps_by_source", "int_step_intervals_resolved")),
-        ((6, 7, 8), ()),
+        (range(6), ()),
+        ((6, 7, 8), ("fct_meals", "int_activities_localized", "int_step_intervals_resolved")),
         ((11,), ()),
         ((12, 13), ("stg_meals__entries",)),
         ((), ()),
@@ -76,10 +73,10 @@ def test_slim_builds_equal_builds_from_empty(project: Path, tmp_path: Path, monk
         built = slim_build("--as-of", as_of.isoformat(), *NO_TESTS)
         assert built.exit_code == 0, built.errors
         modes.append(built.json["mode"])
-        if numbers not in {(0,), (1, 2, 3)}:
+        if models:
             build(replace(chapter, as_of=as_of), project, ["--full-refresh"], of_reference)
             assert marts(settings) == marts(reference), (numbers, models)
-    assert modes == ["whole", "slim", "slim", "slim", "slim", "part", "whole", "nothing"]
+    assert modes == ["whole", "slim", "part", "whole", "nothing"]
 
 
 def test_what_is_built_is_tested_recorded_and_told(project: Path) -> None:
