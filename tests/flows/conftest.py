@@ -20,6 +20,7 @@ from tcp_gate import Gate
 from fitness_buddy.demo import write_demo_files
 
 
+@pytest.hookimpl(tryfirst=True)  # before pytest-xdist looks for groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """All of them in one worker of pytest-xdist: an engine takes half a gigabyte and ten seconds to start."""
     for item in items:

@@ -279,24 +279,25 @@ def test_a_silence_is_told_once_and_so_is_its_end(
     monkeypatch.setenv("BUDDY_DUCKDB_PATH", str(server.duckdb_path))
     now = datetime.now(UTC)
 
-    def step(day: int, loaded_at: datetime) -> None:
-        path = tmp_path / "steps.csv"
-        path.write_text(f"date,steps\n2026-01-{day:02},9000\n")
-        Ingest(connect(load_settings(target="duckdb")), "me", now=loaded_at).steps(path, source="watch")
+    def eat(day: int, loaded_at: datetime) -> None:
+        # Steps of the server's own athlete come from other tests, too; meals do not.
+        path = tmp_path / "meals.csv"
+        path.write_text(f"eaten_at,description,carbs_g,protein_g,fat_g\n2026-01-{day:02} 08:00,Porridge,60,12,8\n")
+        Ingest(connect(load_settings(target="duckdb")), "me", now=loaded_at).meals(path)
 
     def beat() -> tuple[str, int]:
         execution = engine.run(HEARTBEAT)
         return execution.state, len(discord.told("buddy"))
 
-    step(1, now - timedelta(days=5))
+    eat(1, now - timedelta(days=5))
     discord.refusals.append(Refusal(404))
     assert beat() == ("FAILED", 0)  # what could not be told is told later
     assert [beat() for _ in range(3)] == [("SUCCESS", 1)] * 3
-    assert "steps daily" in discord.told("buddy")[0]
-    assert json.loads(engine.kv_get("buddy.ops", "heartbeat_told")) == ["steps_daily"]
-    step(2, now)
+    assert "meals entries" in discord.told("buddy")[0]
+    assert json.loads(engine.kv_get("buddy.ops", "heartbeat_told")) == ["meals_entries"]
+    eat(2, now)
     assert [beat() for _ in range(2)] == [("SUCCESS", 2)] * 2
-    assert "steps daily again" in discord.told("buddy")[1]
+    assert "meals entries again" in discord.told("buddy")[1]
     with pytest.raises(EngineError, match="silent_after_days"):
         engine.run(HEARTBEAT, {"silent_after_days": 0})
 

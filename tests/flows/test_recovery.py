@@ -153,4 +153,6 @@ def test_a_warehouse_out_of_reach_fails_a_load_in_words_and_the_next_run_brings_
     assert refused.state == "FAILED"
     assert any("nothing answers" in line for line in engine.logs(refused)), engine.logs(refused)
 
-    assert [engine.run(*load).outputs["rows_added"] for _ in range(2)] == [2, 0]
+    loaded = [engine.run(*load) for _ in range(2)]
+    assert [one.state for one in loaded] == ["SUCCESS"] * 2, engine.logs(loaded[0])
+    assert [one.outputs["rows_added"] for one in loaded] == [2, 0]

@@ -159,7 +159,7 @@ class BigQueryWarehouse(versions.RawReads):
             for row in rows
         ]
         with told():
-            _make_dataset(self._client, self._settings.ops_schema)
+            make_dataset(self._client, self._settings.ops_schema)
             try:
                 self._client.get_table(name)
             except NotFound:
@@ -323,7 +323,7 @@ class _BigQueryLoad:
 
     def _prepare(self) -> str:
         """Make what is missing: dataset, raw tables, and the athlete's lock, whose name it returns."""
-        _make_dataset(self._client, self._raw_schema)
+        make_dataset(self._client, self._raw_schema)
         number = int.from_bytes(hashlib.sha256(self._athlete_id.encode()).digest()) % _LOCKS
         lock = f"{self._raw_schema}._lock_{number:03}"
         ddl = {f"{self._raw_schema}.{staged.table}": CREATE_RAW for staged in self._staged} | {lock: CREATE_LOCK}
@@ -394,7 +394,7 @@ class _BigQueryLoad:
             time.sleep(random.uniform(0.2, 1.0))  # noqa: S311 - so that two do not meet again
 
 
-def _make_dataset(client: bigquery.Client, name: str) -> None:
+def make_dataset(client: bigquery.Client, name: str) -> None:
     """Where it is missing: asking first, because an account may have no right to make any."""
     try:
         client.get_dataset(name)

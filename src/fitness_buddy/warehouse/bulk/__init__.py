@@ -12,7 +12,7 @@ from google.cloud import bigquery
 from fitness_buddy.errors import BuddyError
 from fitness_buddy.settings import Settings
 from fitness_buddy.warehouse import new_load_id
-from fitness_buddy.warehouse.bigquery import CREATE_LOCK, CREATE_RAW, make_client, query_parameter, told
+from fitness_buddy.warehouse.bigquery import CREATE_LOCK, CREATE_RAW, make_client, make_dataset, query_parameter, told
 from fitness_buddy.warehouse.bucket import Bucket
 
 STATEMENTS = sorted(Path(__file__).parent.glob("*.sql"))
@@ -38,6 +38,7 @@ def load_tables(settings: Settings, bucket: Bucket) -> Iterator[TableLoad]:
         raise BuddyError(f"{bucket.url}: no rows are kept there; `buddy ingest … --to-bucket {bucket.url}` keeps them")
     client = make_client(settings)
     with told():
+        make_dataset(client, settings.raw_schema)
         client.query_and_wait(CREATE_LOCK.format(lock=_lock(settings.raw_schema)))
     for table in tables:
         with told():
