@@ -104,15 +104,12 @@ class Engine:
         return loaded
 
     def start(
-        self,
-        flow: str,
-        inputs: Mapping[str, Any] | None = None,
-        *,
-        files: Mapping[str, Path] | None = None,
-        labels: Mapping[str, str] | None = None,
+        self, flow: str, inputs: Mapping[str, Any] | None = None, *, files: Mapping[str, Path] | None = None
     ) -> str:
         """Begin an execution of ``namespace.id``; its id."""
-        return str(self._run(flow, inputs, files, labels, 0)["id"])
+        namespace, _, flow_id = flow.rpartition(".")
+        paths = {name: str(path) for name, path in (files or {}).items()}
+        return str(self.ask("start", namespace=namespace, flow=flow_id, inputs=inputs or {}, files=paths))
 
     def run(
         self,
@@ -120,32 +117,10 @@ class Engine:
         inputs: Mapping[str, Any] | None = None,
         *,
         files: Mapping[str, Path] | None = None,
-        labels: Mapping[str, str] | None = None,
         timeout: float = 120,
     ) -> Execution:
         """Run a flow to its end."""
-        return self._ended(self._run(flow, inputs, files, labels, timeout))
-
-    def _run(
-        self,
-        flow: str,
-        inputs: Mapping[str, Any] | None,
-        files: Mapping[str, Path] | None,
-        labels: Mapping[str, str] | None,
-        timeout: float,
-    ) -> dict[str, Any]:
-        namespace, _, flow_id = flow.rpartition(".")
-        found = self.ask(
-            "run",
-            namespace=namespace,
-            flow=flow_id,
-            inputs=inputs or {},
-            files={name: str(path) for name, path in (files or {}).items()},
-            labels=labels or {},
-            timeout_s=timeout,
-        )
-        assert isinstance(found, dict)
-        return found
+        return self.wait(self.start(flow, inputs, files=files), timeout)
 
     def execution(self, execution_id: str) -> Execution | None:
         """As it is now; None while the engine has not taken it up."""

@@ -3,7 +3,6 @@ package buddy.engine;
 import com.fasterxml.jackson.annotation.JsonInclude;
 import com.fasterxml.jackson.annotation.JsonInclude.Include;
 import com.fasterxml.jackson.databind.ObjectMapper;
-import io.kestra.core.models.Label;
 import io.kestra.core.models.executions.Execution;
 import io.kestra.core.models.executions.TaskRun;
 import io.kestra.core.models.flows.Flow;
@@ -91,7 +90,7 @@ final class Operations {
         return switch (operation) {
             case "validate" -> validate(asked.text("source"));
             case "load" -> load(asked.text("folder"));
-            case "run" -> run(asked);
+            case "start" -> start(asked);
             case "execution" -> describe(await(asked.text("id"), asked.seconds("timeout_s", 0)));
             case "executions" -> executions(asked.text("namespace"), asked.text("flow"));
             case "logs" -> logs(asked.text("id"));
@@ -186,23 +185,19 @@ final class Operations {
 
     // Executions
 
-    private Object run(Asked asked) throws Exception {
+    private String start(Asked asked) throws Exception {
         Map<String, Object> inputs = new HashMap<>(asked.map("inputs"));
         Map<String, String> files = asked.map("files");
-        List<Label> labels = asked.<String>map("labels").entrySet().stream()
-                .map(label -> new Label(label.getKey(), label.getValue()))
-                .toList();
         Execution execution = Execution.newExecution(
                 flow(asked.text("namespace"), asked.text("flow")),
                 (flow, unborn) -> {
                     files.forEach((input, path) -> inputs.put(input, store(unborn, input, new File(path))));
                     return bean(FlowInputOutput.class).readExecutionInputs(flow, unborn, inputs);
                 },
-                labels,
+                List.of(),
                 Optional.empty());
         executionQueue.emit(execution);
-        double timeout = asked.seconds("timeout_s", 60);
-        return timeout == 0 ? Map.of("id", execution.getId()) : describe(await(execution.getId(), timeout));
+        return execution.getId();
     }
 
     private String store(Execution execution, String input, File file) {
