@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 from support import BUDDY, REPOSITORY, Answer, Demo
 
-from fitness_buddy.cli import STEPS_FORMATS
+from fitness_buddy.cli.ingest import STEPS_FORMATS
 from fitness_buddy.sources.steps import FORMAT_OPTIONS
 
 Buddy = Callable[..., Answer]

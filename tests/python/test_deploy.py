@@ -400,7 +400,7 @@ def test_the_builder_gets_what_is_copied_and_no_secret() -> None:
     for path in (
         *(".git/config", ".venv/bin/python", "data/buddy.duckdb", "target/manifest.json", "tests/python/support.py"),
         *("deploy/.env", "deploy/secrets.env", "deploy/secrets.encoded.env", "profiles/.user.yml"),
-        "src/fitness_buddy/__pycache__/cli.pyc",
+        "src/fitness_buddy/__pycache__/ingest.pyc",
     ):
         assert is_ignored(path), path
 

@@ -1,0 +1,9 @@
+"""The command ``buddy``: words in, words or one line of JSON out. What it does stands in the modules it calls.
+
+Everything heavy is imported inside the commands: ``buddy --help`` answers at once.
+"""
+
+from fitness_buddy.cli import auth, build, cloud, demo, flows, ingest, report, warehouse
+from fitness_buddy.cli.command import main
+
+__all__ = ["auth", "build", "cloud", "demo", "flows", "ingest", "main", "report", "warehouse"]

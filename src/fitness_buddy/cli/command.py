@@ -1,0 +1,137 @@
+"""What all commands share: their options, one JSON line if asked for, and exit codes."""
+
+from __future__ import annotations
+
+import functools
+import json
+import logging
+import sys
+import time
+from collections.abc import Callable
+from datetime import date, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from fitness_buddy import __version__
+from fitness_buddy.errors import EXIT_DONE, BuddyError
+from fitness_buddy.settings import Settings, load_settings
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from fitness_buddy.warehouse import Warehouse
+
+DAY = click.DateTime(formats=["%Y-%m-%d"])
+PATH = click.Path(path_type=Path)
+# What a load that failed has come to, as long as it says nothing else.
+NOTHING_LOADED = {"rows_read": 0, "rows_new": 0, "rows_changed": 0, "rows_refused": 0}
+
+
+class Run:
+    """One call of a command: whom it is about, and how it answers."""
+
+    def __init__(self, settings: Settings, *, as_json: bool) -> None:
+        self.settings = settings
+        self.as_json = as_json
+
+    @functools.cached_property
+    def warehouse(self) -> Warehouse:
+        from fitness_buddy.warehouse import connect
+
+        return connect(self.settings)
+
+    @functools.cached_property
+    def console(self) -> Console:
+        """Where a person reads; it prints nothing with --json."""
+        from rich.console import Console
+
+        return Console(quiet=self.as_json, highlight=False)
+
+    def say(self, text: str = "") -> None:
+        """Tell a person; silent with --json."""
+        if not self.as_json:
+            click.echo(text)
+
+
+def options(*options: Callable[..., Any]) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Several options as one decorator; the last one stands first in the help."""
+
+    def add(function: Callable[..., Any]) -> Callable[..., Any]:
+        for option in options:
+            function = option(function)
+        return function
+
+    return add
+
+
+def command(
+    group: click.Group, name: str, *, default_athlete: str | None = None, **attributes: Any
+) -> Callable[[Callable[..., dict[str, Any]]], click.Command]:
+    """Make a function a command: with the options that all have, one JSON line if asked for, and exit codes.
+
+    The function takes the Run and its own options, says what a person should read, and returns what --json prints and
+    --kestra adds.
+    """
+
+    def decorate(function: Callable[..., dict[str, Any]]) -> click.Command:
+        @functools.wraps(function)
+        def call(athlete: str | None, target: str | None, as_json: bool, for_kestra: bool, **options: Any) -> None:
+            if as_json and for_kestra:
+                raise click.UsageError("--json and --kestra are two ways to answer: give one of them")
+            logging.basicConfig(stream=sys.stderr, format="%(message)s")
+            started = time.monotonic()
+            answer: dict[str, Any] = {"command": click.get_current_context().command_path.partition(" ")[2]}
+            exit_code = EXIT_DONE
+            try:
+                settings = load_settings(target=target, athlete_id=athlete, default_athlete_id=default_athlete)
+                answer |= {"athlete_id": settings.athlete_id, "target": settings.target}
+                answer |= {"status": "done", **function(Run(settings, as_json=as_json), **options)}
+            except BuddyError as error:
+                exit_code = error.exit_code
+                counts = NOTHING_LOADED if group.name == "ingest" else {}
+                answer |= {"status": "failed", "error": str(error), **counts, **error.details()}
+                click.echo(f"Error: {error}", err=True)
+            answer["duration_s"] = round(time.monotonic() - started, 3)
+            line = json.dumps(answer, ensure_ascii=False, default=_json_value)
+            if as_json:
+                click.echo(line)
+            elif for_kestra:
+                from fitness_buddy.kestra_task import task_line
+
+                click.echo(task_line(line))
+            sys.exit(exit_code)
+
+        common = options(
+            click.option(
+                "--kestra",
+                "for_kestra",
+                is_flag=True,
+                help="Also give the answer to Kestra, as outputs and metrics of its task, in the last line.",
+            ),
+            click.option("--json", "as_json", is_flag=True, help="Answer with one line of JSON on standard output."),
+            click.option(
+                "--target", metavar="NAME", help="Warehouse in profiles/profiles.yml [BUDDY_TARGET, else duckdb]."
+            ),
+            click.option(
+                "--athlete", metavar="ID", help=f"Whose data [BUDDY_ATHLETE, else {default_athlete or 'me'}]."
+            ),
+        )
+        return group.command(name, **attributes)(common(call))
+
+    return decorate
+
+
+def _json_value(value: object) -> object:
+    if isinstance(value, date | datetime):
+        return value.isoformat()
+    if hasattr(value, "__float__"):
+        return float(value)
+    return str(value)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="buddy")
+def main() -> None:
+    """Your own training data: load your files, build daily marts, read the report."""

@@ -1,0 +1,314 @@
+"""The commands that load raw: ``buddy ingest …``."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from operator import methodcaller
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from fitness_buddy.cli.command import DAY, PATH, Run, command, main, options
+from fitness_buddy.errors import BuddyError, InputError, UsageError
+
+if TYPE_CHECKING:
+    from fitness_buddy.ingest import Ingest, Service
+    from fitness_buddy.landing import Landing
+    from fitness_buddy.state import StateStore
+    from fitness_buddy.warehouse.bucket import Archive
+
+# "auto" and sources.steps.FORMAT_OPTIONS, which the help would have to import (a test holds them together).
+STEPS_FORMATS = ("auto", "csv", "json", "fitbit", "google-fit", "google-health", "apple-health", "health-connect")
+
+
+@main.group()
+def ingest() -> None:
+    """Load an athlete's own data into raw. A file is loaded whole or not at all; a second time adds nothing."""
+
+
+# What all files take; :func:`load_path` says what it does.
+_load_options = options(
+    click.option(
+        "--to-bucket",
+        metavar="gs://BUCKET/FOLDER",
+        help="Keep the file and its rows there instead of loading them (see load-from-bucket).",
+    ),
+    click.option(
+        "--restate",
+        is_flag=True,
+        help="Where a row equals an older version, make that version the current one again.",
+    ),
+)
+
+
+@command(ingest, "strava-export")
+@click.argument("path", type=PATH)
+@_load_options
+def ingest_strava_export(run: Run, path: Path, **how: Any) -> dict[str, Any]:
+    """Load a Strava bulk export: the zip, its unpacked folder, or its activities.csv."""
+    return load_path(run, path, methodcaller("strava_export", path), **how)
+
+
+@command(ingest, "steps")
+@click.argument("path", type=PATH)
+@click.option("--source", metavar="NAME", help="The device or app, for rows that name none.")
+@click.option(
+    "--format",
+    "file_format",
+    type=click.Choice(STEPS_FORMATS),
+    default="auto",
+    show_default=True,
+    help="What the file is; auto tells by its content.",
+)
+@_load_options
+def ingest_steps(run: Run, path: Path, source: str | None, file_format: str, **how: Any) -> dict[str, Any]:
+    """Load step counts from a file, a folder or a zip.
+
+    Apple Health, Health Connect, Google Fit and Fitbit exports, saved answers of Google Health or Fitbit, a CSV
+    (date,steps[,source]) or JSON.
+    """
+    return load_path(run, path, methodcaller("steps", path, source=source, file_format=file_format), **how)
+
+
+@command(ingest, "inbox")
+@click.argument("folder", type=PATH)
+@click.option("--source", metavar="NAME", help="The device or app, for rows that name none.")
+def ingest_inbox(run: Run, folder: Path, source: str | None) -> dict[str, Any]:
+    """Load the step counts in the files of FOLDER, one by one; what is loaded moves on to FOLDER/loaded.
+
+    For a folder that a phone syncs to. A file that is refused stays, and keeps no other one out.
+    """
+    from fitness_buddy.inbox import Inbox, version_of
+    from fitness_buddy.ingest import Ingest
+    from fitness_buddy.landing import totals
+
+    inbox = Inbox(folder)
+    landings: list[Landing] = []
+    refused: dict[str, InputError] = {}
+    with inbox.files() as files:
+        for path in files:
+            version = version_of(path)
+            try:
+                landings.append(Ingest(run.warehouse, run.settings.athlete_id).steps(path, source=source))
+            except InputError as error:
+                click.echo(f"Error: {error}", err=True)
+                refused[path.name] = error
+            else:
+                _tell_landings(run, path.name, landings[-1:])
+                inbox.move_on(path, version)
+    counts = {**totals(landings), "files_read": len(files), "files_refused": list(refused)}
+    counts["rows_read"] += sum(error.rows_read for error in refused.values())
+    counts["rows_refused"] = sum(error.rows_refused for error in refused.values())
+    if refused:
+        raise BuddyError(
+            f"{len(refused)} of {len(files)} files could not be loaded and stay: {', '.join(refused)}",
+            details=counts,
+        )
+    if not files:
+        run.say(f"Nothing new in {folder}.")
+    return counts
+
+
+@command(ingest, "meals")
+@click.argument("path", type=PATH)
+@_load_options
+def ingest_meals(run: Run, path: Path, **how: Any) -> dict[str, Any]:
+    """Load meals: a CSV (eaten_at,description,carbs_g,protein_g,fat_g[,energy_kcal,alcohol_g]) or JSON of estimates."""
+    return load_path(run, path, methodcaller("meals", path), **how)
+
+
+# What all services take; :func:`_load_windows` says what it does.
+_window_options = options(
+    click.option(
+        "--keep-answers",
+        type=PATH,
+        metavar="FOLDER",
+        help="Also keep the answers as they came, as JSON files in this folder.",
+    ),
+    click.option(
+        "--overlap-days",
+        type=click.IntRange(min=0),
+        default=14,
+        show_default=True,
+        help="Without --since: how many days before the last run are read again, for what came late or was edited.",
+    ),
+    click.option("--until", type=DAY, help="Last day [today]."),
+    click.option("--since", type=DAY, help="First day [the days since the last run; the first time: all]."),
+)
+
+
+@command(ingest, "strava-api")
+@click.argument("path", type=PATH, required=False)
+@_window_options
+@click.option(
+    "--max-wait-s",
+    type=click.IntRange(min=0),
+    default=900,
+    show_default=True,
+    help="Longest wait, in seconds, for Strava's rate limit; beyond it the load stops and says when to go on.",
+)
+@_load_options
+def ingest_strava_api(
+    run: Run, path: Path | None, max_wait_s: int, restate: bool, to_bucket: str | None, **which: Any
+) -> dict[str, Any]:
+    """Load activities from Strava's API, deletions included, or from saved answers of it in PATH.
+
+    None of it is ever shown to a language model. Needs STRAVA_CLIENT_ID and STRAVA_CLIENT_SECRET, and either
+    `buddy auth strava` once or STRAVA_REFRESH_TOKEN.
+    """
+    if path is not None:
+        if which["since"] or which["until"] or which["keep_answers"]:
+            raise UsageError("saved answers are loaded whole: give PATH, or --since, --until and --keep-answers")
+        return load_path(run, path, methodcaller("strava_answers", path), restate=restate, to_bucket=to_bucket)
+    if restate or to_bucket:
+        raise UsageError("--restate and --to-bucket are for saved answers: give their PATH")
+    from fitness_buddy.apis.strava import StravaApi, strava_settings
+    from fitness_buddy.ingest import strava_service
+    from fitness_buddy.state import open_state
+
+    store = open_state()
+    api = StravaApi(strava_settings(), store, run.settings.athlete_id, max_wait_s=max_wait_s)
+    return _load_windows(run, strava_service(api, run.warehouse, run.settings.athlete_id), store, **which)
+
+
+@command(ingest, "google-health")
+@_window_options
+def ingest_google_health(run: Run, **which: Any) -> dict[str, Any]:
+    """Load daily steps from the Google Health API (Fitbit, Pixel, Health Connect in the cloud).
+
+    Needs GOOGLE_HEALTH_CLIENT_ID and GOOGLE_HEALTH_CLIENT_SECRET, and either `buddy auth google-health` once or
+    GOOGLE_HEALTH_REFRESH_TOKEN. Saved answers are loaded by `buddy ingest steps`.
+    """
+    from fitness_buddy.apis.google_health import GoogleHealthApi, google_health_settings
+    from fitness_buddy.ingest import google_health_service
+    from fitness_buddy.state import open_state
+
+    store = open_state()
+    api = GoogleHealthApi(google_health_settings(), store, run.settings.athlete_id)
+    return _load_windows(run, google_health_service(api), store, **which)
+
+
+def _load_windows(
+    run: Run,
+    service: Service,
+    store: StateStore,
+    *,
+    since: datetime | None,
+    until: datetime | None,
+    overlap_days: int,
+    keep_answers: Path | None,
+) -> dict[str, Any]:
+    from fitness_buddy.ingest import Ingest, load_windows
+    from fitness_buddy.sources.windows import Progress, days_to_read
+
+    source = str(click.get_current_context().info_name)
+    athlete_id = run.settings.athlete_id
+    progress = Progress(store, f"{source}-read-{athlete_id}", run.warehouse.name, service.since_ever)
+    # A warehouse that was made anew has nothing of what the state remembers; also a run that states its days must not
+    # lead the next one to think otherwise.
+    if progress.read_until() and service.table not in {held.table for held in run.warehouse.raw_summary(athlete_id)}:
+        progress.forget()
+    days = days_to_read(
+        since.date() if since else None,
+        until.date() if until else None,
+        read_until=progress.read_until(),
+        since_ever=service.since_ever,
+        overlap_days=overlap_days,
+        now=datetime.now(UTC),
+    )
+    with _progress(run, source) as on_row:
+        # What a service answers is how things are now, whatever an older version said.
+        ingest = Ingest(run.warehouse, athlete_id, restate=True, on_row=on_row)
+        landings = load_windows(service, ingest, days, progress, keep_answers)
+    return {
+        "since": days[0],
+        "until": days[1],
+        **_tell_landings(run, f"{source}, {days[0]} to {days[1]}", landings),
+        "load_ids": [landing.load_id for landing in landings],
+    }
+
+
+def load_path(
+    run: Run,
+    path: Path,
+    ingest_path: Callable[[Ingest], Landing],
+    *,
+    restate: bool = False,
+    to_bucket: str | None = None,
+    now: datetime | None = None,
+) -> dict[str, Any]:
+    from fitness_buddy.ingest import Ingest
+
+    archive = _archive(run, path, to_bucket, restate=restate) if to_bucket else None
+    with _progress(run, path.name) as on_row:
+        landing = ingest_path(
+            Ingest(
+                archive or run.warehouse,
+                run.settings.athlete_id,
+                restate,
+                now=now or datetime.now(UTC),
+                on_row=on_row,
+            )
+        )
+    answer = _tell_landing(run, path, landing)
+    if archive:
+        run.say(f"  Kept in {to_bucket}; `buddy load-from-bucket {to_bucket}` loads it.")
+        answer |= {"bucket": to_bucket, "objects_added": archive.kept}
+    return answer
+
+
+def _archive(run: Run, path: Path, bucket_url: str, *, restate: bool) -> Archive:
+    from fitness_buddy.warehouse.bucket import Bucket
+
+    if restate:
+        raise UsageError("--restate is for loading: a bucket keeps what was read, and knows no current version")
+    source = click.get_current_context().info_name
+    return Bucket(bucket_url, run.settings).archive(str(source), path)
+
+
+@contextmanager
+def _progress(run: Run, label: str) -> Iterator[Callable[[], None]]:
+    """A bar on standard error while a person looks, nothing otherwise."""
+    if run.as_json or not sys.stderr.isatty():
+        yield lambda: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.completed:,} rows"),
+        TimeElapsedColumn(),
+    )
+    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+        task = progress.add_task(label, total=None)
+        yield lambda: progress.advance(task)
+
+
+def _tell_landing(run: Run, path: Path, landing: Landing) -> dict[str, Any]:
+    return {"path": str(path), "load_id": landing.load_id, **_tell_landings(run, str(path), [landing])}
+
+
+def _tell_landings(run: Run, label: str, landings: Sequence[Landing]) -> dict[str, Any]:
+    from fitness_buddy.landing import totals
+
+    counts = totals(landings)
+    run.say(
+        f"{label}: read {counts['rows_read']:,} rows: {counts['rows_new']:,} new, {counts['rows_changed']:,} changed, "
+        f"{counts['rows_unchanged']:,} unchanged, {counts['rows_duplicates']:,} repeated, 0 refused"
+    )
+    if counts["rows_new"] + counts["rows_changed"] == 0:
+        run.say("  Nothing to add: all of it was here already.")
+    if counts["rows_superseded"]:
+        run.say(
+            f"  {counts['rows_superseded']:,} of them equal an older version that was edited since; the edit stands "
+            "(--restate makes them current again)."
+        )
+    for notice in counts["notices"]:
+        run.say(f"  Note: {notice}")
+    return counts
