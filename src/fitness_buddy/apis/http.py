@@ -154,10 +154,10 @@ class Api:
         if login:
             self._login = base64.b64encode(":".join(login).encode()).decode()
             self._secrets |= {login[1], self._login}
-        self._timeout_s = _seconds("BUDDY_HTTP_TIMEOUT_S", 60, least=0.01) if timeout_s is None else timeout_s
+        self._timeout_s = seconds_setting("BUDDY_HTTP_TIMEOUT_S", 60, least=0.01) if timeout_s is None else timeout_s
         self._most_bytes = most_bytes
         self._sleep = sleep
-        backoff_s = _seconds("BUDDY_HTTP_BACKOFF_S", 1) if backoff_s is None else backoff_s
+        backoff_s = seconds_setting("BUDDY_HTTP_BACKOFF_S", 1) if backoff_s is None else backoff_s
         self._backoff = wait_exponential_jitter(initial=backoff_s, max=LONGEST_PAUSE_S, jitter=backoff_s)
         # Certificates are verified: that is urllib3's default. HTTPS_PROXY and NO_PROXY are heeded as everywhere.
         proxy_url = None if _is_loopback(self._host) or proxy_bypass(self._host) else getproxies().get(parts.scheme)
@@ -185,7 +185,7 @@ class Api:
             ApiError: no whole answer in any attempt, too large a one, or a redirect.
         """
         url = self._base_url + path
-        request = f"{method} {self._host}{urlsplit(url).path}"
+        request = f"{method} {self._host}{self._hidden(urlsplit(url).path)}"
         accepted = "application/json" if expects_json else "*/*"
         headers = {"Accept": accepted, "User-Agent": f"fitness-buddy/{__version__}"}
         body = None
@@ -228,7 +228,7 @@ class Api:
     ) -> Answer:
         self.requests += 1
         try:
-            status, headers, body = _within(self._timeout_s, exchange)
+            status, headers, body = within(self._timeout_s, exchange)
         except TimeoutError:
             raise _PassingError(f"no whole answer within {self._timeout_s:g} s") from None
         except HTTPError as error:
@@ -282,10 +282,14 @@ class Api:
             response.close()  # a connection whose answer was read whole is back in the pool by now
         return response.status, response.headers, bytes(content)
 
-    def _plain(self, text: str) -> str:
-        """Text of others on one short line, printable and without secrets."""
+    def _hidden(self, text: str) -> str:
         for secret in sorted(self._secrets, key=len, reverse=True):
             text = text.replace(secret, "***")
+        return text
+
+    def _plain(self, text: str) -> str:
+        """Text of others on one short line, printable and without secrets."""
+        text = self._hidden(text)
         text = " ".join("".join(character if character.isprintable() else " " for character in text).split())
         return text if len(text) <= _MOST_WORDS else text[: _MOST_WORDS - 1] + "…"
 
@@ -301,7 +305,7 @@ def retry_after_s(headers: Mapping[str, str], now: float) -> float | None:
         return None
 
 
-def _within(seconds: float, function: Callable[[], _Result]) -> _Result:
+def within(seconds: float, function: Callable[[], _Result]) -> _Result:
     """Give up waiting for the function after so many seconds (TimeoutError).
 
     Timeouts of sockets are for one read: a name server, a handshake or headers that drip outlast any of them. The
@@ -369,7 +373,12 @@ def _is_loopback(host: str) -> bool:
         return False
 
 
-def _seconds(variable: str, default: float, least: float = 0) -> float:
+def seconds_setting(variable: str, default: float, least: float = 0) -> float:
+    """A number of seconds of the environment.
+
+    Raises:
+        UsageError: it is none, or less than the least.
+    """
     stated = os.environ.get(variable)
     if not stated:
         return default
