@@ -36,13 +36,18 @@ class Persona:
         return lines[day.toordinal() % len(lines)]
 
 
+def persona_path() -> Path:
+    """The file that BUDDY_PERSONA names, else the project's own."""
+    return Path(os.environ.get("BUDDY_PERSONA") or DEFAULT)
+
+
 def load_persona() -> Persona:
-    """The persona of the file that BUDDY_PERSONA names, else the project's own.
+    """The persona of :func:`persona_path`.
 
     Raises:
         InputError: the file is not there, or not as expected.
     """
-    path = Path(os.environ.get("BUDDY_PERSONA") or DEFAULT)
+    path = persona_path()
     try:
         document = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:

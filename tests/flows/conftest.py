@@ -14,6 +14,7 @@ from discord_stub import DiscordStub, running_discord
 from engine_client import Engine, start_engine, task_environment
 from gcs_stub import running_gcs
 from kestra_server import DECOY, TIMEZONE, Server, encoded, free_port, hurried_copy
+from llm_stub import API_KEY, LlmStub, running_llm
 from support import REPOSITORY
 from tcp_gate import Gate
 
@@ -36,12 +37,15 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         services = stack.enter_context(running_apis())
         discord = stack.enter_context(running_discord())
         gcs = stack.enter_context(running_gcs("bucket"))
+        llm = stack.enter_context(running_llm())
         bigquery = None
         if bigquery_emulator.is_installed():
             with pytest.MonkeyPatch.context() as patch:
                 patch.setenv("STORAGE_EMULATOR_HOST", gcs.url)  # it reads from there
                 bigquery = Gate(stack.enter_context(bigquery_emulator.running_emulator(folder)))
         settings = services.environment(folder / "state")
+        # A feed's address is as good as a password.
+        calendar = folder / "planted-calendar.ics"
         secrets = {
             **{name: settings.pop(name) for name in sorted(settings) if name.endswith(("_ID", "_SECRET", "_TOKEN"))},
             "WEBHOOK_KEY": "planted-webhook-key",
@@ -50,10 +54,14 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
             "KESTRA_USERNAME": "planted-user@example.com",
             "KESTRA_PASSWORD": "planted-Passw0rd",
             "GIT_TOKEN": "planted-git-token",
+            "LLM_API_KEY": API_KEY,
+            "CALENDAR_URL": str(calendar),
         }
         inbox, port = folder / "inbox", free_port()
+        model = {name: value for name, value in llm.environment().items() if name != "BUDDY_LLM_API_KEY"}
         environment = task_environment(
             **settings,
+            **model,
             **encoded(secrets | {"DECOY": DECOY}),
             BUDDY_PROJECT_DIR=str(REPOSITORY),
             BUDDY_DUCKDB_PATH=str(folder / "buddy.duckdb"),
@@ -69,7 +77,9 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         stack.callback(engine.stop)
         loaded = engine.load(hurried_copy(folder / "flows"))
         duckdb_path = folder / "buddy.duckdb"
-        yield Server(engine, environment, loaded, secrets, duckdb_path, inbox, services, discord, gcs, bigquery)
+        yield Server(
+            engine, environment, loaded, secrets, duckdb_path, inbox, calendar, services, discord, gcs, llm, bigquery
+        )
         # Client ids are no secrets. What services have given out since then is.
         planted = {secret for name, secret in secrets.items() if not name.endswith("_ID")} | services.secrets()
         planted |= {value for name, value in encoded(secrets).items() if not name.endswith("_ID")}
@@ -89,6 +99,13 @@ def discord(server: Server) -> Iterator[DiscordStub]:
     server.discord.refusals.clear()
     server.discord.attempts = 0
     yield server.discord
+
+
+@pytest.fixture
+def llm(server: Server) -> Iterator[LlmStub]:
+    """The server's language model, nothing asked yet."""
+    server.llm.forget()
+    yield server.llm
 
 
 _numbers = itertools.count(1)

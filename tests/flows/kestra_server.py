@@ -13,6 +13,7 @@ from api_stub import ApiStub
 from discord_stub import DiscordStub
 from engine_client import Engine
 from gcs_stub import GcsStub
+from llm_stub import LlmStub
 from support import REPOSITORY, Answer, run_buddy
 from tcp_gate import Gate
 
@@ -36,6 +37,7 @@ class Server:
         secrets: by their names in Kestra, as they are; nothing that the server keeps may hold one of them.
         duckdb_path: the warehouse of its tasks.
         inbox: where files for the daily flows are put.
+        calendar: the file that is the athlete's calendar; nothing is there until a test writes it.
         bigquery: the gate before the emulator, None where that is not installed.
     """
 
@@ -45,9 +47,11 @@ class Server:
     secrets: dict[str, str]
     duckdb_path: Path
     inbox: Path
+    calendar: Path
     services: ApiStub
     discord: DiscordStub
     gcs: GcsStub
+    llm: LlmStub
     bigquery: Gate | None
 
     def buddy(self, *words: str | Path) -> Answer:

@@ -3,7 +3,7 @@
 Everything heavy is imported inside the commands: ``buddy --help`` answers at once.
 """
 
-from fitness_buddy.cli import auth, build, cloud, demo, flows, ingest, report, warehouse
+from fitness_buddy.cli import auth, buddy, build, cloud, demo, flows, ingest, report, warehouse
 from fitness_buddy.cli.command import main
 
-__all__ = ["auth", "build", "cloud", "demo", "flows", "ingest", "main", "report", "warehouse"]
+__all__ = ["auth", "buddy", "build", "cloud", "demo", "flows", "ingest", "main", "report", "warehouse"]

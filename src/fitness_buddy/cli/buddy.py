@@ -1,0 +1,80 @@
+"""The commands in which the buddy speaks up by itself, and the one that listens."""
+
+from __future__ import annotations
+
+import logging
+from datetime import date, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
+
+import click
+
+from fitness_buddy.cli.command import DAY, Run, command, main
+
+if TYPE_CHECKING:
+    from fitness_buddy.model_facts import Facts
+
+
+@command(main, "meditation")
+@click.option("--date", "day", type=DAY, help="The morning [today, where the athlete is].")
+def meditation(run: Run, day: datetime | None) -> dict[str, Any]:
+    """An encouraging line for the morning: by the language model, or of the persona where none can be reached."""
+    from fitness_buddy.athlete_settings import current_settings
+    from fitness_buddy.meditation import morning_words
+    from fitness_buddy.model_calls import open_model
+    from fitness_buddy.persona import load_persona
+
+    stated, _ = current_settings(run.settings.seeds_dir, run.settings.athlete_id)
+    morning = day.date() if day else datetime.now(ZoneInfo(stated.timezone)).date()
+    model = open_model(run.warehouse, run.settings)
+    words = morning_words(model, load_persona(), morning, _facts_of_yesterday(run, morning) if model else [])
+    run.say(words.text)
+    return {
+        "message": words.text,
+        "written_by": words.written_by,
+        "reason": words.reason,
+        **(model.totals() if model else {}),
+    }
+
+
+def _facts_of_yesterday(run: Run, morning: date) -> list[Facts]:
+    from fitness_buddy.model_facts import read_facts
+    from fitness_buddy.warehouse import NotBuiltError
+
+    yesterday = morning - timedelta(days=1)
+    try:
+        facts = [
+            read_facts(run.warehouse, run.settings, mart, yesterday, yesterday)
+            for mart in ("fct_daily_workouts", "fct_daily_steps")
+        ]
+    except NotBuiltError:
+        return []
+    return [fact for fact in facts if fact.rows]
+
+
+@command(main, "persona")
+def persona(run: Run) -> dict[str, Any]:
+    """Check and show how the buddy speaks: the file that BUDDY_PERSONA names, else the project's own."""
+    from fitness_buddy.persona import load_persona, persona_path
+
+    stated = load_persona()
+    run.say(persona_path().read_text(encoding="utf-8").rstrip())
+    return {
+        "name": stated.name,
+        "path": str(persona_path()),
+        "lines": {kind: len(said) for kind, said in stated.lines.items()},
+    }
+
+
+@command(main, "bot")
+def bot(run: Run) -> dict[str, Any]:
+    """Listen on Discord and hand reminders, meals and questions to Kestra's webhooks, until it is stopped.
+
+    Needs BUDDY_DISCORD_BOT_TOKEN, BUDDY_KESTRA_WEBHOOK_KEY and BUDDY_DISCORD_USERS (docs/buddy.md).
+    """
+    from fitness_buddy.discord.bot import bot_settings, run_bot
+
+    settings = bot_settings()
+    logging.getLogger("fitness_buddy").setLevel(logging.INFO)
+    run_bot(settings)
+    return {}
