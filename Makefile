@@ -42,9 +42,10 @@ up: ## start Kestra with the flows on this machine (docs/runbook.md)
 	deploy/encode_secrets
 	deploy/compose up --detach --build kestra
 	deploy/compose run --rm flows
+	if grep -q '^BUDDY_DISCORD_BOT_TOKEN=.' deploy/bot.env; then deploy/compose --profile bot up --detach bot; fi
 
 down: ## stop Kestra; what it holds stays
-	deploy/compose down
+	deploy/compose --profile bot down
 
 pictures: .venv/installed-dev demo ## renew the README's pictures
 	.venv/bin/python scripts/take_pictures.py

@@ -21,6 +21,8 @@ DEPLOY = REPOSITORY / "deploy"
 SECRET_PREFIXES = ("SECRET_", "KESTRA_", "DATASOURCES_", "MICRONAUT_")
 PINNED = re.compile(r"[\w.-]+(/[\w.-]+)*:v?\d+(\.\d+)+")
 SECRET_SETTINGS = ("POSTGRES_PASSWORD", "KESTRA_USERNAME", "KESTRA_PASSWORD")
+# Flows that ask for them do without: Kestra would fail them where there is none.
+DISPENSABLE = {"LLM_API_KEY", "CALENDAR_URL", "EVENTS_SHEET_URL"}
 ENV = "POSTGRES_PASSWORD=pg-Secret-1\nKESTRA_USERNAME=ada@example.com\nKESTRA_PASSWORD=kestra-Secret-1\n"
 
 
@@ -47,8 +49,10 @@ def encode(
 
 
 def decoded(folder: Path) -> dict[str, str]:
-    """The secrets as Kestra would read them, its own login left out."""
+    """The secrets as Kestra would read them, its own login and the empty ones left out."""
     encoded = settings_of(folder / "secrets.encoded.env")
+    assert {name for name, value in encoded.items() if not value} <= {f"SECRET_{name}" for name in DISPENSABLE}
+    encoded = {name: value for name, value in encoded.items() if value}
     assert base64.b64decode(encoded.pop("SECRET_KESTRA_USERNAME")) == b"ada@example.com"
     assert base64.b64decode(encoded.pop("SECRET_KESTRA_PASSWORD")) == b"kestra-Secret-1"
     return {name.removeprefix("SECRET_"): base64.b64decode(value).decode() for name, value in encoded.items()}
@@ -74,9 +78,9 @@ def decoded(folder: Path) -> dict[str, str]:
     ],
 )
 def test_a_secret_keeps_its_value(tmp_path: Path, stated: str, value: str) -> None:
-    said = encode(tmp_path, f"# a comment\n\n   \nWEBHOOK_KEY={stated}\nDISCORD_URL=last-line-without-end")
-    assert decoded(tmp_path) == {"WEBHOOK_KEY": value, "DISCORD_URL": "last-line-without-end"}
-    assert "WEBHOOK_KEY DISCORD_URL" in said.stdout
+    said = encode(tmp_path, f"# a comment\n\n   \nSTRAVA_CLIENT_SECRET={stated}\nDISCORD_URL=last-line-without-end")
+    assert decoded(tmp_path) == {"STRAVA_CLIENT_SECRET": value, "DISCORD_URL": "last-line-without-end"}
+    assert "STRAVA_CLIENT_SECRET DISCORD_URL" in said.stdout
     assert value not in said.stdout + said.stderr
 
 
@@ -146,13 +150,44 @@ def test_encoding_again_changes_nothing_and_only_its_user_reads_it(tmp_path: Pat
     assert again.stdout == first.stdout
     encode(tmp_path, "WEBHOOK_KEY=b\n")
     assert decoded(tmp_path) == {"WEBHOOK_KEY": "b"}
-    assert sorted(path.name for path in tmp_path.iterdir()) == [".env", "secrets.encoded.env", "secrets.env"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        *(".env", "bot.env"),
+        *("secrets.encoded.env", "secrets.env"),
+    ]
 
 
 def test_a_name_that_no_flow_asks_for_is_noted(tmp_path: Path) -> None:
     said = encode(tmp_path, "STRAVA_CLIENT_IDD=hunter2\nGIT_TOKEN=x\n")
     assert said.stderr == "Note: secrets.env, line 1: no flow of this project asks for STRAVA_CLIENT_IDD.\n"
     assert decoded(tmp_path) == {"STRAVA_CLIENT_IDD": "hunter2", "GIT_TOKEN": "x"}
+
+
+def test_a_secret_that_flows_can_do_without_is_there_and_empty(tmp_path: Path) -> None:
+    encode(tmp_path, "LLM_API_KEY=sk-1\nCALENDAR_URL=\n")
+    encoded = settings_of(tmp_path / "secrets.encoded.env")
+    assert {name: encoded[f"SECRET_{name}"] for name in DISPENSABLE} == {
+        **dict.fromkeys(DISPENSABLE, ""),
+        "LLM_API_KEY": "c2stMQ==",
+    }
+
+
+def test_the_bot_gets_its_token_and_the_webhooks_key_and_the_server_no_token(tmp_path: Path) -> None:
+    encode(tmp_path, "DISCORD_BOT_TOKEN=MTk4.Cl2.Zn-_n\nWEBHOOK_KEY=key-1\nGIT_TOKEN=x\n")
+    assert settings_of(tmp_path / "bot.env") == {
+        "BUDDY_DISCORD_BOT_TOKEN": "MTk4.Cl2.Zn-_n",
+        "BUDDY_KESTRA_WEBHOOK_KEY": "key-1",
+    }
+    assert (tmp_path / "bot.env").stat().st_mode & 0o777 == 0o600
+    assert decoded(tmp_path) == {"WEBHOOK_KEY": "key-1", "GIT_TOKEN": "x"}
+
+
+@pytest.mark.parametrize("name", ["DISCORD_BOT_TOKEN", "WEBHOOK_KEY"])
+def test_what_stands_in_addresses_is_plain(tmp_path: Path, name: str) -> None:
+    refused = encode(tmp_path, f"{name}=planted/../key\n", check=False)
+    assert refused.returncode == 1
+    assert f"secrets.env, line 1: {name}: expected letters" in refused.stderr
+    assert "planted" not in refused.stderr
+    assert not (tmp_path / "bot.env").exists()
 
 
 def test_missing_files_are_told(tmp_path: Path) -> None:
@@ -183,7 +218,7 @@ def test_first_use_makes_settings_with_passwords_that_hold_and_later_uses_leave_
 
 def test_git_sees_no_setting_and_the_examples_hold_no_secret() -> None:
     ignored = (REPOSITORY / ".gitignore").read_text().splitlines()
-    assert {".env", "/deploy/secrets.env", "/deploy/secrets.encoded.env"} <= set(ignored)
+    assert {".env", "/deploy/secrets.env", "/deploy/secrets.encoded.env", "/deploy/bot.env"} <= set(ignored)
     assert set(settings_of(DEPLOY / "secrets.env.example").values()) == {""}
     example = settings_of(DEPLOY / "env.example")
     assert example["KESTRA_PASSWORD"] == example["POSTGRES_PASSWORD"] == ""
@@ -240,13 +275,21 @@ def test_images_are_pinned_or_built_here() -> None:
 
 def test_services_come_back_and_wait_for_one_another() -> None:
     services = COMPOSE["services"]
-    for name, needs in (("kestra", "postgres"), ("flows", "kestra")):
+    for name, needs in (("kestra", "postgres"), ("flows", "kestra"), ("bot", "kestra")):
         assert services[name]["depends_on"] == {needs: {"condition": "service_healthy"}}
         assert services[needs]["healthcheck"]["test"]
         assert services[needs]["restart"] == "unless-stopped"
     assert "http://localhost:8081/health" in services["kestra"]["healthcheck"]["test"]
     assert "restart" not in services["flows"]
     assert services["kestra"]["stop_grace_period"] == "6m"
+
+
+def test_the_bot_runs_beside_the_server_and_knows_no_more_than_it_needs() -> None:
+    bot = COMPOSE["services"]["bot"]
+    assert (bot["image"], bot["restart"]) == (COMPOSE["services"]["kestra"]["image"], "unless-stopped")
+    assert bot["network_mode"] == "service:kestra"
+    assert (bot["env_file"], bot["profiles"], bot["entrypoint"]) == (["bot.env"], ["bot"], ["buddy", "bot"])
+    assert bot["environment"].keys() == {"BUDDY_DISCORD_USERS", "BUDDY_DISCORD_CHANNELS"}
 
 
 def test_what_must_last_is_in_volumes() -> None:
@@ -301,13 +344,15 @@ def test_no_task_inherits_a_secret(tmp_path: Path) -> None:
     seen = run(DEPLOY / "buddy-sh", "-c", "env", env={"PATH": "/usr/bin:/bin", **environment, **encoded}).stdout
     assert "BUDDY_TARGET=duckdb" in seen
     assert "planted" not in seen
-    assert not any(value in seen for value in encoded.values())
+    assert not any(value in seen for value in encoded.values() if value)
 
 
 @pytest.fixture
 def deploy_copy(tmp_path: Path) -> Path:
     folder = tmp_path / "deploy"
-    shutil.copytree(DEPLOY, folder, ignore=shutil.ignore_patterns(".env", "secrets.env", "secrets.encoded.env"))
+    shutil.copytree(
+        DEPLOY, folder, ignore=shutil.ignore_patterns(".env", "secrets.env", "secrets.encoded.env", "bot.env")
+    )
     return folder
 
 
