@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from urllib3.filepost import encode_multipart_formdata
 
-from fitness_buddy.apis.http import LONGEST_PAUSE_S, Api, RateLimitedError
+from fitness_buddy.apis.http import LONGEST_PAUSE_S, Api, RateLimitedError, retry_after_s
 from fitness_buddy.discord import MOST_FILES, Message
 from fitness_buddy.errors import BuddyError, UsageError
 
@@ -53,7 +53,9 @@ class Webhook:
                 break
             # Discord says it to the millisecond in the body; whoever stands before it answers with a page.
             stated = answer.document.get("retry_after") if isinstance(answer.document, dict) else None
-            pause_s = float(stated) if isinstance(stated, int | float) else 60.0
+            if not isinstance(stated, int | float):
+                stated = retry_after_s(answer.headers, time.time())
+            pause_s = 60.0 if stated is None else float(stated)
             paused_s += pause_s
             if paused_s > LONGEST_PAUSE_S:
                 raise RateLimitedError("Discord", datetime.now(UTC) + timedelta(seconds=pause_s))
