@@ -120,10 +120,21 @@ def test_only_the_warehouse_package_knows_a_database_client(path: Path) -> None:
 def test_whoever_talks_to_a_language_model_takes_facts_only(path: Path) -> None:
     """Rows of Strava's API cannot be Facts (fitness_buddy/model_facts.py), so none reaches a model."""
     text = path.read_text()
-    if re.search(r"\bopenai\b|BUDDY_LLM_|chat/completions", text):
+    if re.search(r"^\s*(from|import) openai\b|environ[^\n]*BUDDY_LLM_|chat/completions", text, re.MULTILINE):
         assert path.name == "language_model.py", "models are talked to in one module"
         assert "from fitness_buddy.model_facts import Facts" in text
         assert not re.search(r"\bRow\b|Warehouse|Report", text), "it takes nothing of the athlete but Facts"
+
+
+# What opens a model for a command, and keeps its bill.
+MODEL_AND_WAREHOUSE = {"model_calls.py"}
+
+
+@pytest.mark.parametrize("path", [path for path in SOURCES if path.parent.name != "cli"], ids=relative)
+def test_whoever_asks_a_language_model_reads_no_marts(path: Path) -> None:
+    text = path.read_text()
+    if "fitness_buddy.language_model import" in text and path.name not in MODEL_AND_WAREHOUSE:
+        assert not re.search(r"^\s*(from|import) fitness_buddy\.(warehouse|reports)\b", text, re.MULTILINE)
 
 
 @pytest.mark.parametrize("engine", ["duckdb", "bigquery"])
