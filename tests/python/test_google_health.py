@@ -10,14 +10,18 @@ import pytest
 from api_stub import CUT_OFF, ApiStub, broken
 from support import Answer, run_buddy
 
-TODAY = datetime.now(UTC).date()
 ROLL_UP = ":dailyRollUp"
+
+
+def today() -> date:
+    """When a test runs; its session may have begun on the day before."""
+    return datetime.now(UTC).date()
 
 
 @pytest.fixture
 def google(services: ApiStub) -> ApiStub:
     """A Google with steps of 200 days and of one long ago."""
-    services.steps = {TODAY - timedelta(days=number): 1000 + number for number in range(200)}
+    services.steps = {today() - timedelta(days=number): 1000 + number for number in range(200)}
     services.steps[date(2016, 2, 29)] = 29
     services.steps_page = 40
     return services
@@ -42,29 +46,29 @@ def test_all_days_are_read_in_ranges_and_pages_and_then_the_last_ones_again(goog
     assert first.exit_code == 0, first.errors
     assert first.json["rows_new"] == 201
     assert steps()["google_health|2016-02-29"] == "29"
-    google.steps[TODAY - timedelta(days=2)] = 12345
-    again = ingest("--since", str(TODAY - timedelta(days=14))).json
+    google.steps[today() - timedelta(days=2)] = 12345
+    again = ingest("--since", str(today() - timedelta(days=14))).json
     assert (again["rows_read"], again["rows_changed"], again["rows_new"]) == (15, 1, 0)
-    assert steps()[f"google_health|{TODAY - timedelta(days=2)}"] == "12345"
+    assert steps()[f"google_health|{today() - timedelta(days=2)}"] == "12345"
 
 
 def test_a_first_run_reads_everything_and_the_next_one_the_overlap(google: ApiStub) -> None:
     assert ingest().json["rows_new"] == 201
     again = ingest("--overlap-days", "3").json
-    assert (again["since"], again["rows_read"]) == (str(TODAY - timedelta(days=3)), 4)
+    assert (again["since"], again["rows_read"]) == (str(today() - timedelta(days=3)), 4)
 
 
 def test_an_edit_taken_back_is_taken_back(google: ApiStub) -> None:
-    since = str(TODAY - timedelta(days=3))
+    since = str(today() - timedelta(days=3))
     for count in ("7", "8", "7"):
-        google.steps[TODAY] = int(count)
+        google.steps[today()] = int(count)
         ingest("--since", since)
-        assert steps()[f"google_health|{TODAY}"] == count
+        assert steps()[f"google_health|{today()}"] == count
 
 
 @pytest.mark.parametrize("bad_day", [broken(500), CUT_OFF], ids=["5xx", "cut off"])
 def test_a_failure_on_a_later_page_loads_nothing_of_its_window(google: ApiStub, bad_day: Any) -> None:
-    since = str(TODAY - timedelta(days=150))
+    since = str(today() - timedelta(days=150))
     google.script(ROLL_UP, *[bad_day] * 4)
     failed = ingest("--since", since)
     assert failed.exit_code == 1

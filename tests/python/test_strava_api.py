@@ -19,15 +19,19 @@ from fitness_buddy.settings import load_settings
 from fitness_buddy.sources.strava_api import to_record
 from fitness_buddy.warehouse import connect
 
-NOW = datetime.now(UTC).replace(microsecond=0)
 LIST = "/athlete/activities"
+
+
+def now() -> datetime:
+    """When a test runs; its session may have begun on the day before."""
+    return datetime.now(UTC).replace(microsecond=0)
 
 
 @pytest.fixture
 def strava(services: ApiStub) -> ApiStub:
     """A Strava with four activities of the last weeks and one of long ago."""
     services.activities = [
-        summary_activity(number, NOW - timedelta(days=days), name=f"Run {number}")
+        summary_activity(number, now() - timedelta(days=days), name=f"Run {number}")
         for number, days in ((101, 2500), (102, 20), (103, 9), (104, 3), (105, 1))
     ]
     return services
@@ -60,7 +64,7 @@ def test_the_first_run_reads_everything_the_next_one_the_last_days_and_adds_noth
     asked_first = len(strava.asked(LIST))
     second = ingest().json
     # Today was not over: read up to yesterday, and the 14 days before that once more.
-    assert second["since"] == str(NOW.date() - timedelta(days=14))
+    assert second["since"] == str(now().date() - timedelta(days=14))
     assert (second["rows_read"], second["rows_new"], second["rows_changed"]) == (3, 0, 0)
     assert len(strava.asked(LIST)) - asked_first <= 4
     assert strava.strava.refreshes == 1  # the access token was kept
@@ -83,7 +87,7 @@ def test_edits_and_deletions_in_the_window_are_versions_and_what_was_moved_out_o
     assert told["105"]["_deleted"] is True
     assert "_deleted" not in told["102"]
     # A wider window finds the other one; a deletion is told once.
-    assert ingest("--since", str(NOW.date() - timedelta(days=60))).json["rows_changed"] == 1
+    assert ingest("--since", str(now().date() - timedelta(days=60))).json["rows_changed"] == 1
     assert ingest().json["rows_changed"] == 0
 
 
@@ -110,7 +114,7 @@ def test_kudos_are_no_new_version(strava: ApiStub) -> None:
 
 def test_a_history_of_many_pages_in_any_order_is_read_to_the_end(strava: ApiStub) -> None:
     strava.is_shuffled = True
-    strava.activities = [summary_activity(number, NOW - timedelta(hours=5 * number)) for number in range(1, 901)]
+    strava.activities = [summary_activity(number, now() - timedelta(hours=5 * number)) for number in range(1, 901)]
     assert ingest("--since", "2025-01-01").json["rows_new"] == 900
 
 
@@ -119,7 +123,7 @@ def test_what_strava_lets_through_is_loaded_and_the_rest_comes_after_the_time_to
     stopped = ingest("--max-wait-s", "0", "--since", "2018-01-01")
     assert stopped.exit_code == 3
     assert stopped.json["status"] == "failed"
-    assert datetime.fromisoformat(stopped.json["resume_after"]) > NOW
+    assert datetime.fromisoformat(stopped.json["resume_after"]) > now()
     assert "resume after" in stopped.errors
     since = stopped.json["resume_since"]
     assert f"--since {since} --until" in stopped.errors
@@ -140,7 +144,7 @@ def test_an_interrupted_first_run_is_gone_on_with_by_itself(strava: ApiStub) -> 
 
 
 def test_a_window_that_leaves_a_gap_is_not_taken_for_the_history(strava: ApiStub) -> None:
-    assert ingest("--since", str(NOW.date() - timedelta(days=5))).json["rows_new"] == 2
+    assert ingest("--since", str(now().date() - timedelta(days=5))).json["rows_new"] == 2
     assert ingest().json["rows_new"] == 3
 
 
@@ -159,7 +163,7 @@ def test_a_new_warehouse_whose_first_run_states_its_days_is_read_into_from_the_b
 ) -> None:
     ingest()
     (tmp_path / "buddy.duckdb").unlink()
-    assert ingest("--since", str(NOW.date() - timedelta(days=5))).json["rows_new"] == 2
+    assert ingest("--since", str(now().date() - timedelta(days=5))).json["rows_new"] == 2
     next_run = ingest().json
     assert (next_run["since"], next_run["rows_new"]) == ("1970-01-01", 3)
 
@@ -178,7 +182,7 @@ def test_a_new_warehouse_whose_first_run_states_its_days_is_read_into_from_the_b
 def test_a_failure_loads_nothing_says_what_it_is_and_the_next_run_completes_the_work(
     strava: ApiStub, bad_day: list[Any], told: str
 ) -> None:
-    since = str(NOW.date() - timedelta(days=30))
+    since = str(now().date() - timedelta(days=30))
     # The second page fails, after the first was good.
     strava.script(LIST, recorded("strava_api", "activities.ok"), *bad_day)
     failed = ingest("--since", since)
@@ -198,7 +202,7 @@ def test_a_few_bad_answers_are_passed_over_by_asking_again(strava: ApiStub) -> N
 
 def test_an_activity_that_cannot_be_believed_is_named_and_nothing_of_its_window_is_loaded(strava: ApiStub) -> None:
     find(strava, 104)["distance"] = -5
-    failed = ingest("--since", str(NOW.date() - timedelta(days=30)))
+    failed = ingest("--since", str(now().date() - timedelta(days=30)))
     assert failed.exit_code == 1
     assert "page 1, row 3, distance: expected a number of metres of at least 0, found '-5'" in failed.errors
     assert run_buddy("status", "--json").json["raw"] == []
@@ -225,7 +229,7 @@ def test_an_activity_that_cannot_be_believed_is_named_and_nothing_of_its_window_
 )
 def test_what_staging_converts_is_checked(change: dict[str, Any], field: str | None) -> None:
     activity = summary_activity(1, datetime(2026, 1, 1, 8, tzinfo=UTC)) | change
-    refused = to_record(activity, "page 1", 7, NOW)
+    refused = to_record(activity, "page 1", 7, now())
     assert isinstance(refused, Refusal)
     assert (refused.row, refused.field) == (7, field)
 
@@ -236,7 +240,7 @@ def test_ids_beyond_64_bits_are_text() -> None:
         "upload_id": huge,
         "athlete": {"id": huge},
     }
-    record = to_record(activity, "page 1", 1, NOW)
+    record = to_record(activity, "page 1", 1, now())
     assert isinstance(record, Record)
     assert record.record_id == str(huge)
     assert (record.payload["upload_id"], record.payload["athlete"]) == (str(huge), {"id": str(huge)})
