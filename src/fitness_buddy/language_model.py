@@ -12,7 +12,6 @@ picture), BUDDY_LLM_MONTHLY_BUDGET_USD.
 from __future__ import annotations
 
 import base64
-import binascii
 import functools
 import json
 import logging
@@ -30,13 +29,16 @@ from fitness_buddy.apis.http import LONGEST_PAUSE_S, retry_after_s, seconds_sett
 from fitness_buddy.errors import EXIT_TRY_LATER, BuddyError, UsageError
 from fitness_buddy.model_facts import Facts
 from fitness_buddy.redaction import without_secrets
+from fitness_buddy.sources.files import check_json
 
 if TYPE_CHECKING:
     from openai import OpenAI
-    from openai.types.chat import ChatCompletionMessageParam
+    from openai.types.chat import ChatCompletionContentPartParam, ChatCompletionMessageParam
 
 ATTEMPTS = 3
 _MOST_SHOWN = 200
+# Codes of a request that is not answered for what it says.
+_REFUSALS = {"content_policy_violation", "moderation_blocked", "content_filter"}
 # The first bytes of the pictures that Discord shows.
 _PICTURES = {b"\x89PNG\r\n\x1a\n": "image/png", b"\xff\xd8\xff": "image/jpeg"}
 
@@ -211,7 +213,7 @@ class LanguageModel:
         schema: Mapping[str, Any],
         check: Callable[[dict[str, Any]], _Checked],
         *,
-        picture: Picture | None = None,
+        pictures: Sequence[Picture] = (),
         facts: Sequence[Facts] = (),
         most_tokens: int = 2000,
     ) -> _Checked:
@@ -219,12 +221,12 @@ class LanguageModel:
 
         Args:
             schema: JSON Schema of an object; all of OpenAI's "strict" rules, so that endpoints can enforce it.
-            check: raises ValueError, with words that the model can mend it by.
+            check: raises ValueError, with words that the model can mend it by. What it is given any warehouse can hold.
 
         Raises:
             ModelError: nothing that could be used.
         """
-        messages = _messages(system, user, facts, picture)
+        messages = _messages(system, user, facts, pictures)
         answer_format = {
             "type": "json_schema",
             "json_schema": {"name": purpose, "schema": dict(schema), "strict": True},
@@ -260,12 +262,12 @@ class LanguageModel:
         )
         started = time.monotonic()
         answer = self._asked(lambda client: client.images.generate(model=model, prompt=prompt, n=1, **how))
-        data = getattr(answer, "data", None)
         usage = getattr(answer, "usage", None)
-        counts = getattr(usage, "input_tokens", 0) or 0, getattr(usage, "output_tokens", 0) or 0
+        counts = _count(usage, "input_tokens"), _count(usage, "output_tokens")
+        encoded = _text(_first(getattr(answer, "data", None)), "b64_json")
         try:
-            picture = Picture(base64.b64decode(data[0].b64_json, validate=True)) if data else None
-        except (BuddyError, binascii.Error, TypeError, AttributeError):
+            picture = Picture(base64.b64decode(encoded, validate=True))
+        except (BuddyError, ValueError):
             picture = None
         outcome = "answered" if picture else "unusable"
         self._keep(purpose, model, *counts, self._settings.image_usd or 0, started, outcome)
@@ -298,13 +300,12 @@ class LanguageModel:
             )
         )
         usage = getattr(answer, "usage", None)
-        tokens = getattr(usage, "prompt_tokens", 0) or 0, getattr(usage, "completion_tokens", 0) or 0
+        tokens = _count(usage, "prompt_tokens"), _count(usage, "completion_tokens")
         prices = settings.input_usd_per_million or 0, settings.output_usd_per_million or 0
         cost_usd = sum(count * price for count, price in zip(tokens, prices, strict=True)) / 1e6
-        choices = getattr(answer, "choices", None)
-        choice = choices[0] if choices else None
-        said = (getattr(getattr(choice, "message", None), "content", None) or "").strip()
-        refusal = getattr(getattr(choice, "message", None), "refusal", None)
+        choice = _first(getattr(answer, "choices", None))
+        message = getattr(choice, "message", None)
+        said, refusal = _text(message, "content").strip(), _text(message, "refusal")
         reason = getattr(choice, "finish_reason", None)
         error: ModelError | None = None
         if refusal or reason == "content_filter":
@@ -368,6 +369,8 @@ class LanguageModel:
             except passing as error:
                 raise ModelUnavailableError(f"the model was not reached: {_shown(str(error))}") from None
             except openai.APIStatusError as error:
+                if error.code in _REFUSALS:
+                    raise ModelRefusedError(f"the model does not answer: {_shown(error.message)}") from None
                 raise ModelUnavailableError(
                     f"the model's endpoint answered {error.status_code}: {_shown(error.message)}"
                 ) from None
@@ -388,20 +391,17 @@ class LanguageModel:
 
 
 def _messages(
-    system: str, user: str, facts: Sequence[Facts], picture: Picture | None = None
+    system: str, user: str, facts: Sequence[Facts], pictures: Sequence[Picture] = ()
 ) -> list[ChatCompletionMessageParam]:
     known = "".join(f"\n\nFacts (JSON):\n{fact.to_json()}" for fact in facts)
-    if picture is None:
+    if not pictures:
         return [{"role": "system", "content": system + known}, {"role": "user", "content": user}]
+    shown: list[ChatCompletionContentPartParam] = [
+        {"type": "image_url", "image_url": {"url": picture.data_url()}} for picture in pictures
+    ]
     return [
         {"role": "system", "content": system + known},
-        {
-            "role": "user",
-            "content": [
-                {"type": "text", "text": user},
-                {"type": "image_url", "image_url": {"url": picture.data_url()}},
-            ],
-        },
+        {"role": "user", "content": [{"type": "text", "text": user}, *shown]},
     ]
 
 
@@ -410,6 +410,7 @@ def _checked(answer: str, schema: Mapping[str, Any], check: Callable[[dict[str, 
     text = answer.removeprefix("```json").removeprefix("```").removesuffix("```").strip()
     try:
         document = json.loads(text, parse_constant=_no_number)
+        check_json(document)
         jsonschema.validate(document, schema)
     except jsonschema.ValidationError as error:
         raise ValueError(f"{error.json_path}: {_shown(error.message)}") from None
@@ -418,6 +419,24 @@ def _checked(answer: str, schema: Mapping[str, Any], check: Callable[[dict[str, 
     except json.JSONDecodeError as error:
         raise ValueError(f"it is no JSON: {error}") from None
     return check(document)
+
+
+# What an endpoint says need not be of the types that its API promises.
+
+
+def _count(usage: object, name: str) -> int:
+    value = getattr(usage, name, None)
+    return value if isinstance(value, int) else 0
+
+
+def _first(items: object) -> object:
+    return items[0] if isinstance(items, list) and items else None
+
+
+def _text(holder: object, name: str) -> str:
+    """Empty where there is none; without halves of characters, which nothing can keep or show."""
+    value = getattr(holder, name, None)
+    return value.encode("utf-8", "replace").decode() if isinstance(value, str) else ""
 
 
 def _no_number(name: str) -> float:

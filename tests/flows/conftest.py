@@ -56,12 +56,12 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
             "GIT_TOKEN": "planted-git-token",
             "LLM_API_KEY": API_KEY,
             "CALENDAR_URL": str(calendar),
+            "EVENTS_SHEET_URL": str(folder / "planted-events.csv"),
         }
         inbox, port = folder / "inbox", free_port()
         model = {name: value for name, value in llm.environment().items() if name != "BUDDY_LLM_API_KEY"}
         environment = task_environment(
-            **settings,
-            **model,
+            **(settings | model),
             **encoded(secrets | {"DECOY": DECOY}),
             BUDDY_PROJECT_DIR=str(REPOSITORY),
             BUDDY_DUCKDB_PATH=str(folder / "buddy.duckdb"),

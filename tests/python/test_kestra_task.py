@@ -93,6 +93,8 @@ def test_counts_and_durations_at_the_top_are_metrics_and_nothing_else_is() -> No
         "files_read": 4,
         "objects_added": 2,
         "message_count": 1,
+        "model_cost_usd": 0.0123,
+        "cost_usd": "much",
         "rows_sound": True,
         "year": 2026,
         "dbt_duration_s": 1.5,
@@ -104,6 +106,7 @@ def test_counts_and_durations_at_the_top_are_metrics_and_nothing_else_is() -> No
         ("files_read", "counter", 4),
         ("objects_added", "counter", 2),
         ("message_count", "counter", 1),
+        ("model_cost_usd", "counter", 0.0123),
         ("dbt_duration_s", "timer", 1.5),
         ("duration_s", "timer", 2),
     ]

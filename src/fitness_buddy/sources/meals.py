@@ -69,7 +69,9 @@ def _json_meals(file: InputFile) -> Iterator[tuple[int, dict[str, Any] | Refusal
         yield row, meal if isinstance(meal, dict) else Refusal(file.label, row, None, "expected a JSON object")
 
 
-class _FieldError(ValueError):
+class FieldError(ValueError):
+    """A meal is not as expected in the field that ``field`` names."""
+
     def __init__(self, field: str, problem: str) -> None:
         super().__init__(problem)
         self.field = field
@@ -77,13 +79,21 @@ class _FieldError(ValueError):
 
 def _record(file: InputFile, row: int, meal: Mapping[str, Any], now: datetime) -> Record | Refusal:
     try:
-        # In a diary these may be the names of ordinary columns.
-        is_estimate = any(isinstance(meal.get(key), dict | list) for key in ("totals", "items"))
-        payload = _estimate(meal) if is_estimate else _entry(meal)
-        eaten_at = _text(meal, "eaten_at")
-        payload |= _eaten_at(eaten_at, now)
-    except _FieldError as error:
+        return to_record(meal, now)
+    except FieldError as error:
         return Refusal(file.label, row, error.field, str(error))
+
+
+def to_record(meal: Mapping[str, Any], now: datetime) -> Record:
+    """A meal as raw has it: an entry with its macros, or an estimate with ``items`` and ``totals``.
+
+    Raises:
+        FieldError: it is neither.
+    """
+    # In a diary these may be the names of ordinary columns.
+    is_estimate = any(isinstance(meal.get(key), dict | list) for key in ("totals", "items"))
+    payload = check_estimate(meal) if is_estimate else _entry(meal)
+    payload |= settled_time(_text(meal, "eaten_at"), now)
     description = payload.get("description") or payload.get("meal_summary")
     meal_id = str(meal.get("meal_id") or "").strip() or f"{payload['eaten_at']}|{description}"
     return Record(meal_id, payload, values.day_of(payload["eaten_at"]))
@@ -98,14 +108,18 @@ def _entry(meal: Mapping[str, Any]) -> dict[str, Any]:
     return payload
 
 
-def _estimate(meal: Mapping[str, Any]) -> dict[str, Any]:
-    """An estimate, kept whole once its parts agree with one another."""
+def check_estimate(meal: Mapping[str, Any]) -> dict[str, Any]:
+    """An estimate, kept whole once its parts agree with one another.
+
+    Raises:
+        FieldError: they do not, or one is missing.
+    """
     _text(meal, "meal_summary")
     totals, items = meal.get("totals"), meal.get("items")
     if not isinstance(totals, dict):
-        raise _FieldError("totals", "expected an object with calories_kcal, protein_g, carbs_g and fat_g")
+        raise FieldError("totals", "expected an object with calories_kcal, protein_g, carbs_g and fat_g")
     if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
-        raise _FieldError("items", "expected an array of objects")
+        raise FieldError("items", "expected an array of objects")
     settled = {
         field: _number(totals, field, "totals.")
         for field in (*_GRAMS, "calories_kcal", *(name for name in ("alcohol_g",) if totals.get(name) is not None))
@@ -116,7 +130,7 @@ def _estimate(meal: Mapping[str, Any]) -> dict[str, Any]:
             continue
         total = sum(float(_number(item, field, "items[].")) for item in items)
         if abs(stated - total) > max(_ROUNDING_PER_ITEM * len(items), 0.02 * total):
-            raise _FieldError(f"totals.{field}", f"expected the sum of the items, {total:g}, found {stated:g}")
+            raise FieldError(f"totals.{field}", f"expected the sum of the items, {total:g}, found {stated:g}")
     for item in items:
         numbers = {
             field: float(_number(item, field, "items[].")) for field in _ITEM_NUMBERS if item.get(field) is not None
@@ -124,7 +138,7 @@ def _estimate(meal: Mapping[str, Any]) -> dict[str, Any]:
         macros = sum(numbers.get(field, 0.0) for field in _GRAMS)
         weight = numbers.get("estimated_grams")
         if weight is not None and macros > weight * _GRAMS_TOLERANCE + _ROUNDING_PER_ITEM:
-            raise _FieldError(
+            raise FieldError(
                 "items[].estimated_grams",
                 f"expected no more macros than food, found {macros:g} g of macros in {weight:g} g",
             )
@@ -134,35 +148,39 @@ def _estimate(meal: Mapping[str, Any]) -> dict[str, Any]:
 def _text(meal: Mapping[str, Any], field: str) -> str:
     value = meal.get(field)
     if not isinstance(value, str) or not value.strip():
-        raise _FieldError(field, f"expected a text, found {'nothing' if value is None else values.shown(str(value))}")
+        raise FieldError(field, f"expected a text, found {'nothing' if value is None else values.shown(str(value))}")
     return value.strip()
 
 
 def _number(meal: Mapping[str, Any], field: str, prefix: str = "") -> str:
     value = meal.get(field)
     if value is None or isinstance(value, bool):
-        raise _FieldError(prefix + field, f"expected a number, found {'nothing' if value is None else value}")
+        raise FieldError(prefix + field, f"expected a number, found {'nothing' if value is None else value}")
     try:
         return values.number(str(value), what="a number")
     except ValueError as error:
-        raise _FieldError(prefix + field, str(error)) from error
+        raise FieldError(prefix + field, str(error)) from error
 
 
-def _eaten_at(text: str, now: datetime) -> dict[str, str]:
-    """The time as stated, and beside it what it is: an instant (it has an offset) or a wall clock at the athlete's."""
+def settled_time(text: str, now: datetime) -> dict[str, str]:
+    """The time as stated, and beside it what it is: an instant (it has an offset) or a wall clock at the athlete's.
+
+    Raises:
+        FieldError: it is no time, or in the future.
+    """
     try:
         moment = datetime.fromisoformat(text)
         if len(text) <= len("2026-11-20"):
             raise ValueError
     except ValueError:
-        raise _FieldError(
+        raise FieldError(
             "eaten_at",
             f"expected a date and time like 2026-11-20T19:30 or 2026-11-20T19:30+01:00, found {values.shown(text)}",
         ) from None
     try:
         values.check_day(moment.date(), now)
     except ValueError as error:
-        raise _FieldError("eaten_at", str(error)) from error
+        raise FieldError("eaten_at", str(error)) from error
     if moment.tzinfo:
         utc = values.utc_text(moment.astimezone(UTC))
         return {"eaten_at": utc, "eaten_at_utc": utc}

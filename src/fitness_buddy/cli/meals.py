@@ -1,0 +1,201 @@
+"""The commands about meals that are shown or told: ``buddy meal …``."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from fitness_buddy.cli.command import PATH, Run, command, main, options
+from fitness_buddy.errors import BuddyError, UsageError
+
+if TYPE_CHECKING:
+    from fitness_buddy.language_model import LanguageModel
+    from fitness_buddy.meals.request import Wish
+
+_MEAL_ID = click.argument("meal_id")
+
+
+@main.group()
+def meal() -> None:
+    """Meals by picture or in words: weighed by a language model, or as you state them; corrected; drawn."""
+
+
+# What all that tells of a meal takes; :func:`_hear` says what it does.
+_telling_options = options(
+    click.option(
+        "--eaten-at",
+        metavar="TIME",
+        help="Such as 2026-11-20T19:30 where you are, or 2026-11-20T19:30+01:00 [now].",
+    ),
+    click.option("--text", default="", metavar="WORDS", help='Words, or numbers: "oats: 60 carbs, 12 protein, 7 fat".'),
+)
+
+
+@command(meal, "estimate")
+@click.argument("path", type=PATH, nargs=-1)
+@_telling_options
+def meal_estimate(run: Run, path: tuple[Path, ...], text: str, eaten_at: str | None) -> dict[str, Any]:
+    """Note a meal by its pictures (PNG or JPEG), by words, or both.
+
+    Numbers that you state are taken as they are; everything else is estimated by the language model. What the model is
+    not sure of counts only once you have confirmed or corrected it.
+    """
+    from fitness_buddy.meals.request import Wish
+
+    if not path and not text.strip():
+        raise UsageError("give a picture's PATH, or --text")
+    return _hear(run, Wish("note", words=text.strip()), _pictures(path), eaten_at)
+
+
+@command(meal, "correct")
+@_MEAL_ID
+@click.argument("path", type=PATH, nargs=-1)
+@click.option("--text", default="", metavar="WORDS", help="What it was. Without: the estimate was right.")
+def meal_correct(run: Run, meal_id: str, path: tuple[Path, ...], text: str) -> dict[str, Any]:
+    """Correct the meal whose id begins with MEAL_ID, or confirm it."""
+    from fitness_buddy.meals.request import Wish
+
+    return _hear(run, Wish("correct", meal_id.lower(), text.strip()), _pictures(path))
+
+
+@command(meal, "delete")
+@_MEAL_ID
+def meal_delete(run: Run, meal_id: str) -> dict[str, Any]:
+    """Take back the meal whose id begins with MEAL_ID."""
+    from fitness_buddy.meals.request import Wish
+
+    return _hear(run, Wish("delete", meal_id.lower()), [])
+
+
+@command(meal, "request")
+@click.argument("path", type=PATH)
+def meal_request(run: Run, path: Path) -> dict[str, Any]:
+    """Do what the message in PATH asks for: note a meal, correct one ("correct 3f2a: …"), delete one.
+
+    PATH is JSON: {"text": …, "message_id": …, "pictures": [{"name": …, "content_base64": …}]}. A message that comes
+    again changes nothing.
+    """
+    from fitness_buddy.meals.request import read_request, wish_of
+
+    request = read_request(path)
+    return _hear(run, wish_of(request.text), request.pictures, message_id=request.message_id)
+
+
+@command(meal, "picture")
+@click.argument("meal_id", required=False)
+@click.option("--text", default="", metavar="WORDS", help="A meal that was not noted.")
+@click.option("--out", type=PATH, metavar="FILE", help="Write it there; PNG or JPEG, as the model makes it.")
+@click.option("--post", is_flag=True, help="Post it in the channel of BUDDY_DISCORD_WEBHOOK.")
+def meal_picture(run: Run, meal_id: str | None, text: str, out: Path | None, post: bool) -> dict[str, Any]:
+    """Draw the buddy eating the meal whose id begins with MEAL_ID. Needs BUDDY_LLM_IMAGE_MODEL."""
+    from fitness_buddy.discord import Attachment, Message
+    from fitness_buddy.discord.webhook import open_webhook
+    from fitness_buddy.meals.diary import Diary
+    from fitness_buddy.meals.picture import picture_prompt
+    from fitness_buddy.meals.stated import MOST_CHARACTERS, shortened
+    from fitness_buddy.model_calls import open_model
+    from fitness_buddy.persona import load_persona
+
+    if (meal_id is None) == (not text.strip()):
+        raise UsageError("give the MEAL_ID of a meal that was noted, or --text")
+    if out is None and not post:
+        raise UsageError("give --out FILE, --post, or both")
+    webhook = open_webhook() if post else None
+    model = open_model(run.warehouse, run.settings)
+    if model is None or not _draws():
+        raise UsageError(
+            "no picture can be made: BUDDY_LLM_BASE_URL, BUDDY_LLM_MODEL and BUDDY_LLM_IMAGE_MODEL are needed"
+        )
+    if meal_id is not None:
+        found = Diary(run.warehouse, run.settings.athlete_id, datetime.now(UTC)).find(meal_id.lower())
+        if len(found) != 1:
+            raise BuddyError(
+                f"{len(found)} meals of the last weeks have an id that begins with {meal_id!r}: expected one"
+            )
+        text = found[0].description
+    drawn = model.picture("meal_picture", picture_prompt(load_persona(), shortened(text, MOST_CHARACTERS)))
+    answer: dict[str, Any] = {"media_type": drawn.media_type, "size_bytes": len(drawn.content), **model.totals()}
+    if out is not None:
+        try:
+            out.parent.mkdir(parents=True, exist_ok=True)
+            out.write_bytes(drawn.content)
+        except OSError as error:
+            raise BuddyError(f"{out}: the picture cannot be written: {error.strerror}", details=answer) from None
+        answer["path"] = str(out)
+        run.say(f"{out}: {len(drawn.content) / 1024:,.0f} KB")
+    if webhook is not None:
+        name = f"meal.{drawn.media_type.partition('/')[2]}"
+        message = Message("Same here. Enjoy!", attachments=[Attachment(name, drawn.content, drawn.media_type)])
+        answer["discord_message_id"] = webhook.post(message)
+        run.say("Posted.")
+    return answer
+
+
+def _pictures(paths: Sequence[Path]) -> list[bytes]:
+    """The files' contents.
+
+    Raises:
+        BuddyError: one cannot be read, or is far from a picture of a meal.
+    """
+    from fitness_buddy.meals.picture import MOST_BYTES
+    from fitness_buddy.meals.request import MOST_PICTURES
+
+    if len(paths) > MOST_PICTURES:
+        raise UsageError(f"expected up to {MOST_PICTURES} pictures, found {len(paths)}")
+    try:
+        contents = []
+        for path in paths:
+            with path.open("rb") as stream:
+                contents.append(stream.read(MOST_BYTES + 1))
+    except OSError as error:
+        raise BuddyError(f"{path}: cannot be read: {error.strerror}") from None
+    return contents
+
+
+def _hear(
+    run: Run, wish: Wish, pictures: Sequence[bytes], eaten_at: str | None = None, message_id: str | None = None
+) -> dict[str, Any]:
+    """Do what is asked for, once for each message, and say what came of it.
+
+    A message without an id is known by all that it says: two of a second are one.
+    """
+    from fitness_buddy.landing import totals
+    from fitness_buddy.meals.diary import Diary
+    from fitness_buddy.meals.table import Table
+    from fitness_buddy.model_calls import open_model
+
+    now = datetime.now(UTC)
+    eaten_at = eaten_at or now.isoformat(timespec="seconds")
+    if message_id is None:
+        said = hashlib.sha256(repr((wish, eaten_at)).encode())
+        for picture in pictures:
+            said.update(picture)
+        message_id = f"cli-{said.hexdigest()[:32]}"
+    model: LanguageModel | None = open_model(run.warehouse, run.settings)
+    reply = Table(Diary(run.warehouse, run.settings.athlete_id, now), model).hear(wish, pictures, eaten_at, message_id)
+    run.say(reply.message)
+    meal = reply.meal
+    return {
+        "outcome": reply.outcome,
+        "message": reply.message,
+        "is_stored": meal is not None and meal.counts,
+        "meal_id": meal.meal_id if meal else "",
+        "confidence": meal.confidence if meal else None,
+        "reason": reply.reason,
+        # Once, as soon as it counts.
+        "is_to_draw": reply.outcome in {"noted", "confirmed"} and reply.landing is not None and _draws(),
+        **totals([reply.landing] if reply.landing else []),
+        **(model.totals() if model else {}),
+    }
+
+
+def _draws() -> bool:
+    from fitness_buddy.language_model import model_settings
+
+    stated = model_settings()
+    return stated is not None and bool(stated.image_model)

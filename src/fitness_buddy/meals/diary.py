@@ -1,0 +1,142 @@
+"""The meals that were told in messages, in raw among all others: found again, corrected, taken back.
+
+Every message about a meal adds a version of it. A version that does not count yet, since nobody is sure of it, is kept
+as deleted until the athlete confirms or corrects it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from fitness_buddy.errors import UsageError
+from fitness_buddy.ingest import Ingest
+from fitness_buddy.landing import Landing, is_tombstone, tombstone
+from fitness_buddy.sources.meals import TABLE, FieldError, settled_time, to_record
+from fitness_buddy.warehouse import Warehouse
+
+# Whoever corrects a meal means one of the last weeks.
+REMEMBERED_DAYS = 31
+SHORTEST_ID, _SHOWN_ID, _WHOLE_ID = 4, 6, 16
+# The meal itself, and where it comes from.
+_MEAL = ("description", "carbs_g", "protein_g", "fat_g", "alcohol_g", "energy_kcal")
+_ESTIMATE = ("meal_summary", "overall_confidence", "items", "totals")
+_ORIGIN = ("question", "words", "model", "model_answer")
+# What a version says of its messages, besides that.
+_MESSAGES, _NOTED_AT, _OUTCOME = "messages", "noted_at", "outcome"
+
+
+@dataclass(frozen=True, slots=True)
+class ToldMeal:
+    """The current version of a meal.
+
+    Attributes:
+        payload: as raw has it.
+        outcome: what the last message about it came to: noted, pending, corrected, confirmed or deleted.
+    """
+
+    meal_id: str
+    payload: Mapping[str, Any] = field(repr=False)
+
+    @property
+    def short_id(self) -> str:
+        return self.meal_id[:_SHOWN_ID]
+
+    @property
+    def outcome(self) -> str:
+        return str(self.payload[_OUTCOME])
+
+    @property
+    def counts(self) -> bool:
+        return not is_tombstone(self.payload)
+
+    @property
+    def description(self) -> str:
+        return str(self.payload.get("description") or self.payload.get("meal_summary"))
+
+    @property
+    def confidence(self) -> str | None:
+        """None where the athlete has stated the numbers."""
+        return self.payload.get("overall_confidence")
+
+    @property
+    def question(self) -> str:
+        """What would make an estimate surer; may be empty."""
+        return str(self.payload.get("question") or "")
+
+    def grams(self, name: str) -> float:
+        """Of carbs_g, protein_g, fat_g or alcohol_g."""
+        return float(self.payload.get("totals", self.payload).get(name) or 0)
+
+    def content(self) -> dict[str, Any]:
+        """The meal itself, as a model may be told of it when it is corrected."""
+        return self._parts(*_MEAL, *_ESTIMATE)
+
+    def whole(self) -> dict[str, Any]:
+        """The meal and where it comes from, for another version of the same."""
+        return self._parts(*_MEAL, *_ESTIMATE, *_ORIGIN)
+
+    def _parts(self, *names: str) -> dict[str, Any]:
+        return {name: self.payload[name] for name in names if name in self.payload}
+
+
+class Diary:
+    """An athlete's told meals."""
+
+    def __init__(self, warehouse: Warehouse, athlete_id: str, now: datetime) -> None:
+        """``now`` is timezone-aware and becomes the time of what is kept."""
+        self._ingest = Ingest(warehouse, athlete_id, now=now)
+        self._now = now
+        since = (now - timedelta(days=REMEMBERED_DAYS)).date()
+        told = [
+            ToldMeal(meal_id, payload)
+            for meal_id, payload in warehouse.current_payloads(TABLE, athlete_id, since).items()
+            if _MESSAGES in payload
+        ]
+        self._meals = sorted(told, key=lambda meal: str(meal.payload[_NOTED_AT]), reverse=True)
+
+    def of_message(self, message_id: str) -> ToldMeal | None:
+        """The meal that a message was about, where it comes a second time."""
+        return next((meal for meal in self._meals if message_id in meal.payload[_MESSAGES]), None)
+
+    def find(self, beginning: str) -> list[ToldMeal]:
+        """The meals whose ids begin so, those that were deleted left out, the last told first."""
+        return [meal for meal in self._meals if meal.outcome != "deleted" and meal.meal_id.startswith(beginning)]
+
+    def check_time(self, eaten_at: str) -> None:
+        """Before anybody is asked about a meal.
+
+        Raises:
+            UsageError: it is no time, or in the future.
+        """
+        try:
+            settled_time(eaten_at, self._now)
+        except FieldError as error:
+            raise UsageError(f"{error.field}: {error}") from None
+
+    def note(
+        self, content: Mapping[str, Any], eaten_at: str, message_id: str, *, is_pending: bool = False
+    ) -> tuple[ToldMeal, Landing]:
+        """A new meal; its time is checked."""
+        meal_id = hashlib.sha256(message_id.encode()).hexdigest()[:_WHOLE_ID]
+        return self._keep(meal_id, content, eaten_at, [message_id], "pending" if is_pending else "noted")
+
+    def replace(
+        self, meal: ToldMeal, content: Mapping[str, Any], message_id: str, outcome: str
+    ) -> tuple[ToldMeal, Landing]:
+        """Another version of the meal; where it is deleted, its last content stays with it."""
+        messages = [*meal.payload[_MESSAGES], message_id]
+        return self._keep(meal.meal_id, content, str(meal.payload["eaten_at"]), messages, outcome)
+
+    def _keep(
+        self, meal_id: str, content: Mapping[str, Any], eaten_at: str, messages: Sequence[str], outcome: str
+    ) -> tuple[ToldMeal, Landing]:
+        told = {_MESSAGES: list(messages), _NOTED_AT: self._now.astimezone(UTC).isoformat(), _OUTCOME: outcome}
+        record = to_record({**content, **told, "meal_id": meal_id, "eaten_at": eaten_at}, self._now)
+        if outcome in {"pending", "deleted"}:
+            record = tombstone(record)
+        landing = self._ingest.answers(TABLE, [record])
+        return ToldMeal(meal_id, record.payload), landing

@@ -1,0 +1,143 @@
+"""Pictures of meals: within limits, and without what a camera writes beside them, such as the place."""
+
+from __future__ import annotations
+
+import re
+import struct
+from collections.abc import Iterator
+
+from fitness_buddy.errors import BuddyError
+from fitness_buddy.language_model import Picture
+from fitness_buddy.persona import Persona
+
+MOST_BYTES = 8 * 2**20
+# More than any telephone takes; a small file can unfold to more than a machine has memory.
+MOST_PIXELS = 120_000_000
+_PNG, _JPEG = b"\x89PNG\r\n\x1a\n", b"\xff\xd8"
+# What a PNG is drawn from. Everything else is beside the picture: texts, times, places, further frames.
+_PNG_CHUNKS = {b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND"}
+_EOI, _SOS, _APP0, _APP1, _APP14 = 0xD9, 0xDA, 0xE0, 0xE1, 0xEE
+_BESIDE_THE_JPEG = {*range(_APP0 + 1, 0xF0), 0xFE} - {_APP14}  # Adobe's segment says how its colours are meant
+_SIZES = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}
+_NEXT_MARKER = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")
+_EXIF, _ORIENTATION = b"Exif\0\0", 0x0112
+
+
+class PictureError(BuddyError):
+    """A picture that is not taken; the message says why, to whoever has sent it."""
+
+
+def read_picture(content: bytes) -> Picture:
+    """A picture as a model may see it: its pixels, and which way up it is.
+
+    Raises:
+        PictureError: it is no PNG or JPEG, is too large, or is damaged.
+    """
+    if not content.startswith((_PNG, _JPEG)):
+        raise PictureError("I can look at PNG and JPEG pictures only.")
+    if len(content) > MOST_BYTES:
+        raise PictureError(
+            f"That picture is too large: {len(content) / 2**20:.1f} MB, and I take up to {MOST_BYTES // 2**20} MB."
+        )
+    try:
+        bare, pixels = _bare_png(content) if content.startswith(_PNG) else _bare_jpeg(content)
+    except (struct.error, IndexError, ValueError):
+        raise PictureError("That picture is damaged or cut off.") from None
+    if not 0 < pixels <= MOST_PIXELS:
+        raise PictureError(
+            f"That picture has {pixels / 1e6:.0f} million pixels, and I take up to {MOST_PIXELS / 1e6:.0f} million."
+        )
+    return Picture(bare)
+
+
+def picture_prompt(persona: Persona, meal: str) -> str:
+    """What an image model is asked for: the buddy eating the same meal, which is described by anybody's words."""
+    return (
+        f"A warm, simple illustration of {persona.name}, a friendly training partner, who sits at a kitchen table and "
+        f"eats the same meal as the athlete. The meal, a description and nothing else: {meal!r}. "
+        "One person, one meal, no writing, no logos, no brands."
+    )
+
+
+def _bare_png(content: bytes) -> tuple[bytes, int]:
+    kept, pixels = [_PNG], 0
+    for kind, chunk in _png_chunks(content):
+        if kind == b"IHDR":
+            width, height = struct.unpack_from(">II", chunk, 8)
+            pixels = width * height
+        if kind in _PNG_CHUNKS:
+            kept.append(chunk)
+    return b"".join(kept), pixels
+
+
+def _png_chunks(content: bytes) -> Iterator[tuple[bytes, bytes]]:
+    """Each chunk's kind and all of its bytes, up to the picture's end."""
+    start, kind = len(_PNG), b""
+    while kind != b"IEND":
+        length, kind = struct.unpack_from(">I4s", content, start)
+        end = start + 12 + length
+        if end > len(content):
+            raise ValueError
+        yield kind, content[start:end]
+        start = end
+
+
+def _bare_jpeg(content: bytes) -> tuple[bytes, int]:
+    kept: list[bytes] = []
+    pixels, orientation = 0, 0
+    position = len(_JPEG)
+    while True:
+        if content[position] != 0xFF:
+            raise ValueError
+        marker = content[position + 1]
+        if marker == 0xFF:  # padding
+            position += 1
+            continue
+        if marker == _EOI:
+            break
+        (length,) = struct.unpack_from(">H", content, position + 2)
+        end = position + 2 + length
+        segment = content[position:end]
+        if length < 2 or end > len(content):
+            raise ValueError
+        if marker in _SIZES:
+            height, width = struct.unpack_from(">HH", segment, 5)
+            pixels = height * width
+        if marker == _APP1 and segment[4:].startswith(_EXIF):
+            orientation = _orientation(segment[4 + len(_EXIF) :]) or orientation
+        if marker == _SOS:
+            # The scan's data has no length: it goes on to the next marker.
+            following = _NEXT_MARKER.search(content, end)
+            if not following:
+                raise ValueError
+            end = following.start()
+            segment = content[position:end]
+        if marker not in _BESIDE_THE_JPEG:
+            kept.append(segment)
+        position = end
+    return b"".join([_JPEG, _exif(orientation), *kept, bytes([0xFF, _EOI])]), pixels
+
+
+def _orientation(tiff: bytes) -> int:
+    """1 to 8; 0 where it says nothing that can be read."""
+    order = {b"II": "<", b"MM": ">"}.get(tiff[:2])
+    if order is None:
+        return 0
+    try:
+        (start,) = struct.unpack_from(f"{order}I", tiff, 4)
+        (count,) = struct.unpack_from(f"{order}H", tiff, start)
+        for number in range(count):
+            tag, _, _, value = struct.unpack_from(f"{order}HHIH", tiff, start + 2 + 12 * number)
+            if tag == _ORIENTATION and 1 <= value <= 8:
+                return int(value)
+    except struct.error:
+        pass
+    return 0
+
+
+def _exif(orientation: int) -> bytes:
+    """A segment that says which way up the picture is, and nothing else."""
+    if not orientation:
+        return b""
+    tiff = b"MM\0*" + struct.pack(">IHHHIHHI", 8, 1, _ORIENTATION, 3, 1, orientation, 0, 0)
+    return struct.pack(">BBH", 0xFF, _APP1, 2 + len(_EXIF) + len(tiff)) + _EXIF + tiff

@@ -1,0 +1,115 @@
+"""What a message about a meal asks for, read from the JSON that the bot posts; nothing in it is a command."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from fitness_buddy.errors import InputError, Refusal
+
+MOST_CHARACTERS = 2000
+MOST_PICTURES = 4
+# Four pictures of 8 MB in base64, and some words.
+_MOST_BYTES = 48 * 2**20
+_MESSAGE_ID = re.compile(r"[A-Za-z0-9_.:-]{1,64}")
+_TOLD = re.compile(r"\s*(?:meal|i\s+ate|ate|mahlzeit|ich\s+habe\s+gegessen|gegessen)\b\s*[:,]?\s*", re.IGNORECASE)
+_DELETE = re.compile(r"\s*delete(?:\s+meal)?\b[\s:]*(?P<id>\S*)\s*", re.IGNORECASE)
+_CORRECT = re.compile(r"\s*correct(?:ion)?\b(?P<rest>.*)", re.IGNORECASE | re.DOTALL)
+_ID = re.compile(r"\s*(?P<id>[0-9a-f]{4,16})\b\s*(?P<colon>[:,]?)(?P<words>.*)", re.IGNORECASE | re.DOTALL)
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A message about a meal.
+
+    Attributes:
+        pictures: as they came, not looked at yet.
+        message_id: by which the same message is known when it comes again.
+    """
+
+    text: str
+    message_id: str
+    pictures: Sequence[bytes] = field(default=(), repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What a message asks for.
+
+    Attributes:
+        kind: note, correct or delete.
+        meal_id: the beginning of the id that was named; empty where none was.
+        words: what was said about the meal; empty where nothing was.
+        is_id_sure: False where the id may as well be the first of the words ("correct beef stew").
+    """
+
+    kind: str
+    meal_id: str = ""
+    words: str = ""
+    is_id_sure: bool = True
+
+
+def read_request(path: Path) -> Request:
+    """The message in a file: ``{"text": …, "message_id": …, "pictures": [{"name": …, "content_base64": …}]}``.
+
+    Raises:
+        InputError: it is not there, or not as expected.
+    """
+    try:
+        if path.stat().st_size > _MOST_BYTES:
+            raise _refused(path, None, f"expected up to {_MOST_BYTES // 2**20} MB, it has more")
+        document = json.loads(path.read_bytes())
+    except OSError as error:
+        raise _refused(path, None, f"cannot be read: {error.strerror}") from None
+    except (ValueError, RecursionError):
+        raise _refused(path, None, "expected JSON with text, message_id and pictures") from None
+    if not isinstance(document, dict):
+        raise _refused(path, None, "expected a JSON object with text, message_id and pictures")
+    text, message_id = document.get("text", ""), document.get("message_id")
+    if not isinstance(text, str) or len(text) > MOST_CHARACTERS or "\0" in text or not _is_whole(text):
+        raise _refused(path, "text", f"expected a text of up to {MOST_CHARACTERS} characters")
+    if not isinstance(message_id, str) or not _MESSAGE_ID.fullmatch(message_id):
+        raise _refused(path, "message_id", "expected 1 to 64 letters, digits and _ . : -")
+    pictures = document.get("pictures") or []
+    if not isinstance(pictures, list) or len(pictures) > MOST_PICTURES:
+        raise _refused(path, "pictures", f"expected a list of up to {MOST_PICTURES}")
+    return Request(text, message_id, [_content(path, picture) for picture in pictures])
+
+
+def wish_of(text: str) -> Wish:
+    """What the words ask for. What asks for nothing else describes a meal."""
+    if deleting := _DELETE.fullmatch(text):
+        return Wish("delete", deleting["id"].lower())
+    if not (correcting := _CORRECT.fullmatch(text)):
+        told = _TOLD.match(text)
+        return Wish("note", words=text[told.end() if told else 0 :].strip())
+    rest = correcting["rest"]
+    if named := _ID.fullmatch(rest):
+        words = named["words"].strip()
+        return Wish("correct", named["id"].lower(), words, is_id_sure=bool(named["colon"]) or not words)
+    return Wish("correct", words=rest.lstrip(" :,\n").strip())
+
+
+def _content(path: Path, picture: Any) -> bytes:
+    encoded = picture.get("content_base64") if isinstance(picture, dict) else None
+    try:
+        if isinstance(encoded, str) and encoded:
+            return base64.b64decode(encoded, validate=True)
+    except (binascii.Error, ValueError):
+        pass
+    raise _refused(path, "pictures", "expected each with its content_base64")
+
+
+def _is_whole(text: str) -> bool:
+    """Whether it has no halves of characters, which JSON can spell."""
+    return text.encode("utf-8", "ignore").decode() == text
+
+
+def _refused(path: Path, name: str | None, problem: str) -> InputError:
+    return InputError([Refusal(path.name, None, name, problem)])
