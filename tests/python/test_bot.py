@@ -79,7 +79,7 @@ def settings(kestra: Kestra) -> BotSettings:
 
 @pytest.fixture
 def say(settings: BotSettings) -> Callable[..., str | None]:
-    handler = Handler(settings, Forwarder(settings, backoff_s=0).forward)
+    handler = Handler(settings, Forwarder(settings).forward)
 
     def say(text: str, *files: File, user_id: int = ADA, channel_id: int | None = CHANNEL, is_bot: bool = False) -> Any:
         return asyncio.run(handler.handle(Incoming(1, user_id, is_bot, channel_id, text, files)))
@@ -202,28 +202,24 @@ def test_a_very_long_message_is_not_handed_on(kestra: Kestra, say: Callable[...,
     assert kestra.posts == []
 
 
-@pytest.mark.parametrize(
-    ("status", "posts", "answer"), [(404, 1, "went wrong"), (500, 4, "went wrong")], ids=["unknown", "failed"]
-)
+@pytest.mark.parametrize("status", [404, 500], ids=["unknown", "failed"])
 def test_a_flow_that_does_not_take_it_is_told_and_the_key_is_nowhere(
     kestra: Kestra,
     say: Callable[..., str | None],
     caplog: pytest.LogCaptureFixture,
     status: int,
-    posts: int,
-    answer: str,
 ) -> None:
     kestra.status = status
     with caplog.at_level(logging.INFO):
-        assert answer in (say("cancel 3") or "")
-    assert len(kestra.posts) == posts
+        assert "went wrong" in (say("cancel 3") or "")
+    assert len(kestra.posts) == 1
     assert f"answered {status}" in caplog.text and "***" in caplog.text
     assert KEY not in caplog.text
 
 
 def test_a_server_that_is_away_is_told(settings: BotSettings) -> None:
     away = BotSettings("t", KEY, "http://127.0.0.1:9", settings.user_ids, settings.channel_ids)
-    handler = Handler(away, Forwarder(away, backoff_s=0).forward)
+    handler = Handler(away, Forwarder(away).forward)
     answer = asyncio.run(handler.handle(Incoming(1, ADA, False, CHANNEL, "cancel 3")))
     assert "cannot reach" in (answer or "")
 

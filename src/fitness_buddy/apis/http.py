@@ -125,6 +125,7 @@ class Api:
         backoff_s: float | None = None,
         timeout_s: float | None = None,
         most_bytes: int = MOST_BYTES,
+        attempts: int = ATTEMPTS,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         """
@@ -156,6 +157,7 @@ class Api:
             self._secrets |= {login[1], self._login}
         self._timeout_s = seconds_setting("BUDDY_HTTP_TIMEOUT_S", 60, least=0.01) if timeout_s is None else timeout_s
         self._most_bytes = most_bytes
+        self._attempts = attempts
         self._sleep = sleep
         backoff_s = seconds_setting("BUDDY_HTTP_BACKOFF_S", 1) if backoff_s is None else backoff_s
         self._backoff = wait_exponential_jitter(initial=backoff_s, max=LONGEST_PAUSE_S, jitter=backoff_s)
@@ -209,7 +211,7 @@ class Api:
             url += "?" + urlencode(params)
         exchange = functools.partial(self._exchange, request, method, url, headers, body)
         retrying = Retrying(
-            stop=lambda state: stop_after_attempt(ATTEMPTS)(state) or _asked_pause_s(state) > LONGEST_PAUSE_S,
+            stop=lambda state: stop_after_attempt(self._attempts)(state) or _asked_pause_s(state) > LONGEST_PAUSE_S,
             wait=lambda state: max(self._backoff(state), _asked_pause_s(state)),
             retry=retry_if_exception_type(_PassingError),
             sleep=self._sleep,

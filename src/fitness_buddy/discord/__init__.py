@@ -62,9 +62,10 @@ def cut(text: str, most_characters: int) -> str:
 
 
 def plain(text: str) -> str:
-    """Somebody's words with Discord's Markdown taken out of force, on one line."""
+    """Somebody's words with Discord's Markdown taken out of force, on one line; addresses are no links."""
     words = " ".join(text.split())
-    return "".join(f"\\{character}" if character in r"\*_~`|>#[]()<-" else character for character in words)
+    words = "".join(f"\\{character}" if character in r"\*_~`|>#[]()<-" else character for character in words)
+    return words.replace("://", "\\://")
 
 
 def _length(text: str) -> int:

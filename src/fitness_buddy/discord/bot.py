@@ -119,23 +119,17 @@ class Incoming:
 class Forwarder:
     """Hands messages on to Kestra's webhooks."""
 
-    def __init__(self, settings: BotSettings, *, backoff_s: float | None = None) -> None:
+    def __init__(self, settings: BotSettings) -> None:
         """
-        Args:
-            backoff_s: see :class:`fitness_buddy.apis.http.Api`.
-
         Raises:
             UsageError: the server's address would send the key in the clear.
         """
         self._key = settings.webhook_key
-        self._api = Api(
-            settings.kestra_url, secrets=[settings.webhook_key], backoff_s=backoff_s, timeout_s=_ANSWER_TIMEOUT_S
-        )
+        # A flow that failed has tried again itself, and would answer in the channel each time that it is asked.
+        self._api = Api(settings.kestra_url, secrets=[settings.webhook_key], timeout_s=_ANSWER_TIMEOUT_S, attempts=1)
 
     def forward(self, flow: str, body: Mapping[str, Any]) -> None:
-        """Post to the flow's webhook, which answers when the flow has ended.
-
-        A message has its id, by which flows know one that comes a second time: asking again does nothing twice.
+        """Post to the flow's webhook, which answers when the flow has ended; once.
 
         Raises:
             BuddyError: the server was not reached or does not know the flow, or the flow failed.
