@@ -57,7 +57,7 @@ TABLES = {
         "athlete_id string, meal_date date, meals bigint, carbs_g double, protein_g double, fat_g double, "
         "energy_kcal double, avg_carbs_pct double, avg_protein_pct double, avg_fat_pct double, "
         "carbs_pct_energy double, protein_pct_energy double, fat_pct_energy double, "
-        "carbs_target_pct double, protein_target_pct double, fat_target_pct double"
+        "carbs_target_pct double, protein_target_pct double, fat_target_pct double, macro_tolerance_pct double"
     ),
     "fct_daily_health": (
         "athlete_id string, date_day date, activities bigint, distance_m double, moving_time_s bigint, "
@@ -209,7 +209,7 @@ def _daily_macros(life: Life) -> Iterable[tuple[Any, ...]]:
         means = [sum(values) / len(own) for values in zip(*(row.shares for row in own), strict=True)]
         yield (
             *("me", day, len(own), totals.carbs_g, totals.protein_g, totals.fat_g, totals.energy_kcal),
-            *(*means, *totals.shares, 50, 25, 25),
+            *(*means, *totals.shares, 50, 25, 25, 5),
         )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -10,14 +10,51 @@ from zoneinfo import ZoneInfo
 import click
 
 from fitness_buddy.cli.command import DAY, PATH, Run, command, main
+from fitness_buddy.errors import UsageError
+
+# As fitness_buddy.reports.messages has them, which takes a second to import (a test holds them together).
+KINDS = ("daily-workout", "daily-steps", "daily-macros", "weekly-digest")
 
 
 @command(main, "report")
-@click.option("--date", "day", type=DAY, help="The day to report on [the day of the last build].")
+@click.argument("kind", required=False, type=click.Choice(KINDS))
+@click.option(
+    "--date",
+    "day",
+    type=DAY,
+    help="The day to report on [the day of the last build]; of a KIND [today], any day of a digest's week.",
+)
 @click.option("--html", "html_path", type=PATH, help="Also write the report as one self-contained HTML file.")
-def report(run: Run, day: datetime | None, html_path: Path | None) -> dict[str, Any]:
-    """The day, the week against the week before, streaks, and what is missing."""
-    answer = show_report(run, day.date() if day else None, html_path)
+@click.option(
+    "--discord-payload",
+    "payload_path",
+    type=PATH,
+    metavar="FILE",
+    help="Write what Discord is sent: its JSON to FILE, and the files that go with it beside it.",
+)
+@click.option("--now", metavar="INSTANT", help="The instant that counts as now, such as 2026-11-22T21:00:00+01:00.")
+@click.option("--build-failed", is_flag=True, help="The build before this report failed: say so instead of numbers.")
+def report(
+    run: Run,
+    kind: str | None,
+    day: datetime | None,
+    html_path: Path | None,
+    payload_path: Path | None,
+    now: str | None,
+    build_failed: bool,
+) -> dict[str, Any]:
+    """The day, the week against the week before, streaks, and what is missing.
+
+    With a KIND, the message that the athlete gets of it on Discord.
+    """
+    stated = day.date() if day else None
+    if kind:
+        if html_path:
+            raise UsageError(f"--html is of the whole report: leave out {kind} or --html")
+        return _show_message(run, kind, stated, _instant(now), payload_path, is_build_failed=build_failed)
+    if payload_path or now or build_failed:
+        raise UsageError(f"--discord-payload, --now and --build-failed are of a KIND: {', '.join(KINDS)}")
+    answer = show_report(run, stated, html_path)
     built, timezone = date.fromisoformat(answer["report"]["as_of_day"]), ZoneInfo(answer["report"]["timezone"])
     today = datetime.now(timezone).date()
     if day is None and built < today:
@@ -41,3 +78,49 @@ def show_report(run: Run, day: date | None, html_path: Path | None) -> dict[str,
         run.say(f"Report: {html_path}")
         answer["html"] = str(html_path)
     return answer
+
+
+def _show_message(
+    run: Run, kind: str, stated: date | None, now: datetime, payload_path: Path | None, *, is_build_failed: bool
+) -> dict[str, Any]:
+    from fitness_buddy.persona import load_persona
+    from fitness_buddy.reports.messages import for_a_person, speak, write_payload
+
+    spoken = speak(
+        run.warehouse,
+        run.settings,
+        load_persona(),
+        kind,
+        stated=stated,
+        now=now,
+        is_build_failed=is_build_failed,
+    )
+    run.say(for_a_person(spoken.message))
+    answer: dict[str, Any] = {
+        "kind": kind,
+        "day": spoken.day,
+        "is_stale": spoken.is_stale,
+        "content": spoken.message.payload()["content"],
+        "files": [{"name": one.name, "bytes": len(one.content)} for one in spoken.message.attachments],
+    }
+    if payload_path:
+        write_payload(spoken.message, payload_path)
+        run.say(f"\nDiscord's payload: {payload_path}")
+        answer["discord_payload"] = str(payload_path)
+    for one in spoken.message.attachments:
+        run.say(f"With it: {one.name}, {len(one.content):,} bytes")
+    return answer
+
+
+def _instant(stated: str | None) -> datetime:
+    if not stated:
+        return datetime.now(UTC)
+    try:
+        instant = datetime.fromisoformat(stated)
+    except ValueError:
+        instant = None
+    if instant is None or instant.tzinfo is None:
+        raise UsageError(
+            f"--now: expected an instant with its zone such as 2026-11-22T21:00:00+01:00, found {stated!r}"
+        )
+    return instant

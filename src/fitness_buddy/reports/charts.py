@@ -26,6 +26,7 @@ from fitness_buddy.reports.data import (
     WEEKS_OF_YEAR,
     ActiveDay,
     Report,
+    WeekDistance,
     calendar,
     monday_of,
 )
@@ -138,42 +139,14 @@ def config(theme: Theme) -> dict[str, Any]:
 
 def week_distance_chart(report: Report) -> Chart | None:
     """Kilometres per week as bars stacked by sport family, the week's total on top."""
-    families = [
-        family
-        for family in SPORT_FAMILIES
-        if any(row.sport_family == family and row.distance_m > 0 for row in report.week_distances)
-    ]
-    if not families:
-        return None
-    values: Values = [
-        {
-            "week": text.short_day(row.monday),
-            "km": row.distance_m / 1000,
-            "sport": row.sport_family.capitalize(),
-            "order": families.index(row.sport_family),
-            "week_label": f"from {text.weekday_day(row.monday)}",
-            "distance_label": text.km(row.distance_m),
-            "activities": row.activities,
-        }
-        for row in report.week_distances
-        if row.sport_family in families
-    ]
-    base = alt.Chart(_data(values)).encode(
-        x=alt.X("week:N", sort=None, title="Week from Monday", axis=alt.Axis(labelAngle=0, labelOverlap="parity"))
-    )
-    bars = base.mark_bar(style="gap", strokeWidth=1, cornerRadius=3).encode(
-        y=alt.Y("km:Q", title="km", stack="zero"),
-        color=_colour("sport:N", {family.capitalize(): SPORT_COLOURS[family] for family in families}),
-        order=alt.Order("order:Q"),
-        tooltip=_tooltip(Week="week_label", Sport="sport", Distance="distance_label", Activities="activities"),
-    )
-    totals = (
-        base.transform_aggregate(total_km="sum(km)", groupby=["week"])
-        .transform_filter("datum.total_km > 0")
-        .mark_text(style="label", dy=-8)
-        .encode(y="total_km:Q", text=alt.Text("total_km:Q", format=",.0f"))
-    )
-    return _titled(bars + totals, f"Distance per week by sport, last {WEEKS_OF_DISTANCE} weeks, in kilometres", 240)
+    amounts = [(row, row.distance_m / 1000, text.km(row.distance_m)) for row in report.week_distances]
+    return _weekly("Distance", "km", ",.0f", amounts)
+
+
+def week_time_chart(report: Report) -> Chart | None:
+    """Hours in motion per week as bars stacked by sport family, the week's total on top."""
+    amounts = [(row, row.moving_time_s / 3600, text.duration(row.moving_time_s)) for row in report.week_distances]
+    return _weekly("Moving time", "hours", ",.1f", amounts)
 
 
 def year_chart(report: Report, weeks: int = WEEKS_OF_YEAR) -> Chart | None:
@@ -425,6 +398,50 @@ NARROW_CHARTS: Mapping[str, Maker] = {"year": partial(year_chart, weeks=27)}
 
 
 # Their parts -----------------------------------------------------------------------------------------------------
+
+
+def _weekly(
+    quantity: str, unit: str, total_format: str, amounts: Sequence[tuple[WeekDistance, float, str]]
+) -> Chart | None:
+    """Bars of the weeks; an amount is a number in the unit and the same in words."""
+    families = [
+        family
+        for family in SPORT_FAMILIES
+        if any(row.sport_family == family and amount > 0 for row, amount, _ in amounts)
+    ]
+    if not families:
+        return None
+    values: Values = [
+        {
+            "week": text.short_day(row.monday),
+            unit: amount,
+            "sport": row.sport_family.capitalize(),
+            "order": families.index(row.sport_family),
+            "week_label": f"from {text.weekday_day(row.monday)}",
+            "amount_label": words,
+            "activities": row.activities,
+        }
+        for row, amount, words in amounts
+        if row.sport_family in families
+    ]
+    base = alt.Chart(_data(values)).encode(
+        x=alt.X("week:N", sort=None, title="Week from Monday", axis=alt.Axis(labelAngle=0, labelOverlap="parity"))
+    )
+    bars = base.mark_bar(style="gap", strokeWidth=1, cornerRadius=3).encode(
+        y=alt.Y(f"{unit}:Q", title=unit, stack="zero"),
+        color=_colour("sport:N", {family.capitalize(): SPORT_COLOURS[family] for family in families}),
+        order=alt.Order("order:Q"),
+        tooltip=_tooltip(
+            **{"Week": "week_label", "Sport": "sport", quantity: "amount_label", "Activities": "activities"}
+        ),
+    )
+    totals = (
+        base.transform_aggregate(total=f"sum({unit})", groupby=["week"])
+        .transform_filter("datum.total > 0")
+        .mark_text(style="label", dy=-8)
+        .encode(y="total:Q", text=alt.Text("total:Q", format=total_format))
+    )
+    return _titled(bars + totals, f"{quantity} per week by sport, last {WEEKS_OF_DISTANCE} weeks, in {unit}", 240)
 
 
 def _data(values: Values) -> alt.Data:

@@ -86,6 +86,15 @@ class MacroDay:
     mean_of_meals: MacroShares | None
     of_totals: MacroShares | None
     target: MacroShares | None
+    tolerance_pct: float | None  # how far from the target, in points, is still on it
+
+    @property
+    def is_on_target(self) -> bool:
+        """Whether the mean of the meals is within the tolerance of the target for all three macros."""
+        if self.mean_of_meals is None or self.target is None or self.tolerance_pct is None:
+            return False
+        shares, targets = self.mean_of_meals.by_macro(), self.target.by_macro()
+        return all(abs(shares[macro] - targets[macro]) <= self.tolerance_pct for macro in shares)
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,31 +135,41 @@ class SportTotals:
 
 @dataclass(frozen=True, slots=True)
 class PeriodTotals:
-    """Totals from ``first_day`` to ``last_day``, both included. Step and energy averages are over observed days."""
+    """Totals from ``first_day`` to ``last_day``, both included. Averages are over observed days where not named."""
 
     first_day: date
     last_day: date
     activities: int
+    active_days: int
     distance_m: float
     moving_time_s: float
     elevation_gain_m: float
     sports: tuple[SportTotals, ...]
     steps_total: int | None
     steps_average: float | None
+    steps_average_calendar: float | None  # over all days of the period; what is missing counts as nothing
     steps_days: int
     step_goal_days: int
     meal_days: int
     energy_average_kcal: float | None
+    macros_mean: MacroShares | None  # mean of the days with meals
+    macro_target_days: int
+
+    @property
+    def days(self) -> int:
+        """Calendar days in it."""
+        return (self.last_day - self.first_day).days + 1
 
 
 @dataclass(frozen=True, slots=True)
 class WeekDistance:
-    """Distance of one sport family in the week that begins on ``monday``; zero weeks are rows too."""
+    """One sport family in the week that begins on ``monday``; zero weeks are rows too."""
 
     monday: date
     sport_family: str
     activities: int
     distance_m: float
+    moving_time_s: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,11 +234,22 @@ class Report:
         return plain
 
 
-def load_report(warehouse: Warehouse, settings: Settings, day: date | None) -> Report:
-    """Read the marts and count the report of one day; without a day, of the as-of day of the build.
+@dataclass(frozen=True, slots=True)
+class Built:
+    """What the last build has made of an athlete: ``first_day`` to ``as_of_day``, and the sources behind it."""
+
+    timezone: ZoneInfo
+    has_own_settings: bool
+    first_day: date
+    as_of_day: date
+    coverage: tuple[Coverage, ...]
+
+
+def load_built(warehouse: Warehouse, settings: Settings) -> Built:
+    """What there is to report on.
 
     Raises:
-        BuddyError: the athlete has nothing in the marts, or the day lies outside the built range.
+        BuddyError: the athlete has nothing in the marts.
         NotBuiltError: the marts do not exist yet.
     """
     marts = _Marts(warehouse, settings)
@@ -230,6 +260,23 @@ def load_report(warehouse: Warehouse, settings: Settings, day: date | None) -> R
     first_day = min((source.first_day for source in coverage), default=None)
     if first_day is None or first_day > as_of_day:
         raise BuddyError(marts.nothing_at_all())
+    return Built(timezone, bool(athlete["has_own_settings"]), first_day, as_of_day, coverage)
+
+
+def load_report(warehouse: Warehouse, settings: Settings, day: date | None, built: Built | None = None) -> Report:
+    """Read the marts and count the report of one day; without a day, of the as-of day of the build.
+
+    Args:
+        built: as :func:`load_built` has it, where that was asked already.
+
+    Raises:
+        BuddyError: the athlete has nothing in the marts, or the day lies outside the built range.
+        NotBuiltError: the marts do not exist yet.
+    """
+    built = built or load_built(warehouse, settings)
+    marts = _Marts(warehouse, settings)
+    timezone, coverage = built.timezone, built.coverage
+    first_day, as_of_day = built.first_day, built.as_of_day
     day = day or as_of_day
     if not first_day <= day <= as_of_day:
         raise BuddyError(
@@ -255,7 +302,7 @@ def load_report(warehouse: Warehouse, settings: Settings, day: date | None) -> R
     return Report(
         athlete_id=settings.athlete_id,
         timezone=timezone.key,
-        has_own_settings=bool(athlete["has_own_settings"]),
+        has_own_settings=built.has_own_settings,
         day=day,
         first_day=first_day,
         as_of_day=as_of_day,
@@ -289,7 +336,8 @@ _WORKOUTS = "activity_date, sport_family, activities, distance_m, moving_time_s,
 _STEPS = "steps_date, steps, step_goal, is_goal_met, steps_7d_avg_observed, steps_7d_avg_calendar"
 _MACROS = (
     "meal_date, meals, carbs_g, protein_g, fat_g, energy_kcal, avg_carbs_pct, avg_protein_pct, avg_fat_pct, "
-    "carbs_pct_energy, protein_pct_energy, fat_pct_energy, carbs_target_pct, protein_target_pct, fat_target_pct"
+    "carbs_pct_energy, protein_pct_energy, fat_pct_energy, carbs_target_pct, protein_target_pct, fat_target_pct, "
+    "macro_tolerance_pct"
 )
 _ACTIVITIES = (
     "activity_date, started_at, activity_id, name, source, sport_type, sport_family, distance_m, moving_time_s, "
@@ -404,6 +452,7 @@ def _macro_day(row: Row) -> MacroDay:
         mean_of_meals=_shares(row, "avg_carbs_pct", "avg_protein_pct", "avg_fat_pct"),
         of_totals=_shares(row, "carbs_pct_energy", "protein_pct_energy", "fat_pct_energy"),
         target=_shares(row, "carbs_target_pct", "protein_target_pct", "fat_target_pct"),
+        tolerance_pct=_number(row["macro_tolerance_pct"]),
     )
 
 
@@ -511,16 +560,20 @@ def _period(
         first_day=first_day,
         last_day=last_day,
         activities=int(_total(own, "activities")),
+        active_days=len({row["activity_date"] for row in own}),
         distance_m=_total(own, "distance_m"),
         moving_time_s=_total(own, "moving_time_s"),
         elevation_gain_m=_total(own, "elevation_gain_m"),
         sports=tuple(_sport_totals(family, own) for family in _families(own)),
         steps_total=sum(counts) if counts else None,
         steps_average=_mean(counts),
+        steps_average_calendar=sum(counts) / ((last_day - first_day).days + 1) if counts else None,
         steps_days=len(walked),
         step_goal_days=sum(bool(row.is_goal_met) for row in walked),
         meal_days=len(eaten),
         energy_average_kcal=_mean([row.energy_kcal for row in eaten if row.energy_kcal is not None]),
+        macros_mean=_mean_shares([row.mean_of_meals for row in eaten if row.mean_of_meals]),
+        macro_target_days=sum(row.is_on_target for row in eaten),
     )
 
 
@@ -528,7 +581,9 @@ def _week_distances(monday: date, workouts: Sequence[Row]) -> tuple[WeekDistance
     """One row per week and per family that occurs in any of the weeks."""
     mondays = [monday - timedelta(weeks=number) for number in reversed(range(WEEKS_OF_DISTANCE))]
     return tuple(
-        WeekDistance(start, family, int(_total(own, "activities")), _total(own, "distance_m"))
+        WeekDistance(
+            start, family, int(_total(own, "activities")), _total(own, "distance_m"), _total(own, "moving_time_s")
+        )
         for start in mondays
         for family in _families(workouts)
         for own in (
