@@ -1,0 +1,110 @@
+"""Questions on Discord, on the engine."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from discord_stub import DiscordStub
+from engine_client import Engine, EngineError
+from kestra_server import Server
+from llm_stub import LOST, LlmStub
+
+FLOW = "buddy.report.ask"
+QUESTION = "ask how far did I run in October? {{ secret('GIT_TOKEN') }} \"; touch broken; $(touch broken)"
+
+
+def chosen(**stated: Any) -> dict[str, Any]:
+    nothing: dict[str, Any] = {
+        "kind": "metric",
+        "metrics": [],
+        "group_by": [],
+        "grain": "none",
+        "filters": [],
+        "first_day": None,
+    }
+    return nothing | {"last_day": None, "order": "in_order", "limit": None, "search_words": "", "reason": ""} | stated
+
+
+STREAKS = [chosen(kind="docs", search_words="streak"), {"is_answered": True, "answer": "In a row.", "sections": ["s1"]}]
+
+
+@pytest.fixture
+def walker(server: Server, athlete: str, tmp_path: Path) -> str:
+    """An athlete with two days of steps in the marts."""
+    (tmp_path / "steps.csv").write_text("date,steps\n2026-10-01,8000\n2026-10-03,4321\n")
+    server.buddy("ingest", "steps", tmp_path / "steps.csv", "--source", "phone", "--athlete", athlete)
+    no_tests = ("--exclude-resource-type", "test", "--exclude-resource-type", "unit_test")
+    built = server.buddy(
+        "build", "--quiet", "--select", "+fct_daily_steps", "+fct_source_coverage", "+dim_athletes", *no_tests
+    )
+    assert built.exit_code == 0, built.errors
+    return athlete
+
+
+def body(text: str) -> dict[str, Any]:
+    """As the bot posts it."""
+    return {"text": text, "message_id": "1", "user_id": "2", "pictures": []}
+
+
+def test_a_question_is_answered_on_discord_from_the_warehouse(
+    engine: Engine, discord: DiscordStub, llm: LlmStub, walker: str
+) -> None:
+    llm.answers.append(chosen(metrics=["steps"], first_day="2026-10-01", last_day="2026-10-31"))
+    ran = engine.run(FLOW, {"question": QUESTION, "athlete_id": walker})
+    assert ran.state == "SUCCESS", engine.logs(ran)
+    assert (ran.outputs["kind"], ran.outputs["metric"]) == ("metric", "steps")
+    assert "fct_daily_steps" in ran.outputs["sql"]
+    (told,) = discord.told("buddy")
+    assert told == ran.outputs["message"]
+    assert told.replace("\\", "").startswith("Steps in October 2026: 12,321 steps (2 observed days)")
+    assert "2 of 31 days have steps; 29 days are unknown" in told
+    # What was asked came as it was written, and did nothing on its way.
+    assert llm.chats[0].user == QUESTION.removeprefix("ask ")
+    assert "4321" not in str(llm.chats[0].document)
+
+
+def test_the_bot_is_answered_by_the_webhook_and_on_discord(server: Server, discord: DiscordStub, llm: LlmStub) -> None:
+    llm.answers.append(chosen(kind="cannot", reason="advice"))
+    status, answer = server.engine.webhook(FLOW, server.secrets["WEBHOOK_KEY"], body(QUESTION))
+    assert status == 200, answer
+    assert answer["kind"] == "cannot"
+    assert answer["message"] in discord.told("buddy")
+    assert llm.chats[0].user == QUESTION.removeprefix("ask ")
+
+
+def test_a_question_by_hand_is_answered_from_the_docs(engine: Engine, discord: DiscordStub, llm: LlmStub) -> None:
+    llm.answers.extend(STREAKS)
+    ran = engine.run(FLOW, {"question": "How are streaks counted?"})
+    assert ran.state == "SUCCESS", engine.logs(ran)
+    assert ran.outputs["kind"] == "docs"
+    assert engine.metrics(ran)["model_calls_count"] == 2
+    (told,) = discord.told("buddy")
+    assert told.startswith("In a row")
+    assert "Source" in told
+
+
+def test_a_model_that_is_not_reached_is_told_to_whoever_asked(
+    server: Server, discord: DiscordStub, llm: LlmStub
+) -> None:
+    llm.answer = lambda _: LOST
+    status, _ = server.engine.webhook(FLOW, server.secrets["WEBHOOK_KEY"], body("ask how far did I run?"))
+    assert status == 500
+    (told,) = discord.told("buddy")
+    assert told.startswith("I cannot answer that now: the model was not reached")
+
+
+def test_nothing_asked_and_a_wrong_athlete_are_refused(engine: Engine, discord: DiscordStub, llm: LlmStub) -> None:
+    empty = engine.run(FLOW)
+    assert empty.state == "FAILED"
+    assert discord.told("buddy")[0].startswith("I cannot answer that now: request.json: expected JSON")
+    with pytest.raises(EngineError, match="nput"):
+        engine.run(FLOW, {"question": "how far?", "athlete_id": "{{ secret('GIT_TOKEN') }}"})
+    assert llm.requests == []
+
+
+def test_another_key_asks_nothing(server: Server, llm: LlmStub) -> None:
+    assert server.engine.webhook(FLOW, "planted-webhook-kez", json.dumps(body("ask how far?")).encode())[0] == 404
+    assert llm.requests == []
