@@ -71,7 +71,7 @@ class Place:
             )
             (folder / "flows" / purpose / f"{flow_id}.yaml").write_text(flow)
         # Schedules count from when they are loaded on.
-        with self.engine.schedules(EVENING - timedelta(days=1)):
+        with self.engine.schedules(EVENING - timedelta(days=1, minutes=5)):
             assert self.engine.load(folder / "flows") == sorted(FLOWS)
 
     def payload(self, kind: str, day: str) -> tuple[dict[str, Any], dict[str, bytes]]:

@@ -444,7 +444,7 @@ def test_the_builder_gets_what_is_copied_and_no_secret() -> None:
         assert not is_ignored(source), source
     for path in (
         *(".git/config", ".venv/bin/python", "data/buddy.duckdb", "target/manifest.json", "tests/python/support.py"),
-        *("deploy/.env", "deploy/secrets.env", "deploy/secrets.encoded.env", "profiles/.user.yml"),
+        *("deploy/.env", "deploy/secrets.env", "deploy/secrets.encoded.env", "deploy/bot.env", "profiles/.user.yml"),
         "src/fitness_buddy/__pycache__/ingest.pyc",
     ):
         assert is_ignored(path), path
