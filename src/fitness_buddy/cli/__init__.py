@@ -3,7 +3,21 @@
 Everything heavy is imported inside the commands: ``buddy --help`` answers at once.
 """
 
-from fitness_buddy.cli import auth, buddy, build, cloud, demo, flows, ingest, report, warehouse
+from fitness_buddy.cli import ask, auth, buddy, build, cloud, demo, flows, ingest, meals, remind, report, warehouse
 from fitness_buddy.cli.command import main
 
-__all__ = ["auth", "buddy", "build", "cloud", "demo", "flows", "ingest", "main", "report", "warehouse"]
+__all__ = [
+    "ask",
+    "auth",
+    "buddy",
+    "build",
+    "cloud",
+    "demo",
+    "flows",
+    "ingest",
+    "main",
+    "meals",
+    "remind",
+    "report",
+    "warehouse",
+]

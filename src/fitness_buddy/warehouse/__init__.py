@@ -178,6 +178,24 @@ class Warehouse(RawStore, Protocol):
         """
         ...
 
+    def append_next(self, table: LogTable, rows: Sequence[Row], *, athlete_id: str, last_sequence: int) -> bool:
+        """Add an athlete's next rows, all or none; the caller holds :meth:`exclusive`.
+
+        Whoever decides by what a log says adds to it by this: of two who have read the same, one adds.
+
+        Args:
+            table: has the columns ``athlete_id`` and ``sequence``, which grows with the athlete's rows.
+            rows: as for :meth:`append_rows`, at least one, all of this athlete.
+            last_sequence: the highest of the athlete that the caller has seen; 0 before the first row.
+
+        Returns:
+            Whether they were added; if not, the athlete's rows have grown meanwhile: read them again, decide again.
+
+        Raises:
+            BuddyError: the warehouse refuses, in its own words.
+        """
+        ...
+
     def exclusive(self) -> AbstractContextManager[None]:
         """Hold the warehouse against other writers of this program, waiting for them first (dbt runs inside)."""
         ...

@@ -89,6 +89,16 @@ from {incoming} as incoming
 inner join {states} as states on incoming.ordinal = states.ordinal
 where states.state in {appended};
 """
+_APPEND_NEXT = """
+begin transaction;
+update {lock} set loads = loads + 1 where true;
+create temp table seen as
+select coalesce(max(sequence), 0) = @last_sequence as is_last from {table} where athlete_id = @athlete_id;
+insert into {table} ({columns})
+select {incoming_columns} from ({incoming}) as incoming cross join seen where seen.is_last;
+commit transaction;
+select is_last from seen;
+"""
 _COUNT = "select '{table}' as name, state, count(*) as n from {states} group by state"
 _ANOTHER_LOAD = "due to concurrent update"
 
@@ -152,24 +162,44 @@ class BigQueryWarehouse(versions.RawReads):
 
     def append_rows(self, table: LogTable, rows: Sequence[Row]) -> None:
         """By one load job, which costs nothing and is whole or not."""
-        schema = [bigquery.SchemaField(column, kind.upper()) for column, kind in table.columns.items()]
-        name = f"{self._client.project}.{self._settings.ops_schema}.{table.name}"
         lines = [
             {column: value.isoformat() if isinstance(value, datetime) else value for column, value in row.items()}
             for row in rows
         ]
         with told():
-            make_dataset(self._client, self._settings.ops_schema)
-            try:
-                self._client.get_table(name)
-            except NotFound:
-                made = bigquery.Table(name, schema=schema)
-                made.time_partitioning = bigquery.TimePartitioning(field=table.time)
-                made.clustering_fields = [table.cluster]
-                self._client.create_table(made, exists_ok=True)
+            name = self._make_log(table)
             if lines:
-                config = bigquery.LoadJobConfig(schema=schema)
+                config = bigquery.LoadJobConfig(schema=_log_schema(table))
                 self._client.load_table_from_json(lines, name, job_config=config).result()
+
+    def append_next(self, table: LogTable, rows: Sequence[Row], *, athlete_id: str, last_sequence: int) -> bool:
+        """In one transaction that meets every other of this athlete at their lock."""
+        script, parameters = append_next_script(
+            table,
+            rows,
+            name=f"`{self._settings.ops_schema}.{table.name}`",
+            lock=f"`{_lock(self._settings.ops_schema, athlete_id)}`",
+        )
+        seen = [query_parameter("athlete_id", athlete_id), query_parameter("last_sequence", last_sequence)]
+        with told():
+            self._make_log(table)
+            make_lock(self._client, self._settings.ops_schema, athlete_id)
+            config = bigquery.QueryJobConfig(query_parameters=[*seen, *parameters])
+            (answer,) = run_alone(self._client, script, config, waits_for="another command is writing")
+        return bool(answer["is_last"])
+
+    def _make_log(self, table: LogTable) -> str:
+        """Make it where it is missing; returns its name."""
+        name = f"{self._client.project}.{self._settings.ops_schema}.{table.name}"
+        make_dataset(self._client, self._settings.ops_schema)
+        try:
+            self._client.get_table(name)
+        except NotFound:
+            made = bigquery.Table(name, schema=_log_schema(table))
+            made.time_partitioning = bigquery.TimePartitioning(field=table.time)
+            made.clustering_fields = [table.cluster]
+            self._client.create_table(made, exists_ok=True)
+        return name
 
     def raw_tables(self) -> list[str]:
         """Names with an underscore in front are the loader's own."""
@@ -324,15 +354,13 @@ class _BigQueryLoad:
     def _prepare(self) -> str:
         """Make what is missing: dataset, raw tables, and the athlete's lock, whose name it returns."""
         make_dataset(self._client, self._raw_schema)
-        number = int.from_bytes(hashlib.sha256(self._athlete_id.encode()).digest()) % _LOCKS
-        lock = f"{self._raw_schema}._lock_{number:03}"
-        ddl = {f"{self._raw_schema}.{staged.table}": CREATE_RAW for staged in self._staged} | {lock: CREATE_LOCK}
-        for table, create in ddl.items():
+        for staged in self._staged:
+            table = f"{self._raw_schema}.{staged.table}"
             try:
                 self._client.get_table(table)
             except NotFound:
-                self._client.query_and_wait(create.format(table=f"`{table}`", lock=f"`{table}`"))
-        return lock
+                self._client.query_and_wait(CREATE_RAW.format(table=f"`{table}`"))
+        return make_lock(self._client, self._raw_schema, self._athlete_id)
 
     def _send(self, staged: _Staged) -> str:
         """Load the rows into a table of their own, which goes when the load is over; returns its name."""
@@ -380,18 +408,68 @@ class _BigQueryLoad:
                 query_parameter("load_id", self._load_id),
             ]
         )
-        give_up_at = time.monotonic() + versions.LOCK_TIMEOUT_S
-        waits = False
-        while True:
-            try:
-                return [dict(row) for row in self._client.query_and_wait(script, job_config=config)]
-            except GoogleAPIError as error:
-                if _ANOTHER_LOAD not in str(error) or time.monotonic() > give_up_at:
-                    raise
-            if not waits:
-                log.warning("another load is being written: waiting for it")
-                waits = True
-            time.sleep(random.uniform(0.2, 1.0))  # noqa: S311 - so that two do not meet again
+        return run_alone(self._client, script, config, waits_for="another load is being written")
+
+
+def run_alone(client: bigquery.Client, script: str, config: bigquery.QueryJobConfig, *, waits_for: str) -> list[Row]:
+    """Run a transaction again for as long as others get in its way; they leave nothing of it behind."""
+    give_up_at = time.monotonic() + versions.LOCK_TIMEOUT_S
+    waits = False
+    while True:
+        try:
+            return [dict(row) for row in client.query_and_wait(script, job_config=config)]
+        except GoogleAPIError as error:
+            if _ANOTHER_LOAD not in str(error) or time.monotonic() > give_up_at:
+                raise
+        if not waits:
+            log.warning("%s: waiting for it", waits_for)
+            waits = True
+        time.sleep(random.uniform(0.2, 1.0))  # noqa: S311 - so that two do not meet again
+
+
+def make_lock(client: bigquery.Client, dataset: str, athlete_id: str) -> str:
+    """The athlete's lock, made where it is missing; returns its name."""
+    lock = _lock(dataset, athlete_id)
+    try:
+        client.get_table(lock)
+    except NotFound:
+        client.query_and_wait(CREATE_LOCK.format(lock=f"`{lock}`"))
+    return lock
+
+
+def _lock(dataset: str, athlete_id: str) -> str:
+    number = int.from_bytes(hashlib.sha256(athlete_id.encode()).digest()) % _LOCKS
+    return f"{dataset}._lock_{number:03}"
+
+
+def append_next_script(
+    table: LogTable, rows: Sequence[Row], *, name: str, lock: str
+) -> tuple[str, list[bigquery.ScalarQueryParameter]]:
+    """The statements that add rows to a log if nobody else has, and the parameters that hold the rows' values."""
+    parameters, selects = [], []
+    for number, row in enumerate(rows):
+        members = []
+        for column, kind in table.columns.items():
+            value = row[column]
+            parameters.append(
+                bigquery.ScalarQueryParameter(
+                    f"{column}_{number}", kind.upper(), as_utc(value) if isinstance(value, datetime) else value
+                )
+            )
+            members.append(f"@{column}_{number} as {column}")
+        selects.append(f"select {', '.join(members)}")
+    script = _APPEND_NEXT.format(
+        lock=lock,
+        table=name,
+        columns=", ".join(table.columns),
+        incoming_columns=", ".join(f"incoming.{column}" for column in table.columns),
+        incoming=" union all ".join(selects),
+    )
+    return script, parameters
+
+
+def _log_schema(table: LogTable) -> list[bigquery.SchemaField]:
+    return [bigquery.SchemaField(column, kind.upper()) for column, kind in table.columns.items()]
 
 
 def make_dataset(client: bigquery.Client, name: str) -> None:

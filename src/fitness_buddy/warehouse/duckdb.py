@@ -129,6 +129,13 @@ class DuckDBWarehouse(versions.RawReads):
         return {row["name"]: f"{row['versions']} {row['last_load_id']}" for row in rows}
 
     def append_rows(self, table: LogTable, rows: Sequence[Row]) -> None:
+        self._append_log(table, rows)
+
+    def append_next(self, table: LogTable, rows: Sequence[Row], *, athlete_id: str, last_sequence: int) -> bool:
+        return self._append_log(table, rows, seen=(athlete_id, last_sequence))
+
+    def _append_log(self, table: LogTable, rows: Sequence[Row], seen: tuple[str, int] | None = None) -> bool:
+        """Whether they were added; with what was ``seen`` of an athlete only if that is still the last."""
         name = f"{self._ops_schema}.{table.name}"
         columns = ", ".join(f"{column} {_TYPES.get(kind, kind)}" for column, kind in table.columns.items())
         values = [[_plain_utc(row[column]) for column in table.columns] for row in rows]
@@ -137,6 +144,13 @@ class DuckDBWarehouse(versions.RawReads):
                 connection.execute("begin transaction")
                 connection.execute(f"create schema if not exists {self._ops_schema}")
                 connection.execute(f"create table if not exists {name} ({columns})")
+                if seen:
+                    last = connection.execute(
+                        f"select coalesce(max(sequence), 0) from {name} where athlete_id = ?",  # noqa: S608
+                        seen[:1],
+                    ).fetchall()
+                    if last != [seen[1:]]:
+                        return False
                 if values:
                     connection.executemany(
                         f"insert into {name} ({', '.join(table.columns)}) "  # noqa: S608 - names of our own
@@ -146,6 +160,7 @@ class DuckDBWarehouse(versions.RawReads):
                 connection.execute("commit")
             except duckdb.Error as error:
                 raise BuddyError(f"{name}: {_first_line(error)}") from error
+        return True
 
     def raw_tables(self) -> list[str]:
         if not self._path.exists():

@@ -1,0 +1,154 @@
+"""The commands that remind: ``buddy remind …`` and ``buddy events``."""
+
+from __future__ import annotations
+
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from fitness_buddy.cli.command import Run, command, main
+from fitness_buddy.errors import UsageError
+
+if TYPE_CHECKING:
+    from fitness_buddy.reminders.ledger import Ledger
+
+
+@main.group()
+def remind() -> None:
+    """Reminders: take them from messages, tell what is due on Discord, say what is waiting."""
+
+
+@command(remind, "request")
+@click.argument("path", metavar="FILE", type=click.Path(path_type=Path, allow_dash=True), required=False)
+@click.option("--text", metavar="WORDS", help="The message itself, instead of FILE.")
+def remind_request(run: Run, path: Path | None, text: str | None) -> dict[str, Any]:
+    """Do what a message asks for: "remind me to stretch tomorrow at 7am", "my reminders", "cancel 3", "snooze".
+
+    FILE holds it as JSON, {"text": …, "message_id": …}; "-" reads that from standard input. The same message_id again
+    changes nothing. BUDDY_LANGUAGES names the languages it may be in, the athlete's first, such as de,en [en].
+    """
+    from fitness_buddy.reminders.requests import Message, answer, read_message
+    from fitness_buddy.reminders.times import language_setting
+
+    if (path is None) == (text is None):
+        raise UsageError("give the message as FILE or as --text, one of them")
+    if text is not None:
+        message = Message(text)
+    else:
+        message = read_message(_read(path), "standard input" if str(path) == "-" else str(path))
+    reply = answer(_ledger(run), message, now=datetime.now(UTC), timezone=_timezone(run), languages=language_setting())
+    run.say(reply.message)
+    return reply.to_dict()
+
+
+@command(remind, "deliver")
+@click.option(
+    "--window-s",
+    type=click.FloatRange(min=0, max=3600),
+    default=120,
+    show_default=True,
+    help="Also what is due in so many seconds: the time until the next run.",
+)
+def remind_deliver(run: Run, window_s: float) -> dict[str, Any]:
+    """Tell the due reminders on Discord (BUDDY_DISCORD_WEBHOOK), in their order, each once; late ones are marked.
+
+    What Discord does not take stays due, and the command fails. Where a run was killed while telling one, another run
+    tells it again after BUDDY_CLAIM_S seconds [300].
+    """
+    from fitness_buddy.discord.webhook import open_webhook
+    from fitness_buddy.reminders.delivery import deliver
+
+    telling = deliver(_ledger(run), open_webhook(), window_s=window_s)
+    for entry in telling.told:
+        run.say(f"Told: {entry.text} (reminder {entry.number})")
+    if failure := telling.failure("reminders"):
+        raise failure
+    if not telling.told:
+        run.say("Nothing is due.")
+    return telling.to_dict()
+
+
+@command(remind, "list")
+@click.option("--most", type=click.IntRange(1, 1000), default=20, show_default=True, help="How many are shown.")
+def remind_list(run: Run, most: int) -> dict[str, Any]:
+    """The reminders that are waiting, the next one first."""
+    from fitness_buddy.reminders.requests import told_entry
+
+    ledger = _ledger(run)
+    waiting, count = ledger.waiting(most), ledger.waiting_count()
+    for entry in waiting:
+        run.say(told_entry(entry))
+    if count > len(waiting):
+        run.say(f"… and {count - len(waiting):,} more")
+    if not waiting:
+        run.say("No reminder is waiting.")
+    return {
+        "waiting_count": count,
+        "reminders": [
+            {
+                "number": entry.number,
+                "text": entry.text,
+                "due_at": entry.due_at,
+                "rule": entry.rule,
+                "timezone": entry.timezone,
+            }
+            for entry in waiting
+        ],
+    }
+
+
+@command(main, "events")
+@click.option("--within", default="30m", show_default=True, metavar="TIME", help="What begins in so long: 30m, 1h.")
+def events(run: Run, within: str) -> dict[str, Any]:
+    """Tell on Discord (BUDDY_DISCORD_WEBHOOK) which events begin soon, each once; those of a whole day from 7:00 on.
+
+    They come from an iCalendar feed (BUDDY_CALENDAR_URL) and from a sheet as CSV with the columns Title and Start Date
+    (BUDDY_EVENTS_SHEET_URL): addresses, or paths of files.
+    """
+    from fitness_buddy.discord.webhook import open_webhook
+    from fitness_buddy.events import announce, read_events, window_option
+    from fitness_buddy.reminders.times import language_setting
+
+    span, timezone = window_option(within), _timezone(run)
+    channel = open_webhook()
+    found = read_events(run.settings.project_dir, timezone, language_setting(), datetime.now(UTC), span)
+    telling = announce(_ledger(run), channel, found, span=span, timezone=timezone)
+    for entry in telling.told:
+        run.say(f"Told: {entry.text}")
+    for refusal in found.refusals:
+        run.say(f"Note: {refusal}")
+    telling.failures.extend(found.failures)
+    answer = telling.to_dict() | {
+        "rows_refused": len(found.refusals),
+        "refusals": [str(refusal) for refusal in found.refusals],
+    }
+    if failure := telling.failure("events"):
+        raise failure
+    if not telling.told:
+        run.say("Nothing begins soon that was not told.")
+    return answer
+
+
+def _ledger(run: Run) -> Ledger:
+    from fitness_buddy.reminders.ledger import Ledger
+
+    return Ledger(run.warehouse, run.settings)
+
+
+def _timezone(run: Run) -> str:
+    from fitness_buddy.athlete_settings import current_settings
+
+    stated, _ = current_settings(run.settings.seeds_dir, run.settings.athlete_id)
+    return stated.timezone
+
+
+def _read(path: Path | None) -> str:
+    try:
+        return sys.stdin.read() if str(path) == "-" else Path(str(path)).read_text(encoding="utf-8")
+    except OSError as error:
+        raise UsageError(f"{path}: cannot be read ({error.strerror})") from None
+    except UnicodeDecodeError:
+        raise UsageError(f"{path}: expected JSON in UTF-8") from None
