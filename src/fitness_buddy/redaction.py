@@ -7,7 +7,9 @@ import re
 
 _HIDDEN = "***"
 # Values of such variables are secret, wherever they turn up; what is shorter is no secret, or too common a text.
-_SECRET_NAME = re.compile(r"SECRET|TOKEN|PASSWORD|PASSWD|API_?KEY|PRIVATE_KEY|WEBHOOK", re.IGNORECASE)
+_SECRET_NAME = re.compile(
+    "SECRET|TOKEN|PASSWORD|PASSWD|API_?KEY|PRIVATE_KEY|WEBHOOK|CALENDAR_URL|SHEET_URL", re.IGNORECASE
+)
 _SHORTEST_SECRET = 8
 # Secrets that nobody named: what services and databases spell like this is one; what stands before it stays.
 _SECRET_TEXT = re.compile(

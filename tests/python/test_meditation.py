@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 import yaml
-from llm_stub import GARBAGE, Canned, LlmStub, recorded, running_llm
+from api_stub import Canned
+from llm_stub import GARBAGE, LlmStub, recorded, running_llm
 from support import Demo, run_buddy
 
 from fitness_buddy.meditation import morning_words
