@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import shutil
 from datetime import datetime, timedelta
+from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from discord_stub import DiscordStub
-from engine_client import Engine
-from kestra_server import TIMEZONE
+from engine_client import Engine, start_engine
+from kestra_server import FLOWS, TIMEZONE, Server
 from llm_stub import GARBAGE, LlmStub
 
 from fitness_buddy.persona import load_persona
@@ -15,16 +17,31 @@ from fitness_buddy.persona import load_persona
 FLOW = "buddy.remind.meditation"
 
 
-def test_at_nine_the_model_s_words_go_to_the_athlete(engine: Engine, discord: DiscordStub, llm: LlmStub) -> None:
+def test_at_nine_the_model_s_words_go_to_the_athlete_and_missed_mornings_are_over(
+    server: Server, discord: DiscordStub, llm: LlmStub, tmp_path: Path
+) -> None:
     llm.answers.append("Sit, breathe, be.")
-    known = engine.executions(FLOW)
-    with engine.schedules(datetime(2026, 7, 7, 8, 59, 55, tzinfo=ZoneInfo(TIMEZONE))) as move_on:
-        move_on(timedelta(seconds=5))
-        said = engine.next_execution(FLOW, known)
-    assert said.state == "SUCCESS", engine.logs(said)
-    assert said.outputs == {"message": "Sit, breathe, be.", "written_by": "model"}
-    assert engine.metrics(said)["model_calls_count"] == 1
-    assert discord.told("buddy").count("Sit, breathe, be.") == 1
+    for flow in ("remind/meditation.yaml", "ops/tell_discord.yaml"):
+        copy = tmp_path / "flows" / flow
+        copy.parent.mkdir(parents=True)
+        shutil.copy(FLOWS / flow, copy)
+    nine = datetime(2026, 7, 7, 9, tzinfo=ZoneInfo(TIMEZONE))
+    environment = server.environment | {"BUDDY_DUCKDB_PATH": str(tmp_path / "buddy.duckdb")}
+    engine = start_engine(tmp_path / "engine", environment, timezone=TIMEZONE)
+    try:
+        # Schedules count from when they are loaded on; then the server is off for two mornings.
+        with engine.schedules(nine - timedelta(days=2, hours=1)):
+            engine.load(tmp_path / "flows")
+        with engine.schedules(nine - timedelta(seconds=3)):
+            said = engine.next_execution(FLOW, [])
+        assert said.state == "SUCCESS", engine.logs(said)
+        assert said.trigger and said.trigger["date"].startswith("2026-07-07T09:00:00")
+        assert said.outputs == {"message": "Sit, breathe, be.", "written_by": "model"}
+        assert engine.metrics(said)["model_calls_count"] == 1
+        assert len(engine.executions(FLOW)) == 1
+    finally:
+        engine.stop()
+    assert discord.told("buddy") == ["Sit, breathe, be."]
 
 
 def test_without_the_model_a_line_of_the_persona_is_said(engine: Engine, discord: DiscordStub, llm: LlmStub) -> None:
