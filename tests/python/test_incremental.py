@@ -58,7 +58,9 @@ def test_incremental_builds_equal_builds_from_empty(
         build(chapter, project, chapter.options)
         if chapter.rebuilt_from:
             assert last_window(warehouse) == chapter.rebuilt_from, chapter.name
-        # The first two leave nothing that could differ, a part of the project much.
-        if number > 1 and "--select" not in chapter.options:
+        # Fewer comparisons than chapters: what one breaks, the next one seldom mends.
+        if number in {3, 5, 7, 9, 12, 13}:
             build(chapter, project, ["--full-refresh"], of_reference)
             assert marts(settings) == marts(reference), chapter.name
+    # The last chapter is a build from empty itself.
+    assert marts(settings) == marts(reference)
