@@ -231,8 +231,8 @@ def test_generated_athletes_have_the_same_marts_in_both_warehouses_after_edits_m
             (project / "seeds" / "athlete_settings.csv").write_text(SETTINGS_HEADER + chapter.settings)
         for settings in (in_duckdb, in_bigquery):
             load_chapter(connect(settings), chapter)
-        # Fewer builds than chapters: each then has more to catch up with.
-        if number in {0, 9, 13}:
+        # Two builds: the second one has everything to catch up with that happens in between.
+        if number in {0, 13}:
             for environment in (duckdb_environment, bigquery_environment):
                 build(chapter, project, chapter.options, environment)
             assert difference(marts(in_duckdb), marts(in_bigquery)) is None, chapter.name

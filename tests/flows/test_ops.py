@@ -274,19 +274,30 @@ def test_an_alert_that_cannot_be_told_is_not_alerted_about(
 
 
 def test_a_silence_is_told_once_and_so_is_its_end(
-    server: Server, engine: Engine, discord: DiscordStub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    server: Server,
+    engine: Engine,
+    discord: DiscordStub,
+    load: Callable[..., None],
+    athlete: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("BUDDY_DUCKDB_PATH", str(server.duckdb_path))
     now = datetime.now(UTC)
+    # The server's own athlete has steps and meals of other tests, too.
+    load(
+        source(HEARTBEAT),
+        ("id: heartbeat\n", "id: heartbeat_of_one\n"),
+        ("buddy heartbeat", f"buddy heartbeat --athlete {athlete}"),
+    )
 
     def eat(day: int, loaded_at: datetime) -> None:
-        # Steps of the server's own athlete come from other tests, too; meals do not.
         path = tmp_path / "meals.csv"
         path.write_text(f"eaten_at,description,carbs_g,protein_g,fat_g\n2026-01-{day:02} 08:00,Porridge,60,12,8\n")
-        Ingest(connect(load_settings(target="duckdb")), "me", now=loaded_at).meals(path)
+        Ingest(connect(load_settings(target="duckdb")), athlete, now=loaded_at).meals(path)
 
     def beat() -> tuple[str, int]:
-        execution = engine.run(HEARTBEAT)
+        execution = engine.run("buddy.ops.heartbeat_of_one")
         return execution.state, len(discord.told("buddy"))
 
     eat(1, now - timedelta(days=5))
