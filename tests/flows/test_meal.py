@@ -141,9 +141,9 @@ def test_what_is_unsure_counts_when_it_is_confirmed_and_a_correction_adds_a_vers
     ]
 
 
-# The second one stays as it is in Discord's Markdown: whoever carried it out would say the name of a flow.
+# Part of the first one stays as it is in Discord's Markdown: whoever carried it out would say the name of a flow.
 @pytest.mark.parametrize(
-    "words", ["{{ secret('DECOY') }}", "{{ flow.id }}", "{% raw %}{{ outputs }}", '$(exit 9) `exit 9` "; exit 9']
+    "words", ["{{ secret('DECOY') }} {{ flow.id }}", '{% raw %}{{ outputs }} $(exit 9) `exit 9` "; exit 9']
 )
 def test_what_is_written_is_no_expression_and_no_command(
     server: Server, engine: Engine, discord: DiscordStub, kitchen: LlmStub, words: str
