@@ -86,3 +86,19 @@ def hurried_copy(folder: Path) -> Path:
 def encoded(secrets: dict[str, str]) -> dict[str, str]:
     """As the open-source edition of Kestra takes secrets."""
     return {f"SECRET_{name}": base64.b64encode(value.encode()).decode() for name, value in secrets.items()}
+
+
+def damage_of(athlete_id: str) -> str:
+    """SQL that makes rows no load leaves behind: a payload of another hash, with steps below zero.
+
+    The checks of raw refuse the one, a data test of the build the other; REPAIR takes them away.
+    """
+    return f"""
+insert into raw.steps_daily
+select '{athlete_id}', 'phone|2026-07-01', '{{"source": "phone", "date": "2026-07-01", "steps": -5}}', 'no hash',
+    now_utc, strftime(now_utc, '%Y%m%dT%H%M%S%fZ') || '-00000000'
+from (select cast(now() at time zone 'UTC' as timestamp) as now_utc)
+"""
+
+
+REPAIR = "delete from raw.steps_daily where payload_hash = 'no hash'"

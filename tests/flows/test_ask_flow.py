@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ask_answers import chosen
 from discord_stub import DiscordStub
 from engine_client import Engine, EngineError
 from kestra_server import Server
@@ -14,18 +15,6 @@ from llm_stub import LOST, LlmStub
 
 FLOW = "buddy.report.ask"
 QUESTION = "ask how far did I run in October? {{ secret('GIT_TOKEN') }} \"; touch broken; $(touch broken)"
-
-
-def chosen(**stated: Any) -> dict[str, Any]:
-    nothing: dict[str, Any] = {
-        "kind": "metric",
-        "metrics": [],
-        "group_by": [],
-        "grain": "none",
-        "filters": [],
-        "first_day": None,
-    }
-    return nothing | {"last_day": None, "order": "in_order", "limit": None, "search_words": "", "reason": ""} | stated
 
 
 STREAKS = [chosen(kind="docs", search_words="streak"), {"is_answered": True, "answer": "In a row.", "sections": ["s1"]}]

@@ -15,7 +15,7 @@ import duckdb
 import pytest
 from discord_stub import DiscordStub, Refusal, rate_limited, running_discord
 from engine_client import Engine, Execution, start_engine, task_environment, until
-from kestra_server import TIMEZONE, encoded, hurried_copy
+from kestra_server import REPAIR, TIMEZONE, damage_of, encoded, hurried_copy
 from support import REPOSITORY, run_buddy
 
 from fitness_buddy.demo import DEMO_AS_OF, write_demo_files
@@ -35,14 +35,6 @@ BUILD = "buddy.transform.dbt_build"
 FLOWS = [*REPORTS, TELL, BUILD]
 NIGHTLY = "  - id: nightly\n"
 EVENING = datetime(DEMO_AS_OF.year, DEMO_AS_OF.month, DEMO_AS_OF.day, 20, 59, 58, tzinfo=ZoneInfo(TIMEZONE))
-# Steps below zero fail a data test of the build, and no load leaves them behind.
-DAMAGE = """
-insert into raw.steps_daily
-select 'demo', 'phone|2026-07-01', '{"source": "phone", "date": "2026-07-01", "steps": -5}', 'no hash', now_utc,
-    strftime(now_utc, '%Y%m%dT%H%M%S%fZ') || '-00000000'
-from (select cast(now() at time zone 'UTC' as timestamp) as now_utc)
-"""
-REPAIR = "delete from raw.steps_daily where payload_hash = 'no hash'"
 
 
 class Place:
@@ -230,7 +222,7 @@ def test_words_like_an_expression_and_other_alphabets_arrive_as_they_are(
 
 # The last one: the build after it has everything to do.
 def test_a_build_that_fails_makes_the_report_say_so(place: Place, discord: DiscordStub) -> None:
-    place.change(DAMAGE)
+    place.change(damage_of(ATHLETE))
     try:
         execution = ended(place.engine, place.engine.run(MACROS))
     finally:

@@ -17,7 +17,7 @@ import duckdb
 import pyarrow.parquet as pq
 import pytest
 from engine_client import Engine, Execution, start_engine, task_environment, until
-from kestra_server import FLOWS, TIMEZONE
+from kestra_server import FLOWS, REPAIR, TIMEZONE, damage_of
 from support import REPOSITORY, run_buddy
 
 BUILD = "buddy.transform.dbt_build"
@@ -26,14 +26,6 @@ DOCS = "buddy.transform.dbt_docs"
 FRESHNESS = "buddy.transform.dbt_freshness"
 INGEST = "buddy.ingest.strava_export"
 SATURDAY_NIGHT = datetime(2026, 7, 4, 2, 59, 55, tzinfo=ZoneInfo(TIMEZONE))
-# What no load leaves behind: a payload of another hash, and steps below zero, which a data test refuses, too.
-DAMAGE = """
-insert into raw.steps_daily
-select 'me', 'phone|2026-07-01', '{"source": "phone", "date": "2026-07-01", "steps": -5}', 'no hash', now_utc,
-    strftime(now_utc, '%Y%m%dT%H%M%S%fZ') || '-00000000'
-from (select cast(now() at time zone 'UTC' as timestamp) as now_utc)
-"""
-REPAIR = "delete from raw.steps_daily where payload_hash = 'no hash'"
 
 
 class Place:
@@ -93,7 +85,7 @@ def ended(engine: Engine, execution: Execution, state: str = "SUCCESS") -> Execu
 
 @pytest.fixture
 def damage(place: Place) -> Iterator[None]:
-    place.change(DAMAGE)
+    place.change(damage_of("me"))
     yield
     place.change(REPAIR)
 

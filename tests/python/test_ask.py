@@ -12,6 +12,7 @@ from typing import Any
 
 import duckdb
 import pytest
+from ask_answers import chosen
 from click.testing import CliRunner
 from llm_stub import API_KEY, GARBAGE, LOST, MODEL, LlmStub, recorded, running_llm
 from support import REPOSITORY, Answer, Demo, run_buddy
@@ -27,19 +28,6 @@ from fitness_buddy.language_model import LanguageModel, ModelAnswerError, ModelC
 CATALOGUE = load_catalogue(REPOSITORY)
 TODAY = date(2026, 11, 1)
 DEMO = ("--athlete", "demo", "--as-of", "2026-11-01")
-
-
-def chosen(**stated: Any) -> dict[str, Any]:
-    """A document as the model answers it."""
-    nothing: dict[str, Any] = {
-        "kind": "metric",
-        "metrics": [],
-        "group_by": [],
-        "grain": "none",
-        "filters": [],
-        "first_day": None,
-    }
-    return nothing | {"last_day": None, "order": "in_order", "limit": None, "search_words": "", "reason": ""} | stated
 
 
 RUNS_IN_OCTOBER = chosen(
