@@ -39,8 +39,8 @@ ATTEMPTS = 3
 _MOST_SHOWN = 200
 # Codes of a request that is not answered for what it says.
 _REFUSALS = {"content_policy_violation", "moderation_blocked", "content_filter"}
-# The first bytes of the pictures that Discord shows.
-_PICTURES = {b"\x89PNG\r\n\x1a\n": "image/png", b"\xff\xd8\xff": "image/jpeg"}
+# The kinds of pictures that are taken, by their first bytes.
+PICTURES = {b"\x89PNG\r\n\x1a\n": "image/png", b"\xff\xd8\xff": "image/jpeg"}
 
 _log = logging.getLogger(__name__)
 _Checked = TypeVar("_Checked")
@@ -163,12 +163,12 @@ class Picture:
     content: bytes = field(repr=False)
 
     def __post_init__(self) -> None:
-        if not any(self.content.startswith(beginning) for beginning in _PICTURES):
+        if not any(self.content.startswith(beginning) for beginning in PICTURES):
             raise BuddyError("expected a picture as PNG or JPEG, found something else")
 
     @property
     def media_type(self) -> str:
-        return next(kind for beginning, kind in _PICTURES.items() if self.content.startswith(beginning))
+        return next(kind for beginning, kind in PICTURES.items() if self.content.startswith(beginning))
 
     def data_url(self) -> str:
         """As it stands in a request."""

@@ -13,11 +13,12 @@ import secrets
 import threading
 import time
 from collections import defaultdict, deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from io import BufferedIOBase
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlencode, urlsplit
@@ -50,6 +51,25 @@ class Canned:
     drip_head_s: float = 0
     cut: int | None = None
     is_lost: bool = False
+
+
+def write_answer(stream: BufferedIOBase, answer: Canned, pause: Callable[[float], object] = time.sleep) -> None:
+    """Answer a request, as slowly as it is said and as far as somebody listens."""
+
+    def drip(content: bytes, pause_s: float) -> None:
+        step = 1 if pause_s else len(content) or 1
+        for start in range(0, len(content), step):
+            stream.write(content[start : start + step])
+            pause(pause_s)
+
+    pause(answer.wait_s)
+    head = [f"HTTP/1.1 {answer.status} Status"]
+    head += [f"{name}: {value}" for name, value in {"Content-Type": "application/json", **answer.headers}.items()]
+    head += [f"Content-Length: {len(answer.body)}", "", ""]
+    with suppress(OSError):
+        drip("\r\n".join(head).encode(), answer.drip_head_s)
+        drip(answer.body[: answer.cut], answer.drip_s or answer.drip_head_s)
+        stream.flush()
 
 
 LOST = Canned(is_lost=True)
@@ -274,24 +294,8 @@ class _Handler(BaseHTTPRequestHandler):
                 Request(self.command, url.path, query, form, document, token or None, answer.status)
             )
         if answer.status:
-            self._send(answer)
+            write_answer(self.wfile, answer)
         self.close_connection = self.close_connection or not answer.status or answer.cut is not None
-
-    def _send(self, answer: Canned) -> None:
-        time.sleep(answer.wait_s)
-        head = [f"HTTP/1.1 {answer.status} Status", "Content-Type: application/json"]
-        head += [f"{name}: {value}" for name, value in answer.headers.items()]
-        head += [f"Content-Length: {len(answer.body)}", "", ""]
-        with suppress(OSError):
-            self._drip("\r\n".join(head).encode(), answer.drip_head_s)
-            self._drip(answer.body[: answer.cut], answer.drip_s or answer.drip_head_s)
-            self.wfile.flush()
-
-    def _drip(self, content: bytes, pause_s: float) -> None:
-        step = 1 if pause_s else len(content) or 1
-        for start in range(0, len(content), step):
-            self.wfile.write(content[start : start + step])
-            time.sleep(pause_s)
 
     def _counted(self, answer: Canned) -> Canned:
         """Refused requests count as well."""

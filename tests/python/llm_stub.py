@@ -19,17 +19,16 @@ import json
 import re
 import struct
 import threading
-import time
 import zlib
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from api_stub import Canned
+from api_stub import Canned, write_answer
 from support import serving
 
 FIXTURES = Path(__file__).resolve().parents[1] / "fixtures" / "llm"
@@ -258,21 +257,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _send(self, answer: Canned) -> None:
         # Not time.sleep: a test that is over does not wait for the answer that it gave up on.
-        self.stub.stopping.wait(answer.wait_s)
-        head = [f"HTTP/1.1 {answer.status} Status"]
-        head += [f"{name}: {value}" for name, value in {"Content-Type": "application/json", **answer.headers}.items()]
-        head += [f"Content-Length: {len(answer.body)}", "", ""]
-        with suppress(OSError):
-            self._drip("\r\n".join(head).encode(), answer.drip_head_s)
-            self._drip(answer.body[: answer.cut], answer.drip_s or answer.drip_head_s)
-            self.wfile.flush()
-
-    def _drip(self, content: bytes, pause_s: float) -> None:
-        step = 1 if pause_s else len(content) or 1
-        for start in range(0, len(content), step):
-            self.wfile.write(content[start : start + step])
-            if pause_s and not self.stub.stopping.is_set():
-                time.sleep(pause_s)
+        write_answer(self.wfile, answer, self.stub.stopping.wait)
 
 
 def _error(status: int, message: str) -> Canned:

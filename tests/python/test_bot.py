@@ -18,7 +18,6 @@ from support import REPOSITORY, run_buddy, serving
 
 from fitness_buddy.discord.bot import (
     MEALS,
-    MOST_PICTURE_BYTES,
     QUESTIONS,
     REMINDERS,
     TRIGGER_WORDS,
@@ -31,6 +30,7 @@ from fitness_buddy.discord.bot import (
     bot_settings,
 )
 from fitness_buddy.errors import UsageError
+from fitness_buddy.meals.picture import MOST_BYTES
 
 ADA, STRANGER, CHANNEL = 100000000000000001, 100000000000000002, 200000000000000001
 KEY = "planted-webhook-key"
@@ -172,8 +172,8 @@ def test_a_picture_of_a_reminder_stays_where_it_is(kestra: Kestra, say: Callable
 @pytest.mark.parametrize(
     ("files", "answer"),
     [
-        ([picture(size_bytes=MOST_PICTURE_BYTES + 1)], "too large"),
-        ([picture(PNG + b"\0" * MOST_PICTURE_BYTES, size_bytes=10)], "too large"),
+        ([picture(size_bytes=MOST_BYTES + 1)], "too large"),
+        ([picture(PNG + b"\0" * MOST_BYTES, size_bytes=10)], "too large"),
         ([picture(media_type="image/gif")], "PNG and JPEG"),
         ([picture(b"<svg onload='x'>", "image/png")], "PNG and JPEG"),
         ([picture()] * 5, "Too many pictures"),

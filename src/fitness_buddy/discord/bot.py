@@ -20,6 +20,9 @@ import discord
 from fitness_buddy.apis.http import Api, ApiError
 from fitness_buddy.errors import BuddyError, UsageError
 from fitness_buddy.kestra_api import DEFAULT_URL
+from fitness_buddy.language_model import PICTURES
+from fitness_buddy.meals.picture import MOST_BYTES
+from fitness_buddy.meals.request import MOST_CHARACTERS, MOST_PICTURES
 
 REMINDERS = "buddy.remind/requests"
 MEALS = "buddy.ingest/meal"
@@ -33,11 +36,6 @@ TRIGGER_WORDS: Mapping[str, Sequence[str]] = {
     MEALS: ("meal", "ate", "i ate", "correct", "delete meal", "mahlzeit", "gegessen", "ich habe gegessen"),
     QUESTIONS: ("ask", "frage"),
 }
-MOST_PICTURES = 4
-MOST_PICTURE_BYTES = 8 * 2**20
-MOST_CHARACTERS = 2000
-# What a picture is said to be, and the bytes that it then begins with.
-_PICTURES = {"image/png": b"\x89PNG\r\n\x1a\n", "image/jpeg": b"\xff\xd8\xff"}
 _ID = re.compile(r"\d{5,20}")
 _KEY = re.compile(r"[A-Za-z0-9._~-]{8,}")
 # A flow that asks a model may take its time.
@@ -201,17 +199,18 @@ def _flow_of(text: str) -> str | None:
 
 async def _content(picture: File) -> bytes | str:
     """The picture's bytes, or words about why it is not taken."""
-    beginning = _PICTURES.get(picture.media_type.partition(";")[0].strip().lower())
+    stated = picture.media_type.partition(";")[0].strip().lower()
+    beginning = next((beginning for beginning, kind in PICTURES.items() if kind == stated), None)
     if beginning is None:
         return "I can look at PNG and JPEG pictures only."
-    too_large = f"That picture is too large for me: up to {MOST_PICTURE_BYTES // 2**20} MB, please."
-    if picture.size_bytes > MOST_PICTURE_BYTES:
+    too_large = f"That picture is too large for me: up to {MOST_BYTES // 2**20} MB, please."
+    if picture.size_bytes > MOST_BYTES:
         return too_large
     try:
         content = await picture.read()
     except (discord.DiscordException, OSError):
         return "I could not get that picture from Discord. Please send it again."
-    if len(content) > MOST_PICTURE_BYTES:
+    if len(content) > MOST_BYTES:
         return too_large
     # What it is called and what it is are two things.
     if not content.startswith(beginning):
