@@ -24,6 +24,7 @@ from urllib.parse import urljoin, urlsplit
 from zoneinfo import ZoneInfo
 
 from fitness_buddy.apis.http import seconds_setting, within
+from fitness_buddy.clock import utc_now
 from fitness_buddy.discord import Message, cut, plain
 from fitness_buddy.errors import BuddyError, Refusal, UsageError
 from fitness_buddy.reminders.delivery import Channel, Teller, Telling
@@ -260,7 +261,7 @@ def announce(
     *,
     span: timedelta,
     timezone: str,
-    clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    clock: Callable[[], datetime] = utc_now,
     lease_s: float | None = None,
 ) -> Telling:
     """Tell what begins within the span, and which rows could not be read, each once."""

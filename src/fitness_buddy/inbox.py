@@ -36,11 +36,12 @@ class Inbox:
             loaded = self._folder / LOADED
             yield sorted(path for path in self._folder.iterdir() if path != loaded and not path.name.startswith("."))
 
-    def move_on(self, path: Path, version: tuple[int, int]) -> None:
+    def move_on(self, path: Path, version: tuple[int, int], now: datetime) -> None:
         """Put a file with those that are loaded, unless a newer one of its name has come meanwhile.
 
         Args:
             version: what :func:`version_of` said of it before it was read.
+            now: when it is moved, for its name.
 
         Raises:
             BuddyError: it cannot be moved; it is loaded all the same, and adds nothing when it is loaded again.
@@ -48,7 +49,7 @@ class Inbox:
         try:
             if version_of(path) == version:
                 (self._folder / LOADED).mkdir(exist_ok=True)
-                path.rename(self._folder / LOADED / f"{datetime.now(UTC):%Y%m%dT%H%M%S%f}-{path.name}")
+                path.rename(self._folder / LOADED / f"{now.astimezone(UTC):%Y%m%dT%H%M%S%f}-{path.name}")
         except OSError as error:
             raise BuddyError(f"{path}: loaded, but cannot be moved on: {error.strerror}") from error
 

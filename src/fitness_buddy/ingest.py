@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from itertools import count
 from pathlib import Path
 from typing import Any
 
+from fitness_buddy.clock import utc_now
 from fitness_buddy.errors import BuddyError, Refusal, StoppedError
 from fitness_buddy.landing import Batch, Landing, Record, is_tombstone, land, totals
 from fitness_buddy.sources import meals, steps, strava_api, strava_export
@@ -31,7 +32,7 @@ class Ingest:
     warehouse: RawStore
     athlete_id: str
     restate: bool = False
-    now: datetime = field(default_factory=lambda: datetime.now(UTC))
+    now: datetime = field(default_factory=utc_now)
     on_row: Callable[[], None] = lambda: None
 
     def strava_export(self, path: Path) -> Landing:
@@ -113,12 +114,19 @@ def google_health_service(api: steps.google_health.DailySteps) -> Service:
 
 
 def load_windows(
-    service: Service, ingest: Ingest, days: tuple[date, date], progress: Progress, answers_folder: Path | None
+    service: Service,
+    ingest: Ingest,
+    days: tuple[date, date],
+    progress: Progress,
+    answers_folder: Path | None,
+    *,
+    clock: Callable[[], datetime],
 ) -> list[Landing]:
     """Ask a service for days, first to last, a window after the other, each loaded before the next is asked for.
 
     Args:
         answers_folder: where the answers are kept as they came, if anywhere.
+        clock: the time, timezone-aware.
 
     Raises:
         StoppedError: a window could not be read or loaded; those before it are loaded.
@@ -127,10 +135,10 @@ def load_windows(
     reached = days[0]
     for window in windows(*days):
         try:
-            asked_at = datetime.now(UTC)
+            asked_at = clock()
             rows = service.read(window, asked_at, _keeper(answers_folder, f"{service.table}-{window.first_day}"))
             # It may have been waited for, and a load carries the time at which it becomes visible.
-            landings.append(replace(ingest, now=datetime.now(UTC)).answers(service.table, rows))
+            landings.append(replace(ingest, now=clock()).answers(service.table, rows))
             reached = window.end_day
             progress.advance(window, asked_at)
         except BuddyError as error:

@@ -19,13 +19,14 @@ import os
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import jsonschema
 from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_attempt, wait_exponential_jitter
 
 from fitness_buddy.apis.http import LONGEST_PAUSE_S, retry_after_s, seconds_setting, within
+from fitness_buddy.clock import utc_now
 from fitness_buddy.errors import EXIT_TRY_LATER, BuddyError, UsageError
 from fitness_buddy.model_facts import Facts
 from fitness_buddy.redaction import without_secrets
@@ -187,7 +188,7 @@ class LanguageModel:
         settings: ModelSettings,
         record: CallRecord,
         *,
-        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        clock: Callable[[], datetime] = utc_now,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self._settings = settings

@@ -27,7 +27,7 @@ from fitness_buddy.language_model import LanguageModel, ModelAnswerError, ModelC
 
 CATALOGUE = load_catalogue(REPOSITORY)
 TODAY = date(2026, 11, 1)
-DEMO = ("--athlete", "demo", "--as-of", "2026-11-01")
+DEMO = ("--athlete", "demo", "--now", "2026-11-01T12:00:00Z")
 
 
 RUNS_IN_OCTOBER = chosen(

@@ -9,7 +9,6 @@ import sqlite3
 import subprocess
 import time
 from collections.abc import Callable
-from datetime import UTC, date, datetime
 from pathlib import Path
 
 import pytest
@@ -277,10 +276,9 @@ class TestInit:
         assert (first["step_goal"], second["step_goal"]) == ("10000", "12000")
         assert second["timezone"] == "Asia/Tokyo"
         assert second["valid_from"] == "2026-06-01"
-        before = datetime.now(UTC).date()
-        buddy("init", "--step-goal", "13000")
-        third = self.settings_rows(project)[-1]
-        assert abs((date.fromisoformat(third["valid_from"]) - before).days) <= 1
+        # Without a day it holds from today on: in Tokyo that is the next day already.
+        buddy("init", "--step-goal", "13000", "--now", "2026-11-20T20:00:00Z")
+        assert self.settings_rows(project)[-1]["valid_from"] == "2026-11-21"
 
     def test_the_same_day_stated_again_is_replaced(self, buddy: Buddy, project: Path) -> None:
         for goal in ("7000", "8000"):
@@ -308,10 +306,13 @@ class TestInit:
 
 class TestReport:
     def test_the_report_of_the_demo_is_the_day_of_its_build(self, buddy: Buddy, demo: Demo) -> None:
-        answer = buddy("report", "--athlete", "demo", environment=demo.environment)
+        words = ("report", "--athlete", "demo", "--now")
+        answer = buddy(*words, "2026-11-02T08:00:00+01:00", environment=demo.environment)
         assert answer.exit_code == 0
         assert "1 November 2026" in answer.output
-        assert "run `buddy build` to bring the marts up to it" in answer.output
+        assert "Today is 2026-11-02: run `buddy build` to bring the marts up to it" in answer.output
+        same_day = buddy(*words, "2026-11-01T23:59:00+01:00", environment=demo.environment)
+        assert "buddy build" not in same_day.output
         assert len(max(answer.output.splitlines(), key=len)) <= 80
 
     def test_a_past_day_is_reported_as_it_was(self, buddy: Buddy, demo: Demo) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -11,24 +11,21 @@ from api_stub import CUT_OFF, ApiStub, broken
 from support import Answer, run_buddy
 
 ROLL_UP = ":dailyRollUp"
-
-
-def today() -> date:
-    """When a test runs; its session may have begun on the day before."""
-    return datetime.now(UTC).date()
+NOW = "2026-11-20T09:00:00Z"
+TODAY = date(2026, 11, 20)
 
 
 @pytest.fixture
 def google(services: ApiStub) -> ApiStub:
     """A Google with steps of 200 days and of one long ago."""
-    services.steps = {today() - timedelta(days=number): 1000 + number for number in range(200)}
+    services.steps = {TODAY - timedelta(days=number): 1000 + number for number in range(200)}
     services.steps[date(2016, 2, 29)] = 29
     services.steps_page = 40
     return services
 
 
 def ingest(*words: str | Path) -> Answer:
-    return run_buddy("ingest", "google-health", *words, "--json")
+    return run_buddy("ingest", "google-health", *words, "--now", NOW, "--json")
 
 
 def steps() -> dict[str, Any]:
@@ -46,29 +43,29 @@ def test_all_days_are_read_in_ranges_and_pages_and_then_the_last_ones_again(goog
     assert first.exit_code == 0, first.errors
     assert first.json["rows_new"] == 201
     assert steps()["google_health|2016-02-29"] == "29"
-    google.steps[today() - timedelta(days=2)] = 12345
-    again = ingest("--since", str(today() - timedelta(days=14))).json
+    google.steps[TODAY - timedelta(days=2)] = 12345
+    again = ingest("--since", str(TODAY - timedelta(days=14))).json
     assert (again["rows_read"], again["rows_changed"], again["rows_new"]) == (15, 1, 0)
-    assert steps()[f"google_health|{today() - timedelta(days=2)}"] == "12345"
+    assert steps()[f"google_health|{TODAY - timedelta(days=2)}"] == "12345"
 
 
 def test_a_first_run_reads_everything_and_the_next_one_the_overlap(google: ApiStub) -> None:
     assert ingest().json["rows_new"] == 201
     again = ingest("--overlap-days", "3").json
-    assert (again["since"], again["rows_read"]) == (str(today() - timedelta(days=3)), 4)
+    assert (again["since"], again["rows_read"]) == (str(TODAY - timedelta(days=3)), 4)
 
 
 def test_an_edit_taken_back_is_taken_back(google: ApiStub) -> None:
-    since = str(today() - timedelta(days=3))
+    since = str(TODAY - timedelta(days=3))
     for count in ("7", "8", "7"):
-        google.steps[today()] = int(count)
+        google.steps[TODAY] = int(count)
         ingest("--since", since)
-        assert steps()[f"google_health|{today()}"] == count
+        assert steps()[f"google_health|{TODAY}"] == count
 
 
 @pytest.mark.parametrize("bad_day", [broken(500), CUT_OFF], ids=["5xx", "cut off"])
 def test_a_failure_on_a_later_page_loads_nothing_of_its_window(google: ApiStub, bad_day: Any) -> None:
-    since = str(today() - timedelta(days=150))
+    since = str(TODAY - timedelta(days=150))
     google.script(ROLL_UP, *[bad_day] * 4)
     failed = ingest("--since", since)
     assert failed.exit_code == 1

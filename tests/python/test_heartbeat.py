@@ -134,17 +134,18 @@ def test_days_of_a_source_that_are_none_are_wrong_use(text: str) -> None:
 
 def load(warehouse: Warehouse, table: str, days_ago: int, athlete: str = "me") -> None:
     record = Record("a", {"days_ago": days_ago})
-    land(warehouse, athlete, [Batch(table, [record])], now=datetime.now(UTC) - timedelta(days=days_ago))
+    land(warehouse, athlete, [Batch(table, [record])], now=NOW - timedelta(days=days_ago))
 
 
 def test_the_command_hears_the_athlete_s_own_sources(tmp_path: Path) -> None:
     warehouse = connect(load_settings())
-    assert run_buddy("heartbeat", "--json").json["silent"] == []
+    now = ("--now", NOW.isoformat())
+    assert run_buddy("heartbeat", *now, "--json").json["silent"] == []
     load(warehouse, "steps_daily", 5)
     load(warehouse, "steps_daily", 0, athlete="you")
     load(warehouse, "meals_entries", 1)
     load(warehouse, "strava_export_activities", 20)
-    words = ("heartbeat", "--silent-after-days", "4", "--source-days", "strava_export=10", "--json", "--told")
+    words = ("heartbeat", "--silent-after-days", "4", "--source-days", "strava_export=10", *now, "--json", "--told")
     first = run_buddy(*words, "")
     assert first.exit_code == 0, first.errors
     answer = first.json
@@ -163,5 +164,5 @@ def test_the_command_hears_the_athlete_s_own_sources(tmp_path: Path) -> None:
         ["strava_export_activities"],
     )
     assert second["message"] == "Good to hear from steps daily again."
-    assert "silent for 5 days" not in run_buddy("heartbeat").output
+    assert "silent for 5 days" not in run_buddy("heartbeat", *now).output
     assert run_buddy("heartbeat", "--told", "steps").exit_code == 2

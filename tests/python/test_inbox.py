@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 from threading import Timer
 
@@ -35,6 +36,19 @@ def test_files_are_loaded_once_and_move_on(inbox: Path) -> None:
     assert (inbox / ".wednesday.csv.part").exists()
 
 
+def test_with_a_stated_now_files_are_loaded_and_moved_then_each_a_little_later(inbox: Path) -> None:
+    for name, count in (("a.csv", 1), ("b.csv", 2)):
+        (inbox / name).write_text(f"date,steps\n2026-11-02,{count}\n")
+    answer = run_buddy("ingest", "inbox", inbox, "--now", "2026-11-20T12:00:00Z", "--json").json
+    assert (answer["rows_new"], answer["rows_changed"]) == (1, 1)
+    assert all(path.name.startswith("20261120T1200") for path in (inbox / "loaded").iterdir())
+    # What a later file says is current.
+    sql = "select payload ->> '$.steps' as steps, loaded_at from raw.steps_daily order by loaded_at"
+    rows = run_buddy("sql", sql, "--json").json["rows"]
+    assert [row["steps"] for row in rows] == ["1", "2"]
+    assert all(row["loaded_at"].startswith("2026-11-20T12:00:") for row in rows)
+
+
 def test_a_bad_file_stays_and_keeps_no_other_one_out(inbox: Path) -> None:
     (inbox / "a.csv").write_text("date,steps\n2026-11-02,many\n")
     (inbox / "b.csv").write_text("date,steps\n2026-11-02,9000\n")
@@ -60,7 +74,7 @@ def test_a_newer_file_of_the_same_name_waits_for_the_next_run(inbox: Path) -> No
     newer = inbox / ".a.csv.part"
     newer.write_text("date,steps\n2026-11-03,1\n")
     newer.rename(path)
-    Inbox(inbox).move_on(path, version)
+    Inbox(inbox).move_on(path, version, datetime(2026, 11, 20, tzinfo=UTC))
     assert path.exists()
 
 

@@ -506,8 +506,8 @@ def test_a_meal_can_be_taken_back(home: Warehouse, llm: LlmStub) -> None:
 def test_meals_of_a_diary_file_are_not_what_messages_mean(home: Warehouse, tmp_path: Path) -> None:
     diary = tmp_path / "diary.csv"
     diary.write_text("eaten_at,description,carbs_g,protein_g,fat_g\n2026-11-20T07:30,Oats,60,12,7\n")
-    assert run_buddy("ingest", "meals", diary).exit_code == 0
-    assert hear(home, "correct", now=datetime.now(UTC)).outcome == "unknown_meal"
+    assert run_buddy("ingest", "meals", diary, "--now", NOW.isoformat()).exit_code == 0
+    assert hear(home, "correct", now=NOW).outcome == "unknown_meal"
 
 
 # A message that comes twice
@@ -724,7 +724,7 @@ def test_a_request_that_is_none_is_refused(tmp_path: Path, content: str, problem
 
 
 def command(*words: str | Path) -> Answer:
-    return run_buddy("meal", *words)
+    return run_buddy("meal", *words, "--now", NOW.isoformat())
 
 
 def test_the_commands_tell_the_same_to_people_and_programs(llm: LlmStub, tmp_path: Path) -> None:

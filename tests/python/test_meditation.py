@@ -18,7 +18,7 @@ from fitness_buddy.persona import DEFAULT, KINDS, load_persona
 from fitness_buddy.settings import load_settings
 from fitness_buddy.warehouse import connect
 
-DAY = "2026-11-22"
+NOW = "2026-11-22T06:30:00Z"
 
 
 @pytest.fixture
@@ -41,7 +41,7 @@ def persona(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_the_model_speaks_in_the_voice_of_the_persona(llm: LlmStub, persona: Path) -> None:
     llm.answers.append("Sit, breathe, be.")
-    answer = run_buddy("meditation", "--date", DAY, "--json", environment=llm.environment()).json
+    answer = run_buddy("meditation", "--now", NOW, "--json", environment=llm.environment()).json
     assert (answer["message"], answer["written_by"], answer["reason"]) == ("Sit, breathe, be.", "model", "")
     assert answer["model_calls_count"] == 1 and answer["model_input_tokens_count"] > 0
     (asked,) = llm.chats
@@ -50,7 +50,7 @@ def test_the_model_speaks_in_the_voice_of_the_persona(llm: LlmStub, persona: Pat
 
 
 def test_without_a_model_a_line_of_the_persona_is_said(persona: Path) -> None:
-    answer = run_buddy("meditation", "--date", DAY, "--json").json
+    answer = run_buddy("meditation", "--now", NOW, "--json").json
     assert (answer["message"], answer["written_by"]) == ("Sit down, calm down.", "persona")
     assert answer["reason"] == "no language model is set"
 
@@ -91,7 +91,7 @@ def test_the_model_may_know_yesterday_but_nothing_that_strava_s_api_told(llm: Ll
     morning = date.fromordinal(date.fromisoformat(row["steps_date"]).toordinal() + 1)
     # A copy: a call is written down in the warehouse, and the demo's is everybody's.
     answer = run_buddy(
-        *("meditation", "--athlete", "demo", "--date", str(morning), "--json"),
+        *("meditation", "--athlete", "demo", "--now", f"{morning}T06:30:00Z", "--json"),
         environment={**copied(demo), **llm.environment()},
     )
     assert answer.json["written_by"] == "model"

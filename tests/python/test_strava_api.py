@@ -20,25 +20,22 @@ from fitness_buddy.sources.strava_api import to_record
 from fitness_buddy.warehouse import connect
 
 LIST = "/athlete/activities"
-
-
-def now() -> datetime:
-    """When a test runs; its session may have begun on the day before."""
-    return datetime.now(UTC).replace(microsecond=0)
+NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
+AS_OF = ("--vars", json.dumps({"as_of_date": "2026-11-20"}))
 
 
 @pytest.fixture
 def strava(services: ApiStub) -> ApiStub:
     """A Strava with four activities of the last weeks and one of long ago."""
     services.activities = [
-        summary_activity(number, now() - timedelta(days=days), name=f"Run {number}")
+        summary_activity(number, NOW - timedelta(days=days), name=f"Run {number}")
         for number, days in ((101, 2500), (102, 20), (103, 9), (104, 3), (105, 1))
     ]
     return services
 
 
 def ingest(*words: str | Path) -> Answer:
-    return run_buddy("ingest", "strava-api", *words, "--json")
+    return run_buddy("ingest", "strava-api", *words, "--now", NOW.isoformat(), "--json")
 
 
 def known(sql: str = "true") -> list[dict[str, Any]]:
@@ -64,7 +61,7 @@ def test_the_first_run_reads_everything_the_next_one_the_last_days_and_adds_noth
     asked_first = len(strava.asked(LIST))
     second = ingest().json
     # Today was not over: read up to yesterday, and the 14 days before that once more.
-    assert second["since"] == str(now().date() - timedelta(days=14))
+    assert second["since"] == str(NOW.date() - timedelta(days=14))
     assert (second["rows_read"], second["rows_new"], second["rows_changed"]) == (3, 0, 0)
     assert len(strava.asked(LIST)) - asked_first <= 4
     assert strava.strava.refreshes == 1  # the access token was kept
@@ -78,7 +75,7 @@ def test_edits_and_deletions_in_the_window_are_versions_and_what_was_moved_out_o
     find(strava, 103)["start_date"] = find(strava, 103)["start_date_local"] = "2020-05-01T08:00:00Z"
     strava.activities.remove(find(strava, 105))
     strava.activities.remove(find(strava, 102))  # 20 days ago: outside the window, not looked for
-    answer = run_buddy("ingest", "strava-api")
+    answer = run_buddy("ingest", "strava-api", "--now", NOW.isoformat())
     assert "read 3 rows: 0 new, 3 changed, 0 unchanged" in answer.output
     assert "gone where they came from, and kept as deletions: 1" in answer.output
     told = {payload["id"]: payload for payload in known()}
@@ -87,7 +84,7 @@ def test_edits_and_deletions_in_the_window_are_versions_and_what_was_moved_out_o
     assert told["105"]["_deleted"] is True
     assert "_deleted" not in told["102"]
     # A wider window finds the other one; a deletion is told once.
-    assert ingest("--since", str(now().date() - timedelta(days=60))).json["rows_changed"] == 1
+    assert ingest("--since", str(NOW.date() - timedelta(days=60))).json["rows_changed"] == 1
     assert ingest().json["rows_changed"] == 0
 
 
@@ -114,16 +111,17 @@ def test_kudos_are_no_new_version(strava: ApiStub) -> None:
 
 def test_a_history_of_many_pages_in_any_order_is_read_to_the_end(strava: ApiStub) -> None:
     strava.is_shuffled = True
-    strava.activities = [summary_activity(number, now() - timedelta(hours=5 * number)) for number in range(1, 901)]
+    strava.activities = [summary_activity(number, NOW - timedelta(hours=5 * number)) for number in range(1, 901)]
     assert ingest("--since", "2025-01-01").json["rows_new"] == 900
 
 
 def test_what_strava_lets_through_is_loaded_and_the_rest_comes_after_the_time_told(strava: ApiStub) -> None:
     strava.limits = {"X-RateLimit": (200, 2000), "X-ReadRateLimit": (8, 1000)}
+    began_at = datetime.now(UTC)  # Strava's limits are of real time
     stopped = ingest("--max-wait-s", "0", "--since", "2018-01-01")
     assert stopped.exit_code == 3
     assert stopped.json["status"] == "failed"
-    assert datetime.fromisoformat(stopped.json["resume_after"]) > now()
+    assert datetime.fromisoformat(stopped.json["resume_after"]) > began_at
     assert "resume after" in stopped.errors
     since = stopped.json["resume_since"]
     assert f"--since {since} --until" in stopped.errors
@@ -144,7 +142,7 @@ def test_an_interrupted_first_run_is_gone_on_with_by_itself(strava: ApiStub) -> 
 
 
 def test_a_window_that_leaves_a_gap_is_not_taken_for_the_history(strava: ApiStub) -> None:
-    assert ingest("--since", str(now().date() - timedelta(days=5))).json["rows_new"] == 2
+    assert ingest("--since", str(NOW.date() - timedelta(days=5))).json["rows_new"] == 2
     assert ingest().json["rows_new"] == 3
 
 
@@ -163,7 +161,7 @@ def test_a_new_warehouse_whose_first_run_states_its_days_is_read_into_from_the_b
 ) -> None:
     ingest()
     (tmp_path / "buddy.duckdb").unlink()
-    assert ingest("--since", str(now().date() - timedelta(days=5))).json["rows_new"] == 2
+    assert ingest("--since", str(NOW.date() - timedelta(days=5))).json["rows_new"] == 2
     next_run = ingest().json
     assert (next_run["since"], next_run["rows_new"]) == ("1970-01-01", 3)
 
@@ -182,7 +180,7 @@ def test_a_new_warehouse_whose_first_run_states_its_days_is_read_into_from_the_b
 def test_a_failure_loads_nothing_says_what_it_is_and_the_next_run_completes_the_work(
     strava: ApiStub, bad_day: list[Any], told: str
 ) -> None:
-    since = str(now().date() - timedelta(days=30))
+    since = str(NOW.date() - timedelta(days=30))
     # The second page fails, after the first was good.
     strava.script(LIST, recorded("strava_api", "activities.ok"), *bad_day)
     failed = ingest("--since", since)
@@ -202,7 +200,7 @@ def test_a_few_bad_answers_are_passed_over_by_asking_again(strava: ApiStub) -> N
 
 def test_an_activity_that_cannot_be_believed_is_named_and_nothing_of_its_window_is_loaded(strava: ApiStub) -> None:
     find(strava, 104)["distance"] = -5
-    failed = ingest("--since", str(now().date() - timedelta(days=30)))
+    failed = ingest("--since", str(NOW.date() - timedelta(days=30)))
     assert failed.exit_code == 1
     assert "page 1, row 3, distance: expected a number of metres of at least 0, found '-5'" in failed.errors
     assert run_buddy("status", "--json").json["raw"] == []
@@ -229,7 +227,7 @@ def test_an_activity_that_cannot_be_believed_is_named_and_nothing_of_its_window_
 )
 def test_what_staging_converts_is_checked(change: dict[str, Any], field: str | None) -> None:
     activity = summary_activity(1, datetime(2026, 1, 1, 8, tzinfo=UTC)) | change
-    refused = to_record(activity, "page 1", 7, now())
+    refused = to_record(activity, "page 1", 7, NOW)
     assert isinstance(refused, Refusal)
     assert (refused.row, refused.field) == (7, field)
 
@@ -240,7 +238,7 @@ def test_ids_beyond_64_bits_are_text() -> None:
         "upload_id": huge,
         "athlete": {"id": huge},
     }
-    record = to_record(activity, "page 1", 1, now())
+    record = to_record(activity, "page 1", 1, NOW)
     assert isinstance(record, Record)
     assert record.record_id == str(huge)
     assert (record.payload["upload_id"], record.payload["athlete"]) == (str(huge), {"id": str(huge)})
@@ -303,10 +301,10 @@ def test_one_activity_of_both_sources_is_one_row_and_none_of_the_api_s_reaches_a
     rows = [export_row(find(strava, number), f"Run {number}") for number in (101, 103)]
     rows.append(export_row(find(strava, 104), "Before the edit"))
     export.write_text(EXPORT.format(rows="".join(rows)))
-    assert run_buddy("ingest", "strava-export", export).exit_code == 0
+    assert run_buddy("ingest", "strava-export", export, "--now", NOW.isoformat()).exit_code == 0
     find(strava, 104)["name"] = "After the edit"
     assert ingest().json["rows_changed"] == 1
-    built = run_dbt("build", "--exclude-resource-type", "unit_test")
+    built = run_dbt("build", *AS_OF, "--exclude-resource-type", "unit_test")
     assert built.returncode == 0, built.stdout
     told = run_buddy("sql", "select activity_id, source, name from marts.fct_activities order by 1", "--json").json
     assert [tuple(row.values()) for row in told["rows"]] == [
@@ -332,7 +330,7 @@ def test_only_cleared_rows_of_cleared_marts_can_be_facts_for_a_model(
     strava: ApiStub, buddy: Callable[..., Answer]
 ) -> None:
     ingest()
-    assert run_dbt("build", "--exclude-resource-type", "unit_test").returncode == 0
+    assert run_dbt("build", *AS_OF, "--exclude-resource-type", "unit_test").returncode == 0
     run_settings = load_settings()
     for mart in ("fct_daily_health", "dim_gear", "fct_source_coverage", "dim_athletes", "raw.strava_api_activities"):
         with pytest.raises(ForbiddenFactError, match="not for language models"):

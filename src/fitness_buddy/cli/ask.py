@@ -7,7 +7,6 @@ import re
 from datetime import date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from zoneinfo import ZoneInfo
 
 import click
 
@@ -27,7 +26,7 @@ _INSTEAD = (
 )
 
 
-@command(main, "ask")
+@command(main, "ask", takes_now=True)
 @click.argument("question", default="")
 @click.option(
     "--request", "request_path", type=PATH, help="A JSON file in place of the question, as the bot on Discord sends it."
@@ -42,13 +41,11 @@ _INSTEAD = (
 @click.option("--highest-first", "order", flag_value="highest_first", help="Ordered by the first metric.")
 @click.option("--lowest-first", "order", flag_value="lowest_first", help="Ordered by the first metric.")
 @click.option("--limit", type=click.IntRange(min=1), metavar="N", help="As many rows.")
-@click.option("--as-of", type=DAY, help="The day that counts as today [the athlete's local day].")
 def ask(
     run: Run,
     question: str,
     request_path: Path | None,
     metrics: tuple[str, ...],
-    as_of: datetime | None,
     **chosen: Any,
 ) -> dict[str, Any]:
     """Answer a QUESTION about your own data or about this project.
@@ -68,7 +65,7 @@ def ask(
         raise UsageError("--by, --where, --since, --until, --limit and the orders go with --metric")
     catalogue = load_catalogue(run.settings.project_dir)
     timezone = current_settings(run.settings.seeds_dir, run.settings.athlete_id)[0].timezone
-    today = as_of.date() if as_of else datetime.now(ZoneInfo(timezone)).date()
+    today = run.today(timezone)
     totals: dict[str, Any] = {}
     if metrics:
         from fitness_buddy.asking.lookup import look_up

@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 import logging
-from datetime import date, datetime, timedelta
+from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
-from zoneinfo import ZoneInfo
 
-import click
-
-from fitness_buddy.cli.command import DAY, Run, command, main
+from fitness_buddy.cli.command import Run, command, main
 
 if TYPE_CHECKING:
     from fitness_buddy.model_facts import Facts
 
 
-@command(main, "meditation")
-@click.option("--date", "day", type=DAY, help="The morning [today, where the athlete is].")
-def meditation(run: Run, day: datetime | None) -> dict[str, Any]:
+@command(main, "meditation", takes_now=True)
+def meditation(run: Run) -> dict[str, Any]:
     """An encouraging line for the morning: by the language model, or of the persona where none can be reached."""
     from fitness_buddy.athlete_settings import current_settings
     from fitness_buddy.meditation import morning_words
@@ -25,7 +21,7 @@ def meditation(run: Run, day: datetime | None) -> dict[str, Any]:
     from fitness_buddy.persona import load_persona
 
     stated, _ = current_settings(run.settings.seeds_dir, run.settings.athlete_id)
-    morning = day.date() if day else datetime.now(ZoneInfo(stated.timezone)).date()
+    morning = run.today(stated.timezone)
     model = open_model(run.warehouse, run.settings)
     words = morning_words(model, load_persona(), morning, _facts_of_yesterday(run, morning) if model else [])
     run.say(words.text)

@@ -10,7 +10,7 @@ from fitness_buddy.cli.command import Run, command, main
 from fitness_buddy.errors import UsageError
 
 
-@command(main, "load-from-bucket")
+@command(main, "load-from-bucket", takes_now=True)
 @click.argument("bucket_url", metavar="gs://BUCKET/FOLDER")
 def load_from_bucket(run: Run, bucket_url: str) -> dict[str, Any]:
     """Load what `buddy ingest … --to-bucket` has kept, of all athletes, in a few statements a table (BigQuery only)."""
@@ -19,7 +19,7 @@ def load_from_bucket(run: Run, bucket_url: str) -> dict[str, Any]:
     from fitness_buddy.warehouse.bulk import load_tables
 
     loads = {}
-    for load in load_tables(run.settings, Bucket(bucket_url, run.settings)):
+    for load in load_tables(run.settings, Bucket(bucket_url, run.settings), clock=run.clock):
         run.say(f"{load.table}: {load.found:,} versions in the bucket: {load.added:,} added, the others were in raw")
         loads[load.table] = {"rows_found": load.found, "rows_added": load.added}
     return {

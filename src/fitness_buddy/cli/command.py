@@ -11,10 +11,12 @@ from collections.abc import Callable
 from datetime import date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
 
 import click
 
 from fitness_buddy import __version__
+from fitness_buddy.clock import Clock, read_instant
 from fitness_buddy.errors import EXIT_DONE, BuddyError
 from fitness_buddy.settings import Settings, load_settings
 
@@ -30,11 +32,25 @@ NOTHING_LOADED = {"rows_read": 0, "rows_new": 0, "rows_changed": 0, "rows_refuse
 
 
 class Run:
-    """One call of a command: whom it is about, and how it answers."""
+    """One call of a command: whom it is about, when it is, and how it answers.
 
-    def __init__(self, settings: Settings, *, as_json: bool) -> None:
+    Attributes:
+        clock: the time; see :class:`fitness_buddy.clock.Clock`.
+    """
+
+    def __init__(self, settings: Settings, *, as_json: bool, clock: Clock | None = None) -> None:
         self.settings = settings
         self.as_json = as_json
+        self.clock = clock or Clock()
+
+    @property
+    def now(self) -> datetime:
+        """The instant at which the command began, in UTC; stated with --now."""
+        return self.clock.now
+
+    def today(self, timezone: str | ZoneInfo) -> date:
+        """Return the day that it is in a zone."""
+        return self.now.astimezone(ZoneInfo(timezone) if isinstance(timezone, str) else timezone).date()
 
     @functools.cached_property
     def warehouse(self) -> Warehouse:
@@ -67,17 +83,27 @@ def options(*options: Callable[..., Any]) -> Callable[[Callable[..., Any]], Call
 
 
 def command(
-    group: click.Group, name: str, *, default_athlete: str | None = None, **attributes: Any
+    group: click.Group, name: str, *, default_athlete: str | None = None, takes_now: bool = False, **attributes: Any
 ) -> Callable[[Callable[..., dict[str, Any]]], click.Command]:
     """Make a function a command: with the options that all have, one JSON line if asked for, and exit codes.
 
     The function takes the Run and its own options, says what a person should read, and returns what --json prints and
-    --kestra adds.
+    --kestra adds. It reads no other clock than that of its Run.
+
+    Args:
+        takes_now: whether the command has the option --now: every command whose answer depends on time has it.
     """
 
     def decorate(function: Callable[..., dict[str, Any]]) -> click.Command:
         @functools.wraps(function)
-        def call(athlete: str | None, target: str | None, as_json: bool, for_kestra: bool, **options: Any) -> None:
+        def call(
+            athlete: str | None,
+            target: str | None,
+            as_json: bool,
+            for_kestra: bool,
+            stated_now: str | None = None,
+            **options: Any,
+        ) -> None:
             if as_json and for_kestra:
                 raise click.UsageError("--json and --kestra are two ways to answer: give one of them")
             logging.basicConfig(stream=sys.stderr, format="%(message)s")
@@ -87,7 +113,8 @@ def command(
             try:
                 settings = load_settings(target=target, athlete_id=athlete, default_athlete_id=default_athlete)
                 answer |= {"athlete_id": settings.athlete_id, "target": settings.target}
-                answer |= {"status": "done", **function(Run(settings, as_json=as_json), **options)}
+                clock = Clock(None if stated_now is None else read_instant(stated_now))
+                answer |= {"status": "done", **function(Run(settings, as_json=as_json, clock=clock), **options)}
             except BuddyError as error:
                 exit_code = error.exit_code
                 counts = NOTHING_LOADED if group.name == "ingest" else {}
@@ -104,6 +131,7 @@ def command(
             sys.exit(exit_code)
 
         common = options(
+            *([_NOW] if takes_now else []),
             click.option(
                 "--kestra",
                 "for_kestra",
@@ -121,6 +149,14 @@ def command(
         return group.command(name, **attributes)(common(call))
 
     return decorate
+
+
+_NOW = click.option(
+    "--now",
+    "stated_now",
+    metavar="INSTANT",
+    help="The instant that counts as now, such as 2026-11-22T21:00:00+01:00 [the current one].",
+)
 
 
 def _json_value(value: object) -> object:

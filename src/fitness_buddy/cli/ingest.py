@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import datetime, timedelta
 from operator import methodcaller
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from fitness_buddy.cli.command import DAY, PATH, Run, command, main, options
+from fitness_buddy.clock import Clock
 from fitness_buddy.errors import BuddyError, InputError, UsageError
 
 if TYPE_CHECKING:
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 
 # "auto" and sources.steps.FORMAT_OPTIONS, which the help would have to import (a test holds them together).
 STEPS_FORMATS = ("auto", "csv", "json", "fitbit", "google-fit", "google-health", "apple-health", "health-connect")
+# Loads for which the same --now was stated are nearer to each other than this.
+_SAME_INSTANT = timedelta(minutes=1)
 
 
 @main.group()
@@ -45,7 +48,7 @@ _load_options = options(
 )
 
 
-@command(ingest, "strava-export")
+@command(ingest, "strava-export", takes_now=True)
 @click.argument("path", type=PATH)
 @_load_options
 def ingest_strava_export(run: Run, path: Path, **how: Any) -> dict[str, Any]:
@@ -53,7 +56,7 @@ def ingest_strava_export(run: Run, path: Path, **how: Any) -> dict[str, Any]:
     return load_path(run, path, methodcaller("strava_export", path), **how)
 
 
-@command(ingest, "steps")
+@command(ingest, "steps", takes_now=True)
 @click.argument("path", type=PATH)
 @click.option("--source", metavar="NAME", help="The device or app, for rows that name none.")
 @click.option(
@@ -74,7 +77,7 @@ def ingest_steps(run: Run, path: Path, source: str | None, file_format: str, **h
     return load_path(run, path, methodcaller("steps", path, source=source, file_format=file_format), **how)
 
 
-@command(ingest, "inbox")
+@command(ingest, "inbox", takes_now=True)
 @click.argument("folder", type=PATH)
 @click.option("--source", metavar="NAME", help="The device or app, for rows that name none.")
 def ingest_inbox(run: Run, folder: Path, source: str | None) -> dict[str, Any]:
@@ -89,17 +92,18 @@ def ingest_inbox(run: Run, folder: Path, source: str | None) -> dict[str, Any]:
     inbox = Inbox(folder)
     landings: list[Landing] = []
     refused: dict[str, InputError] = {}
+    clock = load_clock(run)
     with inbox.files() as files:
         for path in files:
             version = version_of(path)
             try:
-                landings.append(Ingest(run.warehouse, run.settings.athlete_id).steps(path, source=source))
+                landings.append(Ingest(run.warehouse, run.settings.athlete_id, now=clock()).steps(path, source=source))
             except InputError as error:
                 click.echo(f"Error: {error}", err=True)
                 refused[path.name] = error
             else:
                 _tell_landings(run, path.name, landings[-1:])
-                inbox.move_on(path, version)
+                inbox.move_on(path, version, clock())
     counts = {**totals(landings), "files_read": len(files), "files_refused": list(refused)}
     counts["rows_read"] += sum(error.rows_read for error in refused.values())
     counts["rows_refused"] = sum(error.rows_refused for error in refused.values())
@@ -113,7 +117,7 @@ def ingest_inbox(run: Run, folder: Path, source: str | None) -> dict[str, Any]:
     return counts
 
 
-@command(ingest, "meals")
+@command(ingest, "meals", takes_now=True)
 @click.argument("path", type=PATH)
 @_load_options
 def ingest_meals(run: Run, path: Path, **how: Any) -> dict[str, Any]:
@@ -141,7 +145,7 @@ _window_options = options(
 )
 
 
-@command(ingest, "strava-api")
+@command(ingest, "strava-api", takes_now=True)
 @click.argument("path", type=PATH, required=False)
 @_window_options
 @click.option(
@@ -175,7 +179,7 @@ def ingest_strava_api(
     return _load_windows(run, strava_service(api, run.warehouse, run.settings.athlete_id), store, **which)
 
 
-@command(ingest, "google-health")
+@command(ingest, "google-health", takes_now=True)
 @_window_options
 def ingest_google_health(run: Run, **which: Any) -> dict[str, Any]:
     """Load daily steps from the Google Health API (Fitbit, Pixel, Health Connect in the cloud).
@@ -218,12 +222,12 @@ def _load_windows(
         read_until=progress.read_until(),
         since_ever=service.since_ever,
         overlap_days=overlap_days,
-        now=datetime.now(UTC),
+        now=run.now,
     )
     with _progress(run, source) as on_row:
         # What a service answers is how things are now, whatever an older version said.
-        ingest = Ingest(run.warehouse, athlete_id, restate=True, on_row=on_row)
-        landings = load_windows(service, ingest, days, progress, keep_answers)
+        ingest = Ingest(run.warehouse, athlete_id, restate=True, now=run.now, on_row=on_row)
+        landings = load_windows(service, ingest, days, progress, keep_answers, clock=load_clock(run))
     return {
         "since": days[0],
         "until": days[1],
@@ -244,13 +248,14 @@ def load_path(
     from fitness_buddy.ingest import Ingest
 
     archive = _archive(run, path, to_bucket, restate=restate) if to_bucket else None
+    now = now or (run.now if archive else load_clock(run).now)
     with _progress(run, path.name) as on_row:
         landing = ingest_path(
             Ingest(
                 archive or run.warehouse,
                 run.settings.athlete_id,
                 restate,
-                now=now or datetime.now(UTC),
+                now=now,
                 on_row=on_row,
             )
         )
@@ -259,6 +264,19 @@ def load_path(
         run.say(f"  Kept in {to_bucket}; `buddy load-from-bucket {to_bucket}` loads it.")
         answer |= {"bucket": to_bucket, "objects_added": archive.kept}
     return answer
+
+
+def load_clock(run: Run) -> Clock:
+    """Return the clock for load times: the run's own, or one that begins just after the athlete's last load.
+
+    The latter where the same --now was stated for both. Versions are in the order of their load times, so two with the
+    same one would have no order.
+    """
+    if not run.clock.is_stated:
+        return run.clock
+    loads = [held.last_loaded_at for held in run.warehouse.raw_summary(run.settings.athlete_id)]
+    same = [loaded_at for loaded_at in loads if run.now <= loaded_at < run.now + _SAME_INSTANT]
+    return Clock(max(same) + timedelta.resolution) if same else run.clock
 
 
 def _archive(run: Run, path: Path, bucket_url: str, *, restate: bool) -> Archive:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from fitness_buddy.cli.command import PATH, Run, command, main, options
+from fitness_buddy.cli.ingest import load_clock
 from fitness_buddy.errors import BuddyError, UsageError
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ _telling_options = options(
 )
 
 
-@command(meal, "estimate")
+@command(meal, "estimate", takes_now=True)
 @click.argument("path", type=PATH, nargs=-1)
 @_telling_options
 def meal_estimate(run: Run, path: tuple[Path, ...], text: str, eaten_at: str | None) -> dict[str, Any]:
@@ -52,7 +52,7 @@ def meal_estimate(run: Run, path: tuple[Path, ...], text: str, eaten_at: str | N
     return _hear(run, Wish("note", words=text.strip()), _pictures(path), eaten_at)
 
 
-@command(meal, "correct")
+@command(meal, "correct", takes_now=True)
 @_MEAL_ID
 @click.argument("path", type=PATH, nargs=-1)
 @click.option("--text", default="", metavar="WORDS", help="What it was. Without: the estimate was right.")
@@ -63,7 +63,7 @@ def meal_correct(run: Run, meal_id: str, path: tuple[Path, ...], text: str) -> d
     return _hear(run, Wish("correct", meal_id.lower(), text.strip()), _pictures(path))
 
 
-@command(meal, "delete")
+@command(meal, "delete", takes_now=True)
 @_MEAL_ID
 def meal_delete(run: Run, meal_id: str) -> dict[str, Any]:
     """Take back the meal whose id begins with MEAL_ID."""
@@ -72,7 +72,7 @@ def meal_delete(run: Run, meal_id: str) -> dict[str, Any]:
     return _hear(run, Wish("delete", meal_id.lower()), [])
 
 
-@command(meal, "request")
+@command(meal, "request", takes_now=True)
 @click.argument("path", type=PATH)
 def meal_request(run: Run, path: Path) -> dict[str, Any]:
     """Do what the message in PATH asks for: note a meal, correct one ("correct 3f2a: …"), delete one.
@@ -86,7 +86,7 @@ def meal_request(run: Run, path: Path) -> dict[str, Any]:
     return _hear(run, wish_of(request.text), request.pictures, message_id=request.message_id)
 
 
-@command(meal, "picture")
+@command(meal, "picture", takes_now=True)
 @click.argument("meal_id", required=False)
 @click.option("--text", default="", metavar="WORDS", help="A meal that was not noted.")
 @click.option("--out", type=PATH, metavar="FILE", help="Write it there; PNG or JPEG, as the model makes it.")
@@ -112,7 +112,7 @@ def meal_picture(run: Run, meal_id: str | None, text: str, out: Path | None, pos
             "no picture can be made: BUDDY_LLM_BASE_URL, BUDDY_LLM_MODEL and BUDDY_LLM_IMAGE_MODEL are needed"
         )
     if meal_id is not None:
-        found = Diary(run.warehouse, run.settings.athlete_id, datetime.now(UTC)).find(meal_id.lower())
+        found = Diary(run.warehouse, run.settings.athlete_id, run.now).find(meal_id.lower())
         if len(found) != 1:
             raise BuddyError(
                 f"{len(found)} meals of the last weeks have an id that begins with {meal_id!r}: expected one"
@@ -169,15 +169,15 @@ def _hear(
     from fitness_buddy.meals.table import Table
     from fitness_buddy.model_calls import open_model
 
-    now = datetime.now(UTC)
-    eaten_at = eaten_at or now.isoformat(timespec="seconds")
+    eaten_at = eaten_at or run.now.isoformat(timespec="seconds")
     if message_id is None:
         said = hashlib.sha256(repr((wish, eaten_at)).encode())
         for picture in pictures:
             said.update(picture)
         message_id = f"cli-{said.hexdigest()[:32]}"
     model: LanguageModel | None = open_model(run.warehouse, run.settings)
-    reply = Table(Diary(run.warehouse, run.settings.athlete_id, now), model).hear(wish, pictures, eaten_at, message_id)
+    diary = Diary(run.warehouse, run.settings.athlete_id, load_clock(run).now)
+    reply = Table(diary, model).hear(wish, pictures, eaten_at, message_id)
     run.say(reply.message)
     meal = reply.meal
     return {

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -16,7 +16,7 @@ from fitness_buddy.errors import UsageError
 KINDS = ("daily-workout", "daily-steps", "daily-macros", "weekly-digest")
 
 
-@command(main, "report")
+@command(main, "report", takes_now=True)
 @click.argument("kind", required=False, type=click.Choice(KINDS))
 @click.option(
     "--date",
@@ -32,7 +32,6 @@ KINDS = ("daily-workout", "daily-steps", "daily-macros", "weekly-digest")
     metavar="FILE",
     help="Write what Discord is sent: its JSON to FILE, and the files that go with it beside it.",
 )
-@click.option("--now", metavar="INSTANT", help="The instant that counts as now, such as 2026-11-22T21:00:00+01:00.")
 @click.option("--build-failed", is_flag=True, help="The build before this report failed: say so instead of numbers.")
 def report(
     run: Run,
@@ -40,7 +39,6 @@ def report(
     day: datetime | None,
     html_path: Path | None,
     payload_path: Path | None,
-    now: str | None,
     build_failed: bool,
 ) -> dict[str, Any]:
     """The day, the week against the week before, streaks, and what is missing.
@@ -51,12 +49,12 @@ def report(
     if kind:
         if html_path:
             raise UsageError(f"--html is of the whole report: leave out {kind} or --html")
-        return _show_message(run, kind, stated, _instant(now), payload_path, is_build_failed=build_failed)
-    if payload_path or now or build_failed:
-        raise UsageError(f"--discord-payload, --now and --build-failed are of a KIND: {', '.join(KINDS)}")
+        return _show_message(run, kind, stated, payload_path, is_build_failed=build_failed)
+    if payload_path or build_failed:
+        raise UsageError(f"--discord-payload and --build-failed are of a KIND: {', '.join(KINDS)}")
     answer = show_report(run, stated, html_path)
     built, timezone = date.fromisoformat(answer["report"]["as_of_day"]), ZoneInfo(answer["report"]["timezone"])
-    today = datetime.now(timezone).date()
+    today = run.today(timezone)
     if day is None and built < today:
         run.say(f"Today is {today}: run `buddy build` to bring the marts up to it.")
     return answer
@@ -81,7 +79,7 @@ def show_report(run: Run, day: date | None, html_path: Path | None) -> dict[str,
 
 
 def _show_message(
-    run: Run, kind: str, stated: date | None, now: datetime, payload_path: Path | None, *, is_build_failed: bool
+    run: Run, kind: str, stated: date | None, payload_path: Path | None, *, is_build_failed: bool
 ) -> dict[str, Any]:
     from fitness_buddy.persona import load_persona
     from fitness_buddy.reports.messages import for_a_person, speak, write_payload
@@ -92,7 +90,7 @@ def _show_message(
         load_persona(),
         kind,
         stated=stated,
-        now=now,
+        now=run.now,
         is_build_failed=is_build_failed,
     )
     run.say(for_a_person(spoken.message))
@@ -110,17 +108,3 @@ def _show_message(
     for one in spoken.message.attachments:
         run.say(f"With it: {one.name}, {len(one.content):,} bytes")
     return answer
-
-
-def _instant(stated: str | None) -> datetime:
-    if not stated:
-        return datetime.now(UTC)
-    try:
-        instant = datetime.fromisoformat(stated)
-    except ValueError:
-        instant = None
-    if instant is None or instant.tzinfo is None:
-        raise UsageError(
-            f"--now: expected an instant with its zone such as 2026-11-22T21:00:00+01:00, found {stated!r}"
-        )
-    return instant

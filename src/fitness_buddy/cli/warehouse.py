@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import sys
 from dataclasses import asdict
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import click
 
@@ -28,7 +27,7 @@ def status(run: Run) -> dict[str, Any]:
     return found.to_dict()
 
 
-@command(main, "check")
+@command(main, "check", takes_now=True)
 @click.option(
     "--report",
     "report_folder",
@@ -47,7 +46,7 @@ def check(run: Run, report_folder: Path | None, days: int) -> dict[str, Any]:
     """Check raw, of all athletes, for what no load leaves behind. Fails where rows are wrong; the report is written."""
     from fitness_buddy.checks import check_raw, write_report
 
-    checkup = check_raw(run.warehouse, run.settings.project_dir, days=days, now=datetime.now(UTC))
+    checkup = check_raw(run.warehouse, run.settings.project_dir, days=days, now=run.now)
     answer = checkup.to_dict() | {"days": days}
     if report_folder:
         answer["report"] = [str(path) for path in write_report(checkup, report_folder)]
@@ -63,7 +62,7 @@ def check(run: Run, report_folder: Path | None, days: int) -> dict[str, Any]:
     return answer
 
 
-@command(main, "heartbeat")
+@command(main, "heartbeat", takes_now=True)
 @click.option(
     "--silent-after-days",
     type=click.IntRange(min=1),
@@ -88,7 +87,7 @@ def heartbeat(run: Run, silent_after_days: int, source_days: tuple[str, ...], to
     heard = listen(
         run.warehouse.raw_summary(run.settings.athlete_id),
         read_told(told),
-        datetime.now(UTC),
+        run.now,
         silent_after_days=silent_after_days,
         source_days=read_source_days(source_days),
     )
@@ -118,7 +117,7 @@ def sql(run: Run, statement: str, output_format: str) -> dict[str, Any]:
     return {"rows": rows}
 
 
-@command(main, "init")
+@command(main, "init", takes_now=True)
 @click.option("--timezone", help="IANA name, such as Europe/Berlin.")
 @click.option("--step-goal", type=int, help="Steps a day.")
 @click.option("--carbs-target-pct", type=float, help="Share of energy from carbohydrate.")
@@ -148,7 +147,7 @@ def init(run: Run, valid_from: datetime | None, **stated: Any) -> dict[str, Any]
         athlete_id,
         settings,
         valid_from.date() if valid_from else None,
-        datetime.now(ZoneInfo(settings.timezone)).date(),
+        run.today(settings.timezone),
     )
     run.say(
         f"Settings of {athlete_id!r} from {since} on are in {seeds_dir / FILE_NAME}; the next `buddy build` uses them."

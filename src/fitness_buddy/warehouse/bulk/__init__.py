@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 
 from google.cloud import bigquery
 
+from fitness_buddy.clock import utc_now
 from fitness_buddy.errors import BuddyError
 from fitness_buddy.settings import Settings
 from fitness_buddy.warehouse import new_load_id
@@ -27,8 +28,11 @@ class TableLoad:
     added: int
 
 
-def load_tables(settings: Settings, bucket: Bucket) -> Iterator[TableLoad]:
+def load_tables(settings: Settings, bucket: Bucket, *, clock: Callable[[], datetime] = utc_now) -> Iterator[TableLoad]:
     """Load one raw table after the other; each is whole or as it was, and a further run goes on from there.
+
+    Args:
+        clock: the time, timezone-aware.
 
     Raises:
         BuddyError: the bucket keeps no rows, or BigQuery refuses a statement, in its own words.
@@ -42,7 +46,7 @@ def load_tables(settings: Settings, bucket: Bucket) -> Iterator[TableLoad]:
         client.query_and_wait(CREATE_LOCK.format(lock=_lock(settings.raw_schema)))
     for table in tables:
         with told():
-            yield _load_table(client, settings.raw_schema, bucket, table)
+            yield _load_table(client, settings.raw_schema, bucket, table, clock)
 
 
 def names(raw_schema: str, table: str, load_id: str) -> dict[str, str]:
@@ -60,8 +64,10 @@ def _lock(raw_schema: str) -> str:
     return f"{raw_schema}._lock_bulk"
 
 
-def _load_table(client: bigquery.Client, raw_schema: str, bucket: Bucket, table: str) -> TableLoad:
-    load_id = new_load_id(datetime.now(UTC))
+def _load_table(
+    client: bigquery.Client, raw_schema: str, bucket: Bucket, table: str, clock: Callable[[], datetime]
+) -> TableLoad:
+    load_id = new_load_id(clock())
     named = names(raw_schema, table, load_id)
     external_table, staging_table, merge, clean_up = (
         path.read_text(encoding="utf-8").format(**named, rows_uri=bucket.rows_uri(table)) for path in STATEMENTS
@@ -70,7 +76,7 @@ def _load_table(client: bigquery.Client, raw_schema: str, bucket: Bucket, table:
     client.query_and_wait(external_table)
     client.query_and_wait(staging_table)
     # Not before: a build finds what is new by loaded_at, so it must not be long ago when the rows become visible.
-    parameters = [query_parameter("load_id", load_id), query_parameter("loaded_at", datetime.now(UTC))]
+    parameters = [query_parameter("load_id", load_id), query_parameter("loaded_at", clock())]
     config = bigquery.QueryJobConfig(query_parameters=parameters)
     client.query_and_wait(merge, job_config=config)
     (counts,) = client.query_and_wait(
