@@ -27,7 +27,7 @@ import duckdb
 from fitness_buddy.reminders.ledger import CREATED, REMINDER, TELLINGS, TOLD, Entry
 from fitness_buddy.settings import load_settings
 
-NOW = datetime.now(UTC).replace(microsecond=0)
+NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 
 
 class Run(NamedTuple):
@@ -86,7 +86,10 @@ def deliver() -> Run:
     """One run of the command."""
     before, started = os.times(), time.perf_counter()
     done = subprocess.run(  # noqa: S603 - our own command
-        [str(Path(sys.executable).with_name("buddy")), "remind", "deliver"], capture_output=True, text=True, check=True
+        [str(Path(sys.executable).with_name("buddy")), "remind", "deliver", "--now", NOW.isoformat()],
+        capture_output=True,
+        text=True,
+        check=True,
     )
     wall_s, after = time.perf_counter() - started, os.times()
     cpu_s = after.children_user + after.children_system - before.children_user - before.children_system

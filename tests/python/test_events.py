@@ -455,15 +455,15 @@ def discord(monkeypatch: pytest.MonkeyPatch) -> Iterator[DiscordStub]:
 
 
 def test_the_command_tells_events_once_and_names_bad_rows(discord: DiscordStub, tmp_path: Path) -> None:
-    soon = datetime.now(UTC) + timedelta(minutes=20)
     sheet = tmp_path / "events.csv"
-    sheet.write_text(f"Title,Start Date\nSwim,{soon:%Y-%m-%dT%H:%M:%SZ}\nRun,soon\n")
+    sheet.write_text("Title,Start Date\nSwim,2026-11-20T11:20:00Z\nRun,soon\n")
     environment = {**os.environ, SHEET_VARIABLE: str(sheet)}
-    first = run_buddy("events", "--within", "30m", "--json", environment=environment)
+    now = ("--now", NOON.isoformat())
+    first = run_buddy("events", "--within", "30m", *now, "--json", environment=environment)
     assert first.exit_code == 0, first.errors
     assert (first.json["told_count"], first.json["rows_refused"]) == (2, 1)
     assert first.json["refusals"][0].startswith("the sheet, row 2, Start Date: ")
-    again = run_buddy("events", environment=environment)
+    again = run_buddy("events", *now, environment=environment)
     assert "Note: the sheet, row 2" in again.output
     assert "Nothing begins soon that was not told." in again.output
     assert [text.partition(":")[0] for text in discord.told("buddy")] in (
@@ -473,10 +473,9 @@ def test_the_command_tells_events_once_and_names_bad_rows(discord: DiscordStub, 
 
 
 def test_a_source_that_fails_fails_the_command_after_the_other_was_told(discord: DiscordStub, tmp_path: Path) -> None:
-    soon = datetime.now(UTC) + timedelta(minutes=20)
-    (tmp_path / "events.csv").write_text(f"Title,Start Date\nSwim,{soon:%Y-%m-%dT%H:%M:%SZ}\n")
+    (tmp_path / "events.csv").write_text("Title,Start Date\nSwim,2026-11-20T11:20:00Z\n")
     environment = {SHEET_VARIABLE: str(tmp_path / "events.csv"), CALENDAR_VARIABLE: "missing.ics"}
-    failed = run_buddy("events", "--json", environment=environment)
+    failed = run_buddy("events", "--now", NOON.isoformat(), "--json", environment=environment)
     assert (failed.exit_code, failed.json["told_count"]) == (1, 1)
     assert "BUDDY_CALENDAR_URL: the file cannot be read" in failed.errors
     assert len(discord.told("buddy")) == 1

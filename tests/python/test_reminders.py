@@ -8,7 +8,6 @@ import os
 import signal
 import subprocess
 import threading
-import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -17,6 +16,7 @@ from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from discord_stub import DiscordStub, Refusal, running_discord
@@ -373,8 +373,13 @@ def discord(monkeypatch: pytest.MonkeyPatch) -> Iterator[DiscordStub]:
         yield stub
 
 
-def request(text: str) -> Answer:
-    answer = run_buddy("remind", "request", "--text", text, "--json")
+def remind(*words: str | Path, now: datetime = NOON, **how: Any) -> Answer:
+    """Run a command at an instant, noon in Berlin unless it is stated."""
+    return run_buddy("remind", *words, "--now", now.isoformat(), **how)
+
+
+def request(text: str, now: datetime = NOON) -> Answer:
+    answer = remind("request", "--text", text, "--json", now=now)
     assert answer.exit_code == 0, answer.errors
     return answer
 
@@ -382,35 +387,41 @@ def request(text: str) -> Answer:
 def test_commands_take_a_message_list_it_and_tell_it(discord: DiscordStub, tmp_path: Path) -> None:
     body = tmp_path / "request.json"
     body.write_text('{"text": "remind me to stretch in 1 minute", "message_id": 7}')
-    stored = run_buddy("remind", "request", body, "--json").json
+    stored = remind("request", body, "--json").json
     assert (stored["outcome"], stored["number"], stored["status"]) == ("stored", 1, "done")
-    repeated = run_buddy("remind", "request", "-", stdin=body.read_text())
+    repeated = remind("request", "-", stdin=body.read_text())
     assert repeated.output == stored["message"] + "\n"
-    listed = run_buddy("remind", "list", "--json").json
+    listed = remind("list", "--json").json
     assert listed["waiting_count"] == 1
-    assert listed["reminders"][0] | {"due_at": ""} == {
-        "number": 1,
-        "text": "stretch",
-        "due_at": "",
-        "rule": None,
-        "timezone": "UTC",
-    }
-    assert "1: stretch, " in run_buddy("remind", "list").output
-    told = run_buddy("remind", "deliver", "--kestra")
+    assert listed["reminders"] == [
+        {
+            "number": 1,
+            "task": "stretch",
+            "text": "stretch",
+            "due_at": "2026-11-20T11:01:00+00:00",
+            "rule": None,
+            "timezone": "UTC",
+            "is_due": False,
+        }
+    ]
+    line = "1: stretch, Friday 20 November 2026 at 11:01 (UTC)"
+    assert remind("list").output == f"{line}\n"
+    assert remind("list", now=NOON + timedelta(minutes=1)).output == f"{line} (due)\n"
+    told = remind("deliver", "--kestra")
     assert "Told: stretch (reminder 1)" in told.output
     assert '"told_count":1' in told.output
     assert discord.told("buddy") == ["⏰ stretch (reminder 1)"]
-    assert run_buddy("remind", "deliver").output == "Nothing is due.\n"
-    assert run_buddy("remind", "list").output == "No reminder is waiting.\n"
+    assert remind("deliver").output == "Nothing is due.\n"
+    assert remind("list").output == "No reminder is waiting.\n"
 
 
 def test_where_discord_is_down_the_command_fails_and_nothing_is_lost(discord: DiscordStub) -> None:
     request("remind me to stretch in 1 minute")
     discord.refusals.extend([Refusal(503)] * 4)
-    failed = run_buddy("remind", "deliver", "--json")
+    failed = remind("deliver", "--json")
     assert (failed.exit_code, failed.json["failed_count"]) == (1, 1)
     assert discord.webhook("buddy").rpartition("/")[2] not in failed.output + failed.errors
-    assert run_buddy("remind", "deliver").exit_code == 0
+    assert remind("deliver").exit_code == 0
     assert discord.told("buddy") == ["⏰ stretch (reminder 1)"]
 
 
@@ -435,11 +446,53 @@ def test_a_file_that_is_no_text_is_refused(tmp_path: Path) -> None:
     assert (answer.exit_code, "expected JSON in UTF-8" in answer.errors) == (2, True)
 
 
+# In the words of a message, the reminder's number, task, next time, zone and rule; the time as it is in the zone.
+ASKED = [
+    ("Europe/Berlin", "remind me to stretch tomorrow at 7am", "stretch", "2026-11-21T07:00", None),
+    ("America/New_York", "remind me to call Bob at 5pm", "call Bob", "2026-11-20T17:00", None),
+    ("Asia/Kolkata", "remind me in 20 minutes to drink", "drink", "2026-11-20T16:50", None),
+    ("Pacific/Auckland", "remind me to swim tomorrow at 9am", "swim", "2026-11-22T09:00", None),
+    (
+        *("Europe/Berlin", "remind me to rest every Monday at 8", "rest", "2026-11-23T08:00"),
+        "DTSTART:20261123T080000\nRRULE:FREQ=WEEKLY;BYDAY=MO",
+    ),
+]
+
+
+@pytest.mark.parametrize(("timezone", "text", "task", "local", "rule"), ASKED, ids=[asked[1] for asked in ASKED])
+def test_what_is_stored_is_answered_with_its_task_time_and_zone(
+    project: Path, timezone: str, text: str, task: str, local: str, rule: str | None
+) -> None:
+    run_buddy("init", "--timezone", timezone)
+    answer = request(text).json
+    (reminder,) = answer["reminders"]
+    due_at = datetime.fromisoformat(reminder["due_at"])
+    assert due_at == datetime.fromisoformat(local).replace(tzinfo=ZoneInfo(timezone))
+    assert reminder == {"number": 1, "task": task, "due_at": due_at.isoformat(), "timezone": timezone, "rule": rule}
+    assert {name: answer[name] for name in reminder} == reminder
+    (listed,) = remind("list", "--json").json["reminders"]
+    assert {name: listed[name] for name in reminder} == reminder
+
+
+def test_an_answer_has_the_reminders_that_its_message_changed() -> None:
+    stored = ask("remind me to stretch tomorrow at 7am", message_id="1").to_dict()["reminders"]
+    again = ask("remind me to stretch tomorrow at 7am", message_id="1").to_dict()
+    assert (again["outcome"], again["reminders"]) == ("repeated", stored)
+    (snoozed,) = ask("snooze 1 2 hours").to_dict()["reminders"]
+    assert snoozed == stored[0] | {"due_at": (NOON + timedelta(hours=2)).isoformat()}
+    (cancelled,) = ask("cancel 1").to_dict()["reminders"]
+    assert cancelled == stored[0] | {"due_at": None}
+    for text in ("my reminders", "remind me to stretch tomorrow at 7", "cancel 1"):
+        answer = ask(text).to_dict()
+        nothing = {"number": None, "task": None, "due_at": None, "timezone": None, "rule": None, "reminders": []}
+        assert {name: answer[name] for name in nothing} == nothing
+
+
 def test_two_deliveries_at_once_tell_everything_once(discord: DiscordStub) -> None:
     for number in range(1, 7):
-        ask(f"remind me to wait {number} in 1 second", datetime.now(UTC))
+        ask(f"remind me to wait {number} in 1 second")
     with ThreadPoolExecutor(3) as pool:
-        answers = list(pool.map(lambda _: run_buddy("remind", "deliver", "--json"), range(3)))
+        answers = list(pool.map(lambda _: remind("deliver", "--json"), range(3)))
     assert [answer.exit_code for answer in answers] == [0, 0, 0], [answer.errors for answer in answers]
     assert sum(answer.json["told_count"] for answer in answers) == 6
     assert Counter(discord.told("buddy")) == Counter({f"⏰ wait {n} (reminder {n})": 1 for n in range(1, 7)})
@@ -472,26 +525,22 @@ def test_a_process_that_is_killed_while_it_posts_loses_nothing(discord: DiscordS
     silent = SilentDiscord()
     with serving(silent.server()) as url:
         process = subprocess.Popen(
-            [str(BUDDY), "remind", "deliver"],
-            env={**os.environ, "BUDDY_DISCORD_WEBHOOK": f"{url}/api/webhooks/buddy/token", "BUDDY_CLAIM_S": "4"},
+            [str(BUDDY), "remind", "deliver", "--now", NOON.isoformat()],
+            env={**os.environ, "BUDDY_DISCORD_WEBHOOK": f"{url}/api/webhooks/buddy/token"},
         )
         assert silent.asked.wait(60)
         os.kill(process.pid, signal.SIGKILL)
         process.wait()
         silent.over.set()
-    claimed_at = time.monotonic()
     # The one that was being told is left alone as long as its claim holds; the other one is told at once.
-    run_buddy("remind", "deliver")
-    soon = time.monotonic() - claimed_at < 3
-    assert "⏰ drink (reminder 2)" in discord.told("buddy")
-    if soon:
-        assert len(discord.told("buddy")) == 1
-    time.sleep(max(0, claimed_at + 4.2 - time.monotonic()))
-    run_buddy("remind", "deliver")
-    run_buddy("remind", "deliver")
-    assert sorted(discord.told("buddy")) == [
+    remind("deliver", now=NOON + timedelta(seconds=200))
+    assert discord.told("buddy") == ["⏰ drink (reminder 2)"]
+    after = NOON + timedelta(seconds=400)
+    for _ in range(2):
+        remind("deliver", now=after)
+    assert discord.told("buddy") == [
         "⏰ drink (reminder 2)",
-        "⏰ stretch (reminder 1; perhaps I said so before)",
+        "⏰ stretch (reminder 1; late: was due 11:00:01; perhaps I said so before)",
     ]
 
 

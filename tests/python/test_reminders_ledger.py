@@ -66,7 +66,7 @@ def test_rows_are_added_only_after_those_that_were_seen(warehouse: Warehouse) ->
 def test_the_last_row_of_each_is_its_state_and_athletes_do_not_meet(warehouse: Warehouse) -> None:
     book, other = ledger(warehouse), ledger(warehouse, "other")
     assert (book.newest("id-1"), book.waiting(10), book.waiting_count(), book.last_number()) == (None, [], 0, 0)
-    assert (book.due(NOON, NOON, 10), book.last_told(), book.reply_to("7")) == ([], None, None)
+    assert (book.due(NOON, NOON, 10), book.last_told(), book.made_by("7")) == ([], None, [])
     first = replace(entry(1, 1), message_id="7", reply="Stored.")
     add(book, first, entry(2, 2), entry(3, 600))
     add(other, entry(1, 0))
@@ -77,7 +77,8 @@ def test_the_last_row_of_each_is_its_state_and_athletes_do_not_meet(warehouse: W
     snoozed = book.numbered(1)
     assert snoozed is not None
     assert (snoozed.kind, snoozed.due_at, snoozed.message_id) == (SNOOZED, NOON + timedelta(minutes=3), None)
-    assert (book.reply_to("7"), other.reply_to("7")) == ("Stored.", None)
+    assert [(one.kind, one.number, one.reply) for one in book.made_by("7")] == [(CREATED, 1, "Stored.")]
+    assert other.made_by("7") == []
     assert [one.number for one in book.waiting(10, containing="WAIT 2")] == [2]
     assert book.waiting(1, containing="%") == []
     until = NOON + timedelta(minutes=3)

@@ -67,7 +67,7 @@ def asked() -> list[tuple[str, dict[str, Any]]]:
     ledger.numbered(1)
     ledger.last_told()
     ledger.last_number()
-    ledger.reply_to("x")
+    ledger.made_by("x")
     return recorder.asked
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +20,7 @@ def remind() -> None:
     """Reminders: take them from messages, tell what is due on Discord, say what is waiting."""
 
 
-@command(remind, "request")
+@command(remind, "request", takes_now=True)
 @click.argument("path", metavar="FILE", type=click.Path(path_type=Path, allow_dash=True), required=False)
 @click.option("--text", metavar="WORDS", help="The message itself, instead of FILE.")
 def remind_request(run: Run, path: Path | None, text: str | None) -> dict[str, Any]:
@@ -39,12 +38,12 @@ def remind_request(run: Run, path: Path | None, text: str | None) -> dict[str, A
         message = Message(text)
     else:
         message = read_message(_read(path), "standard input" if str(path) == "-" else str(path))
-    reply = answer(_ledger(run), message, now=datetime.now(UTC), timezone=_timezone(run), languages=language_setting())
+    reply = answer(_ledger(run), message, now=run.now, timezone=_timezone(run), languages=language_setting())
     run.say(reply.message)
     return reply.to_dict()
 
 
-@command(remind, "deliver")
+@command(remind, "deliver", takes_now=True)
 @click.option(
     "--window-s",
     type=click.FloatRange(min=0, max=3600),
@@ -61,7 +60,7 @@ def remind_deliver(run: Run, window_s: float) -> dict[str, Any]:
     from fitness_buddy.discord.webhook import open_webhook
     from fitness_buddy.reminders.delivery import deliver
 
-    telling = deliver(_ledger(run), open_webhook(), window_s=window_s)
+    telling = deliver(_ledger(run), open_webhook(), window_s=window_s, clock=run.clock)
     for entry in telling.told:
         run.say(f"Told: {entry.text} (reminder {entry.number})")
     if failure := telling.failure("reminders"):
@@ -71,36 +70,28 @@ def remind_deliver(run: Run, window_s: float) -> dict[str, Any]:
     return telling.to_dict()
 
 
-@command(remind, "list")
+@command(remind, "list", takes_now=True)
 @click.option("--most", type=click.IntRange(1, 1000), default=20, show_default=True, help="How many are shown.")
 def remind_list(run: Run, most: int) -> dict[str, Any]:
-    """The reminders that are waiting, the next one first."""
-    from fitness_buddy.reminders.requests import told_entry
+    """The reminders that are waiting, the next one first, and which of them are due already."""
+    from fitness_buddy.reminders.requests import reminder_dict, told_entry
 
     ledger = _ledger(run)
     waiting, count = ledger.waiting(most), ledger.waiting_count()
+    due = {entry.number for entry in waiting if entry.due_at and entry.due_at <= run.now}
     for entry in waiting:
-        run.say(told_entry(entry))
+        run.say(told_entry(entry) + (" (due)" if entry.number in due else ""))
     if count > len(waiting):
         run.say(f"… and {count - len(waiting):,} more")
     if not waiting:
         run.say("No reminder is waiting.")
     return {
         "waiting_count": count,
-        "reminders": [
-            {
-                "number": entry.number,
-                "text": entry.text,
-                "due_at": entry.due_at,
-                "rule": entry.rule,
-                "timezone": entry.timezone,
-            }
-            for entry in waiting
-        ],
+        "reminders": [{**reminder_dict(entry), "text": entry.text, "is_due": entry.number in due} for entry in waiting],
     }
 
 
-@command(main, "events")
+@command(main, "events", takes_now=True)
 @click.option("--within", default="30m", show_default=True, metavar="TIME", help="What begins in so long: 30m, 1h.")
 def events(run: Run, within: str) -> dict[str, Any]:
     """Tell on Discord (BUDDY_DISCORD_WEBHOOK) which events begin soon, each once; those of a whole day from 7:00 on.
@@ -114,8 +105,8 @@ def events(run: Run, within: str) -> dict[str, Any]:
 
     span, timezone = window_option(within), _timezone(run)
     channel = open_webhook()
-    found = read_events(run.settings.project_dir, timezone, language_setting(), datetime.now(UTC), span)
-    telling = announce(_ledger(run), channel, found, span=span, timezone=timezone)
+    found = read_events(run.settings.project_dir, timezone, language_setting(), run.now, span)
+    telling = announce(_ledger(run), channel, found, span=span, timezone=timezone, clock=run.clock)
     for entry in telling.told:
         run.say(f"Told: {entry.text}")
     for refusal in found.refusals:

@@ -9,12 +9,13 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any, Protocol
 from uuid import uuid4
 from zoneinfo import ZoneInfo
 
 from fitness_buddy.apis.http import ApiError, seconds_setting
+from fitness_buddy.clock import utc_now
 from fitness_buddy.discord import Message, plain
 from fitness_buddy.errors import BuddyError
 from fitness_buddy.reminders.ledger import CLAIMED, RELEASED, TOLD, Entry, Ledger
@@ -76,7 +77,7 @@ class Teller:
         ledger: Ledger,
         channel: Channel,
         *,
-        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        clock: Callable[[], datetime] = utc_now,
         lease_s: float | None = None,
         ahead_s: float = 0,
     ) -> None:
@@ -156,7 +157,7 @@ def deliver(
     channel: Channel,
     *,
     window_s: float,
-    clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    clock: Callable[[], datetime] = utc_now,
     lease_s: float | None = None,
 ) -> Telling:
     """Tell the reminders that are due by the end of the window, in the order of their times; very many in parts."""

@@ -188,13 +188,13 @@ class Ledger:
         """The highest number of a reminder; 0 before the first one."""
         return int(self._one("select max(number) as last from {table} where athlete_id = @athlete_id") or 0)
 
-    def reply_to(self, message_id: str) -> str | None:
-        """What was answered to a message that changed something."""
-        reply = self._one(
-            "select reply from {table} where athlete_id = @athlete_id and message_id = @message_id limit 1",
+    def made_by(self, message_id: str) -> list[Entry]:
+        """The states that a message made, each with the reply to it; none if it changed nothing."""
+        return self._entries(
+            f"select {_COLUMNS} from {{table}} as rows_of "  # noqa: S608 - names of our own
+            "where athlete_id = @athlete_id and message_id = @message_id order by sequence",
             {"message_id": message_id},
         )
-        return None if reply is None else str(reply)
 
     def _one(self, sql: str, parameters: Parameters | None = None) -> Any:
         """The first value of the first row; None if there is none."""

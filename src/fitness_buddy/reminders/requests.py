@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
 from zoneinfo import ZoneInfo
@@ -39,23 +39,38 @@ class Reply:
     Attributes:
         outcome: stored, cancelled, snoozed, listed, asked (nothing was changed) or repeated (nor now).
         message: in Discord's Markdown.
-        number: of the reminder that it is about.
-        due_at: when that is told next.
+        entries: the reminders that the message stored, cancelled or put off, as it left them.
     """
 
     outcome: str
     message: str
-    number: int | None = None
-    due_at: datetime | None = None
+    entries: Sequence[Entry] = ()
+
+    @property
+    def number(self) -> int | None:
+        """The number of the reminder, if the message is about exactly one."""
+        return self.entries[0].number if len(self.entries) == 1 else None
+
+    @property
+    def due_at(self) -> datetime | None:
+        """When that one is sent next."""
+        return self.entries[0].due_at if len(self.entries) == 1 else None
 
     def to_dict(self) -> dict[str, Any]:
-        """JSON-ready."""
-        return {
-            "outcome": self.outcome,
-            "message": self.message,
-            "number": self.number,
-            "due_at": self.due_at.isoformat() if self.due_at else None,
-        }
+        """Return it JSON-ready: all reminders, and the keys of a reminder also by themselves if it is exactly one."""
+        reminders = [reminder_dict(entry) for entry in self.entries]
+        only = reminders[0] if len(reminders) == 1 else dict.fromkeys(_REMINDER_KEYS)
+        return {"outcome": self.outcome, "message": self.message, **only, "reminders": reminders}
+
+
+_REMINDER_KEYS = ("number", "task", "due_at", "timezone", "rule")
+
+
+def reminder_dict(entry: Entry) -> dict[str, Any]:
+    """Return a reminder JSON-ready, as commands answer it; ``due_at`` with its offset, None if it is not sent again."""
+    due_at = entry.due_at.astimezone(UTC).isoformat() if entry.due_at else None
+    values = (entry.number, entry.text, due_at, entry.timezone, entry.rule)
+    return dict(zip(_REMINDER_KEYS, values, strict=True))
 
 
 def read_message(document: str, name: str) -> Message:
@@ -114,8 +129,8 @@ class _Decision:
         self._languages = languages
 
     def __call__(self) -> tuple[Sequence[Entry], Reply]:
-        if self._message_id and (told := self._ledger.reply_to(self._message_id)) is not None:
-            return [], Reply("repeated", told)
+        if self._message_id and (made := self._ledger.made_by(self._message_id)):
+            return [], Reply("repeated", made[0].reply or "", made)
         try:
             request = parse(self._text, self._phrases, self._languages)
             if isinstance(request, List):
@@ -146,13 +161,13 @@ class _Decision:
             message_id=self._message_id,
             reply=reply,
         )
-        return [entry], Reply("stored", reply, number, request.when.due_at)
+        return [entry], Reply("stored", reply, [entry])
 
     def _cancelled(self, request: Cancel) -> tuple[Sequence[Entry], Reply]:
         entry = self._waiting(request.which)
         reply = f"Cancelled: {_told(entry.text)} (reminder {entry.number})."
         cancelled = self._changed(entry, kinds.CANCELLED, None, reply)
-        return [cancelled], Reply("cancelled", reply, entry.number)
+        return [cancelled], Reply("cancelled", reply, [cancelled])
 
     def _snoozed(self, request: Snooze) -> tuple[Sequence[Entry], Reply]:
         entry = self._ledger.last_told() if request.number is None else self._ledger.numbered(request.number)
@@ -164,7 +179,7 @@ class _Decision:
             reply += f", then as before, next on {told_instant(further.instant, ZoneInfo(entry.timezone))}"
         reply += "."
         snoozed = self._changed(entry, kinds.SNOOZED, request.due_at, reply)
-        return [snoozed], Reply("snoozed", reply, entry.number, request.due_at)
+        return [snoozed], Reply("snoozed", reply, [snoozed])
 
     def _changed(self, entry: Entry, kind: str, due_at: datetime | None, reply: str) -> Entry:
         # Whoever is telling it now finds the claim gone, and leaves it as it is from here on.
