@@ -13,7 +13,7 @@ import pytest
 from api_stub import ApiStub, running_apis
 from emulator import NO_EMULATOR, is_installed, running_emulator
 from filelock import FileLock
-from support import DATASETS, REPOSITORY, Answer, Demo, run_buddy
+from support import DATASETS, REPOSITORY, Answer, Demo, run_buddy, run_dbt
 
 from fitness_buddy.settings import load_settings
 from fitness_buddy.warehouse import Warehouse, connect
@@ -30,10 +30,13 @@ LIVE = (
 )
 
 
+OF_A_DEVELOPER = ("BUDDY_", "DBT_", "GOOGLE_", "STORAGE_", "STRAVA_")
+
+
 @pytest.fixture(autouse=True)
 def clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """No test sees the developer's own settings, warehouse or credentials."""
-    for name in [name for name in os.environ if name.startswith(("BUDDY_", "DBT_", "GOOGLE_", "STORAGE_", "STRAVA_"))]:
+    for name in [name for name in os.environ if name.startswith(OF_A_DEVELOPER)]:
         if name != "BUDDY_CHROMIUM":
             monkeypatch.delenv(name)
     for name, value in LIVE.items():
@@ -112,38 +115,75 @@ def services(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[ApiStu
         yield stub
 
 
+@pytest.fixture(scope="session")
+def parsed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of the dbt project that dbt has parsed: what it parsed is kept in ``target``."""
+
+    def parse(folder: Path) -> None:
+        copy_project(folder)
+        with pytest.MonkeyPatch.context() as patch:
+            for name in [name for name in os.environ if name.startswith(OF_A_DEVELOPER)]:
+                patch.delenv(name)
+            done = run_dbt("parse", project=folder)
+        assert done.exit_code == 0, done.output
+
+    return once_for_all_workers(tmp_path_factory, "parsed", parse)
+
+
 @pytest.fixture
-def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A copy of the dbt project that a test may change."""
+def project(parsed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A copy of the dbt project that a test may change, with a warehouse in it: as a fresh clone, already parsed.
+
+    dbt takes up what it has parsed as long as neither profile nor vars change: the warehouse's path is the default.
+    """
     folder = tmp_path / "project"
+    copy_project(folder)
+    (folder / "target").mkdir()
+    shutil.copy(parsed / "target" / "partial_parse.msgpack", folder / "target")
+    monkeypatch.setenv("BUDDY_PROJECT_DIR", str(folder))
+    for name in ("BUDDY_DUCKDB_PATH", "DBT_TARGET_PATH", "DBT_LOG_PATH"):
+        monkeypatch.delenv(name)
+    return folder
+
+
+def copy_project(folder: Path) -> None:
+    """Copy what dbt reads."""
     for name in ("models", "macros", "seeds", "profiles", "tests/dbt"):
         shutil.copytree(REPOSITORY / name, folder / name)
     shutil.copy(REPOSITORY / "dbt_project.yml", folder)
-    monkeypatch.setenv("BUDDY_PROJECT_DIR", str(folder))
+    (folder / "data").mkdir()
+
+
+def once_for_all_workers(tmp_path_factory: pytest.TempPathFactory, name: str, make: Callable[[Path], None]) -> Path:
+    """Make a folder once, whichever worker of pytest-xdist needs it first."""
+    shared = tmp_path_factory.getbasetemp()
+    if os.environ.get("PYTEST_XDIST_WORKER"):
+        shared = shared.parent
+    folder, done = shared / name, shared / f"{name}.done"
+    with FileLock(str(shared / f"{name}.lock")):
+        if not done.exists():
+            make(folder)
+            done.touch()
     return folder
 
 
 @pytest.fixture(scope="session")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
     """Run the demo once, whichever worker needs it first. Tests read it; none may change it."""
-    # With pytest-xdist each worker has a folder of its own inside the session's.
-    shared = tmp_path_factory.getbasetemp()
-    if os.environ.get("PYTEST_XDIST_WORKER"):
-        shared = shared.parent
-    folder, answer_path = shared / "demo", shared / "demo.json"
-    duckdb_path = folder / "demo.duckdb"
-    with FileLock(str(shared / "demo.lock")):
-        if not answer_path.exists():
-            answer = run_buddy(
-                *("demo", "--json", "--folder", folder),
-                environment={
-                    "BUDDY_DUCKDB_PATH": str(duckdb_path),
-                    "BUDDY_PROJECT_DIR": str(REPOSITORY),
-                    "BUDDY_STATE_DIR": str(folder / "state"),
-                    "DBT_TARGET_PATH": str(folder / "target"),
-                    "DBT_LOG_PATH": str(folder / "logs"),
-                },
-            )
-            assert answer.exit_code == 0, answer.errors
-            answer_path.write_text(answer.output)
-    yield Demo(folder, duckdb_path, json.loads(answer_path.read_text()))
+
+    def run_demo(folder: Path) -> None:
+        answer = run_buddy(
+            *("demo", "--json", "--folder", folder),
+            environment={
+                "BUDDY_DUCKDB_PATH": str(folder / "buddy.duckdb"),
+                "BUDDY_PROJECT_DIR": str(REPOSITORY),
+                "BUDDY_STATE_DIR": str(folder / "state"),
+                "DBT_TARGET_PATH": str(folder / "target"),
+                "DBT_LOG_PATH": str(folder / "logs"),
+            },
+        )
+        assert answer.exit_code == 0, answer.errors
+        (folder / "answer.json").write_text(answer.output)
+
+    folder = once_for_all_workers(tmp_path_factory, "demo", run_demo)
+    yield Demo(folder, folder / "buddy.duckdb", json.loads((folder / "answer.json").read_text()))

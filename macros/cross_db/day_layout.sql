@@ -1,24 +1,25 @@
-{#- How a large table with rows for days lies on disk and is kept up to date: as `config(**day_layout('activity_date'))`.
-    Both engines replace whole days, from rebuild_from() on (replace_days). -#}
-{% macro day_layout(day) -%}{{ return(adapter.dispatch('day_layout')(day)) }}{%- endmacro %}
+{#- The config of a table of days: how it lies on disk, and how its days are replaced (replace_days). -#}
+{% macro day_layout(day, is_incremental, meta) -%}
+{{ return(adapter.dispatch('day_layout')(day, is_incremental, meta)) }}
+{%- endmacro %}
 
-{% macro bigquery__day_layout(day) -%}
+{% macro bigquery__day_layout(day, is_incremental, meta) -%}
 {{ return({
-    'materialized': 'incremental',
+    'materialized': 'incremental' if is_incremental else 'table',
     'incremental_strategy': 'insert_overwrite',
     'on_schema_change': 'fail',
     'partition_by': {'field': day, 'data_type': 'date', 'granularity': 'day'},
     'cluster_by': ['athlete_id'],
-    'meta': {'day': day},
+    'meta': meta,
 }) }}
 {%- endmacro %}
 
-{#- DuckDB skips by the minima and maxima that it keeps of every column anyway. -#}
-{% macro duckdb__day_layout(day) -%}
+{#- DuckDB skips rows by the minima and maxima that it keeps of every column anyway. -#}
+{% macro duckdb__day_layout(day, is_incremental, meta) -%}
 {{ return({
-    'materialized': 'incremental',
+    'materialized': 'incremental' if is_incremental else 'table',
     'incremental_strategy': 'replace_days',
     'on_schema_change': 'fail',
-    'meta': {'day': day},
+    'meta': meta,
 }) }}
 {%- endmacro %}

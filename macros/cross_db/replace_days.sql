@@ -1,10 +1,11 @@
-{#- Takes away the rows of a table from a day on (YYYY-MM-DD) and puts new ones there. -#}
+{#- Replace the rows of a table from a day on (YYYY-MM-DD) by new ones. Of the new rows only those of these days are
+    taken: whatever else a model gives out is there already. -#}
 {% macro replace_days(target, day, since, rows, columns) -%}
 {{ return(adapter.dispatch('replace_days')(target, day, since, rows, columns)) }}
 {%- endmacro %}
 
-{#- One atomic statement, and the constants prune the target's partitions. Not dbt's own insert_overwrite: that one
-    replaces the days it finds in the new rows, so a day whose last row was deleted would stay. -#}
+{#- One atomic statement, and the constants prune the target's partitions. dbt's own insert_overwrite replaces the days
+    that it finds in the new rows: a day whose last row was deleted would stay. -#}
 {% macro bigquery__replace_days(target, day, since, rows, columns) -%}
 {%- for span in day_spans(since) %}
 merge into {{ target }} as target
@@ -18,5 +19,5 @@ when not matched then insert ({{ columns }}) values ({{ columns }});
 {#- Two statements in the transaction that dbt has opened. -#}
 {% macro duckdb__replace_days(target, day, since, rows, columns) -%}
 delete from {{ target }} where {{ day }} >= {{ day_constant(since) }};
-insert into {{ target }} ({{ columns }}) select {{ columns }} from {{ rows }}
+insert into {{ target }} ({{ columns }}) select {{ columns }} from {{ rows }} where {{ day }} >= {{ day_constant(since) }}
 {%- endmacro %}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import re
 import tempfile
@@ -14,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from fitness_buddy import slim
+from fitness_buddy.clock import Clock
 from fitness_buddy.dbt import DbtRun, run_dbt
 from fitness_buddy.errors import EXIT_DONE, BuddyError, UsageError
 from fitness_buddy.redaction import without_secrets
@@ -88,6 +88,7 @@ def build(
     store: StateStore,
     options: Sequence[str] = (),
     *,
+    clock: Clock,
     as_of: date | None = None,
     is_slim: bool = False,
     quiet: bool = False,
@@ -97,7 +98,8 @@ def build(
     Args:
         store: where it is kept what was built, for the next slim build.
         options: passed on to dbt as they are.
-        as_of: the day that the models take as today.
+        clock: says the day that the models take as today, for each athlete in their time zone.
+        as_of: that day itself, for all athletes.
         is_slim: build only what has changed since the last build, and what hangs on it (docs/incremental.md).
 
     Raises:
@@ -109,25 +111,31 @@ def build(
     memory = slim.BuildMemory(store, settings, warehouse)
     with warehouse.exclusive(), tempfile.TemporaryDirectory() as state:
         inputs = slim.inputs_now(settings, warehouse, options)
-        last = memory.take()
+        last = memory.last()
         plan = slim.Plan("everything was asked for")
         if is_slim:
-            plan = slim.plan(last, inputs, settings, warehouse, f"{settings.ops_schema}.{RESULTS.name}", as_of)
+            results = f"{settings.ops_schema}.{RESULTS.name}"
+            plan = slim.plan(last, inputs, settings, warehouse, results, as_of or clock())
+        if plan.select == []:
+            return BuildResult("nothing", plan.why, EXIT_DONE, {}, [], dbt_duration_s=0, rows_recorded=0)
+        # Whatever stops the build that now begins, the one after it builds everything.
+        if not memory.forget():
+            plan = slim.Plan("what is built cannot be kept")
         selection: list[str] = []
-        if last and plan.select is not None:
+        if last and plan.select:
             slim.write_manifest(last, Path(state))
             selection = ["--state", state, "--select", *plan.select]
-        day = ["--vars", json.dumps({"as_of_date": as_of.isoformat()})] if as_of else []
         run = run_dbt(
             settings,
             ("build",),
             "run_results.json",
-            options=[*day, *selection, *options],
+            options=[*_without_unit_tests(options), *selection, *options],
+            environment=_today(clock, as_of),
             quiet=quiet,
         )
-        result = _judge(run, plan)
+        result = _judge(run, plan, warehouse)
         if result.mode == "nothing" and last:
-            memory.keep(last)
+            memory.keep(replace(last, inputs=inputs))
             return result
         result = replace(
             result, rows_recorded=_record(warehouse, settings, result_rows(run, settings.target, result.mode))
@@ -139,7 +147,23 @@ def build(
     return result
 
 
-def _judge(run: DbtRun, plan: slim.Plan) -> BuildResult:
+def _today(clock: Clock, as_of: date | None) -> dict[str, str]:
+    """What macros/as_of_date.sql reads; without either, the start of dbt's run counts."""
+    if as_of:
+        return {"BUDDY_AS_OF_DATE": as_of.isoformat()}
+    return {"BUDDY_NOW": clock.now.isoformat()} if clock.is_stated else {}
+
+
+def _without_unit_tests(options: Sequence[str]) -> list[str]:
+    """Unit tests say whether the models are right, not whether the data is: they belong to development and CI.
+
+    https://docs.getdbt.com/docs/build/unit-tests
+    """
+    asked_for = any(option.startswith(("--resource-type", "--exclude-resource-type")) for option in options)
+    return [] if asked_for else ["--exclude-resource-type", "unit_test"]
+
+
+def _judge(run: DbtRun, plan: slim.Plan, warehouse: Warehouse) -> BuildResult:
     results, args = run.artifact["results"], run.artifact["args"]
     mode, why = "whole", plan.why
     if plan.select is not None and not results:
@@ -156,13 +180,26 @@ def _judge(run: DbtRun, plan: slim.Plan) -> BuildResult:
         exit_code=run.exit_code,
         statuses=dict(Counter(result["status"] for result in results)),
         failures=[
-            f"{result['unique_id']}: {_message(result) or result['status']}"
+            f"{result['unique_id']}: {_broken(result, warehouse) or _message(result) or result['status']}"
             for result in results
             if result["status"] in _WRONG
         ],
         dbt_duration_s=round(run.artifact["elapsed_time"], 1),
         rows_recorded=0,
     )
+
+
+def _broken(result: dict[str, Any], warehouse: Warehouse) -> str | None:
+    """What a failed data test found, where its rows say so (tests/dbt/generic/sound_rows.sql)."""
+    if result["status"] != "fail" or not result["compiled_code"]:
+        return None
+    try:
+        rows = warehouse.query(result["compiled_code"])
+    except BuddyError:
+        return None  # gone, or not to be read from here: dbt's own message remains
+    if not rows or "broken" not in rows[0]:
+        return None
+    return ", ".join(f"{row['broken'].rstrip('; ')} ({row['broken_rows']})" for row in rows)
 
 
 def _covers_everything(run: DbtRun) -> bool:

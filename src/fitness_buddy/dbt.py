@@ -1,19 +1,24 @@
-"""Running dbt on this project, as the only writer of the warehouse, and reading what it did."""
+"""Run dbt on this project, in this process, and read what it did.
+
+dbt takes seconds to import, so that only functions that run it do.
+"""
 
 from __future__ import annotations
 
+import contextlib
+import gc
+import io
 import json
 import os
 import shutil
-import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
-from fitness_buddy.errors import EXIT_DONE, BuddyError
+from fitness_buddy.errors import EXIT_DONE, EXIT_FAILED, EXIT_WRONG_USE, BuddyError
 from fitness_buddy.redaction import without_secrets
 from fitness_buddy.settings import Settings, profiles_dir
 from fitness_buddy.warehouse import Warehouse
@@ -45,7 +50,13 @@ class DbtRun:
 
 
 def run_dbt(
-    settings: Settings, words: Sequence[str], artifact: str, *, options: Sequence[str] = (), quiet: bool = True
+    settings: Settings,
+    words: Sequence[str],
+    artifact: str,
+    *,
+    options: Sequence[str] = (),
+    environment: Mapping[str, str] | None = None,
+    quiet: bool = True,
 ) -> DbtRun:
     """Run one dbt command on the settings' target; the caller holds the warehouse.
 
@@ -53,13 +64,13 @@ def run_dbt(
         words: the command, such as ``("source", "freshness")``.
         artifact: the file that it leaves when it ran at all, such as ``sources.json``.
         options: of the command, the caller's own last.
+        environment: variables that dbt sees beside this process's own.
         quiet: keep what dbt prints (errors only) for the answer instead of printing it on standard error.
 
     Raises:
         BuddyError: dbt could not start, or left no artifact.
     """
     command = [
-        *(sys.executable, "-m", "dbt.cli.main"),
         *(["--quiet"] if quiet else []),
         *words,
         *("--project-dir", str(settings.project_dir)),
@@ -72,19 +83,78 @@ def run_dbt(
     )
     path = folder / artifact
     path.unlink(missing_ok=True)
-    completed = subprocess.run(  # noqa: S603 - our own interpreter
-        command,
-        cwd=settings.project_dir,
-        stdout=subprocess.PIPE if quiet else sys.stderr,
-        stderr=subprocess.STDOUT if quiet else None,
-        text=True,
-        check=False,
-    )
-    said = without_secrets(completed.stdout.strip()) if quiet else ""
+    output = io.StringIO() if quiet else sys.stderr
+    exit_code = invoke_dbt(command, settings.project_dir, output, environment)
+    said = without_secrets(output.getvalue().strip()) if isinstance(output, io.StringIO) else ""
     if not path.is_file():
         detail = f":\n{said}" if quiet else "; see its messages above"
-        raise BuddyError(f"dbt ended with exit code {completed.returncode} before it ran anything{detail}")
-    return DbtRun(completed.returncode, json.loads(path.read_text(encoding="utf-8")), said, folder)
+        raise BuddyError(f"dbt ended with exit code {exit_code} before it ran anything{detail}")
+    return DbtRun(exit_code, json.loads(path.read_text(encoding="utf-8")), said, folder)
+
+
+def invoke_dbt(words: Sequence[str], folder: Path, output: TextIO, environment: Mapping[str, str] | None = None) -> int:
+    """Run a dbt command in a folder; return its exit code.
+
+    Args:
+        words: of the command line.
+        output: where its messages go.
+        environment: variables that dbt sees beside this process's own.
+    """
+    with (
+        _few_collections(),
+        _variables(environment or {}),
+        contextlib.chdir(folder),
+        contextlib.redirect_stdout(output),
+    ):
+        from dbt.cli.exceptions import DbtUsageException
+        from dbt.cli.main import dbtRunner
+
+        try:
+            result = dbtRunner().invoke(list(words))
+        finally:
+            _close_duckdb()
+    if isinstance(result.exception, DbtUsageException):
+        output.write(f"Error: {result.exception}\n")  # the only one that dbt does not print itself
+        return EXIT_WRONG_USE
+    if isinstance(result.exception, KeyboardInterrupt | SystemExit):
+        raise result.exception
+    return EXIT_DONE if result.success else EXIT_FAILED
+
+
+@contextlib.contextmanager
+def _few_collections() -> Iterator[None]:
+    """Let garbage be collected seldom: dbt's import and manifest are a million objects that live to the end.
+
+    Measured: a tenth of a build's time, for 20 MB.
+    """
+    before = gc.get_threshold()
+    gc.set_threshold(200_000, 20, 100)
+    try:
+        yield
+    finally:
+        gc.set_threshold(*before)
+
+
+def _close_duckdb() -> None:
+    """Close the file, which dbt-duckdb keeps open until its process ends: this process and others wait for it."""
+    adapter = sys.modules.get("dbt.adapters.duckdb.connections")
+    if adapter and adapter.DuckDBConnectionManager._ENV:
+        adapter.DuckDBConnectionManager.env().close()
+        adapter.DuckDBConnectionManager.close_all_connections()
+
+
+@contextlib.contextmanager
+def _variables(environment: Mapping[str, str]) -> Iterator[None]:
+    before = {name: os.environ.get(name) for name in environment}
+    os.environ.update(environment)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
 
 
 def stated_option(options: Sequence[str], name: str) -> str | None:

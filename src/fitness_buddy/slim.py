@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, date, datetime
@@ -14,7 +15,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from fitness_buddy.errors import BuddyError
-from fitness_buddy.settings import Settings
+from fitness_buddy.settings import Settings, profiles_dir
 from fitness_buddy.state import StateStore
 from fitness_buddy.warehouse import NotBuiltError, Warehouse
 
@@ -23,34 +24,46 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Inputs:
-    """What a build starts from, beside the models, which dbt compares itself.
+    """What a build starts from.
 
     Attributes:
         dbt: its version.
-        project: a hash of dbt_project.yml and all macros: dbt does not see what some of them change.
+        project: a hash of dbt_project.yml, the profile and all macros: dbt does not see what some of them change.
+        models: a hash of the models, seeds and tests; what of them has changed, dbt tells by its manifest.
         options: of dbt, other than the one that only says to build more.
+        incremental: what BUDDY_INCREMENTAL says.
         raw: see :meth:`fitness_buddy.warehouse.Warehouse.raw_marks`.
     """
 
     dbt: str
     project: str
+    models: str
     options: Sequence[str]
+    incremental: str
     raw: Mapping[str, str]
 
 
 def inputs_now(settings: Settings, warehouse: Warehouse, options: Sequence[str]) -> Inputs:
     """Read them. What is loaded while a build runs is new to the next one."""
-    project = hashlib.sha256()
     folder = settings.project_dir
-    for path in [folder / "dbt_project.yml", *sorted((folder / "macros").rglob("*.sql"))]:
-        content = path.read_bytes()
-        project.update(f"{path.relative_to(folder)} {len(content)}\n".encode() + content)
     return Inputs(
         dbt=version("dbt-core"),
-        project=project.hexdigest(),
+        project=_hash(folder, ["dbt_project.yml", "macros"], [profiles_dir(folder) / "profiles.yml"]),
+        models=_hash(folder, ["models", "seeds", "tests/dbt"]),
         options=[option for option in options if option not in {"--full-refresh", "-f"}],
+        incremental=os.environ.get("BUDDY_INCREMENTAL", ""),
         raw=warehouse.raw_marks(),
     )
+
+
+def _hash(folder: Path, names: Sequence[str], more: Sequence[Path] = ()) -> str:
+    """A hash of files, and of all files below folders; both by their names in a folder."""
+    found = hashlib.sha256()
+    paths = [path for name in names for path in [folder / name, *(folder / name).rglob("*")]]
+    for path in sorted(path for path in [*paths, *more] if path.is_file()):
+        content = path.read_bytes()
+        found.update(f"{os.path.relpath(path, folder)} {len(content)}\n".encode() + content)
+    return found.hexdigest()
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,12 +92,11 @@ class BuildMemory:
         place = [str(settings.project_dir), settings.target, warehouse.name, settings.marts_schema, settings.raw_schema]
         self._name = f"build-{hashlib.sha256(json.dumps(place).encode()).hexdigest()[:16]}"
 
-    def take(self) -> LastBuild | None:
-        """The last build, once: whatever stops the build that now begins, the one after it builds everything."""
+    def last(self) -> LastBuild | None:
+        """Return the last build; None if it is not known."""
         try:
             state = self._store.read(self._name)
             if state:
-                self._store.write(self._name, {})
                 return LastBuild(**{**state, "inputs": Inputs(**state["inputs"])})
         except BuddyError as error:
             _log.warning("what the last build was is not known: %s", error)
@@ -92,35 +104,51 @@ class BuildMemory:
             pass  # not as this version writes it
         return None
 
+    def forget(self) -> bool:
+        """Make the next build build everything; return whether that is certain."""
+        return self._write({})
+
     def keep(self, build: LastBuild) -> None:
-        """For the next one."""
+        """Keep a build for the next one."""
+        self._write(asdict(build))
+
+    def _write(self, state: dict[str, Any]) -> bool:
         try:
-            self._store.write(self._name, asdict(build))
+            self._store.write(self._name, state)
         except BuddyError as error:
             _log.warning("the next slim build will build everything: %s", error)
+            return False
+        return True
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What to build and why; ``select`` is dbt's, None for everything."""
+    """What to build and why; ``select`` is dbt's, None for everything, empty for nothing."""
 
     why: str
     select: Sequence[str] | None = None
 
 
 def plan(
-    last: LastBuild | None, inputs: Inputs, settings: Settings, warehouse: Warehouse, results: str, as_of: date | None
+    last: LastBuild | None,
+    inputs: Inputs,
+    settings: Settings,
+    warehouse: Warehouse,
+    results: str,
+    today: date | datetime,
 ) -> Plan:
-    """What a slim build has to do after the last one: only what has changed, where that can be told for sure.
+    """Decide what a slim build has to do after the last one: only what has changed, where that is certain.
 
     Args:
         results: the table of builds' results.
-        as_of: the day that the models are to take as today; None: the athletes' local days.
+        today: the day that the models are to take as today, or the instant that says it for each athlete.
     """
     if last is None:
         return Plan("no whole build that succeeded came right before")
-    if why := _why_everything(last, inputs, settings, warehouse, results, as_of):
+    if why := _why_everything(last, inputs, settings, warehouse, results, today):
         return Plan(why)
+    if last.inputs == inputs:
+        return Plan("nothing is new in raw, and the project is as it was built", [])
     grown = {table for table, mark in inputs.raw.items() if last.inputs.raw.get(table) != mark}
     # A table that the last build did not know is read by models that are new to it, too.
     sources = [
@@ -138,18 +166,25 @@ def write_manifest(last: LastBuild, folder: Path) -> None:
 
 
 def _why_everything(
-    last: LastBuild, inputs: Inputs, settings: Settings, warehouse: Warehouse, results: str, as_of: date | None
+    last: LastBuild,
+    inputs: Inputs,
+    settings: Settings,
+    warehouse: Warehouse,
+    results: str,
+    today: date | datetime,
 ) -> str | None:
     """Why it cannot be told what has changed, or why everything has; None where neither is so."""
     if last.inputs.dbt != inputs.dbt:
         return "dbt is of another version"
     if last.inputs.project != inputs.project:
-        return "dbt_project.yml or a macro has changed"
-    if list(last.inputs.options) != list(inputs.options):
+        return "dbt_project.yml, the profile or a macro has changed"
+    if last.inputs.incremental != inputs.incremental:
+        return "BUDDY_INCREMENTAL is not that of the last build"
+    if last.inputs.options != inputs.options:
         return "the options are not those of the last build"
     if not _is_last_of_all(last, warehouse, results):
         return f"{results} does not say that the last build was made here"
-    if not _is_same_day(settings, warehouse, as_of):
+    if not _is_same_day(settings, warehouse, today):
         return "the day is not that of the last build"
     return None
 
@@ -167,11 +202,12 @@ def _is_last_of_all(last: LastBuild, warehouse: Warehouse, results: str) -> bool
     return [row["invocation_id"] for row in rows] == [last.invocation_id]
 
 
-def _is_same_day(settings: Settings, warehouse: Warehouse, as_of: date | None) -> bool:
+def _is_same_day(settings: Settings, warehouse: Warehouse, today: date | datetime) -> bool:
     """Whether every athlete's today is the one that the marts were built for."""
     try:
         rows = warehouse.query(f"select distinct timezone, as_of_date from {settings.marts_schema}.dim_athletes")  # noqa: S608
     except NotBuiltError:
         return False
-    now = datetime.now(UTC)
-    return all(row["as_of_date"] == (as_of or now.astimezone(ZoneInfo(row["timezone"])).date()) for row in rows)
+    if isinstance(today, datetime):
+        return all(row["as_of_date"] == today.astimezone(ZoneInfo(row["timezone"])).date() for row in rows)
+    return all(row["as_of_date"] == today for row in rows)

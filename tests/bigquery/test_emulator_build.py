@@ -13,9 +13,9 @@ import pytest
 from executor import rows_of
 from google.api_core.exceptions import BadRequest
 from googlesql import Warehouse as Analyzer
-from history import SETTINGS_HEADER, marts, story
+from history import marts, story
 from support import DATASETS, REPOSITORY, Demo, run_buddy, run_dbt
-from test_incremental import build, load_chapter
+from test_incremental import build, load_chapter, state_settings
 
 from fitness_buddy.settings import load_settings
 from fitness_buddy.warehouse import as_utc, connect
@@ -85,12 +85,11 @@ def test_the_comparison_can_fail() -> None:
 
 
 @DEMO
-def test_the_demo_builds_in_bigquery_with_every_test_and_unit_test(emulated_demo: EmulatedDemo) -> None:
+def test_the_demo_builds_in_bigquery_with_every_test(emulated_demo: EmulatedDemo) -> None:
     statuses = emulated_demo.answer["build"]["statuses"]
     assert set(statuses) <= {"pass", "success", "no-op"}
     manifest = json.loads((emulated_demo.target_path / "manifest.json").read_text())
-    tests = [node for node in manifest["nodes"].values() if node["resource_type"] == "test"]
-    assert statuses["pass"] == len(tests) + len(manifest["unit_tests"])
+    assert statuses["pass"] == len([node for node in manifest["nodes"].values() if node["resource_type"] == "test"])
 
 
 @DEMO
@@ -130,7 +129,7 @@ def test_loading_the_demo_s_files_again_adds_nothing_and_the_build_after_it_chan
         "ingest", "steps", demo.folder / "steps_phone.csv", "--source", "phone", "--athlete", "demo"
     )
     assert (again["rows_read"], again["rows_new"], again["rows_changed"]) == (699, 0, 0)
-    options = ("--quiet", "--as-of", "2026-11-01", "--exclude-resource-type", "unit_test")
+    options = ("--quiet", "--as-of", "2026-11-01")
     emulated_demo.run("build", *options)
     assert difference(before, marts(load_settings())) is None
     assert emulated_demo.run("build", "--slim", *options)["mode"] == "nothing"
@@ -179,13 +178,19 @@ def test_the_results_of_each_build_are_recorded_once(
 
 @DEMO
 def test_source_freshness_asks_raw_for_its_partitions(emulated_demo: EmulatedDemo) -> None:
-    checked = run_dbt("source", "freshness", environment=dict(emulated_demo.environment))
-    assert checked.returncode == 0, checked.stdout
-    assert "WARN freshness of" in checked.stdout or "PASS freshness of" in checked.stdout
+    checked = run_dbt("source", "freshness", project=REPOSITORY, environment=dict(emulated_demo.environment))
+    assert checked.exit_code == 0, checked.output
+    assert "WARN freshness of" in checked.output or "PASS freshness of" in checked.output
 
 
 @DEMO
-def test_every_unit_test_passes_on_the_reference_implementation_too(emulated_demo: EmulatedDemo) -> None:
+def test_every_unit_test_passes_in_bigquery_and_on_the_reference_implementation(emulated_demo: EmulatedDemo) -> None:
+    tested = run_dbt(
+        *("--quiet", "test", "--select", "test_type:unit"),
+        project=REPOSITORY,
+        environment=dict(emulated_demo.environment),
+    )
+    assert tested.exit_code == 0, tested.output
     analyzer = Analyzer()
     manifest = json.loads((emulated_demo.target_path / "manifest.json").read_text())
     ran = 0
@@ -214,7 +219,7 @@ def test_a_unit_test_that_fails_is_seen() -> None:
 def test_generated_athletes_have_the_same_marts_in_both_warehouses_after_edits_moves_and_deletions(
     emulator: str, project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    in_duckdb, duckdb_environment = load_settings(), dict[str, str]()
+    in_duckdb = load_settings()
     bigquery_environment = {
         "BUDDY_TARGET": "bigquery",
         "BUDDY_BIGQUERY_ENDPOINT": emulator,
@@ -227,12 +232,11 @@ def test_generated_athletes_have_the_same_marts_in_both_warehouses_after_edits_m
             patch.setenv(name, value)
         in_bigquery = load_settings()
     for number, chapter in enumerate(story(seed=3)):
-        if chapter.settings:
-            (project / "seeds" / "athlete_settings.csv").write_text(SETTINGS_HEADER + chapter.settings)
+        state_settings(project, chapter)
         for settings in (in_duckdb, in_bigquery):
             load_chapter(connect(settings), chapter)
         # Two builds: the second one has everything to catch up with that happens in between.
         if number in {0, 13}:
-            for environment in (duckdb_environment, bigquery_environment):
-                build(chapter, project, chapter.options, environment)
+            for environment in ({}, bigquery_environment):
+                build(chapter, environment)
             assert difference(marts(in_duckdb), marts(in_bigquery)) is None, chapter.name

@@ -15,7 +15,7 @@ from uuid import uuid4
 import pytest
 from google.api_core.exceptions import NotFound
 from google.cloud import bigquery
-from support import DATASETS, run_buddy, run_dbt
+from support import DATASETS, REPOSITORY, run_buddy, run_dbt
 
 from fitness_buddy.errors import BuddyError, InputError, Refusal
 from fitness_buddy.landing import Batch, Landing, Record, land
@@ -201,8 +201,8 @@ def test_dbt_s_jobs_carry_the_same_labels_and_their_node(
 ) -> None:
     monkeypatch.setenv("BUDDY_BIGQUERY_LABELS", "cost-center=health")
     before = jobs(client)
-    shown = run_dbt("show", "--inline", "select 1 as one")
-    assert shown.returncode == 0, shown.stdout
+    shown = run_dbt("show", "--inline", "select 1 as one", project=REPOSITORY)
+    assert shown.exit_code == 0, shown.output
     made = [job.labels for job_id, job in jobs(client).items() if job_id not in before]
     assert made != []
     assert all(

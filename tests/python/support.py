@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
+import logging
 import os
 import secrets
+import signal
 import subprocess
 import sys
 import threading
@@ -15,8 +19,15 @@ from http.server import HTTPServer
 from pathlib import Path
 from typing import Any
 
+import pytest
+
+from fitness_buddy.cli import main
+from fitness_buddy.dbt import invoke_dbt
+
 REPOSITORY = Path(__file__).resolve().parents[2]
 BUDDY = Path(sys.executable).with_name("buddy")
+# Far beyond what anything takes here, also on a busy machine: whoever waits so long waits for something that hangs.
+HANGS_AFTER_S = 1200
 # What every dataset of these tests begins with, so that a run in a real project meets nobody's data and its own can go.
 DATASETS = f"buddy_test_{secrets.token_hex(4)}_"
 
@@ -39,32 +50,70 @@ class Answer:
 
 
 def run_buddy(*words: str | Path, environment: dict[str, str] | None = None, stdin: str | None = None) -> Answer:
-    """Run the installed command as a person or Kestra would."""
-    completed = subprocess.run(
-        [str(BUDDY), *map(str, words)],
-        capture_output=True,
+    """Run a command as a person or Kestra would, but in this process: no import is paid for twice.
+
+    Where the process itself is the point (kills, exit codes, locks between processes), see :func:`spawn_buddy`.
+    """
+    output, errors = io.StringIO(), io.StringIO()
+    root = logging.getLogger()
+    with (
+        pytest.MonkeyPatch.context() as patch,
+        contextlib.redirect_stdout(output),
+        contextlib.redirect_stderr(errors),
+    ):
+        # A pipe is no terminal, wherever the tests themselves run.
+        patch.setenv("COLUMNS", "80")
+        for name, value in (environment or {}).items():
+            patch.setenv(name, value)
+        patch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO((stdin or "").encode()), encoding="utf-8"))
+        # A command makes its own handler of warnings, as in a process of its own.
+        patch.setattr(root, "handlers", [])
+        patch.setattr(root, "level", logging.WARNING)
+        try:
+            main(list(map(str, words)), prog_name="buddy")
+        except SystemExit as done:
+            exit_code = done.code
+    assert isinstance(exit_code, int)
+    return Answer(exit_code, output.getvalue(), errors.getvalue())
+
+
+def spawn_buddy(*words: str | Path, environment: dict[str, str] | None = None, stdin: str | None = None) -> Answer:
+    """Run the installed command in a process of its own."""
+    return run_process([BUDDY, *words], environment=environment, stdin=stdin)
+
+
+def run_process(
+    words: Sequence[str | Path],
+    *,
+    environment: dict[str, str] | None = None,
+    stdin: str | None = None,
+    folder: Path | None = None,
+) -> Answer:
+    """Run a program to its end. One that hangs is ended with all its children."""
+    process = subprocess.Popen(
+        [str(word) for word in words],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
         text=True,
-        input=stdin if stdin is not None else "",
         env={**os.environ, **(environment or {})},
-        check=False,
-        timeout=300,
+        cwd=folder,
+        start_new_session=True,
     )
-    return Answer(completed.returncode, completed.stdout, completed.stderr)
+    try:
+        output, errors = process.communicate(stdin or "", timeout=HANGS_AFTER_S)
+    except BaseException:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+        raise
+    return Answer(process.returncode, output, errors)
 
 
-def run_dbt(
-    *words: str, project: Path = REPOSITORY, environment: dict[str, str] | None = None
-) -> subprocess.CompletedProcess[str]:
-    """Run dbt as an analyst would: in the project folder, with its profiles."""
-    return subprocess.run(
-        [str(Path(sys.executable).with_name("dbt")), *words],
-        capture_output=True,
-        text=True,
-        cwd=project,
-        env={**os.environ, "DBT_PROFILES_DIR": "profiles", **(environment or {})},
-        check=False,
-        timeout=300,
-    )
+def run_dbt(*words: str, project: Path, environment: dict[str, str] | None = None) -> Answer:
+    """Run dbt as an analyst would, in the project folder with its profiles, but in this process."""
+    output = io.StringIO()
+    exit_code = invoke_dbt(words, project, output, {"DBT_PROFILES_DIR": "profiles", **(environment or {})})
+    return Answer(exit_code, output.getvalue(), "")
 
 
 @contextmanager

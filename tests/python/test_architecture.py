@@ -65,10 +65,8 @@ def test_the_dialect_guard_can_fail() -> None:
 def test_only_staging_reads_sources_and_only_other_layers_read_models(path: Path) -> None:
     text = path.read_text()
     layer = path.relative_to(REPOSITORY / "models").parts[0]
-    # what the last build left is this project's own
-    reads_sources = "source(" in text.replace("source('last_build'", "")
-    assert reads_sources == (layer == "staging")
-    assert ("ref(" in text) == (layer != "staging")
+    assert ("source(" in text) == (layer == "staging")
+    assert bool(re.search(r"\b(ref|record_versions)\(", text)) == (layer != "staging")
     if layer == "staging":
         assert not re.search(r"\bjoin\b", text)
     assert text.rstrip().endswith("select * from final")
@@ -76,18 +74,45 @@ def test_only_staging_reads_sources_and_only_other_layers_read_models(path: Path
 
 def test_no_staging_model_is_forgotten_by_the_builds() -> None:
     """A source that is left out would be built from empty, and then never again."""
-    builds = REPOSITORY / "models/intermediate/builds"
-    loads, window = ((builds / f"{name}.sql").read_text() for name in ("int_loads_read", "int_rebuild_window"))
-    staged = {path.stem for path in MODELS if path.stem.startswith("stg_")}
-    assert {name for name in staged if f"ref('{name}')" not in loads} == set()
-    # Gear has no day: all of it is read in every run. What has one is met in both variants.
-    assert {name for name in staged if window.count(f"ref('{name}')") != 2} == {"stg_strava__export_gear"}
+    listed = re.findall(r"'(stg_\w+)',", (REPOSITORY / "macros/incremental/record_versions.sql").read_text())
+    assert sorted(listed) == sorted(path.stem for path in MODELS if path.stem.startswith("stg_"))
+    meta = {}
+    for path in (REPOSITORY / "models/staging").rglob("_*__models.yml"):
+        for model in yaml.safe_load(path.read_text())["models"]:
+            meta[model["name"]] = model["config"]["meta"]
+    assert meta.keys() == set(listed)
+    # Gear has no day: all of it is read in every run.
+    assert {name for name, stated in meta.items() if not stated["event_day"]} == {"stg_strava__export_gear"}
+    for stated in meta.values():
+        assert ("days_in" in stated) <= ("record_id" in stated)
+
+
+MACHINERY = re.compile(
+    r"\b(window_start|since_ever|loaded_since|day_constant|is_incremental|is_built|depends_on|relation_of|carried|this)\b"
+)
+
+
+@pytest.mark.parametrize(
+    "path", [path for path in MODELS if path.parts[-3] in {"intermediate", "marts"}], ids=relative
+)
+def test_a_model_says_its_day_and_nothing_else_of_how_it_is_built(path: Path) -> None:
+    text = STRINGS_AND_COMMENTS.sub("", path.read_text())
+    assert MACHINERY.findall(text) == []
+    config = re.findall(r"\{\{ config\((.*)\) \}\}", text)
+    assert all(re.match(r"\*\*(daily|latest)\(|meta=", stated) for stated in config), config
+
+
+def test_a_table_of_days_reads_its_own_rows_by_its_lookback_only() -> None:
+    """One mechanism for whatever goes on from the days before the window (macros/incremental/lookback.sql)."""
+    own_rows = {path.stem for path in MODELS if "lookback(" in path.read_text()}
+    assert own_rows == {"int_date_spine", "int_gear_totals", "int_source_totals", "int_streaks"}
 
 
 @pytest.mark.parametrize("path", MODELS, ids=relative)
 def test_a_model_s_name_says_its_layer(path: Path) -> None:
     layer, area = path.relative_to(REPOSITORY / "models").parts[:2]
     prefixes: dict[str, str | tuple[str, ...]] = {
+        "incremental": "int_",
         "staging": f"stg_{area}__",
         "intermediate": "int_",
         "marts": ("fct_", "dim_"),

@@ -11,8 +11,10 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
-from history import MARTS
+from history import MARTS, marts
 from support import REPOSITORY, Answer, Demo, run_buddy, run_dbt
+
+from fitness_buddy.settings import load_settings
 
 
 def rows_of(sql: str, environment: dict[str, str] | None = None) -> list[dict[str, object]]:
@@ -21,10 +23,17 @@ def rows_of(sql: str, environment: dict[str, str] | None = None) -> list[dict[st
     return rows
 
 
-def test_dbt_build_alone_works_on_a_warehouse_where_nothing_was_loaded() -> None:
-    built = run_dbt("build")
-    assert built.returncode == 0, built.stdout
-    assert "WARN=0 ERROR=0 SKIP=0" in built.stdout
+@pytest.fixture
+def built_demo(demo: Demo, project: Path) -> None:
+    """A project whose warehouse is a copy of the demo's."""
+    shutil.copy(demo.duckdb_path, project / "data" / "buddy.duckdb")
+
+
+def test_dbt_build_alone_works_on_a_warehouse_where_nothing_was_loaded(project: Path) -> None:
+    """With unit tests, as an analyst runs it."""
+    built = run_dbt("build", project=project)
+    assert built.exit_code == 0, built.output
+    assert "WARN=0 ERROR=0 SKIP=0" in built.output
     for mart in MARTS:
         assert rows_of(f"select count(*) as n from marts.{mart}") == [{"n": 0}]
     raw = rows_of("select table_name from information_schema.tables where table_schema = 'raw' order by 1")
@@ -38,11 +47,10 @@ def test_dbt_build_alone_works_on_a_warehouse_where_nothing_was_loaded() -> None
     ]
 
 
-def test_schemas_of_a_developer_carry_their_prefix_and_raw_is_shared() -> None:
-    assert (
-        run_dbt("build", "--empty", "--select", "+dim_athletes", environment={"BUDDY_SCHEMA_PREFIX": "ada_"}).returncode
-        == 0
-    )
+def test_schemas_of_a_developer_carry_their_prefix_and_raw_is_shared(project: Path) -> None:
+    prefix = {"BUDDY_SCHEMA_PREFIX": "ada_"}
+    built = run_dbt("build", "--empty", "--select", "+dim_athletes", project=project, environment=prefix)
+    assert built.exit_code == 0, built.output
     schemas = {row["s"] for row in rows_of("select distinct table_schema as s from information_schema.tables")}
     assert schemas - {"main"} == {"raw", "ada_staging", "ada_intermediate", "ada_marts"}
 
@@ -102,41 +110,34 @@ def test_a_goal_holds_from_its_day_on(demo: Demo) -> None:
     assert goals == [{"step_goal": 8000, "since": "2024-11-02"}, {"step_goal": 10000, "since": "2026-01-01"}]
 
 
-def test_building_twice_gives_the_same_marts_and_an_earlier_day_gives_its_own(demo: Demo, tmp_path: Path) -> None:
-    copy = tmp_path / "copy.duckdb"
-    shutil.copy(demo.duckdb_path, copy)
-    environment = {"BUDDY_DUCKDB_PATH": str(copy)}
-
-    def fingerprint() -> dict[str, object]:
-        return {
-            mart: rows_of(f"select count(*) as n, sum(hash(m)) as h from marts.{mart} as m", environment)[0]
-            for mart in MARTS
-        }
-
-    before = fingerprint()
-    again = run_buddy("build", "--as-of", "2026-11-01", "--quiet", "--json", environment=environment)
+def test_building_twice_gives_the_same_marts_and_an_earlier_day_gives_its_own(built_demo: None) -> None:
+    before = marts(load_settings())
+    again = run_buddy("build", "--now", "2026-11-01T20:00:00Z", "--quiet", "--json")
     assert again.exit_code == 0
-    assert fingerprint() == before
-    earlier = run_buddy("build", "--as-of", "2026-03-29", "--quiet", "--json", environment=environment)
+    assert marts(load_settings()) == before
+    earlier = run_buddy("build", "--as-of", "2026-03-29", "--quiet", "--json")
     assert earlier.exit_code == 0
     for mart, day in (
         ("fct_activities", "activity_date"),
         ("fct_daily_health", "date_day"),
         ("fct_meals", "meal_date"),
     ):
-        later = rows_of(f"select count(*) as n from marts.{mart} where {day} > date '2026-03-29'", environment)
+        later = rows_of(f"select count(*) as n from marts.{mart} where {day} > date '2026-03-29'")
         assert later == [{"n": 0}]
-    assert rows_of("select max(date_day) as d from marts.fct_daily_health", environment) == [{"d": "2026-03-29"}]
+    assert rows_of("select max(date_day) as d from marts.fct_daily_health") == [{"d": "2026-03-29"}]
 
 
-def test_without_an_as_of_date_today_is_the_athlete_s_local_day(demo: Demo, tmp_path: Path) -> None:
-    copy = tmp_path / "copy.duckdb"
-    shutil.copy(demo.duckdb_path, copy)
-    environment = {"BUDDY_DUCKDB_PATH": str(copy)}
+def test_without_a_stated_day_today_is_the_athlete_s_local_day(built_demo: None) -> None:
+    """The demo athlete lives in Berlin; of the stated instant, and of the present one."""
+    only_athletes = ("build", "--quiet", "--select", "+dim_athletes")
+    assert run_buddy(*only_athletes, "--now", "2026-11-15T23:30:00Z").exit_code == 0
+    assert rows_of("select as_of_date from marts.dim_athletes") == [{"as_of_date": "2026-11-16"}]
     before = datetime.now(UTC)
-    assert run_buddy("build", "--quiet", "--select", "+dim_athletes", environment=environment).exit_code == 0
+    assert run_buddy(*only_athletes).exit_code == 0
     days = {str(moment.astimezone(ZoneInfo("Europe/Berlin")).date()) for moment in (before, datetime.now(UTC))}
-    assert rows_of("select as_of_date from marts.dim_athletes", environment)[0]["as_of_date"] in days
+    assert rows_of("select as_of_date from marts.dim_athletes")[0]["as_of_date"] in days
+    both = run_buddy(*only_athletes, "--as-of", "2026-11-15", "--now", "2026-11-15T12:00:00Z")
+    assert (both.exit_code, "give one of them" in both.errors) == (2, True)
 
 
 def test_docs_are_generated_as_one_file(demo: Demo, tmp_path: Path) -> None:
@@ -199,8 +200,17 @@ def test_a_failed_data_test_fails_the_build_and_says_which(project: Path, buddy:
     failed = buddy("build", "--quiet", "--json", "--select", "distance_bands")
     assert failed.exit_code == 1
     assert failed.json["status"] == "failed"
-    assert failed.json["statuses"] == {"success": 3, "pass": 2, "fail": 1}
-    assert "unique_key_distance_bands" in failed.errors
+    assert failed.json["statuses"] == {"success": 4, "pass": 1, "fail": 1}
+    assert "sound_rows_distance_bands_distance_band" in failed.errors
+    assert "distance_band: not unique (1)" in failed.errors
+
+
+def test_a_build_leaves_unit_tests_to_make_test(project: Path, buddy: Callable[..., Answer]) -> None:
+    models = project / "models" / "marts" / "nutrition" / "_nutrition__models.yml"
+    models.write_text(models.read_text().replace("protein_pct_energy: 24", "protein_pct_energy: 25"))
+    assert buddy("build", "--quiet", "--select", "+fct_meals").exit_code == 0
+    by_hand = run_dbt("build", "--select", "fct_meals", project=project)
+    assert (by_hand.exit_code, "macro_percentages_by_energy_and_by_grams_differ" in by_hand.output) == (1, True)
 
 
 def test_a_model_that_does_not_parse_fails_with_dbt_s_own_words(project: Path, buddy: Callable[..., Answer]) -> None:

@@ -468,7 +468,7 @@ def test_what_is_copied_is_a_whole_project(tmp_path: Path) -> None:
         else:
             shutil.copy(REPOSITORY / source, target)
     parsed = run_dbt("parse", project=app)
-    assert parsed.returncode == 0, parsed.stdout
+    assert parsed.exit_code == 0, parsed.output
     # What the wheel is made of: the code, and what stands in pyproject.toml by name.
     assert (app / "src/fitness_buddy/reports/templates/report.html.j2").is_file()
     for name in re.findall(r'^"(deploy/[^"]+)" = ', (app / "pyproject.toml").read_text(), re.MULTILINE):

@@ -10,9 +10,9 @@ from typing import Any
 
 import duckdb
 import pytest
-from history import SETTINGS_HEADER, marts, story
+from history import marts, story
 from support import Answer, run_buddy
-from test_incremental import build, load_chapter
+from test_incremental import FROM_EMPTY, INCREMENTAL, NO_TESTS, load_chapter, marts_from_empty, state_settings
 
 from fitness_buddy.builds import RESULTS
 from fitness_buddy.landing import Batch, Record, land
@@ -21,7 +21,6 @@ from fitness_buddy.slim import BuildMemory, Inputs, LastBuild, inputs_now, plan
 from fitness_buddy.state import FileStateStore
 from fitness_buddy.warehouse import Warehouse, connect
 
-NO_TESTS = ("--exclude-resource-type", "unit_test", "--exclude-resource-type", "test")
 NOW = datetime.now(UTC)
 ELSEWHERE = "ops.dbt_results does not say that the last build was made here"
 
@@ -38,16 +37,18 @@ def rows_of(sql: str) -> list[dict[str, Any]]:
 def change(project: Path, *models: str) -> None:
     """Give models another text that gives the same rows."""
     for model in models:
-        (path,) = project.rglob(f"{model}.sql")
+        (path,) = (project / "models").rglob(f"{model}.sql")
         path.write_text(path.read_text() + "\n-- changed\n")
 
 
-def test_slim_builds_equal_builds_from_empty(project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("way", [INCREMENTAL, FROM_EMPTY], ids=["incrementally", "from empty"])
+def test_slim_builds_equal_builds_from_empty(
+    project: Path, way: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """As test_incremental.py has it, on one day, so that few builds have to be whole."""
-    settings, of_reference = load_settings(), {"BUDDY_DUCKDB_PATH": str(tmp_path / "from_empty.duckdb")}
-    with monkeypatch.context() as patch:
-        patch.setenv("BUDDY_DUCKDB_PATH", of_reference["BUDDY_DUCKDB_PATH"])
-        reference = load_settings()
+    for name, value in way.items():
+        monkeypatch.setenv(name, value)
+    settings = load_settings()
     chapters = story(seed=2)
     as_of = chapters[-1].as_of
     modes = []
@@ -62,10 +63,8 @@ def test_slim_builds_equal_builds_from_empty(project: Path, tmp_path: Path, monk
         change(project, *models)
         for number in numbers:
             chapter = chapters[number]
-            if chapter.settings:
-                (project / "seeds" / "athlete_settings.csv").write_text(SETTINGS_HEADER + chapter.settings)
-            for place in (settings, reference):
-                load_chapter(connect(place), chapter)
+            state_settings(project, chapter)
+            load_chapter(connect(settings), chapter)
         if numbers == (11,):
             part = run_buddy("build", "--quiet", "--json", "--as-of", as_of.isoformat(), *NO_TESTS, *chapter.options)
             modes.append(part.json["mode"])
@@ -74,8 +73,8 @@ def test_slim_builds_equal_builds_from_empty(project: Path, tmp_path: Path, monk
         assert built.exit_code == 0, built.errors
         modes.append(built.json["mode"])
         if models:
-            build(replace(chapter, as_of=as_of), project, ["--full-refresh"], of_reference)
-            assert marts(settings) == marts(reference), (numbers, models)
+            expected = marts_from_empty(project, settings, replace(chapter, as_of=as_of))
+            assert marts(settings) == expected, (numbers, models)
     assert modes == ["whole", "slim", "part", "whole", "nothing"]
 
 
@@ -102,11 +101,6 @@ def test_what_is_built_is_tested_recorded_and_told(project: Path) -> None:
     assert (grown["mode"], grown["why"]) == ("slim", "new in raw: strava_export_gear")
     assert 0 < grown["statuses"]["pass"] < first["statuses"]["pass"]
     assert rows_of("select brand from marts.dim_gear") == [{"brand": "Hoka"}]
-    # After a load it builds every day that it has to, as any other build.
-    built = "select distinct int_settings_built.built_at = started_at as is_whole from intermediate.int_settings_built"
-    assert rows_of(
-        f"{built} cross join (select max(started_at) as started_at from intermediate.int_rebuild_window)"
-    ) == [{"is_whole": True}]
     broken = project / "models" / "intermediate" / "int_broken.sql"
     broken.write_text("select no_such_column from {{ ref('fct_meals') }}")
     failed = slim_build()
@@ -132,7 +126,7 @@ def test_results_that_cannot_be_recorded_are_told_and_hide_nothing(project: Path
         "distance_band,distance_from_m,distance_to_m\n5k,5000,\n5k,6,\n"
     )
     failed = run_buddy("build", "--quiet", *seed)
-    assert (failed.exit_code, "unique_key_distance_bands" in failed.errors) == (1, True)
+    assert (failed.exit_code, "distance_band: not unique (1)" in failed.errors) == (1, True)
 
 
 @pytest.mark.parametrize(
@@ -186,11 +180,11 @@ class TestPlan:
 
     @staticmethod
     def why_all(
-        settings: Settings, last: LastBuild | None, options: Sequence[str] = (), as_of: date | None = None
+        settings: Settings, last: LastBuild | None, options: Sequence[str] = (), today: date | datetime = NOW
     ) -> str:
         warehouse = connect(settings)
         inputs = inputs_now(settings, warehouse, options)
-        planned = plan(last, inputs, settings, warehouse, "ops.dbt_results", as_of)
+        planned = plan(last, inputs, settings, warehouse, "ops.dbt_results", today)
         assert planned.select is None
         return planned.why
 
@@ -198,17 +192,25 @@ class TestPlan:
     def select(settings: Settings, last: LastBuild) -> Sequence[str] | None:
         warehouse = connect(settings)
         inputs = inputs_now(settings, warehouse, ["--full-refresh"])
-        return plan(last, inputs, settings, warehouse, "ops.dbt_results", None).select
+        return plan(last, inputs, settings, warehouse, "ops.dbt_results", NOW).select
 
     def test_only_what_has_changed(self, settings: Settings, warehouse: Warehouse, last: LastBuild) -> None:
-        assert self.select(settings, last) == ["state:modified+"]
+        assert self.select(settings, last) == []
         self.load(warehouse, "steps_daily", "a")  # nothing new
+        assert self.select(settings, last) == []
         self.load(warehouse, "of_nobody", "a")
         assert self.select(settings, last) == ["state:modified+"]
         self.load(warehouse, "steps_daily", "b")
         assert self.select(settings, last) == ["state:modified+", "source:steps.daily+"]
         self.load(warehouse, "meals_entries", "a")
         assert self.select(settings, last) == ["state:modified+", "source:meals.entries+", "source:steps.daily+"]
+
+    def test_a_changed_model_is_dbt_s_to_find(
+        self, settings: Settings, warehouse: Warehouse, last: LastBuild, project: Path
+    ) -> None:
+        assert self.select(settings, last) == []
+        change(project, "fct_meals")
+        assert self.select(settings, last) == ["state:modified+"]
 
     def test_everything_where_it_cannot_be_told_what(
         self, settings: Settings, warehouse: Warehouse, last: LastBuild, project: Path
@@ -218,12 +220,15 @@ class TestPlan:
             self.why_all(settings, last, ["--vars", "{reach_days: 9}"]) == "the options are not those of the last build"
         )
         assert "another version" in self.why_all(settings, replace(last, inputs=replace(last.inputs, dbt="1.0")))
-        assert self.why_all(settings, last, as_of=date(2026, 1, 1)) == "the day is not that of the last build"
+        assert self.why_all(settings, last, today=date(2026, 1, 1)) == "the day is not that of the last build"
         macro = project / "macros" / "cross_db" / "replace_days.sql"
         before = macro.read_text()
         macro.write_text(before.replace("delete from", "delete  from"))
-        assert self.why_all(settings, last) == "dbt_project.yml or a macro has changed"
+        assert self.why_all(settings, last) == "dbt_project.yml, the profile or a macro has changed"
         macro.write_text(before)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("BUDDY_INCREMENTAL", "true")
+            assert self.why_all(settings, last) == "BUDDY_INCREMENTAL is not that of the last build"
         self.record(warehouse, "second")
         assert self.why_all(settings, last) == ELSEWHERE
 
@@ -247,19 +252,22 @@ class TestPlan:
 
 
 class TestMemory:
-    last = LastBuild("id", NOW.isoformat(), Inputs("1.11", "hash", [], {"steps_daily": "1 x"}), {"nodes": {}})
+    last = LastBuild(
+        "id", NOW.isoformat(), Inputs("1.11", "hash", "hash", [], "", {"steps_daily": "1 x"}), {"nodes": {}}
+    )
 
-    def test_a_build_is_remembered_once_and_by_its_place_only(
+    def test_a_build_is_remembered_by_its_place_until_it_is_forgotten(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         settings, store = load_settings(), FileStateStore(tmp_path)
         memory = BuildMemory(store, settings, connect(settings))
-        assert memory.take() is None
+        assert memory.last() is None
         memory.keep(self.last)
         monkeypatch.setenv("BUDDY_SCHEMA_PREFIX", "ada_")
-        assert BuildMemory(store, load_settings(), connect(settings)).take() is None
-        assert memory.take() == self.last
-        assert memory.take() is None
+        assert BuildMemory(store, load_settings(), connect(settings)).last() is None
+        assert memory.last() == self.last
+        assert memory.forget()
+        assert memory.last() is None
 
     def test_a_store_that_does_not_answer_costs_a_whole_build_and_no_error(
         self, tmp_path: Path, caplog: pytest.LogCaptureFixture
@@ -267,7 +275,8 @@ class TestMemory:
         (tmp_path / "file").touch()
         settings = load_settings()
         memory = BuildMemory(FileStateStore(tmp_path / "file"), settings, connect(settings))
-        assert memory.take() is None
+        assert memory.last() is None
+        assert not memory.forget()
         memory.keep(self.last)
         assert "the next slim build will build everything" in caplog.text
 
@@ -278,4 +287,4 @@ class TestMemory:
         memory.keep(self.last)
         (path,) = tmp_path.glob("*.json")
         store.write(path.stem, state)
-        assert memory.take() is None
+        assert memory.last() is None

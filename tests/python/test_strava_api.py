@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from api_stub import CUT_OFF, GARBAGE, ApiStub, broken, recorded, summary_activity
-from support import Answer, run_buddy, run_dbt
+from support import Answer, run_buddy
 
 from fitness_buddy.errors import Refusal
 from fitness_buddy.landing import Record
@@ -21,7 +21,7 @@ from fitness_buddy.warehouse import connect
 
 LIST = "/athlete/activities"
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
-AS_OF = ("--vars", json.dumps({"as_of_date": "2026-11-20"}))
+AS_OF = "2026-11-20"
 
 
 @pytest.fixture
@@ -294,7 +294,7 @@ def export_row(activity: dict[str, Any], name: str) -> str:
 
 
 def test_one_activity_of_both_sources_is_one_row_and_none_of_the_api_s_reaches_a_language_model(
-    strava: ApiStub, tmp_path: Path
+    strava: ApiStub, project: Path, tmp_path: Path
 ) -> None:
     ingest()
     export = tmp_path / "activities.csv"
@@ -304,8 +304,8 @@ def test_one_activity_of_both_sources_is_one_row_and_none_of_the_api_s_reaches_a
     assert run_buddy("ingest", "strava-export", export, "--now", NOW.isoformat()).exit_code == 0
     find(strava, 104)["name"] = "After the edit"
     assert ingest().json["rows_changed"] == 1
-    built = run_dbt("build", *AS_OF, "--exclude-resource-type", "unit_test")
-    assert built.returncode == 0, built.stdout
+    built = run_buddy("build", "--quiet", "--as-of", AS_OF)
+    assert built.exit_code == 0, built.errors
     told = run_buddy("sql", "select activity_id, source, name from marts.fct_activities order by 1", "--json").json
     assert [tuple(row.values()) for row in told["rows"]] == [
         ("101", "strava_export", "Run 101"),
@@ -327,10 +327,10 @@ def test_one_activity_of_both_sources_is_one_row_and_none_of_the_api_s_reaches_a
 
 
 def test_only_cleared_rows_of_cleared_marts_can_be_facts_for_a_model(
-    strava: ApiStub, buddy: Callable[..., Answer]
+    strava: ApiStub, project: Path, buddy: Callable[..., Answer]
 ) -> None:
     ingest()
-    assert run_dbt("build", *AS_OF, "--exclude-resource-type", "unit_test").returncode == 0
+    assert run_buddy("build", "--quiet", "--as-of", AS_OF).exit_code == 0
     run_settings = load_settings()
     for mart in ("fct_daily_health", "dim_gear", "fct_source_coverage", "dim_athletes", "raw.strava_api_activities"):
         with pytest.raises(ForbiddenFactError, match="not for language models"):

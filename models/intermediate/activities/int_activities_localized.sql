@@ -1,9 +1,7 @@
-{{ config(**day_layout('activity_date')) }}
-{% set since = rebuild_from() %}
+{{ config(**daily('activity_date')) }}
 
 with export_versions as (
     select * from {{ ref('stg_strava__export_activities') }}
-    where loaded_at >= {{ loaded_since(since) }}
 ),
 
 export_activities as (
@@ -12,7 +10,6 @@ export_activities as (
 
 api_versions as (
     select * from {{ ref('stg_strava__api_activities') }}
-    where loaded_at >= {{ loaded_since(since) }}
 ),
 
 api_activities as (
@@ -20,11 +17,11 @@ api_activities as (
 ),
 
 settings as (
-    select * from {{ ref('int_athlete_settings_ranged') }}
+    select * from {{ ref('int_athlete_settings_scd') }}
 ),
 
 athletes as (
-    select * from {{ ref('int_athletes_dated') }}
+    select * from {{ ref('int_athletes_as_of') }}
 ),
 
 sport_families as (
@@ -104,10 +101,7 @@ final as (
     from dated
     inner join athletes on dated.athlete_id = athletes.athlete_id
     left join sport_families on lower(dated.sport_type) = lower(sport_families.sport_type)
-    where
-        not dated.is_deleted
-        and dated.activity_date >= {{ day_constant(since) }}
-        and dated.activity_date <= athletes.as_of_date
+    where not dated.is_deleted and dated.activity_date <= athletes.as_of_date
 )
 
 select * from final

@@ -1,9 +1,7 @@
-{{ config(**day_layout('meal_date')) }}
-{% set since = rebuild_from() %}
+{{ config(**daily('meal_date')) }}
 
 with versions as (
     select * from {{ ref('stg_meals__entries') }}
-    where loaded_at >= {{ loaded_since(since) }}
 ),
 
 meals as (
@@ -11,11 +9,11 @@ meals as (
 ),
 
 settings as (
-    select * from {{ ref('int_athlete_settings_ranged') }}
+    select * from {{ ref('int_athlete_settings_scd') }}
 ),
 
 athletes as (
-    select * from {{ ref('int_athletes_dated') }}
+    select * from {{ ref('int_athletes_as_of') }}
 ),
 
 dated as (
@@ -49,10 +47,7 @@ final as (
         dated.loaded_at
     from dated
     inner join athletes on dated.athlete_id = athletes.athlete_id
-    where
-        not dated.is_deleted
-        and dated.meal_date >= {{ day_constant(since) }}
-        and dated.meal_date <= athletes.as_of_date
+    where not dated.is_deleted and dated.meal_date <= athletes.as_of_date
 )
 
 select * from final

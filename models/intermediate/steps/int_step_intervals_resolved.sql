@@ -1,9 +1,7 @@
-{{ config(**day_layout('steps_date')) }}
-{% set since = rebuild_from() %}
+{{ config(**daily('steps_date')) }}
 
 with versions as (
     select * from {{ ref('stg_steps__interval_counts') }}
-    where loaded_at >= {{ loaded_since(since) }}
 ),
 
 interval_counts as (
@@ -11,11 +9,11 @@ interval_counts as (
 ),
 
 settings as (
-    select * from {{ ref('int_athlete_settings_ranged') }}
+    select * from {{ ref('int_athlete_settings_scd') }}
 ),
 
 athletes as (
-    select * from {{ ref('int_athletes_dated') }}
+    select * from {{ ref('int_athletes_as_of') }}
 ),
 
 kinds as (
@@ -44,10 +42,7 @@ localized as (
             interval_counts.athlete_id = settings.athlete_id
             and {{ in_force_at('interval_counts.started_at') }}
     inner join kinds on interval_counts.device_kind = kinds.device_kind
-    where
-        not interval_counts.is_deleted
-        -- what ended before then is over before the first day that is built, wherever the athlete is
-        and coalesce(interval_counts.ended_at, interval_counts.started_at) >= {{ loaded_since(since) }}
+    where not interval_counts.is_deleted
 ),
 
 -- every device but the first has others before it
@@ -162,9 +157,7 @@ final as (
             and localized.step_source = covered_to_end.step_source
             and localized.device_rank = covered_to_end.device_rank
             and localized.ends_ms = covered_to_end.at_ms
-    where
-        localized.steps_date >= {{ day_constant(since) }}
-        and localized.steps_date <= athletes.as_of_date
+    where localized.steps_date <= athletes.as_of_date
 )
 
 select * from final

@@ -1,9 +1,7 @@
-{{ config(**day_layout('steps_date')) }}
-{% set since = rebuild_from() %}
+{{ config(**daily('steps_date')) }}
 
 with daily_versions as (
     select * from {{ ref('stg_steps__daily_counts') }}
-    where loaded_at >= {{ loaded_since(since) }}
 ),
 
 daily_counts as (
@@ -12,11 +10,10 @@ daily_counts as (
 
 interval_counts as (
     select * from {{ ref('int_step_intervals_resolved') }}
-    where steps_date >= {{ day_constant(since) }}
 ),
 
 athletes as (
-    select * from {{ ref('int_athletes_dated') }}
+    select * from {{ ref('int_athletes_as_of') }}
 ),
 
 summed as (
@@ -59,10 +56,7 @@ final as (
         max(counts.loaded_at) as loaded_at
     from counts
     inner join athletes on counts.athlete_id = athletes.athlete_id
-    where
-        counts.steps is not null
-        and counts.steps_date >= {{ day_constant(since) }}
-        and counts.steps_date <= athletes.as_of_date
+    where counts.steps is not null and counts.steps_date <= athletes.as_of_date
     group by counts.athlete_id, counts.step_source, counts.steps_date
 )
 

@@ -1,9 +1,7 @@
-{{ config(**day_layout('steps_date')) }}
-{% set since = rebuild_from() %}
+{{ config(**daily('steps_date')) }}
 
 with steps_by_source as (
     select * from {{ ref('int_steps_by_source') }}
-    where steps_date >= {{ day_constant(since) }}
 ),
 
 final as (

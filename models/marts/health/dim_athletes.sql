@@ -1,5 +1,5 @@
 with athletes as (
-    select * from {{ ref('int_athletes_dated') }}
+    select * from {{ ref('int_athletes_as_of') }}
 ),
 
 final as (

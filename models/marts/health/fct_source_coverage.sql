@@ -1,35 +1,11 @@
-{% set settled = settled_before(ref('int_sources_settled')) %}
+{{ config(**latest()) }}
 
 with athletes as (
-    select * from {{ ref('int_athletes_dated') }}
-),
-
-records_since as (
-    select * from {{ ref('int_records_dated') }}
-    where record_date >= {{ day_constant(settled) }}
-),
-
-totals_since as (
-    {{ source_totals('records_since') | indent }}
-),
-
-parts as (
-    select * from totals_since
-    union all
-    select
-        athlete_id,
-        area,
-        source,
-        records,
-        first_date,
-        last_date,
-        observed_days,
-        last_loaded_at
-    from {{ ref('int_sources_settled') }}
+    select * from {{ ref('int_athletes_as_of') }}
 ),
 
 totals as (
-    {{ source_totals_together('parts') | indent }}
+    select * from {{ ref('int_source_totals') }}
 ),
 
 final as (
@@ -45,7 +21,7 @@ final as (
             as missing_days,
         totals.last_loaded_at
     from totals
-    inner join athletes on totals.athlete_id = athletes.athlete_id
+    inner join athletes on totals.athlete_id = athletes.athlete_id and totals.date_day = athletes.as_of_date
 )
 
 select * from final

@@ -1,14 +1,11 @@
-{{ config(**day_layout('meal_date')) }}
-{% set since = rebuild_from() %}
+{{ config(**daily('meal_date')) }}
 
 with meals as (
     select * from {{ ref('fct_meals') }}
-    where meal_date >= {{ day_constant(since) }}
 ),
 
 days as (
-    select * from {{ ref('int_days_spined') }}
-    where date_day >= {{ day_constant(since) }}
+    select * from {{ ref('int_date_spine') }}
 ),
 
 summed as (

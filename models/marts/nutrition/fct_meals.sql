@@ -1,9 +1,7 @@
-{{ config(**day_layout('meal_date')) }}
-{% set since = rebuild_from() %}
+{{ config(**daily('meal_date')) }}
 
 with meals as (
     select * from {{ ref('int_meals_localized') }}
-    where meal_date >= {{ day_constant(since) }}
 ),
 
 final as (

@@ -1,15 +1,11 @@
-{{ config(**day_layout('steps_date')) }}
-{% set since = rebuild_from() %}
+{{ config(**daily('steps_date', lookback_days=6)) }}
 
 with observed as (
-    -- the seven days up to the first one built
     select * from {{ ref('int_steps_resolved') }}
-    where steps_date >= {{ day_constant(since, -6) }}
 ),
 
 days as (
-    select * from {{ ref('int_days_spined') }}
-    where date_day >= {{ day_constant(since) }}
+    select * from {{ ref('int_streaks') }}
 ),
 
 windowed as (
@@ -36,7 +32,7 @@ final as (
         windowed.step_sources,
         days.step_goal,
         {{ percentage('windowed.steps', 'days.step_goal') }} as goal_pct,
-        windowed.steps >= days.step_goal as is_goal_met,
+        days.is_step_goal_met as is_goal_met,
         windowed.steps_7d_avg_observed,
         windowed.steps_7d_avg_calendar,
         windowed.observed_days_7d

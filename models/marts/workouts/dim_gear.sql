@@ -1,38 +1,25 @@
-{% set settled = settled_before(ref('int_gear_settled')) %}
+{{ config(**latest()) }}
 
 with versions as (
     select * from {{ ref('stg_strava__export_gear') }}
-    where loaded_at >= {{ loaded_since(since_ever()) }}
 ),
 
 gear as (
     {{ current_versions('versions', 'record_id') | indent }}
 ),
 
-activities_since as (
-    select * from {{ ref('fct_activities') }}
-    where activity_date >= {{ day_constant(settled) }}
+athletes as (
+    select * from {{ ref('int_athletes_as_of') }}
 ),
 
-totals_since as (
-    {{ gear_totals('activities_since') | indent }}
-),
-
-parts as (
-    select * from totals_since
-    union all
-    select
-        athlete_id,
-        gear_id,
-        activities,
-        distance_m,
-        first_used_on,
-        last_used_on
-    from {{ ref('int_gear_settled') }}
+totals as (
+    select * from {{ ref('int_gear_totals') }}
 ),
 
 used as (
-    {{ gear_totals_together('parts') | indent }}
+    select totals.*
+    from totals
+    inner join athletes on totals.athlete_id = athletes.athlete_id and totals.date_day = athletes.as_of_date
 ),
 
 listed as (

@@ -1,9 +1,7 @@
-{{ config(**day_layout('activity_date')) }}
-{% set since = rebuild_from() %}
+{{ config(**daily('activity_date')) }}
 
 with activities as (
     select * from {{ ref('int_activities_localized') }}
-    where activity_date >= {{ day_constant(since) }}
 ),
 
 distance_bands as (

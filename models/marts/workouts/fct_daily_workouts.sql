@@ -1,9 +1,7 @@
-{{ config(**day_layout('activity_date')) }}
-{% set since = rebuild_from() %}
+{{ config(**daily('activity_date')) }}
 
 with activities as (
     select * from {{ ref('fct_activities') }}
-    where activity_date >= {{ day_constant(since) }}
 ),
 
 summed as (

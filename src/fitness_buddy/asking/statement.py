@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 # The schema of relations as MetricFlow knows them, replaced in what it renders.
 _PLACE = "of_the_athlete"
 # MetricFlow wants to know of one; no metric here is cumulative, so that none is ever read.
-_TIME_SPINE = "int_days_listed"
+_TIME_SPINE = "int_time_spine"
 
 
 @dataclass(frozen=True, slots=True)

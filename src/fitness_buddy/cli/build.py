@@ -12,15 +12,20 @@ from fitness_buddy.cli.command import DAY, PATH, Run, command, main
 from fitness_buddy.errors import EXIT_DONE, BuddyError, UsageError
 
 
-@command(main, "build", context_settings={"ignore_unknown_options": True})
-@click.option("--as-of", type=DAY, help="The day that counts as today [the athlete's local day].")
+@command(main, "build", takes_now=True, context_settings={"ignore_unknown_options": True})
+@click.option("--as-of", type=DAY, help="The day that counts as today for all athletes [the local day of each].")
 @click.option("--quiet", is_flag=True, help="Leave dbt's own messages out.")
 @click.option(
     "--slim", "is_slim", is_flag=True, help="Only what new loads and changed models touch; everything on a new day."
 )
 @click.argument("dbt_options", nargs=-1, type=click.UNPROCESSED)
 def build(run: Run, as_of: datetime | None, quiet: bool, is_slim: bool, dbt_options: tuple[str, ...]) -> dict[str, Any]:
-    """Build the marts of all athletes: run dbt build with the given DBT_OPTIONS (such as --select fct_activities)."""
+    """Build the marts of all athletes: run dbt build with the given DBT_OPTIONS (such as --select fct_activities).
+
+    Unit tests are left out: `make test` runs them, and dbt build by hand.
+    """
+    if as_of and run.clock.is_stated:
+        raise UsageError("--as-of and --now both say which day is today: give one of them")
     if as_of and any(option.split("=")[0] == "--vars" for option in dbt_options):
         raise UsageError("give the day as --as-of or in --vars, not both")
     return build_marts(run, as_of.date() if as_of else None, quiet=quiet, is_slim=is_slim, dbt_options=dbt_options)
@@ -33,7 +38,14 @@ def build_marts(
     from fitness_buddy.state import open_state
 
     result = builds.build(
-        run.settings, run.warehouse, open_state(), dbt_options, as_of=as_of, is_slim=is_slim, quiet=quiet
+        run.settings,
+        run.warehouse,
+        open_state(),
+        dbt_options,
+        clock=run.clock,
+        as_of=as_of,
+        is_slim=is_slim,
+        quiet=quiet,
     )
     statuses = ", ".join(f"{count} {status}" for status, count in sorted(result.statuses.items()))
     if result.exit_code != EXIT_DONE:

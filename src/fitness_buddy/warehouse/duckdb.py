@@ -10,10 +10,9 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, date, datetime
 from itertools import islice
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import duckdb
-import pyarrow as pa
 from filelock import FileLock, Timeout
 
 from fitness_buddy.errors import BuddyError
@@ -21,6 +20,9 @@ from fitness_buddy.settings import Settings
 from fitness_buddy.warehouse import AppendCounts, LogTable, NotBuiltError, Parameters, RawRow, Row, versions
 from fitness_buddy.warehouse.raw_checks import Dialect
 from fitness_buddy.warehouse.versions import LOCK_TIMEOUT_S
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 log = logging.getLogger(__name__)
 
@@ -255,6 +257,8 @@ def _arrow_table(first_ordinal: int, batch: Sequence[RawRow]) -> pa.Table:
 
     Not by pa.array(): that imports pandas, half a second and 50 MB, and takes twice as long.
     """
+    import pyarrow as pa  # a third of a second that only loads need
+
     ordinals = array("q", range(first_ordinal, first_ordinal + len(batch)))
     columns = [pa.Array.from_buffers(pa.int64(), len(batch), [None, pa.py_buffer(ordinals)])]
     for name in ("record_id", "payload", "payload_hash"):

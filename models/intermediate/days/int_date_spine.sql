@@ -1,12 +1,15 @@
-{{ config(**day_layout('date_day')) }}
-{% set since = rebuild_from() %}
+{{ config(**daily('date_day', lookback_days=1)) }}
 
 with athletes as (
-    select * from {{ ref('int_athletes_dated') }}
+    select * from {{ ref('int_athletes_as_of') }}
 ),
 
 settings as (
-    select * from {{ ref('int_athlete_settings_ranged') }}
+    select * from {{ ref('int_athlete_settings_scd') }}
+),
+
+before as (
+    {{ lookback({'athlete_id': 'string', 'date_day': 'date'}) | indent }}
 ),
 
 observed_days as (
@@ -14,28 +17,22 @@ observed_days as (
         athlete_id,
         activity_date as date_day
     from {{ ref('int_activities_localized') }}
-    where activity_date >= {{ day_constant(since) }}
     union all
     select
         athlete_id,
         steps_date as date_day
     from {{ ref('int_steps_resolved') }}
-    where steps_date >= {{ day_constant(since) }}
     union all
     select
         athlete_id,
         meal_date as date_day
     from {{ ref('int_meals_localized') }}
-    where meal_date >= {{ day_constant(since) }}
-    {%- if is_incremental() %}
     union all
-    -- whoever had a day before has every day from then on
+    -- an athlete who has a day has every day from then on
     select
         athlete_id,
         date_day
-    from {{ this }}
-    where date_day = {{ day_constant(since, -1) }}
-    {%- endif %}
+    from before
 ),
 
 spans as (
@@ -68,7 +65,6 @@ final as (
         settings.macro_tolerance_pct
     from days
     inner join settings on days.athlete_id = settings.athlete_id and {{ in_force_on('days.date_day') }}
-    where days.date_day >= {{ day_constant(since) }}
 )
 
 select * from final

@@ -1,5 +1,5 @@
 with days as (
-    select * from {{ ref('int_days_spined') }}
+    select * from {{ ref('int_date_spine') }}
 ),
 
 final as (

@@ -1,10 +1,14 @@
-{{ config(materialized='incremental', incremental_strategy='merge', unique_key='athlete_id') }}
+{{ config(
+    materialized='incremental' if builds_incrementally() else 'table',
+    incremental_strategy='merge',
+    unique_key='athlete_id'
+) }}
 
 with loads as (
     select
         athlete_id,
         loaded_at
-    from {{ ref('int_loads_read') }}
+    from {{ ref('int_loads') }}
     {%- if is_incremental() %}
     union all
     select

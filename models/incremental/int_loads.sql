@@ -1,27 +1,9 @@
 {{ config(materialized='table') }}
-{% set goes_on = is_built(this) and not should_full_refresh() %}
+{% set goes_on = builds_incrementally() and is_built(this) and not should_full_refresh() %}
 {% set since = loads_after(this) if goes_on else loaded_since(since_ever()) %}
-{% set staged = [
-    ref('stg_strava__api_activities'),
-    ref('stg_strava__export_activities'),
-    ref('stg_strava__export_gear'),
-    ref('stg_steps__daily_counts'),
-    ref('stg_steps__interval_counts'),
-    ref('stg_meals__entries'),
-] %}
 
 with versions as (
-    {%- for versions in staged %}
-    select
-        athlete_id,
-        load_id,
-        loaded_at
-    from {{ versions }}
-    where loaded_at >= {{ since }}
-    {%- if not loop.last %}
-    union all
-    {%- endif %}
-    {%- endfor %}
+    {{ record_versions(since) | indent }}
 ),
 
 loads as (
@@ -33,13 +15,14 @@ loads as (
     from versions
     {%- if goes_on %}
     union all
+    -- those that no build of all days has read, and those after which late ones can still come
     select
         athlete_id,
         load_id,
         loaded_at,
         first_read_at
     from {{ this }}
-    where loaded_at >= {{ since }} or first_read_at > {{ last_built_at(source('last_build', 'settings')) }}
+    where loaded_at >= {{ since }} or first_read_at > {{ last_build_began() or loaded_since(since_ever()) }}
     {%- endif %}
 ),
 

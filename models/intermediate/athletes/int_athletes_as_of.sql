@@ -1,5 +1,5 @@
 with settings as (
-    select * from {{ ref('int_athlete_settings_ranged') }}
+    select * from {{ ref('int_athlete_settings_scd') }}
 ),
 
 athletes as (

@@ -5,7 +5,7 @@
 {{ return(replace_days(
     arguments.target_relation,
     config.get('meta').day,
-    rebuild_from(),
+    window_start(),
     arguments.temp_relation,
     get_quoted_csv(arguments.dest_columns | map(attribute='name')),
 )) }}
@@ -19,13 +19,13 @@
 {{ return(replace_days(
     target_relation,
     partition_by.field,
-    rebuild_from(),
+    window_start(),
     tmp_relation,
     get_quoted_csv(dest_columns | map(attribute='name')),
 )) }}
 {%- endmacro %}
 
-{#- And this of its way to make a table: rows on their way have no partitions, and days come in spans. -#}
+{#- And this of its way to make a table: the new rows of a window need no partitions, and days are written in spans. -#}
 {% macro bq_create_table_as(partition_by, temporary, relation, compiled_code, language='sql') -%}
 {%- set spans = day_spans(since_ever()) if config.get('meta', {}).day else [] -%}
 {%- if temporary -%}

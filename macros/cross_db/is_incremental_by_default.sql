@@ -1,0 +1,8 @@
+{#- Whether tables of days are built incrementally where BUDDY_INCREMENTAL does not say. -#}
+{% macro is_incremental_by_default() -%}{{ return(adapter.dispatch('is_incremental_by_default')()) }}{%- endmacro %}
+
+{#- BigQuery bills what a build reads. -#}
+{% macro bigquery__is_incremental_by_default() -%}{{ return(true) }}{%- endmacro %}
+
+{#- A build from empty costs less than a second for one athlete (DECISIONS.md), and has no state to go wrong. -#}
+{% macro duckdb__is_incremental_by_default() -%}{{ return(false) }}{%- endmacro %}

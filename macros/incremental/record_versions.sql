@@ -1,0 +1,61 @@
+{#- Every staging model, by name: dbt has to read the edges of its graph. All else that builds know of one is its meta
+    (event_day, record_id, days_in). -#}
+{% macro staging_models() -%}
+{{ return([
+    'stg_meals__entries',
+    'stg_steps__daily_counts',
+    'stg_steps__interval_counts',
+    'stg_strava__api_activities',
+    'stg_strava__export_activities',
+    'stg_strava__export_gear',
+]) }}
+{%- endmacro %}
+
+{#- The versions of all records that were loaded since an instant: entity (the staging model), athlete_id, record_id,
+    load_id, loaded_at, and event_day, the day in UTC on which it happened (null: a record without a day). -#}
+{% macro record_versions(since) -%}
+{%- for name in staging_models() %}
+{%- set meta = meta_of(id_of(name)) %}
+select
+    '{{ name }}' as entity,
+    athlete_id,
+    {{ meta.record_id or 'record_id' }} as record_id,
+    load_id,
+    loaded_at,
+    {{ meta.event_day or 'cast(null as date)' }} as event_day
+from {{ ref(name) }}
+where loaded_at >= {{ since }}
+{%- if not loop.last %}
+union all
+{%- endif %}
+{%- endfor %}
+{%- endmacro %}
+
+{#- The days on which records of changed versions stood after the last build, for the records that can move to another
+    day (meta days_in: the table that has them on their days). -#}
+{% macro former_days(changed) -%}
+{%- set entities = {} -%}
+{%- for name in staging_models() if meta_of(id_of(name)).days_in -%}
+  {%- do entities.setdefault(meta_of(id_of(name)).days_in, []).append(name) -%}
+{%- endfor -%}
+{%- for table, names in entities.items() %}
+{%- set day = meta_of(id_of(table)).day %}
+select built.{{ day }} as affected_day
+from {{ relation_of(table) }} as built
+inner join {{ changed }} as changed
+    on built.athlete_id = changed.athlete_id and built.{{ meta_of(id_of(names[0])).record_id }} = changed.record_id
+where
+    changed.entity in ('{{ names | join("', '") }}')
+    and built.{{ day }} >= {{ day_constant(reach()) }}
+{%- if not loop.last %}
+union all
+{%- endif %}
+{%- endfor %}
+{%- endmacro %}
+
+{#- From when on there may be loads that a table of loads has not seen: a load becomes visible when it is complete, up to
+    an hour after the instant that its rows carry. -#}
+{% macro loads_after(loads) -%}
+{{ return(instant_constant(loads, 'select ' ~ dbt.dateadd('hour', -1, 'max(loaded_at)') ~ ' from ' ~ loads)
+    or loaded_since(since_ever())) }}
+{%- endmacro %}

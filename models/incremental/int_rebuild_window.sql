@@ -1,0 +1,75 @@
+{{ config(
+    materialized='incremental' if builds_incrementally() else 'table',
+    incremental_strategy='merge',
+    unique_key='started_at'
+) }}
+-- depends_on: {{ ref('int_loads') }}, {{ ref('int_athlete_settings_scd') }}, {{ ref('int_athletes_as_of') }}
+{% set began = last_build_began() %}
+{% set unread = 'first_read_at > ' ~ began if began else 'true' %}
+{% set since = loaded_since(since_ever()) if not began else instant_constant(
+    relation_of('int_loads'), 'select min(loaded_at) from ' ~ relation_of('int_loads') ~ ' where ' ~ unread
+) or run_instant() %}
+
+with loads as (
+    select load_id from {{ ref('int_loads') }}
+    where {{ unread }}
+),
+
+versions as (
+    {{ record_versions(since) | indent }}
+),
+
+changed as (
+    select * from versions
+    where load_id in (select loads.load_id from loads)
+),
+
+{% if began -%}
+settings_before as (
+    select * from {{ last_build() }}
+),
+
+-- an athlete who is new has no settings before: what they loaded says which days are affected
+settings_compared as (
+    select {{ settings_columns() }} from settings_before
+    union all
+    select {{ settings_columns() }} from {{ ref('int_athlete_settings_scd') }}
+    where athlete_id in (select settings_before.athlete_id from settings_before)
+),
+
+{% endif -%}
+affected as (
+    select event_day as affected_day from changed
+    {%- if began %}
+    union all
+    {{ former_days('changed') | indent }}
+    union all
+    -- in both alike or else changed
+    select valid_from as affected_day
+    from settings_compared
+    group by {{ settings_columns() }}
+    having count(*) = 1
+    union all
+    -- days that have come since the last build, or gone
+    select as_of_date as affected_day from settings_before
+    union all
+    select as_of_date as affected_day from {{ ref('int_athletes_as_of') }}
+    {%- endif %}
+),
+
+final as (
+    select
+        {{ run_instant() }} as started_at,
+        {%- if began %}
+        -- a day in UTC may be the day before where the athlete is
+        greatest(
+            cast({{ dbt.dateadd('day', -1, 'min(affected_day)') }} as date), {{ day_constant(reach()) }}
+        ) as rebuild_from,
+        {%- else %}
+        {{ day_constant(since_ever()) }} as rebuild_from,
+        {%- endif %}
+        cast({{ dbt.dateadd('day', -1, 'min(affected_day)') }} as date) as first_day
+    from affected
+)
+
+select * from final
