@@ -33,7 +33,7 @@ YEARS = 10
 HISTORY_DAYS = YEARS * 365
 # A daily run after a daily load: the day, two before it that were corrected or completed, one for time zones.
 WINDOW_DAYS = 4
-# The first day built in the compiled project (macros/rebuild_window.sql, compile_incremental).
+# The first day built in the compiled project (macros/incremental/window.sql, compile_incremental).
 COMPILED_FROM = (date(2026, 1, 2) - date(1970, 1, 1)).days
 USD_PER_TIB = 6.25
 MINIMUM_BYTES = 10 * 1024**2  # billed for each table that a query reads
@@ -54,6 +54,9 @@ ROWS_PER_ATHLETE_DAY = {
     "int_steps_resolved": 1,
     "int_meals_localized": 3,
     "int_date_spine": 1,
+    "int_streaks": 1,
+    "int_source_totals": 5,
+    "int_gear_totals": 4,
     "fct_activities": 0.6,
     "fct_daily_workouts": 0.55,
     "fct_daily_steps": 1,
@@ -66,9 +69,11 @@ ROWS_PER_ATHLETE = {
     "athlete_settings": 1,
     "int_athletes_loaded": 1,
     "int_loads": 4,
-    "int_settings_built": 1,
-    "int_sources_settled": 5,
-    "int_gear_settled": 4,
+    "last_build": 1,
+    "int_rebuild_window": 0,
+    "sport_families": 0,
+    "distance_bands": 0,
+    "step_device_ranks": 0,
     "dim_athletes": 1,
     "dim_gear": 4,
     "fct_source_coverage": 5,
@@ -77,6 +82,12 @@ ROWS_PER_ATHLETE = {
 UNSEEN_BYTES: dict[str, dict[str, float]] = {
     "steps_intervals": {"athlete_id": 6, "record_id": 80, "payload": 270, "loaded_at": 8, "load_id": 33},
     "strava_api_activities": {"athlete_id": 6, "record_id": 13, "payload": 1500, "loaded_at": 8, "load_id": 33},
+    "last_build": {
+        **{"athlete_id": 6, "timezone": 15, "sex": 6},
+        **dict.fromkeys(("valid_from", "step_goal", "carbs_target_pct", "protein_target_pct", "fat_target_pct"), 8),
+        **dict.fromkeys(("macro_tolerance_pct", "resting_heartrate_bpm", "max_heartrate_bpm", "as_of_date"), 8),
+        "began_at": 8,
+    },
     "int_step_intervals_resolved": {
         **{"athlete_id": 6, "record_id": 80, "step_source": 14, "device_name": 18, "device_kind": 7},
         **dict.fromkeys(("steps_date", "started_at", "ended_at", "steps_stated", "steps", "loaded_at"), 8),
@@ -154,7 +165,7 @@ class Estimate:
         row = sum(self._value_bytes[table][column] for column in columns) if table in self._value_bytes else 0
         if table in ROWS_PER_ATHLETE_DAY:
             return ROWS_PER_ATHLETE_DAY[table] * athletes * days * row
-        return ROWS_PER_ATHLETE.get(table, 0) * athletes * row
+        return ROWS_PER_ATHLETE[table] * athletes * row
 
     @staticmethod
     def _billed(read: float) -> Cost:
@@ -180,7 +191,7 @@ def measure_value_bytes(warehouse: Warehouse) -> dict[str, dict[str, float]]:
         table.partition(".")[2]: warehouse.query(f"select {', '.join(parts)} from {table}")[0]  # noqa: S608
         for table, parts in sizes.items()
     }
-    return measured | {table: {**measured[table], **known} for table, known in UNSEEN_BYTES.items()}
+    return measured | {table: {**measured.get(table, {}), **known} for table, known in UNSEEN_BYTES.items()}
 
 
 def table_of_costs(duckdb_path: Path, folder: Path) -> str:

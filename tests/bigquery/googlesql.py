@@ -123,11 +123,10 @@ class Project:
         self._manifest = self._variants[0]
         self.warehouse = Warehouse()
         for source in self._manifest["sources"].values():
-            # The last build's tables are this project's own, known by the models that make them.
-            if source["source_name"] != "last_build":
-                self.warehouse.add_table(path_of(source), RAW_COLUMNS)
+            self.warehouse.add_table(path_of(source), RAW_COLUMNS)
         for node in self._nodes("seed"):
             self.warehouse.add_table(path_of(node), list(self._seed_columns(node)))
+        self._last_build = (incremental / "last_build.sql").read_text()
         # What each node reads in a daily run, and what it reads in a build from empty.
         self.scans: dict[str, list[Scan]] = {}
         self.scans_from_empty: dict[str, list[Scan]] = {}
@@ -144,6 +143,15 @@ class Project:
         wrong: dict[str, str] = {}
         columns_of: dict[str, list[Column]] = {}
         for manifest, variant in zip(self._variants, ("from empty", "incremental"), strict=True):
+            if variant == "incremental":
+                # The statement at the end of a build (macros/incremental/last_build.sql) makes a table that models read.
+                name, _, select = self._last_build.removeprefix("create or replace table ").partition(" as\n")
+                try:
+                    _, columns = self.warehouse.analyse(select)
+                except Exception as error:
+                    wrong["last_build"] = str(error)
+                    continue
+                self.warehouse.add_table(name.strip("`").replace("`.`", "."), [(one.name, one.type) for one in columns])
             for node in self._in_order(manifest, kinds):
                 if variant == "incremental" and node["compiled_code"] == self._compiled_from_empty(node):
                     continue
@@ -170,16 +178,13 @@ class Project:
 
     def partition_columns(self) -> dict[str, str]:
         """By table: the column that prunes it. Views of staging hand the filter on to raw."""
-        columns = {
-            path_of(source): "loaded_at"
-            for source in self._manifest["sources"].values()
-            if source["source_name"] != "last_build"
-        }
+        columns = {path_of(source): "loaded_at" for source in self._manifest["sources"].values()}
         for node in self.models():
-            if node["fqn"][1] == "staging":
+            meta = node["config"]["meta"]
+            if meta.get("event_day"):
                 columns[path_of(node)] = "loaded_at"
-            elif "day" in node["config"]["meta"]:
-                columns[path_of(node)] = node["config"]["meta"]["day"]
+            elif "day" in meta:
+                columns[path_of(node)] = meta["day"]
         return columns
 
     def nodes(self) -> list[dict[str, Any]]:

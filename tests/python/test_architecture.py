@@ -92,9 +92,7 @@ MACHINERY = re.compile(
 )
 
 
-@pytest.mark.parametrize(
-    "path", [path for path in MODELS if path.parts[-3] in {"intermediate", "marts"}], ids=relative
-)
+@pytest.mark.parametrize("path", [path for path in MODELS if path.parts[-3] in {"intermediate", "marts"}], ids=relative)
 def test_a_model_says_its_day_and_nothing_else_of_how_it_is_built(path: Path) -> None:
     text = STRINGS_AND_COMMENTS.sub("", path.read_text())
     assert MACHINERY.findall(text) == []
