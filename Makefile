@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-bigquery-live lint unit up down pictures lock clean
+.PHONY: help demo test test-fast test-bigquery-live lint unit up down pictures lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:[^#]*## /\t/' | expand -t 20
@@ -8,6 +8,11 @@ demo: .venv/installed ## a synthetic athlete's two years, from their files to th
 	.venv/bin/buddy demo
 
 test: lint unit ## all checks and all tests
+
+test-fast: .venv/installed-dev ## for daily work: Python's checks, and the tests that need no built warehouse, emulator or engine
+	.venv/bin/ruff check .
+	.venv/bin/mypy
+	.venv/bin/pytest -n 2 -m "not slow" tests/python
 
 lint: .venv/installed-dev ## SQL, Python and types
 	.venv/bin/ruff check .

@@ -144,7 +144,7 @@ class Project:
         columns_of: dict[str, list[Column]] = {}
         for manifest, variant in zip(self._variants, ("from empty", "incremental"), strict=True):
             if variant == "incremental":
-                # The statement at the end of a build (macros/incremental/last_build.sql) makes a table that models read.
+                # The statement at the end of a build (macros/incremental/last_build.sql) makes a table.
                 name, _, select = self._last_build.removeprefix("create or replace table ").partition(" as\n")
                 try:
                     _, columns = self.warehouse.analyse(select)

@@ -26,7 +26,7 @@ from fitness_buddy.warehouse import Row, connect
 FIRST_DAY = date(2026, 1, 1)
 LAST_DAY = date(2026, 2, 9)
 NOW = datetime(2026, 2, 9, 20, tzinfo=UTC)
-SPLITS = 30
+SPLITS = 16
 
 
 def an_athletes_data() -> list[tuple[str, Record]]:
@@ -112,7 +112,8 @@ class Pages:
         return next((activity for activity in self._activities if str(activity["id"]) == activity_id), None)
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@pytest.mark.slow
+@settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     page_size=st.integers(1, 60),
     seed=st.integers(0, 99),
@@ -171,7 +172,8 @@ ZONES = [timezone(timedelta(hours=hours)) for hours in (-7, 0, 2)]
 RECORDS = apple_records()
 
 
-@settings(max_examples=25, deadline=None)
+@pytest.mark.slow
+@settings(max_examples=10, deadline=None)
 @given(
     exports=st.lists(st.sets(st.integers(0, len(RECORDS) - 1), min_size=1), max_size=4),
     order=st.permutations(range(len(RECORDS))),

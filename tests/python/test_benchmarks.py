@@ -10,6 +10,7 @@ from apple_health import load, table_of, write_export
 from support import run_buddy
 
 
+@pytest.mark.slow
 def test_what_the_benchmark_writes_is_what_it_loads(tmp_path: Path) -> None:
     export = tmp_path / "export.xml"
     written = write_export(export, 2)

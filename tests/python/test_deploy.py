@@ -356,6 +356,7 @@ def deploy_copy(tmp_path: Path) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_docker_compose_takes_the_file(deploy_copy: Path) -> None:
     if run(deploy_copy / "compose", "version", check=False).returncode:
         pytest.skip("no docker compose here (scripts/ensure_compose gets one where it can)")
@@ -450,6 +451,7 @@ def test_the_builder_gets_what_is_copied_and_no_secret() -> None:
         assert is_ignored(path), path
 
 
+@pytest.mark.slow
 def test_what_is_copied_is_a_whole_project(tmp_path: Path) -> None:
     app = tmp_path / "app"
     for source, destination in copied():

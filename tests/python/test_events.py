@@ -273,6 +273,7 @@ def test_while_discord_is_down_nothing_is_lost_even_if_it_has_begun_since() -> N
     assert channel.posts == [f"📅 Began 10 minutes ago: Run, <t:{start}:t>"]
 
 
+@pytest.mark.slow
 def test_whatever_step_a_run_is_killed_before_every_event_is_told(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

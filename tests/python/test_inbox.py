@@ -8,7 +8,7 @@ from threading import Timer
 
 import pytest
 from filelock import FileLock
-from support import run_buddy
+from support import run_buddy, spawn_buddy
 
 from fitness_buddy.inbox import Inbox, version_of
 
@@ -84,7 +84,7 @@ def test_two_runs_at_one_folder_queue(inbox: Path) -> None:
     lock.acquire()
     Timer(1, lambda: (inbox / "a.csv").unlink()).start()
     Timer(1.2, lock.release).start()
-    assert run_buddy("ingest", "inbox", inbox, "--json").json["files_read"] == 0
+    assert spawn_buddy("ingest", "inbox", inbox, "--json").json["files_read"] == 0
 
 
 def test_a_folder_that_is_not_there_is_wrong_use(tmp_path: Path) -> None:

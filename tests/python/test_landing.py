@@ -326,6 +326,7 @@ def test_raw_is_a_set_of_versions_and_only_grows(tmp_path: Path, loads: Sequence
     path.unlink(missing_ok=True)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="the peak is read where Linux keeps it")
 def test_memory_does_not_grow_with_the_file(duckdb_file: Warehouse) -> None:
     """300 MB of payloads, in a process of its own: they go through memory, not into it.

@@ -13,7 +13,7 @@ MARTS = {path.stem: path.read_text() for path in (REPOSITORY / "models" / "marts
 
 def test_every_mart_is_listed_with_the_column_that_partitions_it() -> None:
     listed = dict(re.findall(r"\| `(fct_\w+)` \| `(\w+)` \|", TEXT))
-    partitioned = {name: re.search(r"day_layout\('(\w+)'\)", sql) for name, sql in MARTS.items()}
+    partitioned = {name: re.search(r"daily\('(\w+)'", sql) for name, sql in MARTS.items()}
     assert listed == {name: match[1] for name, match in partitioned.items() if match}
     undated = {name for name, match in partitioned.items() if not match}
     assert undated == set(re.findall(r"`(\w+)`", next(line for line in TEXT.splitlines() if "no dates" in line)))

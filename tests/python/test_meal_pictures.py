@@ -74,6 +74,7 @@ def test_which_way_up_it_is_stays_and_nothing_else_of_exif(orientation: int, ord
         assert struct.unpack_from(">H", bare, 30)[0] == orientation
 
 
+@pytest.mark.slow
 def test_a_browser_sees_the_same_picture_the_same_way_up() -> None:
     chromium = find_chromium()
     if chromium is None:

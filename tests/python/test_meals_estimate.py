@@ -773,6 +773,7 @@ def test_commands_that_cannot_work_say_why(words: list[str], exit_code: int, pro
     assert (answer.exit_code, problem in answer.errors) == (exit_code, True), answer.errors
 
 
+@pytest.mark.slow
 def test_meals_reach_the_marts_once_each(home: Warehouse, llm: LlmStub) -> None:
     """Noted, stated, corrected, not sure of, confirmed, taken back: what a build makes of them all."""
     hear(home, "meal", PLATE)

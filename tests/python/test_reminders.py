@@ -21,7 +21,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from discord_stub import DiscordStub, Refusal, running_discord
 from reminder_support import NOON, Channel, Clock, ask, ledger, waiting
-from support import BUDDY, Answer, run_buddy, serving
+from support import BUDDY, Answer, run_buddy, serving, spawn_buddy
 
 from fitness_buddy.apis.http import ApiError
 from fitness_buddy.errors import BuddyError, UsageError
@@ -492,7 +492,8 @@ def test_two_deliveries_at_once_tell_everything_once(discord: DiscordStub) -> No
     for number in range(1, 7):
         ask(f"remind me to wait {number} in 1 second")
     with ThreadPoolExecutor(3) as pool:
-        answers = list(pool.map(lambda _: remind("deliver", "--json"), range(3)))
+        deliver_now = ("remind", "deliver", "--json", "--now", (NOON + timedelta(seconds=2)).isoformat())
+        answers = list(pool.map(lambda _: spawn_buddy(*deliver_now), range(3)))
     assert [answer.exit_code for answer in answers] == [0, 0, 0], [answer.errors for answer in answers]
     assert sum(answer.json["told_count"] for answer in answers) == 6
     assert Counter(discord.told("buddy")) == Counter({f"⏰ wait {n} (reminder {n})": 1 for n in range(1, 7)})

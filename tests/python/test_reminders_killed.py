@@ -61,6 +61,7 @@ def steps_of_a_delivery(stored: Path) -> int:
         return killer.steps
 
 
+@pytest.mark.slow
 def test_whatever_step_a_process_is_killed_before_nothing_is_lost_and_at_most_one_is_told_twice(
     stored: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -236,6 +236,7 @@ def test_an_archive_with_a_changed_byte_is_refused(store: Store, tmp_path: Path)
     assert "export.db: the archive is damaged or locked at this file: Bad CRC" in store.refusal("steps", path)
 
 
+@pytest.mark.slow
 def test_memory_does_not_grow_with_the_database(tmp_path: Path) -> None:
     peaks = []
     for number in (5_000, 30_000):

@@ -428,6 +428,7 @@ def wide_export(path: Path, rows: int) -> Path:
     return path
 
 
+@pytest.mark.slow
 def test_twenty_thousand_activities_load_in_seconds(store: Store, tmp_path: Path) -> None:
     path = wide_export(tmp_path / "activities.csv", 20_000)
     start = time.perf_counter()
@@ -436,6 +437,7 @@ def test_twenty_thousand_activities_load_in_seconds(store: Store, tmp_path: Path
     assert time.perf_counter() - start < 30
 
 
+@pytest.mark.slow
 def test_reading_holds_no_more_than_a_few_rows(tmp_path: Path) -> None:
     path = wide_export(tmp_path / "activities.csv", 5_000)
     tracemalloc.start()
