@@ -17,8 +17,9 @@ test-fast: .venv/installed-dev ## for daily work: Python's checks, and the tests
 lint: .venv/installed-dev ## SQL, Python and types
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
-	.venv/bin/mypy
-	BUDDY_DUCKDB_PATH=:memory: .venv/bin/sqlfluff lint --disable-progress-bar models tests/dbt
+	.venv/bin/mypy & types=$$!; \
+	BUDDY_DUCKDB_PATH=:memory: .venv/bin/sqlfluff lint --disable-progress-bar models tests/dbt; sql=$$?; \
+	wait $$types && exit $$sql
 
 unit: .venv/installed-dev ## every test, dbt's included
 	.venv/bin/python scripts/ensure_chromium.py

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from api_stub import ApiStub
-from support import run_buddy
+from support import HANGS_AFTER_S, run_buddy
 
 # A browser that follows the login page back to where it is sent.
 BROWSER = """#!{python}
@@ -34,7 +34,7 @@ def test_a_login_in_the_browser_is_kept_and_used(services: ApiStub, service: str
     ingest = {"strava": "strava-api", "google-health": "google-health"}[service]
     before = run_buddy("ingest", ingest, "--since", "2026-01-01")
     assert (before.exit_code, f"buddy auth {service}" in before.errors) == (2, True)
-    logged_in = run_buddy("auth", service, "--timeout-s", "20", "--json")
+    logged_in = run_buddy("auth", service, "--timeout-s", str(HANGS_AFTER_S), "--json")
     assert logged_in.exit_code == 0, logged_in.errors
     assert logged_in.json["service"] == service
     assert "You can close this page" in (tmp_path / "page").read_text()
@@ -49,7 +49,7 @@ def test_a_login_in_the_browser_is_kept_and_used(services: ApiStub, service: str
 
 def test_a_login_without_the_right_to_read_activities_is_none(services: ApiStub, tmp_path: Path) -> None:
     services.strava.grants = "read"
-    refused = run_buddy("auth", "strava", "--timeout-s", "20")
+    refused = run_buddy("auth", "strava", "--timeout-s", str(HANGS_AFTER_S))
     assert refused.exit_code == 1
     assert "did not grant activity:read_all" in refused.errors
     assert not (tmp_path / "state" / "strava-me.json").exists()

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from datetime import date
 from pathlib import Path
 
+import builds
 import pytest
 import strava_export
 from apple_health import load, table_of, write_export
 from support import run_buddy
+
+from fitness_buddy.settings import load_settings
+from fitness_buddy.warehouse import connect
 
 
 @pytest.mark.slow
@@ -45,3 +50,19 @@ def test_a_large_strava_export_has_as_many_activities_as_wanted_and_they_load_on
     first, again = strava_export.load(export), strava_export.load(export)
     assert (first.rows_read, first.rows_new, again.rows_new) == (1000, 1000, 0)
     assert first.cpu_s > 0
+
+
+def test_the_benchmark_of_builds_makes_days_that_build_and_takes_its_ways_in_turns(project: Path) -> None:
+    file = project / "data" / "buddy.duckdb"
+    first, last = date(2026, 10, 30), date(2026, 11, 1)
+    assert builds.write_raw(file, athletes=2, first_day=first, last_day=last) == 2 * 3 * (1 + 2 + 24 + 3)
+    assert run_buddy("build", "--quiet", "--as-of", str(last)).exit_code == 0
+    days = (
+        "select athlete_id, count(*) as days, sum(activities) as runs, sum(meals) as meals from marts.fct_daily_health"
+    )
+    rows = connect(load_settings()).query(f"{days} group by 1 order by 1")
+    assert rows == [{"athlete_id": f"athlete_{n}", "days": 3, "runs": 3, "meals": 9} for n in (0, 1)]
+    taken = iter([9.0, 9.0, 2.0, 1.0, 4.0, 3.0])
+    medians = builds.in_turns({"a": lambda: next(taken), "b": lambda: next(taken)}, times=2)
+    assert medians == {"a": 3.0, "b": 2.0}
+    assert "| b | 2.00 s | 0.67 |" in builds.table_of(medians)

@@ -5,16 +5,18 @@ from __future__ import annotations
 import csv
 import json
 import os
+import shutil
 import sqlite3
 import subprocess
-import time
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from support import BUDDY, REPOSITORY, Answer, Demo
+from support import BUDDY, REPOSITORY, Answer, Demo, run_process
 
 from fitness_buddy.cli.ingest import STEPS_FORMATS
+from fitness_buddy.cli.report import KINDS
 from fitness_buddy.sources.steps import FORMAT_OPTIONS
 
 Buddy = Callable[..., Answer]
@@ -29,15 +31,62 @@ def steps_csv(tmp_path: Path) -> Path:
     return path
 
 
-def test_help_answers_at_once() -> None:
-    fastest = min(timed_help() for _ in range(5))
-    assert fastest < 0.3
+# Runs commands one after the other, and prints which packages they imported, each with its exit code.
+IMPORTED = """
+import json, sys
+from fitness_buddy.cli import main
+codes = []
+for words in json.loads(sys.argv[1]):
+    try:
+        main(words, prog_name="buddy")
+    except SystemExit as done:
+        codes.append(done.code)
+print(json.dumps([codes, sorted({name.partition(".")[0] for name in sys.modules})]))
+"""
+HEAVY = {"dbt", "duckdb", "altair", "pyarrow", "pandas", "openai", "discord", "metricflow", "dateparser"}
 
 
-def timed_help() -> float:
-    started = time.monotonic()
-    subprocess.run([str(BUDDY), "--help"], capture_output=True, check=True)
-    return time.monotonic() - started
+def imported_by(*commands: list[str], environment: dict[str, str] | None = None) -> tuple[list[int], set[str]]:
+    """Exit codes of commands that share a process, and the packages that it imported."""
+    answer = run_process([sys.executable, "-c", IMPORTED, json.dumps(commands)], environment=environment)
+    assert answer.exit_code == 0, answer.errors
+    codes, packages = json.loads(answer.output.splitlines()[-1])
+    return codes, set(packages)
+
+
+def test_help_imports_nothing_heavy() -> None:
+    codes, packages = imported_by(["--help"], ["report", "--help"], ["ingest", "steps", "--help"])
+    assert codes == [0, 0, 0]
+    assert packages & HEAVY == set()
+
+
+def test_what_speaks_to_the_athlete_starts_no_dbt_and_imports_none(demo: Demo, tmp_path: Path) -> None:
+    """Reports, messages, and whatever a flow runs every few minutes; also a slim build that has nothing to do."""
+    payload = str(tmp_path / "payload.json")
+    now = ["--now", "2026-11-01T20:00:00Z"]
+    shutil.copytree(demo.folder, tmp_path / "demo")
+    environment = {
+        "BUDDY_DUCKDB_PATH": str(tmp_path / "demo" / "buddy.duckdb"),
+        "BUDDY_ATHLETE": "demo",
+        "BUDDY_CALENDAR_URL": str(REPOSITORY / "tests/fixtures/calendar/many_kinds.ics"),
+        "BUDDY_DISCORD_WEBHOOK": "http://127.0.0.1:9/api/webhooks/1/token",
+    }
+    codes, packages = imported_by(
+        ["report", *now],
+        *(["report", kind, *now, "--discord-payload", payload] for kind in KINDS),
+        ["remind", "request", "--text", "remind me to stretch tomorrow at 7am", *now],
+        ["remind", "deliver", *now],
+        ["remind", "list", *now],
+        ["events", *now],
+        ["meditation", *now],
+        ["meal", "estimate", "--text", "oats: 60 carbs, 12 protein, 7 fat", *now],
+        ["status"],
+        ["heartbeat", *now],
+        environment=environment,
+    )
+    assert codes == [0] * len(codes)
+    assert "duckdb" in packages
+    assert {name for name in packages if name == "dbt" or name.startswith("dbt_")} == set()
 
 
 @pytest.mark.parametrize(

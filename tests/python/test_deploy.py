@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 import yaml
-from support import REPOSITORY, run_dbt
+from support import HANGS_AFTER_S, REPOSITORY, run_dbt
 
 DEPLOY = REPOSITORY / "deploy"
 # What buddy-sh takes away from tasks: the only names that may hold a secret in the server's environment.
@@ -27,7 +27,9 @@ ENV = "POSTGRES_PASSWORD=pg-Secret-1\nKESTRA_USERNAME=ada@example.com\nKESTRA_PA
 
 
 def run(*words: str | Path, check: bool = True, **options: Any) -> subprocess.CompletedProcess[str]:
-    completed = subprocess.run([*map(str, words)], capture_output=True, text=True, check=False, timeout=120, **options)
+    completed = subprocess.run(
+        [*map(str, words)], capture_output=True, text=True, check=False, timeout=HANGS_AFTER_S, **options
+    )
     assert not check or completed.returncode == 0, completed.stderr
     return completed
 

@@ -23,6 +23,7 @@ import pytest
 from filelock import FileLock
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from support import HANGS_AFTER_S
 
 from fitness_buddy.errors import InputError, Refusal
 from fitness_buddy.landing import Batch, Landing, Record, land, to_raw_row, tombstone
@@ -343,7 +344,9 @@ def test_memory_does_not_grow_with_the_file(duckdb_file: Warehouse) -> None:
         f"land(connect(load_settings()), 'me', [Batch('{TABLE}', records)], now=datetime.now(UTC))\n"
         "print(int(re.search(r'VmHWM:\\s+(\\d+) kB', open('/proc/self/status').read())[1]) // 1024)\n"
     )
-    told = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=120)
+    told = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=HANGS_AFTER_S
+    )
     assert int(told.stdout) < 550
     assert versions(duckdb_file) == 150_000
 
@@ -360,7 +363,7 @@ def test_two_loads_at_once_queue_and_both_are_kept(duckdb_file: Warehouse) -> No
         f"land(connect(load_settings()), 'me', [Batch('{TABLE}', records)], now=datetime.now(UTC))\n"
     )
     processes = [subprocess.Popen([sys.executable, "-c", program, name]) for name in ("x", "y", "z")]
-    assert [process.wait(timeout=60) for process in processes] == [0, 0, 0]
+    assert [process.wait(timeout=HANGS_AFTER_S) for process in processes] == [0, 0, 0]
     assert versions(duckdb_file) == 6000
 
 
@@ -378,7 +381,7 @@ def test_a_reader_waits_for_a_program_that_has_the_file_open(duckdb_file: Wareho
     assert holder.stdout is not None
     assert holder.stdout.readline() == "open\n"
     assert versions(duckdb_file) == 1
-    assert holder.wait(timeout=30) == 0
+    assert holder.wait(timeout=HANGS_AFTER_S) == 0
 
 
 def test_a_writer_waits_for_the_lock_and_says_so(duckdb_file: Warehouse, caplog: pytest.LogCaptureFixture) -> None:

@@ -21,7 +21,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from discord_stub import DiscordStub, Refusal, running_discord
 from reminder_support import NOON, Channel, Clock, ask, ledger, waiting
-from support import BUDDY, Answer, run_buddy, serving, spawn_buddy
+from support import BUDDY, HANGS_AFTER_S, Answer, run_buddy, serving, spawn_buddy
 
 from fitness_buddy.apis.http import ApiError
 from fitness_buddy.errors import BuddyError, UsageError
@@ -512,7 +512,7 @@ class SilentDiscord:
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self) -> None:
                 asked.set()
-                over.wait(60)
+                over.wait(HANGS_AFTER_S)
 
             def log_message(self, *_: Any) -> None:
                 pass
@@ -529,7 +529,7 @@ def test_a_process_that_is_killed_while_it_posts_loses_nothing(discord: DiscordS
             [str(BUDDY), "remind", "deliver", "--now", NOON.isoformat()],
             env={**os.environ, "BUDDY_DISCORD_WEBHOOK": f"{url}/api/webhooks/buddy/token"},
         )
-        assert silent.asked.wait(60)
+        assert silent.asked.wait(HANGS_AFTER_S)
         os.kill(process.pid, signal.SIGKILL)
         process.wait()
         silent.over.set()

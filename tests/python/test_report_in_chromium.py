@@ -10,6 +10,7 @@ from typing import Literal, TypeAlias
 import pytest
 from chromium import FLAGS, NO_CHROMIUM, find_chromium
 from playwright.sync_api import Browser, ConsoleMessage, Dialog, Page, Request, sync_playwright
+from support import HANGS_AFTER_S
 from test_reports import (
     AS_OF,
     DRAWN,
@@ -65,7 +66,7 @@ class Opened:
         self.page.on("pageerror", lambda error: note(str(error)))
 
     def wait(self, drawn: str) -> None:
-        self.page.wait_for_selector(f'html[data-drawn="{drawn}"]', timeout=20_000, state="attached")
+        self.page.wait_for_selector(f'html[data-drawn="{drawn}"]', timeout=HANGS_AFTER_S * 1000, state="attached")
 
     def marks(self, name: str) -> int:
         count = self.page.evaluate(COUNT_MARKS, name)

@@ -20,6 +20,7 @@ from urllib.request import ProxyHandler, build_opener
 
 import pytest
 from api_stub import LOST, ApiStub, Canned, broken, recorded
+from support import HANGS_AFTER_S
 
 from fitness_buddy.apis.google_health import GoogleHealthApi, google_health_settings
 from fitness_buddy.apis.http import ApiError, RateLimitedError
@@ -177,7 +178,7 @@ def test_two_processes_at_once_refresh_once(stub: ApiStub) -> None:
         "print(hashlib.sha256(token.encode()).hexdigest())\n"
     )
     processes = [subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) for _ in range(3)]
-    tokens = {process.communicate(timeout=20)[0] for process in processes}
+    tokens = {process.communicate(timeout=HANGS_AFTER_S)[0] for process in processes}
     assert [process.returncode for process in processes] == [0, 0, 0]
     assert len(tokens) == 1
     assert stub.strava.refreshes == 1
@@ -382,7 +383,7 @@ def visit(url: str) -> tuple[int, str, str]:
     """As a browser does, following redirects: status, type and text of the page."""
     opener = build_opener(ProxyHandler({}))
     try:
-        page = opener.open(url, timeout=5)
+        page = opener.open(url, timeout=HANGS_AFTER_S)
     except HTTPError as refused:
         page = refused
     with page:
