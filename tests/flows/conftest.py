@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import shutil
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -13,12 +14,15 @@ from api_stub import running_apis
 from discord_stub import DiscordStub, running_discord
 from engine_client import Engine, start_engine, task_environment
 from gcs_stub import running_gcs
-from kestra_server import DECOY, TIMEZONE, Server, encoded, free_port, hurried_copy
+from kestra_server import DECOY, FLOWS, TIMEZONE, Server, TimedServer, encoded, free_port, hurried_copy
 from llm_stub import API_KEY, LlmStub, running_llm
-from support import REPOSITORY
+from support import REPOSITORY, Demo
 from tcp_gate import Gate
 
+from fitness_buddy.cli.demo import DEMO_ATHLETE_ID
 from fitness_buddy.demo import write_demo_files
+
+OF_THE_WAREHOUSE = ("BUDDY_DUCKDB_PATH", "DBT_TARGET_PATH", "DBT_LOG_PATH")
 
 
 @pytest.hookimpl(tryfirst=True)  # before pytest-xdist looks for groups
@@ -30,8 +34,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(scope="session")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """The server with all flows of the project, their accounts enabled or not as in git."""
+def server(tmp_path_factory: pytest.TempPathFactory, demo: Demo) -> Iterator[Server]:
+    """The server with all flows of the project, their accounts enabled or not as in git.
+
+    Its warehouse holds the demo athlete, built; its own athlete has nothing yet.
+    """
     folder = tmp_path_factory.mktemp("kestra")
     with ExitStack() as stack:
         services = stack.enter_context(running_apis())
@@ -58,13 +65,14 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
             "CALENDAR_URL": str(calendar),
             "EVENTS_SHEET_URL": str(folder / "planted-events.csv"),
         }
-        inbox, port = folder / "inbox", free_port()
+        inbox, port, duckdb_path = folder / "inbox", free_port(), folder / "buddy.duckdb"
+        shutil.copy(demo.duckdb_path, duckdb_path)
         model = {name: value for name, value in llm.environment().items() if name != "BUDDY_LLM_API_KEY"}
         environment = task_environment(
             **(settings | model),
             **encoded(secrets | {"DECOY": DECOY}),
             BUDDY_PROJECT_DIR=str(REPOSITORY),
-            BUDDY_DUCKDB_PATH=str(folder / "buddy.duckdb"),
+            BUDDY_DUCKDB_PATH=str(duckdb_path),
             BUDDY_INBOX_DIR=str(inbox),
             DBT_TARGET_PATH=str(folder / "target"),
             DBT_LOG_PATH=str(folder / "logs"),
@@ -76,18 +84,45 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         engine = start_engine(folder / "engine", environment, port=port, timezone=TIMEZONE)
         stack.callback(engine.stop)
         loaded = engine.load(hurried_copy(folder / "flows"))
-        duckdb_path = folder / "buddy.duckdb"
-        yield Server(
-            engine, environment, loaded, secrets, duckdb_path, inbox, calendar, services, discord, gcs, llm, bigquery
+        server = Server(
+            engine, environment, duckdb_path, loaded, secrets, inbox, calendar, services, discord, gcs, llm, bigquery
         )
-        # Client ids are no secrets. What services have given out since then is.
-        planted = {secret for name, secret in secrets.items() if not name.endswith("_ID")} | services.secrets()
-        planted |= {value for name, value in encoded(secrets).items() if not name.endswith("_ID")}
-        kept = {secret: places for secret in planted if (places := engine.search(secret))}
-        assert not kept, f"the server keeps secrets: {kept}"
+        yield server
+        assert_keeps_no_secret(engine, server)
 
 
-@pytest.fixture
+def assert_keeps_no_secret(engine: Engine, server: Server) -> None:
+    """Search all that an engine has kept for what the server was given as secrets."""
+    # Client ids are no secrets. What services have given out since then is.
+    planted = {secret for name, secret in server.secrets.items() if not name.endswith("_ID")}
+    planted |= server.services.secrets()
+    planted |= {value for name, value in encoded(server.secrets).items() if not name.endswith("_ID")}
+    kept = {secret: places for secret in planted if (places := engine.search(secret))}
+    assert not kept, f"the server keeps secrets: {kept}"
+
+
+@pytest.fixture(scope="session")
+def timed(server: Server, parsed: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[TimedServer]:
+    """A server without flows, with all that the other one speaks to; its athlete is the demo's."""
+    folder = tmp_path_factory.mktemp("timed")
+    project = shutil.copytree(parsed, folder / "project")
+    shutil.copytree(FLOWS, project / "flows")
+    # dbt takes up what it has parsed where the warehouse is the default one.
+    inherited = {name: value for name, value in server.environment.items() if name not in OF_THE_WAREHOUSE}
+    environment = inherited | {
+        "BUDDY_PROJECT_DIR": str(project),
+        "BUDDY_STATE_DIR": str(folder / "state"),
+        "BUDDY_ATHLETE": DEMO_ATHLETE_ID,
+    }
+    engine = start_engine(folder / "engine", environment, timezone=TIMEZONE)
+    try:
+        yield TimedServer(engine, environment, project / "data" / "buddy.duckdb")
+        assert_keeps_no_secret(engine, server)
+    finally:
+        engine.stop()
+
+
+@pytest.fixture(scope="session")
 def engine(server: Server) -> Engine:
     return server.engine
 

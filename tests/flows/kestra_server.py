@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import base64
 import re
+import shutil
 import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +20,8 @@ from gcs_stub import GcsStub
 from llm_stub import LlmStub
 from support import REPOSITORY, Answer, run_buddy
 from tcp_gate import Gate
+
+from fitness_buddy.kestra_api import KestraApi, KestraSettings
 
 FLOWS = REPOSITORY / "flows"
 RETRY_PAUSE = re.compile(r"\binterval: PT\w+")
@@ -28,24 +34,43 @@ TIMEZONE = "Europe/Berlin"
 
 
 @dataclass
-class Server:
-    """A server of Kestra as it would stand in production, and all that it speaks to.
+class Host:
+    """A running engine and the warehouse of its tasks.
 
     Attributes:
         environment: of the server's process.
+        duckdb_path: the warehouse of its tasks.
+    """
+
+    engine: Engine
+    environment: dict[str, str]
+    duckdb_path: Path
+
+    def buddy(self, *words: str | Path) -> Answer:
+        """Run a command on the warehouse that the server's tasks use."""
+        return run_buddy(*words, environment=self.environment | {"BUDDY_DUCKDB_PATH": str(self.duckdb_path)})
+
+    def query(self, sql: str) -> list[dict[str, Any]]:
+        """Return rows of that warehouse."""
+        rows = self.buddy("sql", sql, "--json").json["rows"]
+        assert isinstance(rows, list)
+        return rows
+
+
+@dataclass
+class Server(Host):
+    """A server of Kestra as it would stand in production, and all that it speaks to.
+
+    Attributes:
         loaded: the flows that the engine took, as ``namespace.id``.
         secrets: by their names in Kestra, as they are; nothing that the server keeps may hold one of them.
-        duckdb_path: the warehouse of its tasks.
         inbox: where files for the daily flows are put.
         calendar: the file that is the athlete's calendar; nothing is there until a test writes it.
         bigquery: the gate before the emulator, None where that is not installed.
     """
 
-    engine: Engine
-    environment: dict[str, str]
     loaded: list[str]
     secrets: dict[str, str]
-    duckdb_path: Path
     inbox: Path
     calendar: Path
     services: ApiStub
@@ -54,15 +79,41 @@ class Server:
     llm: LlmStub
     bigquery: Gate | None
 
-    def buddy(self, *words: str | Path) -> Answer:
-        """A command on the warehouse that the server's tasks use."""
-        return run_buddy(*words, environment=self.environment)
 
-    def query(self, sql: str) -> list[dict[str, Any]]:
-        """Rows of that warehouse."""
-        rows = self.buddy("sql", sql, "--json").json["rows"]
-        assert isinstance(rows, list)
-        return rows
+@dataclass
+class TimedServer(Host):
+    """A second server, whose time tests move: each with its own flows, since time moves for all flows of a server.
+
+    Its tasks work on a parsed copy of the dbt project and on the warehouse in it, as on a server that has built before.
+    """
+
+    def begin_with(self, warehouse: Path | None) -> None:
+        """Put a copy of a warehouse in place of its own, or none, and forget what was built."""
+        for path in self.duckdb_path.parent.glob(f"{self.duckdb_path.name}*"):
+            path.unlink()
+        shutil.rmtree(self.environment["BUDDY_STATE_DIR"], ignore_errors=True)
+        if warehouse:
+            shutil.copy(warehouse, self.duckdb_path)
+
+    @contextmanager
+    def running(self, folder: Path, at: datetime) -> Iterator[Engine]:
+        """Run the flows of a folder, and no others, as loaded at an instant: schedules count from then on."""
+        with self.engine.schedules(at):
+            loaded = self.engine.load(folder)
+        assert len(loaded) == len(list(folder.rglob("*.yaml")))
+        try:
+            yield self.engine
+        finally:
+            # A deleted flow's schedules come back with the next scheduler; a disabled one's do not.
+            for path in folder.rglob("*.yaml"):
+                path.write_text(f"disabled: true\n{path.read_text()}")
+            with self.engine.schedules(at):
+                self.engine.load(folder)
+
+
+def kestra_api(engine: Engine, secrets: dict[str, str]) -> KestraApi:
+    """The server's API, as the flows' commands ask it."""
+    return KestraApi(KestraSettings(engine.url, secrets["KESTRA_USERNAME"], secrets["KESTRA_PASSWORD"]))
 
 
 def free_port() -> int:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,24 +12,13 @@ from engine_client import Engine, EngineError
 from kestra_server import Server
 from llm_stub import LOST, LlmStub
 
+from fitness_buddy.cli.demo import DEMO_ATHLETE_ID
+
 FLOW = "buddy.report.ask"
-QUESTION = "ask how far did I run in October? {{ secret('GIT_TOKEN') }} \"; touch broken; $(touch broken)"
+QUESTION = "ask how far did I walk in November? {{ secret('GIT_TOKEN') }} \"; touch broken; $(touch broken)"
 
 
 STREAKS = [chosen(kind="docs", search_words="streak"), {"is_answered": True, "answer": "In a row.", "sections": ["s1"]}]
-
-
-@pytest.fixture
-def walker(server: Server, athlete: str, tmp_path: Path) -> str:
-    """An athlete with two days of steps in the marts."""
-    (tmp_path / "steps.csv").write_text("date,steps\n2026-10-01,8000\n2026-10-03,4321\n")
-    server.buddy("ingest", "steps", tmp_path / "steps.csv", "--source", "phone", "--athlete", athlete)
-    no_tests = ("--exclude-resource-type", "test", "--exclude-resource-type", "unit_test")
-    built = server.buddy(
-        "build", "--quiet", "--select", "+fct_daily_steps", "+fct_source_coverage", "+dim_athletes", *no_tests
-    )
-    assert built.exit_code == 0, built.errors
-    return athlete
 
 
 def body(text: str) -> dict[str, Any]:
@@ -39,20 +27,27 @@ def body(text: str) -> dict[str, Any]:
 
 
 def test_a_question_is_answered_on_discord_from_the_warehouse(
-    engine: Engine, discord: DiscordStub, llm: LlmStub, walker: str
+    server: Server, engine: Engine, discord: DiscordStub, llm: LlmStub
 ) -> None:
-    llm.answers.append(chosen(metrics=["steps"], first_day="2026-10-01", last_day="2026-10-31"))
-    ran = engine.run(FLOW, {"question": QUESTION, "athlete_id": walker})
+    llm.answers.append(chosen(metrics=["steps"], first_day="2024-11-01", last_day="2024-11-30"))
+    ran = engine.run(FLOW, {"question": QUESTION, "athlete_id": DEMO_ATHLETE_ID})
     assert ran.state == "SUCCESS", engine.logs(ran)
     assert (ran.outputs["kind"], ran.outputs["metric"]) == ("metric", "steps")
     assert "fct_daily_steps" in ran.outputs["sql"]
     (told,) = discord.told("buddy")
     assert told == ran.outputs["message"]
-    assert told.replace("\\", "").startswith("Steps in October 2026: 12,321 steps (2 observed days)")
-    assert "2 of 31 days have steps; 29 days are unknown" in told
+    # The demo athlete's first day is the second of the month.
+    (expected,) = server.query(
+        f"""
+        select sum(steps) as steps, max(steps) as most from marts.fct_daily_health
+        where athlete_id = '{DEMO_ATHLETE_ID}' and date_day between '2024-11-01' and '2024-11-30'
+        """
+    )
+    assert told.replace("\\", "").startswith(f"Steps in November 2024: {expected['steps']:,} steps (29 observed days)")
+    assert "Days before 2024-11-02 are unknown" in told.replace("\\", "")
     # What was asked came as it was written, and did nothing on its way.
     assert llm.chats[0].user == QUESTION.removeprefix("ask ")
-    assert "4321" not in str(llm.chats[0].document)
+    assert str(expected["most"]) not in str(llm.chats[0].document)
 
 
 def test_the_bot_is_answered_by_the_webhook_and_on_discord(server: Server, discord: DiscordStub, llm: LlmStub) -> None:

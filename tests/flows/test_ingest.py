@@ -12,11 +12,11 @@ from zoneinfo import ZoneInfo
 
 import pytest
 from api_stub import ApiStub, broken, summary_activity
-from engine_client import Engine, EngineError, Execution, start_engine, until
-from kestra_server import FLOWS, TIMEZONE, Server
-from support import run_buddy
+from engine_client import Engine, EngineError, Execution
+from kestra_server import FLOWS, TIMEZONE, Server, TimedServer
 
 from fitness_buddy.apis.http import ATTEMPTS
+from fitness_buddy.cli.demo import DEMO_ATHLETE_ID
 
 FIXTURES = Path(__file__).resolve().parents[1] / "fixtures"
 LIST = "/athlete/activities"
@@ -35,11 +35,6 @@ def rows(execution: Execution) -> tuple[int, int, int, int]:
 def ended(engine: Engine, execution: Execution, state: str = "SUCCESS") -> Execution:
     assert execution.state == state, engine.logs(execution)
     return execution
-
-
-def tells(engine: Engine, execution: Execution, words: str) -> bool:
-    """Whether its log has a line with these words; lines may arrive shortly after the end."""
-    return until(lambda: any(words in line for line in engine.logs(execution)), 5)
 
 
 def raw(server: Server, table: str, athlete: str) -> list[dict[str, Any]]:
@@ -74,7 +69,7 @@ def test_an_export_that_is_refused_fails_with_its_row_and_loads_nothing(
     assert refused.state == "FAILED"
     assert rows(refused)[1:3] == (0, 0)
     assert rows(refused)[3] > 0
-    assert tells(engine, refused, "Nothing was loaded")
+    engine.wait_for_log(refused, "Nothing was loaded")
 
 
 # Strava's API
@@ -179,8 +174,8 @@ def test_a_rate_limit_is_told_with_its_end_and_not_run_into_again(
     given = {"athlete_id": athlete, "since": "2024-01-01", "until": "2025-12-31", "max_wait_s": 0}
     limited = ended(engine, engine.run(STRAVA, given), "WARNING")
     assert limited.task("read").attempts == 1
-    assert tells(engine, limited, "Strava takes no more requests for now: resume after")
-    assert tells(engine, limited, "a backfill goes on from 2025-01-01")
+    engine.wait_for_log(limited, "Strava takes no more requests for now: resume after")
+    engine.wait_for_log(limited, "a backfill goes on from 2025-01-01")
     assert rows(limited) == (1, 1, 0, 0), "the first year is loaded"
     strava.used, strava.limits = [0, 0], dict(RATE_LIMITS)
     assert rows(ended(engine, engine.run(STRAVA, given | {"since": "2025-01-01"}))) == (1, 1, 0, 0)
@@ -204,29 +199,25 @@ def test_google_health_is_read_again_where_a_watch_was_late(server: Server, engi
 # The evening
 
 
+BERLIN = ZoneInfo(TIMEZONE)
+FIRST_EVENING = datetime(2026, 10, 24, 20, tzinfo=BERLIN)
+
+
 @pytest.fixture
-def evenings(server: Server, tmp_path: Path) -> Iterator[Engine]:
-    """A server with only this flow, enabled: time moves for all flows of a server at once. Its athlete is ada."""
+def evenings(timed: TimedServer, tmp_path: Path) -> Iterator[Engine]:
+    """A server with only this flow, enabled, and nothing loaded."""
     flow = (FLOWS / "ingest" / "strava_daily.yaml").read_text()
     enabled = flow.replace("    disabled: true\n", "")
     assert enabled != flow
     (tmp_path / "flows").mkdir()
     (tmp_path / "flows" / "strava_daily.yaml").write_text(enabled)
-    own = {
-        "BUDDY_ATHLETE": "ada",
-        "BUDDY_STATE_DIR": str(tmp_path / "state"),
-        "BUDDY_DUCKDB_PATH": str(tmp_path / "buddy.duckdb"),
-    }
-    engine = start_engine(tmp_path / "engine", {**server.environment, **own}, timezone=TIMEZONE)
-    try:
-        assert engine.load(tmp_path / "flows") == [STRAVA]
+    timed.begin_with(None)
+    with timed.running(tmp_path / "flows", FIRST_EVENING - timedelta(hours=1)) as engine:
         yield engine
-    finally:
-        engine.stop()
 
 
 def test_it_runs_at_eight_in_summer_and_winter_and_once_for_all_evenings_missed(
-    evenings: Engine, strava: ApiStub, server: Server, tmp_path: Path
+    timed: TimedServer, evenings: Engine, strava: ApiStub
 ) -> None:
     def next_evening(known: list[Execution]) -> Execution:
         run = ended(evenings, evenings.next_execution(STRAVA, known))
@@ -237,24 +228,21 @@ def test_it_runs_at_eight_in_summer_and_winter_and_once_for_all_evenings_missed(
         assert run.trigger
         return datetime.fromisoformat(run.trigger["date"])
 
-    berlin = ZoneInfo(TIMEZONE)
     runs: list[Execution] = []
     # Clocks go back in the night to 25 October 2026.
-    with evenings.schedules(datetime(2026, 10, 24, 19, 59, 58, tzinfo=berlin)) as advance:
+    with evenings.schedules(FIRST_EVENING - timedelta(seconds=1)) as advance:
         assert evening(next_evening(runs)) == datetime(2026, 10, 24, 18, tzinfo=UTC)
         advance(timedelta(days=1))  # now it is 19:00
         advance(timedelta(hours=1))
         assert evening(next_evening(runs)) == datetime(2026, 10, 25, 19, tzinfo=UTC)
     # The server is off for three days.
-    with evenings.schedules(datetime(2026, 10, 29, 12, tzinfo=berlin)) as advance:
+    with evenings.schedules(datetime(2026, 10, 29, 12, tzinfo=BERLIN)) as advance:
         assert evening(next_evening(runs)) == datetime(2026, 10, 28, 19, tzinfo=UTC)
         advance(timedelta(hours=8))
         assert evening(next_evening(runs)) == datetime(2026, 10, 29, 19, tzinfo=UTC)
     assert len(evenings.executions(STRAVA)) == len(runs) == 4
     # No flow has named an athlete: it is the server's.
-    own = {**server.environment, "BUDDY_DUCKDB_PATH": str(tmp_path / "buddy.duckdb")}
-    held = run_buddy("sql", "select distinct athlete_id from raw.strava_api_activities", "--json", environment=own)
-    assert held.json["rows"] == [{"athlete_id": "ada"}]
+    assert timed.query("select distinct athlete_id from raw.strava_api_activities") == [{"athlete_id": DEMO_ATHLETE_ID}]
 
 
 def test_without_an_account_nothing_starts_by_itself() -> None:
@@ -294,8 +282,8 @@ def test_files_of_the_inbox_are_loaded_and_archived_and_a_bad_one_keeps_no_other
     first = ended(engine, engine.run(STEPS, {"athlete_id": athlete, "source": "phone"}), "FAILED")
     assert rows(first) == (4, 3, 0, 1)
     assert engine.metrics(first)["rows_new"] == 3
-    assert tells(engine, first, "b.csv, row 1, steps")
-    assert tells(engine, first, "1 of 3 files could not be loaded and stay: b.csv")
+    engine.wait_for_log(first, "b.csv, row 1, steps")
+    engine.wait_for_log(first, "1 of 3 files could not be loaded and stay: b.csv")
     assert names(folder) == {"b.csv", ".e.csv.tmp"}
     assert archived(folder) == ["a.csv", "c d.json"]
 
@@ -311,7 +299,7 @@ def test_files_of_the_inbox_are_loaded_and_archived_and_a_bad_one_keeps_no_other
     # Whoever leaves the fields of the form empty means the athlete of the server.
     nothing = ended(engine, engine.run(STEPS, {"athlete_id": "", "source": ""}))
     assert rows(nothing) == (0, 0, 0, 0)
-    assert tells(engine, nothing, "Nothing new")
+    engine.wait_for_log(nothing, "Nothing new")
 
 
 def test_a_file_given_by_hand_is_loaded_in_place_of_the_inbox(

@@ -214,4 +214,4 @@ def test_messages_that_come_together_wait_for_each_other(
     assert {answer["outcome"] for answer in answers} == {"noted"}
     assert len({answer["meal_id"] for answer in answers}) == 1
     assert len(versions(server, answers[0]["meal_id"])) == 1
-    assert until(lambda: len(engine.executions(FLOW)) == len(known) + 3, 5)
+    assert until(lambda: len(engine.executions(FLOW)) == len(known) + 3)

@@ -8,8 +8,8 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from discord_stub import DiscordStub
-from engine_client import Engine, start_engine
-from kestra_server import FLOWS, TIMEZONE, Server
+from engine_client import Engine
+from kestra_server import FLOWS, TIMEZONE, TimedServer
 from llm_stub import GARBAGE, LlmStub
 
 from fitness_buddy.persona import load_persona
@@ -18,7 +18,7 @@ FLOW = "buddy.remind.meditation"
 
 
 def test_at_nine_the_model_s_words_go_to_the_athlete_and_missed_mornings_are_over(
-    server: Server, discord: DiscordStub, llm: LlmStub, tmp_path: Path
+    timed: TimedServer, discord: DiscordStub, llm: LlmStub, tmp_path: Path
 ) -> None:
     llm.answers.append("Sit, breathe, be.")
     for flow in ("remind/meditation.yaml", "ops/tell_discord.yaml"):
@@ -26,21 +26,15 @@ def test_at_nine_the_model_s_words_go_to_the_athlete_and_missed_mornings_are_ove
         copy.parent.mkdir(parents=True)
         shutil.copy(FLOWS / flow, copy)
     nine = datetime(2026, 7, 7, 9, tzinfo=ZoneInfo(TIMEZONE))
-    environment = server.environment | {"BUDDY_DUCKDB_PATH": str(tmp_path / "buddy.duckdb")}
-    engine = start_engine(tmp_path / "engine", environment, timezone=TIMEZONE)
-    try:
-        # Schedules count from when they are loaded on; then the server is off for two mornings.
-        with engine.schedules(nine - timedelta(days=2, hours=1)):
-            engine.load(tmp_path / "flows")
-        with engine.schedules(nine - timedelta(seconds=3)):
+    # The server is off for two mornings.
+    with timed.running(tmp_path / "flows", nine - timedelta(days=2, hours=1)) as engine:
+        with engine.schedules(nine - timedelta(seconds=1)):
             said = engine.next_execution(FLOW, [])
         assert said.state == "SUCCESS", engine.logs(said)
         assert said.trigger and said.trigger["date"].startswith("2026-07-07T09:00:00")
         assert said.outputs == {"message": "Sit, breathe, be.", "written_by": "model"}
         assert engine.metrics(said)["model_calls_count"] == 1
         assert len(engine.executions(FLOW)) == 1
-    finally:
-        engine.stop()
     assert discord.told("buddy") == ["Sit, breathe, be."]
 
 

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
-from collections.abc import Callable
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
 from emulator import NO_EMULATOR
-from engine_client import Engine, Execution, start_engine, task_environment, until
+from engine_client import Engine, start_engine, task_environment, until
 from filelock import FileLock
-from kestra_server import Server, hurried_copy
+from kestra_server import FLOWS, Server
 from support import REPOSITORY, run_buddy
 
 EXPORT = "buddy.ingest.strava_export"
@@ -19,23 +21,29 @@ SMALL_DISK = "size=300k"
 
 
 class Place:
-    """A folder in which an engine can be started again and again, and a warehouse."""
+    """A folder in which an engine with one flow can be started again and again, and a warehouse."""
 
     def __init__(self, folder: Path, duckdb_path: Path | None = None) -> None:
         self.folder = folder
         self.duckdb_path = duckdb_path or folder / "buddy.duckdb"
-        self.flows = hurried_copy(folder / "flows")
+        self.flows = folder / "flows" / "ingest"
+        self.flows.mkdir(parents=True)
+        shutil.copy(FLOWS / "ingest" / "strava_export.yaml", self.flows)
         self.environment = task_environment(
             BUDDY_PROJECT_DIR=str(REPOSITORY),
             BUDDY_DUCKDB_PATH=str(self.duckdb_path),
             BUDDY_STATE_DIR=str(folder / "state"),
         )
 
-    def start(self, *prefix: str) -> Engine:
-        """The engine as it comes up again after whatever has happened."""
+    @contextmanager
+    def running(self, *prefix: str) -> Iterator[Engine]:
+        """The engine as it comes up again after whatever has happened; in the end nothing of it is left."""
         engine = start_engine(self.folder / "engine", self.environment, is_durable=True, prefix=prefix)
-        engine.load(self.flows)
-        return engine
+        try:
+            engine.load(self.flows)
+            yield engine
+        finally:
+            engine.end_its_processes()
 
     def versions(self) -> int:
         """How many activities are in raw; no two of them are the same."""
@@ -67,31 +75,34 @@ def start_a_load_that_waits(place: Place, engine: Engine, export: Path) -> str:
     return execution_id
 
 
-@pytest.mark.parametrize("end", [Engine.kill_9, Engine.stop], ids=["killed by -9", "stopped in order"])
-def test_a_load_goes_on_when_its_server_comes_back(place: Place, export: Path, end: Callable[[Engine], None]) -> None:
-    engine = place.start()
-    with FileLock(f"{place.duckdb_path}.lock"):
-        execution_id = start_a_load_that_waits(place, engine, export)
-        # The process of the killed server's task lives on and waits, too: it will load what the new one loads.
-        end(engine)
-        engine = place.start()
-        try:
-            until(lambda: attempts(engine.execution(execution_id)) > 1, 60)
-        except BaseException:
+def test_a_load_goes_on_when_its_server_comes_back_from_a_crash_and_from_a_stop(place: Place, export: Path) -> None:
+    with ExitStack() as stack:
+        with FileLock(f"{place.duckdb_path}.lock"):
+            engine = stack.enter_context(place.running())
+            execution_id = start_a_load_that_waits(place, engine, export)
+            # The process of the killed server's task lives on and waits, too: it will load what the new one loads.
+            engine.kill_9()
+            engine = stack.enter_context(place.running())
+            attempts = attempted_again(engine, execution_id, 1)
             engine.stop()
-            raise
-    try:
+            engine = stack.enter_context(place.running())
+            attempted_again(engine, execution_id, attempts)
         execution = engine.wait(execution_id)
         assert execution.state == "SUCCESS", engine.logs(execution)
         assert place.versions() == 510
         again = engine.run(EXPORT, files={"export": export})
         assert (again.state, place.versions()) == ("SUCCESS", 510)
-    finally:
-        engine.stop()
 
 
-def attempts(execution: Execution | None) -> int:
-    return max((task.attempts for task in execution.tasks), default=0) if execution else 0
+def attempted_again(engine: Engine, execution_id: str, attempts: int) -> int:
+    """Wait until a task has been tried more often than so many times; return how often."""
+
+    def more() -> int:
+        execution = engine.execution(execution_id)
+        tried = max((task.attempts for task in execution.tasks), default=0) if execution else 0
+        return tried if tried > attempts else 0
+
+    return until(more)
 
 
 def test_a_full_disk_keeps_a_load_out_whole_and_the_next_run_brings_it(tmp_path: Path, export: Path) -> None:
@@ -109,11 +120,10 @@ def test_a_full_disk_keeps_a_load_out_whole_and_the_next_run_brings_it(tmp_path:
     if subprocess.run([*mount, SMALL_DISK, str(disk), "true"], capture_output=True, check=False).returncode:
         pytest.skip("this machine lets nobody mount a small disk (unshare)")
     place = Place(tmp_path, disk / "buddy.duckdb")
-    engine = place.start(*mount, SMALL_DISK, str(disk))
-    try:
+    with place.running(*mount, SMALL_DISK, str(disk)) as engine:
         refused = engine.run(EXPORT, files={"export": export})
         assert refused.state == "FAILED"
-        assert any("No space left on device" in line for line in engine.logs(refused)), engine.logs(refused)
+        engine.wait_for_log(refused, "No space left on device")
         assert not any("Traceback" in line for line in engine.logs(refused)), engine.logs(refused)
 
         # From here on everything has to happen where the disk is seen.
@@ -127,8 +137,6 @@ def test_a_full_disk_keeps_a_load_out_whole_and_the_next_run_brings_it(tmp_path:
         )
         place.environment["BUDDY_DUCKDB_PATH"] = str(shown)
         assert place.versions() == 510
-    finally:
-        engine.stop()
 
 
 def test_a_warehouse_out_of_reach_fails_a_load_in_words_and_the_next_run_brings_it(
@@ -151,7 +159,7 @@ def test_a_warehouse_out_of_reach_fails_a_load_in_words_and_the_next_run_brings_
     finally:
         server.bigquery.open()
     assert refused.state == "FAILED"
-    assert any("nothing answers" in line for line in engine.logs(refused)), engine.logs(refused)
+    engine.wait_for_log(refused, "nothing answers")
 
     loaded = [engine.run(*load) for _ in range(2)]
     assert [one.state for one in loaded] == ["SUCCESS"] * 2, engine.logs(loaded[0])

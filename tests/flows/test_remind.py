@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from discord_stub import DiscordStub, Refusal
-from engine_client import Engine, until
+from engine_client import Engine
 from kestra_server import DECOY, Server
 
 REQUESTS = "buddy.remind.requests"
@@ -100,7 +100,7 @@ def test_while_discord_is_down_nothing_is_lost(engine: Engine, discord: DiscordS
     discord.refusals.extend([Refusal(503)] * 4)
     failed = engine.run(DELIVER)
     assert (failed.state, failed.outputs["failed"]) == ("FAILED", 1)
-    assert until(lambda: any("Discord" in line or "503" in line for line in engine.logs(failed)), 10)
+    engine.wait_for_log(failed, "Discord", "503")
     assert engine.run(DELIVER).outputs["told"] == 1
     assert [text.partition(" (")[0] for text in discord.told("buddy")[said:]] == ["⏰ drink"]
 
@@ -166,7 +166,7 @@ def test_a_calendar_that_is_none_fails_without_its_address(
     server.calendar.write_text("<html>sign in</html>")
     failed = engine.run(EVENTS, {"athlete_id": athlete})
     assert failed.state == "FAILED"
-    assert until(lambda: any("expected an iCalendar feed" in line for line in engine.logs(failed)), 10)
+    engine.wait_for_log(failed, "expected an iCalendar feed")
     # What the sheet has is told all the same, in the first attempt.
     assert len(discord.told("buddy")) == 1
     assert engine.search(str(server.calendar)) == []

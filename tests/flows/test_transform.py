@@ -1,4 +1,4 @@
-"""The flows that build and check the warehouse, on an engine and a warehouse of their own: some of it is damaged."""
+"""The flows that build and check the warehouse, on the server whose time moves: some of the warehouse is damaged."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ import json
 import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from io import BytesIO
 from pathlib import Path
-from typing import Any
 from zoneinfo import ZoneInfo
 
 import duckdb
 import pyarrow.parquet as pq
 import pytest
-from engine_client import Engine, Execution, start_engine, task_environment, until
-from kestra_server import FLOWS, REPAIR, TIMEZONE, damage_of
-from support import REPOSITORY, run_buddy
+from engine_client import Engine, Execution, until
+from kestra_server import FLOWS, REPAIR, TIMEZONE, TimedServer, damage_of
+
+from fitness_buddy.cli.demo import DEMO_ATHLETE_ID
 
 BUILD = "buddy.transform.dbt_build"
 CHECKS = "buddy.transform.data_checks"
@@ -28,54 +28,27 @@ INGEST = "buddy.ingest.strava_export"
 SATURDAY_NIGHT = datetime(2026, 7, 4, 2, 59, 55, tzinfo=ZoneInfo(TIMEZONE))
 
 
-class Place:
-    """The engine and its warehouse."""
-
-    def __init__(self, folder: Path) -> None:
-        self.duckdb_path, self.target = folder / "buddy.duckdb", folder / "target"
-        self.environment = task_environment(
-            BUDDY_PROJECT_DIR=str(REPOSITORY),
-            BUDDY_DUCKDB_PATH=str(self.duckdb_path),
-            BUDDY_STATE_DIR=str(folder / "state"),
-            DBT_TARGET_PATH=str(self.target),
-            DBT_LOG_PATH=str(folder / "logs"),
-        )
-        flows = shutil.copytree(FLOWS / "transform", folder / "flows" / "transform").parent
-        (flows / "ingest").mkdir()
-        shutil.copy(FLOWS / "ingest" / "strava_export.yaml", flows / "ingest")
-        self.engine = start_engine(folder / "engine", self.environment, timezone=TIMEZONE)
-        # Schedules count from when they are loaded on.
-        with self.engine.schedules(SATURDAY_NIGHT - timedelta(hours=1)):
-            self.engine.load(flows)
-
-    def query(self, sql: str) -> list[dict[str, Any]]:
-        rows = run_buddy("sql", sql, "--json", environment=self.environment).json["rows"]
-        assert isinstance(rows, list)
-        return rows
-
-    def dbt_arguments(self) -> dict[str, Any]:
-        """Of the last build."""
-        arguments = json.loads((self.target / "run_results.json").read_text())["args"]
-        assert isinstance(arguments, dict)
-        return arguments
-
-    def change(self, sql: str) -> None:
-        """Write past all that looks after the warehouse."""
-        with duckdb.connect(str(self.duckdb_path)) as connection:
-            connection.execute(sql)
-
-
 @pytest.fixture(scope="module")
-def place(tmp_path_factory: pytest.TempPathFactory, export: Path) -> Iterator[Place]:
+def place(timed: TimedServer, tmp_path_factory: pytest.TempPathFactory, export: Path) -> Iterator[TimedServer]:
+    """The server with the flows of builds and one that loads; in its warehouse are activities and steps, no meals."""
     folder = tmp_path_factory.mktemp("transform")
-    place = Place(folder)
+    flows = shutil.copytree(FLOWS / "transform", folder / "flows" / "transform").parent
+    (flows / "ingest").mkdir()
+    shutil.copy(FLOWS / "ingest" / "strava_export.yaml", flows / "ingest")
+    timed.begin_with(None)
     (folder / "steps.csv").write_text("date,steps\n2026-07-01,8000\n")
     loads: list[list[str | Path]] = [["strava-export", export], ["steps", folder / "steps.csv", "--source", "phone"]]
     for load in loads:
-        loaded = run_buddy("ingest", *load, environment=place.environment)
+        loaded = timed.buddy("ingest", *load)
         assert loaded.exit_code == 0, loaded.errors
-    yield place
-    place.engine.stop()
+    with timed.running(flows, SATURDAY_NIGHT - timedelta(hours=1)):
+        yield timed
+
+
+def change(place: TimedServer, sql: str) -> None:
+    """Write past all that looks after the warehouse."""
+    with duckdb.connect(str(place.duckdb_path)) as connection:
+        connection.execute(sql)
 
 
 def ended(engine: Engine, execution: Execution, state: str = "SUCCESS") -> Execution:
@@ -84,20 +57,22 @@ def ended(engine: Engine, execution: Execution, state: str = "SUCCESS") -> Execu
 
 
 @pytest.fixture
-def damage(place: Place) -> Iterator[None]:
-    place.change(damage_of("me"))
+def damage(place: TimedServer) -> Iterator[None]:
+    change(place, damage_of(DEMO_ATHLETE_ID))
     yield
-    place.change(REPAIR)
+    change(place, REPAIR)
 
 
-def test_wrong_data_fails_a_night_once_and_the_checks_after_their_report(place: Place, damage: None) -> None:
+def test_wrong_data_fails_a_night_once_and_the_checks_after_their_report(place: TimedServer, damage: None) -> None:
     engine = place.engine
+    builds = engine.executions(BUILD)
     with engine.schedules(SATURDAY_NIGHT):
-        build = ended(engine, engine.next_execution(BUILD, []), "FAILED")
+        build = ended(engine, engine.next_execution(BUILD, builds), "FAILED")
     assert (build.inputs["mode"], build.outputs["mode"]) == ("auto", "whole")
     assert build.outputs["statuses"]["fail"] == 1
     (failure,) = build.outputs["failures"]
-    assert failure.startswith("test.fitness_buddy.at_least_stg_steps__daily_counts_steps.")
+    assert failure.startswith("test.fitness_buddy.sound_rows_stg_steps__daily_counts_")
+    assert failure.endswith(": steps < 0 (1)")
     assert build.task("build").attempts == 1
     (kept,) = place.query("select unique_id, mode, failures from ops.dbt_results where status = 'fail'")
     assert (kept["mode"], kept["failures"]) == ("whole", 1)
@@ -128,7 +103,7 @@ class Sunday:
 
 
 @pytest.fixture(scope="module")
-def sunday(place: Place) -> Sunday:
+def sunday(place: TimedServer) -> Sunday:
     engine = place.engine
     checks, freshness = engine.executions(CHECKS), engine.executions(FRESHNESS)
     with engine.schedules(SATURDAY_NIGHT + timedelta(days=1)):
@@ -141,7 +116,7 @@ def sunday(place: Place) -> Sunday:
         )
 
 
-def test_on_sunday_night_everything_is_built_from_empty_and_documented(place: Place, sunday: Sunday) -> None:
+def test_on_sunday_night_everything_is_built_from_empty_and_documented(place: TimedServer, sunday: Sunday) -> None:
     build, docs = ended(place.engine, sunday.build), ended(place.engine, sunday.docs)
     assert build.trigger and build.trigger["date"].startswith("2026-07-05T03:00:00")
     assert (build.inputs["mode"], build.outputs["mode"], build.outputs["failures"]) == ("auto", "full-refresh", [])
@@ -154,7 +129,7 @@ def test_on_sunday_night_everything_is_built_from_empty_and_documented(place: Pl
     assert "model.fitness_buddy.fct_daily_health" in json.loads(manifest)["nodes"]
 
 
-def test_what_was_missed_is_made_up_for(place: Place, sunday: Sunday) -> None:
+def test_what_was_missed_is_made_up_for(place: TimedServer, sunday: Sunday) -> None:
     ended(place.engine, sunday.checks)
     freshness = ended(place.engine, sunday.freshness, "WARNING")
     assert freshness.trigger and freshness.trigger["date"].startswith("2026-07-04T08:00:00")
@@ -162,32 +137,34 @@ def test_what_was_missed_is_made_up_for(place: Place, sunday: Sunday) -> None:
     assert "ERROR Not loaded for too long: meals.entries" in place.engine.logs(freshness)
 
 
-def test_a_source_that_cannot_be_asked_fails_freshness(place: Place, sunday: Sunday) -> None:
-    place.change("alter table raw.steps_daily rename loaded_at to renamed")
+def test_a_source_that_cannot_be_asked_fails_freshness(place: TimedServer, sunday: Sunday) -> None:
+    change(place, "alter table raw.steps_daily rename loaded_at to renamed")
     try:
         freshness = ended(place.engine, place.engine.run(FRESHNESS), "FAILED")
     finally:
-        place.change("alter table raw.steps_daily rename renamed to loaded_at")
+        change(place, "alter table raw.steps_daily rename renamed to loaded_at")
     assert freshness.outputs["stale"] == ["meals.entries", "steps.daily"]
 
 
 def test_a_load_is_followed_by_a_slim_build_and_the_next_build_waits(
-    place: Place, sunday: Sunday, export: Path, tmp_path: Path
+    place: TimedServer, sunday: Sunday, export: Path, tmp_path: Path
 ) -> None:
     engine, known = place.engine, place.engine.executions(BUILD)
-    (today,) = place.query("select distinct as_of_date from marts.dim_athletes")
+    (today,) = place.query("select max(as_of_date) as day from marts.dim_athletes")
+    day_before = str(date.fromisoformat(today["day"]) - timedelta(days=1))
     (tmp_path / "broken.zip").write_bytes(b"no zip")
     ended(engine, engine.run(INGEST, files={"export": tmp_path / "broken.zip"}), "FAILED")
     ended(engine, engine.run(INGEST, {"athlete_id": "other"}, files={"export": export}))
     (running,) = until(lambda: new_executions(engine, known))
-    waiting = engine.start(BUILD, {"mode": "slim", "as_of": today["as_of_date"]})
+    waiting = engine.start(BUILD, {"mode": "slim", "as_of": day_before})
     until(lambda: state(engine, waiting) == "QUEUED")
 
     slim = ended(engine, engine.wait(running.id))
     assert slim.trigger and slim.trigger["flowId"] == "strava_export"
     assert (slim.inputs["mode"], slim.outputs["mode"]) == ("slim", "slim")
-    assert ended(engine, engine.wait(waiting)).outputs["mode"] == "nothing"
-    assert place.dbt_arguments()["vars"] == {"as_of_date": today["as_of_date"]}
+    # The marts are of another day.
+    assert ended(engine, engine.wait(waiting)).outputs["mode"] == "whole"
+    assert place.query("select distinct as_of_date from marts.dim_athletes") == [{"as_of_date": day_before}]
     assert len(new_executions(engine, known)) == 2
 
 
