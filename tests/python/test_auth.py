@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import stat
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -13,8 +14,11 @@ from support import HANGS_AFTER_S, run_buddy
 
 # A browser that follows the login page back to where it is sent.
 BROWSER = """#!{python}
-import sys, urllib.request
-print(urllib.request.urlopen(sys.argv[1]).read().decode(), file=open({page!r}, "w"))
+import os, sys, urllib.request
+content = urllib.request.urlopen(sys.argv[1]).read()
+with open({page!r} + ".part", "wb") as page:
+    page.write(content)
+os.replace(page.name, {page!r})
 """
 
 
@@ -29,6 +33,15 @@ def browser(services: ApiStub, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) 
     monkeypatch.setenv("BROWSER", f"{browser} %s")
 
 
+def seen_page(path: Path) -> str:
+    """What the browser has shown; the login may end before the page is there."""
+    end = time.monotonic() + HANGS_AFTER_S
+    while not path.exists():
+        assert time.monotonic() < end, "the browser shows no page"
+        time.sleep(0.02)
+    return path.read_text()
+
+
 @pytest.mark.parametrize("service", ["strava", "google-health"])
 def test_a_login_in_the_browser_is_kept_and_used(services: ApiStub, service: str, tmp_path: Path) -> None:
     ingest = {"strava": "strava-api", "google-health": "google-health"}[service]
@@ -37,7 +50,7 @@ def test_a_login_in_the_browser_is_kept_and_used(services: ApiStub, service: str
     logged_in = run_buddy("auth", service, "--timeout-s", str(HANGS_AFTER_S), "--json")
     assert logged_in.exit_code == 0, logged_in.errors
     assert logged_in.json["service"] == service
-    assert "You can close this page" in (tmp_path / "page").read_text()
+    assert "You can close this page" in seen_page(tmp_path / "page")
     kept = tmp_path / "state" / f"{service}-me.json"
     assert stat.S_IMODE(kept.stat().st_mode) == 0o600
     tokens = {value for name, value in json.loads(kept.read_text()).items() if name.endswith("token") and value}
