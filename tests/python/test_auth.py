@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 from api_stub import ApiStub
-from support import HANGS_AFTER_S, run_buddy
+from support import HANGS_AFTER_S, run_buddy, spawn_buddy
 
+# Python looks for a browser once a process, so a login is a process of its own.
 # A browser that follows the login page back to where it is sent.
 BROWSER = """#!{python}
 import os, sys, urllib.request
@@ -47,7 +48,7 @@ def test_a_login_in_the_browser_is_kept_and_used(services: ApiStub, service: str
     ingest = {"strava": "strava-api", "google-health": "google-health"}[service]
     before = run_buddy("ingest", ingest, "--since", "2026-01-01")
     assert (before.exit_code, f"buddy auth {service}" in before.errors) == (2, True)
-    logged_in = run_buddy("auth", service, "--timeout-s", str(HANGS_AFTER_S), "--json")
+    logged_in = spawn_buddy("auth", service, "--timeout-s", str(HANGS_AFTER_S), "--json")
     assert logged_in.exit_code == 0, logged_in.errors
     assert logged_in.json["service"] == service
     assert "You can close this page" in seen_page(tmp_path / "page")
@@ -62,14 +63,14 @@ def test_a_login_in_the_browser_is_kept_and_used(services: ApiStub, service: str
 
 def test_a_login_without_the_right_to_read_activities_is_none(services: ApiStub, tmp_path: Path) -> None:
     services.strava.grants = "read"
-    refused = run_buddy("auth", "strava", "--timeout-s", str(HANGS_AFTER_S))
+    refused = spawn_buddy("auth", "strava", "--timeout-s", str(HANGS_AFTER_S))
     assert refused.exit_code == 1
     assert "did not grant activity:read_all" in refused.errors
     assert not (tmp_path / "state" / "strava-me.json").exists()
 
 
 def test_nobody_in_front_of_the_browser_ends_the_wait(services: ApiStub) -> None:
-    alone = run_buddy("auth", "strava", "--no-browser", "--timeout-s", "1")
+    alone = spawn_buddy("auth", "strava", "--no-browser", "--timeout-s", "1")
     assert alone.exit_code == 1
     assert "/oauth/authorize?" in alone.errors
     assert "nobody has logged in" in alone.errors
