@@ -98,6 +98,8 @@ def main(folder: Path) -> None:
     external_tables.read_external_tables()
     external_tables.let_a_merge_filter_partitions_by_its_condition()
     settings.data_dir = folder
+    # Its tables are small, and two workers share two processors: more threads only wait for each other.
+    database.connection().execute("set threads = 1")
     server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=0, log_level="warning"))
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
