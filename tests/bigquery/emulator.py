@@ -7,11 +7,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from support import REPOSITORY
+from support import HANGS_AFTER_S, REPOSITORY
 
 PYTHON = REPOSITORY / ".venv-emulator" / "bin" / "python"
 NO_EMULATOR = "no emulator of BigQuery here: install Python 3.13 or newer, then run scripts/install_emulator"
-_STOP_S = 10
 
 
 def is_installed() -> bool:
@@ -41,6 +40,6 @@ def running_emulator(folder: Path) -> Iterator[str]:
     finally:
         process.stdin.close()  # it ends with its input
         try:
-            process.wait(timeout=_STOP_S)
+            process.wait(timeout=HANGS_AFTER_S)
         finally:
             process.kill()

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from googlesql import Warehouse
-from support import REPOSITORY
+from support import HANGS_AFTER_S, REPOSITORY
 
 FOLDER = REPOSITORY / "deploy" / "bigquery"
 OPTIONS = ("--project=p-1", "--bucket=archive", "--loader=load@x", "--dbt=dbt@x", "--dashboard=look@x")
@@ -41,7 +41,7 @@ def run_script(*words: str, folder: Path = FOLDER, **environment: str) -> subpro
         text=True,
         env={**os.environ, **environment},
         check=False,
-        timeout=30,
+        timeout=HANGS_AFTER_S,
     )
 
 

@@ -18,7 +18,7 @@ import pytest
 from bulk_sql import analyse
 from gcs_stub import GcsStub, running_gcs
 from google.cloud import bigquery
-from support import REPOSITORY, run_buddy
+from support import HANGS_AFTER_S, REPOSITORY, run_buddy
 
 from fitness_buddy.checks import declared_raw_tables
 from fitness_buddy.errors import BuddyError
@@ -250,7 +250,7 @@ def test_of_two_bulk_loads_at_once_only_one_adds(place: Place, tmp_path: Path, m
 
     def query_and_wait(client: bigquery.Client, sql: str, **options: Any) -> Any:
         if "merge into" in sql:
-            both_are_here.wait(timeout=30)
+            both_are_here.wait(timeout=HANGS_AFTER_S)
         return run_statement(client, sql, **options)
 
     ended: list[object] = []

@@ -15,7 +15,7 @@ from uuid import uuid4
 import pytest
 from google.api_core.exceptions import NotFound
 from google.cloud import bigquery
-from support import DATASETS, REPOSITORY, run_buddy, run_dbt
+from support import DATASETS, HANGS_AFTER_S, REPOSITORY, run_buddy, run_dbt
 
 from fitness_buddy.errors import BuddyError, InputError, Refusal
 from fitness_buddy.landing import Batch, Landing, Record, land
@@ -126,7 +126,7 @@ def test_a_program_killed_before_its_commit_leaves_raw_as_it_was_and_the_next_ru
         "records = [Record('b', {'value': 1})]\n"
         f"land(connect(load_settings()), 'me', [Batch('{TABLE}', records)], now=datetime.now(UTC))\n"
     )
-    assert subprocess.run([sys.executable, "-c", program], check=False, timeout=60).returncode == 9
+    assert subprocess.run([sys.executable, "-c", program], check=False, timeout=HANGS_AFTER_S).returncode == 9
     assert record_ids(warehouse, raw_schema) == ["a"]
     (left,) = tables(client, raw_schema, "_incoming")
     expires = client.get_table(f"{raw_schema}.{left}").expires
@@ -161,7 +161,7 @@ def test_loads_of_one_file_at_once_add_it_once_and_wait_for_each_other(
 
     def read() -> Iterator[Record]:
         yield from things(*names)
-        start.wait(timeout=60)
+        start.wait(timeout=HANGS_AFTER_S)
 
     def run(minute: int) -> None:
         batches = [Batch(TABLE, read())]
@@ -171,7 +171,7 @@ def test_loads_of_one_file_at_once_add_it_once_and_wait_for_each_other(
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(timeout=120)
+        thread.join(timeout=HANGS_AFTER_S)
     assert sorted((landing.total("new"), landing.total("unchanged")) for landing in landings) == [
         (0, 50),
         (0, 50),

@@ -334,7 +334,7 @@ def story(seed: int) -> list[Chapter]:
             "one area built alone leaves the rest for the next whole build",
             day(11),
             [("bob", [Batch("steps_daily", [steps_day("watch", day(-50), 40000)])])],
-            options=("--select", "int_meals_localized+"),
+            options=("--select", "+fct_meals"),
         ),
         Chapter("the whole build after it", day(11)),
         Chapter(

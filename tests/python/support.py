@@ -90,23 +90,28 @@ def run_process(
     folder: Path | None = None,
 ) -> Answer:
     """Run a program to its end. One that hangs is ended with all its children."""
-    process = subprocess.Popen(
-        [str(word) for word in words],
+    with started(
+        words,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
-        text=True,
         env={**os.environ, **(environment or {})},
         cwd=folder,
-        start_new_session=True,
-    )
-    try:
+    ) as process:
         output, errors = process.communicate(stdin or "", timeout=HANGS_AFTER_S)
-    except BaseException:
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
-        raise
     return Answer(process.returncode, output, errors)
+
+
+@contextmanager
+def started(words: Sequence[str | Path], **options: Any) -> Iterator[subprocess.Popen[str]]:
+    """Start a program; however the test ends, it and all its children end."""
+    process = subprocess.Popen([str(word) for word in words], text=True, start_new_session=True, **options)
+    try:
+        yield process
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
 
 
 def run_dbt(*words: str, project: Path, environment: dict[str, str] | None = None) -> Answer:

@@ -56,9 +56,11 @@ def marts_from_empty(project: Path, settings: Settings, chapter: Chapter) -> dic
     target = project / "target_from_empty"
     if not target.exists():
         shutil.copytree(project / "target", target)
+    # What this build leaves for slim builds is not of the warehouse that is kept.
+    environment = {"DBT_TARGET_PATH": str(target), "BUDDY_STATE_DIR": str(project / "state_from_empty")}
     shutil.copy(file, kept)
     try:
-        build(replace(chapter, options=()), {**FROM_EMPTY, "DBT_TARGET_PATH": str(target)})
+        build(replace(chapter, options=()), FROM_EMPTY | environment)
         return marts(settings)
     finally:
         kept.replace(file)
@@ -74,7 +76,7 @@ def test_incremental_builds_equal_builds_from_empty(project: Path) -> None:
         if chapter.rebuilt_from:
             assert last_window(warehouse) == chapter.rebuilt_from, chapter.name
         # Fewer comparisons than chapters: what one breaks, the next one seldom repairs.
-        if number in {3, 7, 9, 12, 13}:
+        if number in {3, 5, 7, 8, 9, 12, 13}:
             assert marts(settings) == marts_from_empty(project, settings, chapter), chapter.name
 
 

@@ -5,6 +5,7 @@ What a load does is the same on both engines; queueing for the one file is DuckD
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import subprocess
@@ -19,13 +20,14 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
+import duckdb
 import pytest
 from filelock import FileLock
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from support import HANGS_AFTER_S
+from support import HANGS_AFTER_S, started
 
-from fitness_buddy.errors import InputError, Refusal
+from fitness_buddy.errors import BuddyError, InputError, Refusal
 from fitness_buddy.landing import Batch, Landing, Record, land, to_raw_row, tombstone
 from fitness_buddy.settings import load_settings
 from fitness_buddy.warehouse import NotBuiltError, Row, Warehouse, as_utc, connect
@@ -144,6 +146,19 @@ def test_one_bad_row_keeps_everything_of_the_load_out(warehouse: Warehouse) -> N
     assert refused.value.details() == {"rows_read": 17, "rows_refused": 14}
     assert current(warehouse) == {"a": 1}
     assert [summary.table for summary in warehouse.raw_summary("me")] == [TABLE]
+
+
+def test_where_the_last_table_cannot_be_added_to_nothing_of_the_load_is_there(duckdb_file: Warehouse) -> None:
+    load(duckdb_file, things(a=1))
+    schema = load_settings().raw_schema
+    with duckdb.connect(duckdb_file.name) as connection:
+        connection.execute(
+            f"create table {schema}.test_zoo (athlete_id varchar, record_id varchar, payload_hash varchar, "
+            "loaded_at timestamp, load_id varchar)"
+        )
+    with pytest.raises(BuddyError, match="nothing was loaded"):
+        land(duckdb_file, "me", [Batch(TABLE, things(b=1)), Batch("test_zoo", things(c=1))], now=NOON)
+    assert current(duckdb_file) == {"a": 1}
 
 
 def test_a_crash_in_the_middle_of_a_load_leaves_raw_as_it_was(warehouse: Warehouse) -> None:
@@ -362,26 +377,20 @@ def test_two_loads_at_once_queue_and_both_are_kept(duckdb_file: Warehouse) -> No
         "records = [Record(f'{sys.argv[1]}{n}', {'value': n}) for n in range(2000)]\n"
         f"land(connect(load_settings()), 'me', [Batch('{TABLE}', records)], now=datetime.now(UTC))\n"
     )
-    processes = [subprocess.Popen([sys.executable, "-c", program, name]) for name in ("x", "y", "z")]
-    assert [process.wait(timeout=HANGS_AFTER_S) for process in processes] == [0, 0, 0]
+    with contextlib.ExitStack() as stack:
+        processes = [stack.enter_context(started([sys.executable, "-c", program, name])) for name in ("x", "y", "z")]
+        assert [process.wait(timeout=HANGS_AFTER_S) for process in processes] == [0, 0, 0]
     assert versions(duckdb_file) == 6000
 
 
 def test_a_reader_waits_for_a_program_that_has_the_file_open(duckdb_file: Warehouse) -> None:
     load(duckdb_file, things(a=1))
-    holder = subprocess.Popen(
-        [
-            sys.executable,
-            "-c",
-            f"import duckdb, time; c = duckdb.connect({duckdb_file.name!r}); print('open', flush=True); time.sleep(1)",
-        ],
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    assert holder.stdout is not None
-    assert holder.stdout.readline() == "open\n"
-    assert versions(duckdb_file) == 1
-    assert holder.wait(timeout=HANGS_AFTER_S) == 0
+    program = f"import duckdb, time; c = duckdb.connect({duckdb_file.name!r}); print('open', flush=True); time.sleep(1)"
+    with started([sys.executable, "-c", program], stdout=subprocess.PIPE) as holder:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == "open\n"
+        assert versions(duckdb_file) == 1
+        assert holder.wait(timeout=HANGS_AFTER_S) == 0
 
 
 def test_a_writer_waits_for_the_lock_and_says_so(duckdb_file: Warehouse, caplog: pytest.LogCaptureFixture) -> None:

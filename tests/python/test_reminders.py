@@ -21,7 +21,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from discord_stub import DiscordStub, Refusal, running_discord
 from reminder_support import NOON, Channel, Clock, ask, ledger, waiting
-from support import BUDDY, HANGS_AFTER_S, Answer, run_buddy, serving, spawn_buddy
+from support import BUDDY, HANGS_AFTER_S, Answer, run_buddy, serving, spawn_buddy, started
 
 from fitness_buddy.apis.http import ApiError
 from fitness_buddy.errors import BuddyError, UsageError
@@ -525,13 +525,13 @@ def test_a_process_that_is_killed_while_it_posts_loses_nothing(discord: DiscordS
     request("remind me to drink in 1 second")
     silent = SilentDiscord()
     with serving(silent.server()) as url:
-        process = subprocess.Popen(
-            [str(BUDDY), "remind", "deliver", "--now", NOON.isoformat()],
+        with started(
+            [BUDDY, "remind", "deliver", "--now", NOON.isoformat()],
             env={**os.environ, "BUDDY_DISCORD_WEBHOOK": f"{url}/api/webhooks/buddy/token"},
-        )
-        assert silent.asked.wait(HANGS_AFTER_S)
-        os.kill(process.pid, signal.SIGKILL)
-        process.wait()
+        ) as process:
+            assert silent.asked.wait(HANGS_AFTER_S)
+            os.kill(process.pid, signal.SIGKILL)
+            process.wait()
         silent.over.set()
     # The one that was being told is left alone as long as its claim holds; the other one is told at once.
     remind("deliver", now=NOON + timedelta(seconds=200))

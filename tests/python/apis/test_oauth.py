@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import signal
@@ -20,7 +21,7 @@ from urllib.request import ProxyHandler, build_opener
 
 import pytest
 from api_stub import LOST, ApiStub, Canned, broken, recorded
-from support import HANGS_AFTER_S
+from support import HANGS_AFTER_S, started
 
 from fitness_buddy.apis.google_health import GoogleHealthApi, google_health_settings
 from fitness_buddy.apis.http import ApiError, RateLimitedError
@@ -177,9 +178,12 @@ def test_two_processes_at_once_refresh_once(stub: ApiStub) -> None:
         "token = StravaApi(strava_settings(), open_state(), 'ada').oauth.access_token()\n"
         "print(hashlib.sha256(token.encode()).hexdigest())\n"
     )
-    processes = [subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) for _ in range(3)]
-    tokens = {process.communicate(timeout=HANGS_AFTER_S)[0] for process in processes}
-    assert [process.returncode for process in processes] == [0, 0, 0]
+    with contextlib.ExitStack() as stack:
+        processes = [
+            stack.enter_context(started([sys.executable, "-c", code], stdout=subprocess.PIPE)) for _ in range(3)
+        ]
+        tokens = {process.communicate(timeout=HANGS_AFTER_S)[0] for process in processes}
+        assert [process.returncode for process in processes] == [0, 0, 0]
     assert len(tokens) == 1
     assert stub.strava.refreshes == 1
 
