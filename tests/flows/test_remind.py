@@ -100,7 +100,7 @@ def test_while_discord_is_down_nothing_is_lost(engine: Engine, discord: DiscordS
     discord.refusals.extend([Refusal(503)] * 4)
     failed = engine.run(DELIVER)
     assert (failed.state, failed.outputs["failed"]) == ("FAILED", 1)
-    engine.wait_for_log(failed, "Discord", "503")
+    engine.wait_for_log(failed, "api/webhooks", "answered 503 in 4 attempts")
     assert engine.run(DELIVER).outputs["told"] == 1
     assert [text.partition(" (")[0] for text in discord.told("buddy")[said:]] == ["⏰ drink"]
 
