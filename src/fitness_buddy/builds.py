@@ -148,7 +148,7 @@ def build(
 
 
 def _today(clock: Clock, as_of: date | None) -> dict[str, str]:
-    """What macros/as_of_date.sql reads; without either, the start of dbt's run counts."""
+    """Return the variables that macros/as_of_date.sql reads; none where the start of dbt's run counts."""
     if as_of:
         return {"BUDDY_AS_OF_DATE": as_of.isoformat()}
     return {"BUDDY_NOW": clock.now.isoformat()} if clock.is_stated else {}
@@ -190,7 +190,7 @@ def _judge(run: DbtRun, plan: slim.Plan, warehouse: Warehouse) -> BuildResult:
 
 
 def _broken(result: dict[str, Any], warehouse: Warehouse) -> str | None:
-    """What a failed data test found, where its rows say so (tests/dbt/generic/sound_rows.sql)."""
+    """Return what a failed data test found, where its rows name it (tests/dbt/generic/sound_rows.sql); else None."""
     if result["status"] != "fail" or not result["compiled_code"]:
         return None
     try:

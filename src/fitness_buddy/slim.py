@@ -24,12 +24,12 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Inputs:
-    """What a build starts from.
+    """The state that a build starts from.
 
     Attributes:
         dbt: its version.
         project: a hash of dbt_project.yml, the profile and all macros: dbt does not see what some of them change.
-        models: a hash of the models, seeds and tests; what of them has changed, dbt tells by its manifest.
+        models: a hash of the models, seeds and tests; dbt finds the changed ones by its manifest.
         options: of dbt, other than the one that only says to build more.
         incremental: what BUDDY_INCREMENTAL says.
         raw: see :meth:`fitness_buddy.warehouse.Warehouse.raw_marks`.
@@ -123,7 +123,7 @@ class BuildMemory:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What to build and why; ``select`` is dbt's, None for everything, empty for nothing."""
+    """A selection for dbt (None: everything, empty: nothing) and the reason for it."""
 
     why: str
     select: Sequence[str] | None = None
