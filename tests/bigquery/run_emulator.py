@@ -13,6 +13,7 @@ import threading
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import external_tables
 import uvicorn
 from duckdb_extensions import import_extension
@@ -85,12 +86,59 @@ def read_time_zones_of_rows() -> None:
     rules.NODE_RULES.insert(0, rule)
 
 
+# DuckDB's lists of all tables, views and columns, as DuckLake's own catalogue has them for one project.
+_OF_DUCKLAKE = {
+    "duckdb_tables()": """(
+        select '{project}' as database_name, schema_name, table_name, coalesce(record_count, 0) as estimated_size
+        from {catalogue}.ducklake_table as t join {catalogue}.ducklake_schema as s using (schema_id)
+        left join {catalogue}.ducklake_table_stats using (table_id)
+        where t.end_snapshot is null and s.end_snapshot is null)""",
+    "duckdb_views()": """(
+        select '{project}' as database_name, schema_name, view_name, false as internal
+        from {catalogue}.ducklake_view as v join {catalogue}.ducklake_schema as s using (schema_id)
+        where v.end_snapshot is null and s.end_snapshot is null)""",
+    "duckdb_columns()": """(
+        select '{project}' as database_name, schema_name, table_name, column_name, nulls_allowed as is_nullable
+        from {catalogue}.ducklake_column as c join {catalogue}.ducklake_table as t using (table_id)
+        join {catalogue}.ducklake_schema as s using (schema_id)
+        where c.end_snapshot is null and t.end_snapshot is null and s.end_snapshot is null)""",
+}
+
+
+def look_tables_up_in_the_catalogue_of_their_project() -> None:
+    """DuckDB's own lists read the catalogues of all projects, for each look-up; a query is a dozen look-ups."""
+    fetch, objects = database.fetch, database.objects
+
+    def objects_of_one_project(project: str, dataset: str, table: str | None = None) -> Any:
+        if project != "emulator" or not table:
+            return objects(project, dataset, table)
+        # The answer of a job, which has its own place.
+        try:
+            ((rows,),) = fetch(f"select count(*) from {database.quote(project, dataset, table)}")  # noqa: S608
+        except duckdb.CatalogException:
+            return []
+        return [(table, "TABLE", rows)]
+
+    def fetch_of_one_project(sql: str, parameters: list[Any] | None = None) -> Any:
+        project = parameters[0] if parameters else None
+        if project in database._attached:
+            for everything, of_one in _OF_DUCKLAKE.items():
+                catalogue = database.quote(f"__ducklake_metadata_{project}")
+                sql = sql.replace(everything, of_one.format(project=project, catalogue=catalogue))
+        elif project == "emulator" and "NOT is_nullable" in sql:
+            return []  # no column of an answer is required
+        return fetch(sql, parameters)
+
+    database.fetch, database.objects = fetch_of_one_project, objects_of_one_project
+
+
 def main(folder: Path) -> None:
     """Serve until standard input ends."""
     for name in ("avro", "ducklake", "icu"):
         import_extension(name)
     # Functions of geography need an extension more, and nothing here is a place.
     database.FUNCTIONS = [path for path in database.FUNCTIONS if path.name != "geography.sql"]
+    look_tables_up_in_the_catalogue_of_their_project()
     tell_the_created_table()
     tell_of_a_conflict()
     read_dbt_s_list_of_partitions()

@@ -13,16 +13,15 @@ import pytest
 from api_stub import running_apis
 from discord_stub import DiscordStub, running_discord
 from engine_client import Engine, start_engine, task_environment
+from fork_server import running_fork_server
 from gcs_stub import running_gcs
-from kestra_server import DECOY, FLOWS, TIMEZONE, Server, TimedServer, encoded, free_port, hurried_copy
+from kestra_server import DECOY, TIMEZONE, Server, TimedServer, encoded, free_port, hurried_copy
 from llm_stub import API_KEY, LlmStub, running_llm
 from support import REPOSITORY, Demo
 from tcp_gate import Gate
 
 from fitness_buddy.cli.demo import DEMO_ATHLETE_ID
 from fitness_buddy.demo import write_demo_files
-
-OF_THE_WAREHOUSE = ("BUDDY_DUCKDB_PATH", "DBT_TARGET_PATH", "DBT_LOG_PATH")
 
 
 @pytest.hookimpl(tryfirst=True)  # before pytest-xdist looks for groups
@@ -34,7 +33,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(scope="session")
-def server(tmp_path_factory: pytest.TempPathFactory, demo: Demo) -> Iterator[Server]:
+def server(tmp_path_factory: pytest.TempPathFactory, demo: Demo, parsed: Path) -> Iterator[Server]:
     """The server with all flows of the project, their accounts enabled or not as in git.
 
     Its warehouse holds the demo athlete, built; its own athlete has nothing yet.
@@ -43,6 +42,7 @@ def server(tmp_path_factory: pytest.TempPathFactory, demo: Demo) -> Iterator[Ser
     with ExitStack() as stack:
         services = stack.enter_context(running_apis())
         discord = stack.enter_context(running_discord())
+        commands = stack.enter_context(running_fork_server())
         gcs = stack.enter_context(running_gcs("bucket"))
         llm = stack.enter_context(running_llm())
         bigquery = None
@@ -65,17 +65,16 @@ def server(tmp_path_factory: pytest.TempPathFactory, demo: Demo) -> Iterator[Ser
             "CALENDAR_URL": str(calendar),
             "EVENTS_SHEET_URL": str(folder / "planted-events.csv"),
         }
-        inbox, port, duckdb_path = folder / "inbox", free_port(), folder / "buddy.duckdb"
+        project = copy_of_the_project(parsed, folder)
+        inbox, port, duckdb_path = folder / "inbox", free_port(), project / "data" / "buddy.duckdb"
         shutil.copy(demo.duckdb_path, duckdb_path)
         model = {name: value for name, value in llm.environment().items() if name != "BUDDY_LLM_API_KEY"}
         environment = task_environment(
+            commands,
             **(settings | model),
             **encoded(secrets | {"DECOY": DECOY}),
-            BUDDY_PROJECT_DIR=str(REPOSITORY),
-            BUDDY_DUCKDB_PATH=str(duckdb_path),
+            BUDDY_PROJECT_DIR=str(project),
             BUDDY_INBOX_DIR=str(inbox),
-            DBT_TARGET_PATH=str(folder / "target"),
-            DBT_LOG_PATH=str(folder / "logs"),
             BUDDY_BIGQUERY_ENDPOINT=bigquery.url if bigquery else "",
             STORAGE_EMULATOR_HOST=gcs.url,
             BUDDY_KESTRA_URL=f"http://127.0.0.1:{port}",
@@ -89,6 +88,14 @@ def server(tmp_path_factory: pytest.TempPathFactory, demo: Demo) -> Iterator[Ser
         )
         yield server
         assert_keeps_no_secret(engine, server)
+
+
+def copy_of_the_project(parsed: Path, folder: Path) -> Path:
+    """A copy in which dbt takes up what it has parsed: it does where the warehouse is the default one."""
+    project = shutil.copytree(parsed, folder / "project")
+    for name in ("README.md", "docs", "flows"):
+        (project / name).symlink_to(REPOSITORY / name)
+    return project
 
 
 def assert_keeps_no_secret(engine: Engine, server: Server) -> None:
@@ -105,11 +112,8 @@ def assert_keeps_no_secret(engine: Engine, server: Server) -> None:
 def timed(server: Server, parsed: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[TimedServer]:
     """A server without flows, with all that the other one speaks to; its athlete is the demo's."""
     folder = tmp_path_factory.mktemp("timed")
-    project = shutil.copytree(parsed, folder / "project")
-    shutil.copytree(FLOWS, project / "flows")
-    # dbt takes up what it has parsed where the warehouse is the default one.
-    inherited = {name: value for name, value in server.environment.items() if name not in OF_THE_WAREHOUSE}
-    environment = inherited | {
+    project = copy_of_the_project(parsed, folder)
+    environment = server.environment | {
         "BUDDY_PROJECT_DIR": str(project),
         "BUDDY_STATE_DIR": str(folder / "state"),
         "BUDDY_ATHLETE": DEMO_ATHLETE_ID,

@@ -296,10 +296,16 @@ def start_engine(
     raise EngineError((folder / "errors.log").read_text()[-5000:])
 
 
-def task_environment(**more: str) -> dict[str, str]:
-    """What a server needs of this machine, and ``buddy`` and ``dbt`` of this checkout on its PATH."""
+def task_environment(*commands: Path, **more: str) -> dict[str, str]:
+    """Return what a server needs of this machine, and ``buddy`` and ``dbt`` of this checkout on its PATH.
+
+    Args:
+        commands: folders whose commands come before those.
+        more: variables.
+    """
     kept = {name: os.environ[name] for name in ("HOME", "LANG", "TMPDIR") if name in os.environ}
-    return {**kept, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}", **more}
+    folders = [*map(str, commands), str(Path(sys.executable).parent), os.environ["PATH"]]
+    return {**kept, "PATH": ":".join(folders), **more}
 
 
 def _execution(found: dict[str, Any]) -> Execution:
