@@ -3,21 +3,21 @@
 Everything heavy is imported inside the commands: ``buddy --help`` answers at once.
 """
 
-from fitness_buddy.cli import ask, auth, buddy, build, cloud, demo, flows, ingest, meals, remind, report, warehouse
+from fitness_buddy.cli import ask, auth, cloud, demo, ingest, kestra, meals, notify, ops, remind, report, transform
 from fitness_buddy.cli.command import main
 
 __all__ = [
     "ask",
     "auth",
-    "buddy",
-    "build",
     "cloud",
     "demo",
-    "flows",
     "ingest",
+    "kestra",
     "main",
     "meals",
+    "notify",
+    "ops",
     "remind",
     "report",
-    "warehouse",
+    "transform",
 ]

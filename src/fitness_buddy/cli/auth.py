@@ -9,7 +9,7 @@ import click
 from fitness_buddy.cli.command import Run, command, main, options
 
 if TYPE_CHECKING:
-    from fitness_buddy.apis.oauth import AthleteApi
+    from fitness_buddy.ingest.services.oauth import AthleteApi
 
 
 @main.group()
@@ -31,8 +31,8 @@ def auth_strava(run: Run, **how: Any) -> dict[str, Any]:
 
     Needs STRAVA_CLIENT_ID and STRAVA_CLIENT_SECRET of an app of your own (strava.com/settings/api).
     """
-    from fitness_buddy.apis.strava import StravaApi, strava_settings
-    from fitness_buddy.state import open_state
+    from fitness_buddy.core.state import open_state
+    from fitness_buddy.ingest.services.strava import StravaApi, strava_settings
 
     return _log_in(run, StravaApi(strava_settings(), open_state(), run.settings.athlete_id), **how)
 
@@ -44,14 +44,14 @@ def auth_google_health(run: Run, **how: Any) -> dict[str, Any]:
 
     Needs GOOGLE_HEALTH_CLIENT_ID and GOOGLE_HEALTH_CLIENT_SECRET of a desktop client of your own.
     """
-    from fitness_buddy.apis.google_health import GoogleHealthApi, google_health_settings
-    from fitness_buddy.state import open_state
+    from fitness_buddy.core.state import open_state
+    from fitness_buddy.ingest.services.google_health import GoogleHealthApi, google_health_settings
 
     return _log_in(run, GoogleHealthApi(google_health_settings(), open_state(), run.settings.athlete_id), **how)
 
 
 def _log_in(run: Run, api: AthleteApi, *, browser: bool, port: int, timeout_s: int) -> dict[str, Any]:
-    from fitness_buddy.apis.login import log_in
+    from fitness_buddy.ingest.services.login import log_in
 
     # On standard error, where --json does not silence it: without the address nobody can log in.
     log_in(api, say=lambda text: click.echo(text, err=True), open_browser=browser, timeout_s=timeout_s, port=port)

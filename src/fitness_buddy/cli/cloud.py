@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from fitness_buddy.cli.command import Run, command, main
-from fitness_buddy.errors import UsageError
+from fitness_buddy.core.errors import UsageError
 
 
 @command(main, "load-from-bucket", takes_now=True)
@@ -15,8 +15,8 @@ from fitness_buddy.errors import UsageError
 def load_from_bucket(run: Run, bucket_url: str) -> dict[str, Any]:
     """Load what `buddy ingest … --to-bucket` has kept, of all athletes, in a few statements a table (BigQuery only)."""
     _require_bigquery(run, "which alone reads buckets: load the files themselves (buddy ingest …)")
-    from fitness_buddy.warehouse.bucket import Bucket
-    from fitness_buddy.warehouse.bulk import load_tables
+    from fitness_buddy.warehouse.bigquery.bucket import Bucket
+    from fitness_buddy.warehouse.bigquery.bulk import load_tables
 
     loads = {}
     for load in load_tables(run.settings, Bucket(bucket_url, run.settings), clock=run.clock):
@@ -31,11 +31,13 @@ def load_from_bucket(run: Run, bucket_url: str) -> dict[str, Any]:
 
 
 @command(main, "setup-gcp")
-@click.option("--bucket", required=True, metavar="NAME", help="The bucket for files and backfills (docs/bulk-load.md).")
+@click.option(
+    "--bucket", required=True, metavar="NAME", help="The bucket for files and backfills (docs/ingest/bulk-load.md)."
+)
 def setup_gcp(run: Run, bucket: str) -> dict[str, Any]:
     """Make the bucket and the datasets that are missing (BigQuery only); a second time nothing is left to do."""
     _require_bigquery(run, "and a file needs no setting up: load something (buddy ingest …)")
-    from fitness_buddy.warehouse.google_cloud import set_up
+    from fitness_buddy.warehouse.bigquery.setup import set_up
 
     there = set_up(run.settings, bucket)
     run.say(f"Project {there.project}, {there.location}")
