@@ -12,6 +12,14 @@ from support import REPOSITORY
 MODELS = sorted((REPOSITORY / "models").rglob("*.sql"))
 MACROS = sorted((REPOSITORY / "macros").rglob("*.sql"))
 SOURCES = sorted((REPOSITORY / "src").rglob("*.py"))
+PAGES = sorted([*REPOSITORY.glob("*.md"), *(REPOSITORY / "docs").rglob("*.md")])
+
+# The same words for the same rooms in src/fitness_buddy, docs and tests.
+ROOMS = {
+    *("core", "ingest", "transform", "report", "ask", "remind", "meals", "notify", "llm", "ops", "kestra"),
+    *("warehouse", "cli", "demo"),
+}
+ONLY_TESTS = {"bigquery", "flows", "house"}
 
 # Whatever only one of the two engines knows, or knows differently: such words stand in macros/cross_db only.
 DIALECT = re.compile(
@@ -32,6 +40,27 @@ STRINGS_AND_COMMENTS = re.compile(r"\{#.*?#\}|--[^\n]*|dbt\.(safe_cast|dateadd)"
 
 def relative(path: Path) -> str:
     return str(path.relative_to(REPOSITORY))
+
+
+def test_every_module_is_in_a_room() -> None:
+    package = REPOSITORY / "src/fitness_buddy"
+    assert {path.name for path in SOURCES if path.parent == package} == {"__init__.py", "bot.py"}
+    assert {path.relative_to(package).parts[0] for path in SOURCES if path.parent != package} == ROOMS
+    assert [relative(path.parent) for path in SOURCES if not (path.parent / "__init__.py").is_file()] == []
+
+
+def test_docs_and_tests_have_the_same_rooms() -> None:
+    docs, tests = REPOSITORY / "docs", REPOSITORY / "tests"
+    assert {path.relative_to(docs).parts[0] for path in docs.rglob("*.md")} <= ROOMS
+    assert {path.relative_to(tests).parts[0] for path in tests.rglob("test_*.py")} - ONLY_TESTS == ROOMS
+    contributing = (REPOSITORY / "CONTRIBUTING.md").read_text()
+    assert {room for room in ROOMS if f"`{room}/`" not in contributing} == set()
+
+
+@pytest.mark.parametrize("path", PAGES, ids=relative)
+def test_links_between_pages_lead_somewhere(path: Path) -> None:
+    links = re.findall(r"\]\((?![a-z]+:|#)([^)#\s]+)", path.read_text())
+    assert [link for link in links if not (path.parent / link).exists()] == []
 
 
 @pytest.mark.parametrize("path", MODELS, ids=relative)

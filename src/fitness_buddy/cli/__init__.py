@@ -3,13 +3,26 @@
 Everything heavy is imported inside the commands: ``buddy --help`` answers at once.
 """
 
-from fitness_buddy.cli import ask, auth, cloud, demo, ingest, kestra, meals, notify, ops, remind, report, transform
+from fitness_buddy.cli import (
+    ask,
+    bot,
+    demo,
+    ingest,
+    kestra,
+    meals,
+    notify,
+    ops,
+    remind,
+    report,
+    settings,
+    transform,
+    warehouse,
+)
 from fitness_buddy.cli.command import main
 
 __all__ = [
     "ask",
-    "auth",
-    "cloud",
+    "bot",
     "demo",
     "ingest",
     "kestra",
@@ -19,5 +32,7 @@ __all__ = [
     "ops",
     "remind",
     "report",
+    "settings",
     "transform",
+    "warehouse",
 ]

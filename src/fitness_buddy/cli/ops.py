@@ -1,17 +1,14 @@
-"""The commands that look at the warehouse, and the one that states the athlete's settings."""
+"""The commands that say what is loaded and whether it is sound, and those for Google Cloud."""
 
 from __future__ import annotations
 
-import sys
-from dataclasses import asdict
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import click
 
-from fitness_buddy.cli.command import DAY, Run, command, main
-from fitness_buddy.core.errors import BuddyError
+from fitness_buddy.cli.command import Run, command, main
+from fitness_buddy.core.errors import BuddyError, UsageError
 
 
 @command(main, "status")
@@ -97,59 +94,46 @@ def heartbeat(run: Run, silent_after_days: int, source_days: tuple[str, ...], to
     return heard.to_dict()
 
 
-@command(main, "sql")
-@click.argument("statement")
+@command(main, "load-from-bucket", takes_now=True)
+@click.argument("bucket_url", metavar="gs://BUCKET/FOLDER")
+def load_from_bucket(run: Run, bucket_url: str) -> dict[str, Any]:
+    """Load what `buddy ingest … --to-bucket` has kept, of all athletes, in a few statements a table (BigQuery only)."""
+    _require_bigquery(run, "which alone reads buckets: load the files themselves (buddy ingest …)")
+    from fitness_buddy.warehouse.bigquery.bucket import Bucket
+    from fitness_buddy.warehouse.bigquery.bulk import load_tables
+
+    loads = {}
+    for load in load_tables(run.settings, Bucket(bucket_url, run.settings), clock=run.clock):
+        run.say(f"{load.table}: {load.found:,} versions in the bucket: {load.added:,} added, the others were in raw")
+        loads[load.table] = {"rows_found": load.found, "rows_added": load.added}
+    return {
+        "bucket": bucket_url,
+        "rows_found": sum(load["rows_found"] for load in loads.values()),
+        "rows_added": sum(load["rows_added"] for load in loads.values()),
+        "tables": loads,
+    }
+
+
+@command(main, "setup-gcp")
 @click.option(
-    "--format",
-    "output_format",
-    type=click.Choice(["table", "csv", "json"]),
-    default="table",
-    show_default=True,
-    help="How rows are printed.",
+    "--bucket", required=True, metavar="NAME", help="The bucket for files and backfills (docs/ingest/bulk-load.md)."
 )
-def sql(run: Run, statement: str, output_format: str) -> dict[str, Any]:
-    """Run one read-only STATEMENT on the warehouse ("-" reads it from standard input)."""
-    from fitness_buddy.cli.rows_text import print_rows
+def setup_gcp(run: Run, bucket: str) -> dict[str, Any]:
+    """Make the bucket and the datasets that are missing (BigQuery only); a second time nothing is left to do."""
+    _require_bigquery(run, "and a file needs no setting up: load something (buddy ingest …)")
+    from fitness_buddy.warehouse.bigquery.setup import set_up
 
-    rows = run.warehouse.query(sys.stdin.read() if statement == "-" else statement)
-    if not run.as_json:
-        print_rows(rows, output_format)
-    return {"rows": rows}
+    there = set_up(run.settings, bucket)
+    run.say(f"Project {there.project}, {there.location}")
+    run.say(f"Made: {', '.join(there.created) or 'nothing'}")
+    run.say(f"Was there: {', '.join(there.existing) or 'nothing'}")
+    for notice in there.notices:
+        run.say(f"Note: {notice}")
+    return there.to_dict()
 
 
-@command(main, "init", takes_now=True)
-@click.option("--timezone", help="IANA name, such as Europe/Berlin.")
-@click.option("--step-goal", type=int, help="Steps a day.")
-@click.option("--carbs-target-pct", type=float, help="Share of energy from carbohydrate.")
-@click.option("--protein-target-pct", type=float, help="Share of energy from protein.")
-@click.option("--fat-target-pct", type=float, help="Share of energy from fat.")
-@click.option("--macro-tolerance-pct", type=float, help="Points off target that still count as on target.")
-@click.option("--resting-heartrate-bpm", type=int, help="Heart rate at rest.")
-@click.option("--max-heartrate-bpm", type=int, help="Highest heart rate.")
-@click.option("--sex", type=click.Choice(["female", "male", ""]), help="For the heart-rate load; may stay empty.")
-@click.option("--valid-from", type=DAY, help="First day they hold [the first time: since ever; later: today].")
-def init(run: Run, valid_from: datetime | None, **stated: Any) -> dict[str, Any]:
-    """State your time zone, step goal, macro targets and heart rates; asks for what is not given as an option."""
-    from fitness_buddy.core.athlete_settings import FILE_NAME, AthleteSettings, current_settings, write_settings
-
-    athlete_id, seeds_dir = run.settings.athlete_id, run.settings.seeds_dir
-    current, _ = current_settings(seeds_dir, athlete_id)
-    asks = not run.as_json and sys.stdin.isatty()
-    values = asdict(current)
-    for name, default in values.items():
-        if stated[name] is not None:
-            values[name] = stated[name]
-        elif asks:
-            values[name] = click.prompt(name.replace("_", " "), default=default, type=type(default))
-    settings = AthleteSettings(**values)
-    since = write_settings(
-        seeds_dir,
-        athlete_id,
-        settings,
-        valid_from.date() if valid_from else None,
-        run.today(settings.timezone),
-    )
-    run.say(
-        f"Settings of {athlete_id!r} from {since} on are in {seeds_dir / FILE_NAME}; the next `buddy build` uses them."
-    )
-    return {"settings": values, "valid_from": since}
+def _require_bigquery(run: Run, why: str) -> None:
+    if run.settings.profile.get("type") != "bigquery":
+        raise UsageError(
+            f"target {run.settings.target!r} is not BigQuery, {why}, or name the target (--target bigquery)"
+        )

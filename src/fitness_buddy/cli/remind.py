@@ -1,8 +1,9 @@
-"""The commands that remind: ``buddy remind …`` and ``buddy events``."""
+"""The commands that remind: ``buddy remind …``, ``buddy events`` and ``buddy meditation``."""
 
 from __future__ import annotations
 
 import sys
+from datetime import date, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,7 @@ from fitness_buddy.cli.command import Run, command, main
 from fitness_buddy.core.errors import UsageError
 
 if TYPE_CHECKING:
+    from fitness_buddy.llm.facts import Facts
     from fitness_buddy.remind.ledger import Ledger
 
 
@@ -121,6 +123,42 @@ def events(run: Run, within: str) -> dict[str, Any]:
     if not telling.told:
         run.say("Nothing begins soon that was not told.")
     return answer
+
+
+@command(main, "meditation", takes_now=True)
+def meditation(run: Run) -> dict[str, Any]:
+    """An encouraging line for the morning: by the language model, or of the persona where none can be reached."""
+    from fitness_buddy.core.athlete_settings import current_settings
+    from fitness_buddy.llm.calls import open_model
+    from fitness_buddy.notify.persona import load_persona
+    from fitness_buddy.remind.meditation import morning_words
+
+    stated, _ = current_settings(run.settings.seeds_dir, run.settings.athlete_id)
+    morning = run.today(stated.timezone)
+    model = open_model(run.warehouse, run.settings)
+    words = morning_words(model, load_persona(), morning, _facts_of_yesterday(run, morning) if model else [])
+    run.say(words.text)
+    return {
+        "message": words.text,
+        "written_by": words.written_by,
+        "reason": words.reason,
+        **(model.totals() if model else {}),
+    }
+
+
+def _facts_of_yesterday(run: Run, morning: date) -> list[Facts]:
+    from fitness_buddy.llm.facts import read_facts
+    from fitness_buddy.warehouse import NotBuiltError
+
+    yesterday = morning - timedelta(days=1)
+    try:
+        facts = [
+            read_facts(run.warehouse, run.settings, mart, yesterday, yesterday)
+            for mart in ("fct_daily_workouts", "fct_daily_steps")
+        ]
+    except NotBuiltError:
+        return []
+    return [fact for fact in facts if fact.rows]
 
 
 def _ledger(run: Run) -> Ledger:
