@@ -12,7 +12,7 @@ test: lint unit ## all checks and all tests
 test-fast: .venv/installed-dev ## for daily work: Python's checks, and the tests that need no built warehouse, emulator or engine
 	.venv/bin/ruff check .
 	.venv/bin/mypy
-	.venv/bin/pytest -n 2 -m "not slow" tests/python
+	.venv/bin/pytest -n 2 -m "not slow" --ignore=tests/bigquery --ignore=tests/flows
 
 lint: .venv/installed-dev ## SQL, Python and types
 	.venv/bin/ruff check .
@@ -39,10 +39,10 @@ unit: .venv/installed-dev ## every test, dbt's included
 test-bigquery-live: .venv/installed-dev ## the tests on BigQuery in a real project (CONTRIBUTING.md)
 	@[ -n "$$BUDDY_BIGQUERY_PROJECT" ] || { echo "set BUDDY_BIGQUERY_PROJECT to a project of yours" >&2; exit 2; }
 	BUDDY_TEST_BIGQUERY_LIVE=1 .venv/bin/pytest \
-		tests/bigquery/test_loader.py tests/bigquery/test_emulator_build.py tests/python/test_landing.py \
-		tests/python/test_checks.py
+		tests/bigquery/test_loader.py tests/bigquery/test_emulator_build.py tests/ingest/test_landing.py \
+		tests/ops/test_checks.py
 
-up: ## start Kestra with the flows on this machine (docs/runbook.md)
+up: ## start Kestra with the flows on this machine (docs/ops/runbook.md)
 	deploy/compose version >/dev/null
 	deploy/make_settings
 	deploy/encode_secrets

@@ -21,12 +21,12 @@ from pathlib import Path
 from typing import Any
 
 REPOSITORY = Path(__file__).resolve().parents[1]
-sys.path[:0] = [str(REPOSITORY / "tests" / "python"), str(REPOSITORY / "tests" / "bigquery")]
+sys.path[:0] = [str(REPOSITORY / "tests" / "support"), str(REPOSITORY / "tests" / "bigquery")]
 
 from googlesql import Project, Scan, path_of  # noqa: E402
 from test_compiled_sql import compile_project  # noqa: E402
 
-from fitness_buddy.settings import load_settings  # noqa: E402
+from fitness_buddy.core.settings import load_settings  # noqa: E402
 from fitness_buddy.warehouse import Warehouse, connect  # noqa: E402
 
 YEARS = 10
@@ -195,7 +195,7 @@ def measure_value_bytes(warehouse: Warehouse) -> dict[str, dict[str, float]]:
 
 
 def table_of_costs(duckdb_path: Path, folder: Path) -> str:
-    """The table of docs/bigquery-cost.md."""
+    """The table of docs/warehouse/bigquery-cost.md."""
     os.environ["BUDDY_DUCKDB_PATH"] = str(duckdb_path)
     targets = [compile_project(folder / name, incremental=name == "incremental") for name in ("empty", "incremental")]
     project = Project(REPOSITORY, *targets)

@@ -24,8 +24,8 @@ from typing import NamedTuple
 
 import duckdb
 
-from fitness_buddy.reminders.ledger import CREATED, REMINDER, TELLINGS, TOLD, Entry
-from fitness_buddy.settings import load_settings
+from fitness_buddy.core.settings import load_settings
+from fitness_buddy.remind.ledger import CREATED, REMINDER, TELLINGS, TOLD, Entry
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 

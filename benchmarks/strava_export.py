@@ -21,9 +21,9 @@ from itertools import cycle, islice
 from pathlib import Path
 from typing import NamedTuple
 
+from fitness_buddy.core.settings import load_settings
 from fitness_buddy.demo import write_demo_files
-from fitness_buddy.ingest import Ingest
-from fitness_buddy.settings import load_settings
+from fitness_buddy.ingest.load import Ingest
 from fitness_buddy.warehouse import connect
 
 

@@ -9,7 +9,7 @@ from typing import Literal
 from playwright.sync_api import sync_playwright
 
 REPOSITORY = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(REPOSITORY / "tests" / "python"))
+sys.path.insert(0, str(REPOSITORY / "tests" / "support"))
 
 from chromium import find_chromium  # noqa: E402
 

@@ -15,7 +15,7 @@ from emulator import NO_EMULATOR, is_installed, running_emulator
 from filelock import FileLock
 from support import DATASETS, REPOSITORY, Answer, Demo, run_buddy, run_dbt
 
-from fitness_buddy.settings import load_settings
+from fitness_buddy.core.settings import load_settings
 from fitness_buddy.warehouse import Warehouse, connect
 
 # `make test-bigquery-live` sets it: the tests that ask for an emulator then ask Google, as whoever runs them.
@@ -75,7 +75,7 @@ def emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 def delete_datasets() -> None:
     """Take away what these tests have made in a real project."""
-    from fitness_buddy.warehouse.bigquery import make_client
+    from fitness_buddy.warehouse.bigquery.warehouse import make_client
 
     with pytest.MonkeyPatch.context() as patch:
         for name, value in LIVE.items():

@@ -1,5 +1,5 @@
 {#- The config of a table of days, as `{{ config(**daily('activity_date')) }}`: all that a model says of how it is built
-    (docs/incremental.md).
+    (docs/transform/incremental.md).
 
     lookback_days: how many days before the window the model reads as well, of the tables that it refers to and of its
     own rows (lookback.sql). -#}

@@ -1,4 +1,4 @@
-{#- The window: the days that a run builds, from one day on (docs/incremental.md). -#}
+{#- The window: the days that a run builds, from one day on (docs/transform/incremental.md). -#}
 
 {#- The first day (YYYY-MM-DD) that the model being built builds in this run; in a build from empty the first of all. -#}
 {% macro window_start() -%}

@@ -7,7 +7,7 @@ import re
 from googlesql import RAW_COLUMNS, Warehouse
 from zetasql.types import AllowedHintsAndOptions, AnalyzerOptions, ArrayType, Type, TypeKind
 
-from fitness_buddy.warehouse.bulk import STATEMENTS, names
+from fitness_buddy.warehouse.bigquery.bulk import STATEMENTS, names
 
 _STRING = Type(type_kind=TypeKind.TYPE_STRING)
 _TIMESTAMP = Type(type_kind=TypeKind.TYPE_TIMESTAMP)

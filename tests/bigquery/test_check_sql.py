@@ -8,7 +8,7 @@ from datetime import UTC, date, datetime
 import pytest
 from googlesql import RAW_COLUMNS, Warehouse
 
-from fitness_buddy.warehouse.bigquery import BigQueryWarehouse
+from fitness_buddy.warehouse.bigquery.warehouse import BigQueryWarehouse
 from fitness_buddy.warehouse.raw_checks import counts_sql, examples_sql, raw_checks
 
 SINCE = date(2026, 11, 13)

@@ -9,4 +9,7 @@ from support import REPOSITORY, Demo
 
 
 def test_the_table_of_costs_is_what_the_compiled_project_reads(demo: Demo, tmp_path: Path) -> None:
-    assert table_of_costs(demo.duckdb_path, tmp_path) in (REPOSITORY / "docs" / "bigquery-cost.md").read_text()
+    assert (
+        table_of_costs(demo.duckdb_path, tmp_path)
+        in (REPOSITORY / "docs" / "warehouse" / "bigquery-cost.md").read_text()
+    )

@@ -17,9 +17,9 @@ from history import marts, story
 from support import DATASETS, REPOSITORY, Demo, run_buddy, run_dbt
 from test_incremental import build, last_window, load_chapter, state_settings
 
-from fitness_buddy.settings import load_settings
+from fitness_buddy.core.settings import load_settings
 from fitness_buddy.warehouse import as_utc, connect
-from fitness_buddy.warehouse.bigquery import make_client
+from fitness_buddy.warehouse.bigquery.warehouse import make_client
 
 # Each group shares an emulator and what stands in it, so it stays on one worker.
 DEMO = pytest.mark.xdist_group("demo in the emulator")

@@ -20,14 +20,14 @@ from gcs_stub import GcsStub, running_gcs
 from google.cloud import bigquery
 from support import HANGS_AFTER_S, REPOSITORY, run_buddy
 
-from fitness_buddy.checks import declared_raw_tables
-from fitness_buddy.errors import BuddyError
-from fitness_buddy.ingest import Ingest
-from fitness_buddy.settings import load_settings
+from fitness_buddy.core.errors import BuddyError
+from fitness_buddy.core.settings import load_settings
+from fitness_buddy.ingest.load import Ingest
+from fitness_buddy.ops.checks import declared_raw_tables
 from fitness_buddy.warehouse import connect
-from fitness_buddy.warehouse.bigquery import make_client
-from fitness_buddy.warehouse.bucket import Bucket
-from fitness_buddy.warehouse.bulk import TableLoad, load_tables
+from fitness_buddy.warehouse.bigquery.bucket import Bucket
+from fitness_buddy.warehouse.bigquery.bulk import TableLoad, load_tables
+from fitness_buddy.warehouse.bigquery.warehouse import make_client
 
 RAW_TABLES = sorted(declared_raw_tables(REPOSITORY))
 URL = "gs://bucket/backfill"

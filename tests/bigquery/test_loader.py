@@ -1,6 +1,6 @@
 """What only BigQuery's loader has: staging tables, locks, partitions, jobs with labels and a limit.
 
-What it decides about rows is in tests/python/test_landing.py, for both engines.
+What it decides about rows is in tests/ingest/test_landing.py, for both engines.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from google.api_core.exceptions import NotFound
 from google.cloud import bigquery
 from support import DATASETS, HANGS_AFTER_S, REPOSITORY, run_buddy, run_dbt
 
-from fitness_buddy.errors import BuddyError, InputError, Refusal
-from fitness_buddy.landing import Batch, Landing, Record, land
-from fitness_buddy.settings import load_settings
+from fitness_buddy.core.errors import BuddyError, InputError, Refusal
+from fitness_buddy.core.settings import load_settings
+from fitness_buddy.ingest.landing import Batch, Landing, Record, land
 from fitness_buddy.warehouse import Warehouse, connect
-from fitness_buddy.warehouse.bigquery import make_client
+from fitness_buddy.warehouse.bigquery.warehouse import make_client
 
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
 TABLE = "test_things"
@@ -119,10 +119,11 @@ def test_a_program_killed_before_its_commit_leaves_raw_as_it_was_and_the_next_ru
     program = (
         "import os\n"
         "from datetime import UTC, datetime\n"
-        "from fitness_buddy.landing import Batch, Record, land\n"
-        "from fitness_buddy.settings import load_settings\n"
-        "from fitness_buddy.warehouse import bigquery, connect\n"
-        "bigquery._BigQueryLoad._run_alone = lambda *_: os._exit(9)\n"
+        "from fitness_buddy.ingest.landing import Batch, Record, land\n"
+        "from fitness_buddy.core.settings import load_settings\n"
+        "from fitness_buddy.warehouse import connect\n"
+        "from fitness_buddy.warehouse.bigquery import warehouse\n"
+        "warehouse._BigQueryLoad._run_alone = lambda *_: os._exit(9)\n"
         "records = [Record('b', {'value': 1})]\n"
         f"land(connect(load_settings()), 'me', [Batch('{TABLE}', records)], now=datetime.now(UTC))\n"
     )

@@ -9,8 +9,8 @@ import pytest
 from googlesql import RAW_COLUMNS, Warehouse
 from zetasql.types import AnalyzerOptions, Type, TypeKind
 
-from fitness_buddy.settings import load_settings
-from fitness_buddy.warehouse.bigquery import _INCOMING_SCHEMA, CREATE_LOCK, CREATE_RAW, _BigQueryLoad, _Staged
+from fitness_buddy.core.settings import load_settings
+from fitness_buddy.warehouse.bigquery.warehouse import _INCOMING_SCHEMA, CREATE_LOCK, CREATE_RAW, _BigQueryLoad, _Staged
 
 PARAMETERS = {
     "athlete_id": TypeKind.TYPE_STRING,

@@ -10,8 +10,8 @@ from gcs_stub import GcsStub, running_gcs
 from google.cloud import bigquery
 from support import DATASETS, Answer, run_buddy
 
-from fitness_buddy.settings import load_settings
-from fitness_buddy.warehouse.bigquery import make_client
+from fitness_buddy.core.settings import load_settings
+from fitness_buddy.warehouse.bigquery.warehouse import make_client
 
 BUCKET = "my-archive"
 ROOMS = ("staging", "intermediate", "marts", "ops")

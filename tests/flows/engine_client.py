@@ -1,6 +1,6 @@
 """Kestra's real engine in one process of Java, as tests use it: start it, run flows, read what became of them.
 
-``scripts/install_engine.py`` installs it; docs/kestra-testing.md says what it is and what it does not prove.
+``scripts/install_engine.py`` installs it; docs/kestra/testing.md says what it is and what it does not prove.
 """
 
 from __future__ import annotations

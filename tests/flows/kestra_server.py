@@ -21,7 +21,7 @@ from llm_stub import LlmStub
 from support import REPOSITORY, Answer, run_buddy
 from tcp_gate import Gate
 
-from fitness_buddy.kestra_api import KestraApi, KestraSettings
+from fitness_buddy.kestra.api import KestraApi, KestraSettings
 
 FLOWS = REPOSITORY / "flows"
 RETRY_PAUSE = re.compile(r"\binterval: PT\w+")

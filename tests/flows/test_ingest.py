@@ -15,8 +15,8 @@ from api_stub import ApiStub, broken, summary_activity
 from engine_client import Engine, EngineError, Execution
 from kestra_server import FLOWS, TIMEZONE, Server, TimedServer
 
-from fitness_buddy.apis.http import ATTEMPTS
 from fitness_buddy.cli.demo import DEMO_ATHLETE_ID
+from fitness_buddy.core.http import ATTEMPTS
 
 FIXTURES = Path(__file__).resolve().parents[1] / "fixtures"
 LIST = "/athlete/activities"

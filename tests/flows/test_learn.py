@@ -1,4 +1,4 @@
-"""The lessons on the engine: what docs/learn-kestra.md says of them."""
+"""The lessons on the engine: what docs/kestra/learn.md says of them."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ from kestra_server import DECOY, Server
 from llm_stub import LlmStub, drawn, png, recorded
 from meal_answers import RICE, TINY_JPEG, form, message, weigh
 
-from fitness_buddy.discord import plain
+from fitness_buddy.notify.message import plain
 
 FLOW = "buddy.ingest.meal"
 PLATE = png(40, 30)

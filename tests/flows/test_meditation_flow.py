@@ -12,7 +12,7 @@ from engine_client import Engine
 from kestra_server import FLOWS, TIMEZONE, TimedServer
 from llm_stub import GARBAGE, LlmStub
 
-from fitness_buddy.persona import load_persona
+from fitness_buddy.notify.persona import load_persona
 
 FLOW = "buddy.remind.meditation"
 

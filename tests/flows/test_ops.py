@@ -18,8 +18,8 @@ from engine_client import Engine, EngineError, Execution, until
 from git_server import GitServer, running_git
 from kestra_server import ANSWERS, FLOWS, TIMEZONE, Server, TimedServer, hurried_copy, kestra_api
 
-from fitness_buddy.ingest import Ingest
-from fitness_buddy.settings import load_settings
+from fitness_buddy.core.settings import load_settings
+from fitness_buddy.ingest.load import Ingest
 from fitness_buddy.warehouse import connect
 
 TELL = "buddy.ops.tell_discord"

@@ -20,7 +20,7 @@ from support import Demo
 
 from fitness_buddy.cli.demo import DEMO_ATHLETE_ID
 from fitness_buddy.demo import DEMO_AS_OF
-from fitness_buddy.persona import load_persona
+from fitness_buddy.notify.persona import load_persona
 
 WORKOUT = "buddy.report.daily_workout"
 STEPS = "buddy.report.daily_steps"

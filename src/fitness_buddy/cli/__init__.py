@@ -3,21 +3,36 @@
 Everything heavy is imported inside the commands: ``buddy --help`` answers at once.
 """
 
-from fitness_buddy.cli import ask, auth, buddy, build, cloud, demo, flows, ingest, meals, remind, report, warehouse
+from fitness_buddy.cli import (
+    ask,
+    bot,
+    demo,
+    ingest,
+    kestra,
+    meals,
+    notify,
+    ops,
+    remind,
+    report,
+    settings,
+    transform,
+    warehouse,
+)
 from fitness_buddy.cli.command import main
 
 __all__ = [
     "ask",
-    "auth",
-    "buddy",
-    "build",
-    "cloud",
+    "bot",
     "demo",
-    "flows",
     "ingest",
+    "kestra",
     "main",
     "meals",
+    "notify",
+    "ops",
     "remind",
     "report",
+    "settings",
+    "transform",
     "warehouse",
 ]

@@ -11,18 +11,18 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from fitness_buddy.cli.command import DAY, PATH, Run, command, main
-from fitness_buddy.errors import UsageError
+from fitness_buddy.core.errors import UsageError
 
 if TYPE_CHECKING:
-    from fitness_buddy.asking.answer import Answer
-    from fitness_buddy.asking.catalogue import Catalogue
-    from fitness_buddy.asking.choice import Choice
-    from fitness_buddy.language_model import LanguageModel
+    from fitness_buddy.ask.answer import Answer
+    from fitness_buddy.ask.catalogue import Catalogue
+    from fitness_buddy.ask.choice import Choice
+    from fitness_buddy.llm.client import LanguageModel
 
 _TRIGGER = re.compile(r"\s*(ask|frage)\b[\s:,]*", re.IGNORECASE)
 _INSTEAD = (
     "You can ask how much, how far, how long, how often and when, by day, week, month or year, of your activities, "
-    "steps and meals, or how this project works (docs/metrics.md)."
+    "steps and meals, or how this project works (docs/ask/metrics.md)."
 )
 
 
@@ -53,8 +53,8 @@ def ask(
     A language model chooses which metric is looked up; it never sees your numbers. Without one, --metric looks up the
     same: buddy ask --metric distance_km --by sport_family --since 2026-10-01
     """
-    from fitness_buddy.asking.catalogue import load_catalogue
-    from fitness_buddy.athlete_settings import current_settings
+    from fitness_buddy.ask.catalogue import load_catalogue
+    from fitness_buddy.core.athlete_settings import current_settings
 
     ways = [bool(question), request_path is not None, bool(metrics)]
     if sum(ways) != 1:
@@ -68,12 +68,12 @@ def ask(
     today = run.today(timezone)
     totals: dict[str, Any] = {}
     if metrics:
-        from fitness_buddy.asking.lookup import look_up
+        from fitness_buddy.ask.lookup import look_up
 
         choice = _stated(catalogue, today, metrics, **chosen)
         answer = look_up(choice, catalogue, run.warehouse, run.settings)
     else:
-        from fitness_buddy.model_calls import open_model
+        from fitness_buddy.llm.calls import open_model
 
         asked = _asked(question, request_path)
         model = open_model(run.warehouse, run.settings)
@@ -95,8 +95,8 @@ def _stated(
     order: str | None,
     limit: int | None,
 ) -> Choice:
-    from fitness_buddy.asking.catalogue import GRAINS
-    from fitness_buddy.asking.choice import Filter, check_choice
+    from fitness_buddy.ask.catalogue import GRAINS
+    from fitness_buddy.ask.choice import Filter, check_choice
 
     grains = [name for name in groups if name in GRAINS]
     if len(grains) > 1:
@@ -126,7 +126,7 @@ def _stated(
 
 def _asked(question: str, request_path: Path | None) -> str:
     """The question in one line, without the word that it is called by on Discord."""
-    from fitness_buddy.asking.chooser import MOST_QUESTION_CHARACTERS
+    from fitness_buddy.ask.chooser import MOST_QUESTION_CHARACTERS
 
     if request_path:
         try:
@@ -148,12 +148,12 @@ def _asked(question: str, request_path: Path | None) -> str:
 def _answer(
     run: Run, model: LanguageModel | None, question: str, catalogue: Catalogue, today: date, timezone: str
 ) -> Answer:
-    from fitness_buddy.asking.answer import Answer
-    from fitness_buddy.asking.choice import REASONS, Choice, Refused
-    from fitness_buddy.asking.chooser import answer_from, choose
-    from fitness_buddy.asking.lookup import look_up
-    from fitness_buddy.asking.passages import find_passages, sources
-    from fitness_buddy.language_model import ModelAnswerError, ModelRefusedError
+    from fitness_buddy.ask.answer import Answer
+    from fitness_buddy.ask.choice import REASONS, Choice, Refused
+    from fitness_buddy.ask.chooser import answer_from, choose
+    from fitness_buddy.ask.lookup import look_up
+    from fitness_buddy.ask.passages import find_passages, sources
+    from fitness_buddy.llm.client import ModelAnswerError, ModelRefusedError
 
     project_dir = run.settings.project_dir
     if model is None:

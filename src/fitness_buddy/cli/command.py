@@ -16,9 +16,9 @@ from zoneinfo import ZoneInfo
 import click
 
 from fitness_buddy import __version__
-from fitness_buddy.clock import Clock, read_instant
-from fitness_buddy.errors import EXIT_DONE, BuddyError
-from fitness_buddy.settings import Settings, load_settings
+from fitness_buddy.core.clock import Clock, read_instant
+from fitness_buddy.core.errors import EXIT_DONE, BuddyError
+from fitness_buddy.core.settings import Settings, load_settings
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -35,7 +35,7 @@ class Run:
     """One call of a command: whom it is about, when it is, and how it answers.
 
     Attributes:
-        clock: the time; see :class:`fitness_buddy.clock.Clock`.
+        clock: the time; see :class:`fitness_buddy.core.clock.Clock`.
     """
 
     def __init__(self, settings: Settings, *, as_json: bool, clock: Clock | None = None) -> None:
@@ -125,7 +125,7 @@ def command(
             if as_json:
                 click.echo(line)
             elif for_kestra:
-                from fitness_buddy.kestra_task import task_line
+                from fitness_buddy.kestra.task import task_line
 
                 click.echo(task_line(line))
             sys.exit(exit_code)

@@ -13,15 +13,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from fitness_buddy.cli.build import build_marts
 from fitness_buddy.cli.command import PATH, Run, command, main
 from fitness_buddy.cli.ingest import load_path
 from fitness_buddy.cli.report import show_report
-from fitness_buddy.errors import BuddyError
+from fitness_buddy.cli.transform import build_marts
+from fitness_buddy.core.errors import BuddyError
 
 if TYPE_CHECKING:
-    from fitness_buddy.ingest import Ingest
-    from fitness_buddy.landing import Landing
+    from fitness_buddy.ingest.landing import Landing
+    from fitness_buddy.ingest.load import Ingest
 
 DEMO_ATHLETE_ID = "demo"
 

@@ -1,4 +1,4 @@
-"""The commands that load raw: ``buddy ingest …``."""
+"""The commands that load raw, ``buddy ingest …``, and those that log in to a service, ``buddy auth …``."""
 
 from __future__ import annotations
 
@@ -13,16 +13,17 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from fitness_buddy.cli.command import DAY, PATH, Run, command, main, options
-from fitness_buddy.clock import Clock
-from fitness_buddy.errors import BuddyError, InputError, UsageError
+from fitness_buddy.core.clock import Clock
+from fitness_buddy.core.errors import BuddyError, InputError, UsageError
 
 if TYPE_CHECKING:
-    from fitness_buddy.ingest import Ingest, Service
-    from fitness_buddy.landing import Landing
-    from fitness_buddy.state import StateStore
-    from fitness_buddy.warehouse.bucket import Archive
+    from fitness_buddy.core.state import StateStore
+    from fitness_buddy.ingest.landing import Landing
+    from fitness_buddy.ingest.load import Ingest, Service
+    from fitness_buddy.ingest.services.oauth import AthleteApi
+    from fitness_buddy.warehouse.bigquery.bucket import Archive
 
-# "auto" and sources.steps.FORMAT_OPTIONS, which the help would have to import (a test holds them together).
+# "auto" and ingest.sources.steps.FORMAT_OPTIONS, which the help would have to import (a test holds them together).
 STEPS_FORMATS = ("auto", "csv", "json", "fitbit", "google-fit", "google-health", "apple-health", "health-connect")
 # Loads for which the same --now was stated are nearer to each other than this.
 _SAME_INSTANT = timedelta(minutes=1)
@@ -85,9 +86,9 @@ def ingest_inbox(run: Run, folder: Path, source: str | None) -> dict[str, Any]:
 
     For a folder that a phone syncs to. A file that is refused stays, and keeps no other one out.
     """
-    from fitness_buddy.inbox import Inbox, version_of
-    from fitness_buddy.ingest import Ingest
-    from fitness_buddy.landing import totals
+    from fitness_buddy.ingest.inbox import Inbox, version_of
+    from fitness_buddy.ingest.landing import totals
+    from fitness_buddy.ingest.load import Ingest
 
     inbox = Inbox(folder)
     landings: list[Landing] = []
@@ -170,9 +171,9 @@ def ingest_strava_api(
         return load_path(run, path, methodcaller("strava_answers", path), restate=restate, to_bucket=to_bucket)
     if restate or to_bucket:
         raise UsageError("--restate and --to-bucket are for saved answers: give their PATH")
-    from fitness_buddy.apis.strava import StravaApi, strava_settings
-    from fitness_buddy.ingest import strava_service
-    from fitness_buddy.state import open_state
+    from fitness_buddy.core.state import open_state
+    from fitness_buddy.ingest.load import strava_service
+    from fitness_buddy.ingest.services.strava import StravaApi, strava_settings
 
     store = open_state()
     api = StravaApi(strava_settings(), store, run.settings.athlete_id, max_wait_s=max_wait_s)
@@ -187,9 +188,9 @@ def ingest_google_health(run: Run, **which: Any) -> dict[str, Any]:
     Needs GOOGLE_HEALTH_CLIENT_ID and GOOGLE_HEALTH_CLIENT_SECRET, and either `buddy auth google-health` once or
     GOOGLE_HEALTH_REFRESH_TOKEN. Saved answers are loaded by `buddy ingest steps`.
     """
-    from fitness_buddy.apis.google_health import GoogleHealthApi, google_health_settings
-    from fitness_buddy.ingest import google_health_service
-    from fitness_buddy.state import open_state
+    from fitness_buddy.core.state import open_state
+    from fitness_buddy.ingest.load import google_health_service
+    from fitness_buddy.ingest.services.google_health import GoogleHealthApi, google_health_settings
 
     store = open_state()
     api = GoogleHealthApi(google_health_settings(), store, run.settings.athlete_id)
@@ -206,8 +207,8 @@ def _load_windows(
     overlap_days: int,
     keep_answers: Path | None,
 ) -> dict[str, Any]:
-    from fitness_buddy.ingest import Ingest, load_windows
-    from fitness_buddy.sources.windows import Progress, days_to_read
+    from fitness_buddy.ingest.load import Ingest, load_windows
+    from fitness_buddy.ingest.windows import Progress, days_to_read
 
     source = str(click.get_current_context().info_name)
     athlete_id = run.settings.athlete_id
@@ -245,7 +246,7 @@ def load_path(
     to_bucket: str | None = None,
     now: datetime | None = None,
 ) -> dict[str, Any]:
-    from fitness_buddy.ingest import Ingest
+    from fitness_buddy.ingest.load import Ingest
 
     archive = _archive(run, path, to_bucket, restate=restate) if to_bucket else None
     now = now or (run.now if archive else load_clock(run).now)
@@ -280,7 +281,7 @@ def load_clock(run: Run) -> Clock:
 
 
 def _archive(run: Run, path: Path, bucket_url: str, *, restate: bool) -> Archive:
-    from fitness_buddy.warehouse.bucket import Bucket
+    from fitness_buddy.warehouse.bigquery.bucket import Bucket
 
     if restate:
         raise UsageError("--restate is for loading: a bucket keeps what was read, and knows no current version")
@@ -313,7 +314,7 @@ def _tell_landing(run: Run, path: Path, landing: Landing) -> dict[str, Any]:
 
 
 def _tell_landings(run: Run, label: str, landings: Sequence[Landing]) -> dict[str, Any]:
-    from fitness_buddy.landing import totals
+    from fitness_buddy.ingest.landing import totals
 
     counts = totals(landings)
     run.say(
@@ -330,3 +331,50 @@ def _tell_landings(run: Run, label: str, landings: Sequence[Landing]) -> dict[st
     for notice in counts["notices"]:
         run.say(f"  Note: {notice}")
     return counts
+
+
+@main.group()
+def auth() -> None:
+    """Give leave to read from a service: once, in the browser."""
+
+
+_login_options = options(
+    click.option("--timeout-s", type=click.IntRange(min=1), default=300, show_default=True, help="Longest wait."),
+    click.option("--port", type=int, default=0, help="Of the loopback page that the browser returns to [any]."),
+    click.option("--browser/--no-browser", default=True, help="Open the browser, or only print the address."),
+)
+
+
+@command(auth, "strava")
+@_login_options
+def auth_strava(run: Run, **how: Any) -> dict[str, Any]:
+    """Let buddy read your activities from Strava's API.
+
+    Needs STRAVA_CLIENT_ID and STRAVA_CLIENT_SECRET of an app of your own (strava.com/settings/api).
+    """
+    from fitness_buddy.core.state import open_state
+    from fitness_buddy.ingest.services.strava import StravaApi, strava_settings
+
+    return _log_in(run, StravaApi(strava_settings(), open_state(), run.settings.athlete_id), **how)
+
+
+@command(auth, "google-health")
+@_login_options
+def auth_google_health(run: Run, **how: Any) -> dict[str, Any]:
+    """Let buddy read your daily steps from the Google Health API.
+
+    Needs GOOGLE_HEALTH_CLIENT_ID and GOOGLE_HEALTH_CLIENT_SECRET of a desktop client of your own.
+    """
+    from fitness_buddy.core.state import open_state
+    from fitness_buddy.ingest.services.google_health import GoogleHealthApi, google_health_settings
+
+    return _log_in(run, GoogleHealthApi(google_health_settings(), open_state(), run.settings.athlete_id), **how)
+
+
+def _log_in(run: Run, api: AthleteApi, *, browser: bool, port: int, timeout_s: int) -> dict[str, Any]:
+    from fitness_buddy.ingest.services.login import log_in
+
+    # On standard error, where --json does not silence it: without the address nobody can log in.
+    log_in(api, say=lambda text: click.echo(text, err=True), open_browser=browser, timeout_s=timeout_s, port=port)
+    run.say(f"Logged in to {api.settings.title}; the login is kept for the next runs.")
+    return {"service": api.settings.service}

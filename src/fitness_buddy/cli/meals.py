@@ -11,10 +11,10 @@ import click
 
 from fitness_buddy.cli.command import PATH, Run, command, main, options
 from fitness_buddy.cli.ingest import load_clock
-from fitness_buddy.errors import BuddyError, UsageError
+from fitness_buddy.core.errors import BuddyError, UsageError
 
 if TYPE_CHECKING:
-    from fitness_buddy.language_model import LanguageModel
+    from fitness_buddy.llm.client import LanguageModel
     from fitness_buddy.meals.request import Wish
 
 _MEAL_ID = click.argument("meal_id")
@@ -93,13 +93,13 @@ def meal_request(run: Run, path: Path) -> dict[str, Any]:
 @click.option("--post", is_flag=True, help="Post it in the channel of BUDDY_DISCORD_WEBHOOK.")
 def meal_picture(run: Run, meal_id: str | None, text: str, out: Path | None, post: bool) -> dict[str, Any]:
     """Draw the buddy eating the meal whose id begins with MEAL_ID. Needs BUDDY_LLM_IMAGE_MODEL."""
-    from fitness_buddy.discord import Attachment, Message
-    from fitness_buddy.discord.webhook import open_webhook
+    from fitness_buddy.llm.calls import open_model
     from fitness_buddy.meals.diary import Diary
     from fitness_buddy.meals.picture import picture_prompt
     from fitness_buddy.meals.stated import MOST_CHARACTERS, shortened
-    from fitness_buddy.model_calls import open_model
-    from fitness_buddy.persona import load_persona
+    from fitness_buddy.notify.discord import open_webhook
+    from fitness_buddy.notify.message import Attachment, Message
+    from fitness_buddy.notify.persona import load_persona
 
     if (meal_id is None) == (not text.strip()):
         raise UsageError("give the MEAL_ID of a meal that was noted, or --text")
@@ -164,10 +164,10 @@ def _hear(
 
     A message without an id is known by all that it says: two of a second are one.
     """
-    from fitness_buddy.landing import totals
+    from fitness_buddy.ingest.landing import totals
+    from fitness_buddy.llm.calls import open_model
+    from fitness_buddy.meals.conversation import Table
     from fitness_buddy.meals.diary import Diary
-    from fitness_buddy.meals.table import Table
-    from fitness_buddy.model_calls import open_model
 
     eaten_at = eaten_at or run.now.isoformat(timespec="seconds")
     if message_id is None:
@@ -195,7 +195,7 @@ def _hear(
 
 
 def _draws() -> bool:
-    from fitness_buddy.language_model import model_settings
+    from fitness_buddy.llm.client import model_settings
 
     stated = model_settings()
     return stated is not None and bool(stated.image_model)

@@ -1,18 +1,20 @@
-"""The commands that remind: ``buddy remind …`` and ``buddy events``."""
+"""The commands that remind: ``buddy remind …``, ``buddy events`` and ``buddy meditation``."""
 
 from __future__ import annotations
 
 import sys
+from datetime import date, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from fitness_buddy.cli.command import Run, command, main
-from fitness_buddy.errors import UsageError
+from fitness_buddy.core.errors import UsageError
 
 if TYPE_CHECKING:
-    from fitness_buddy.reminders.ledger import Ledger
+    from fitness_buddy.llm.facts import Facts
+    from fitness_buddy.remind.ledger import Ledger
 
 
 @main.group()
@@ -29,8 +31,8 @@ def remind_request(run: Run, path: Path | None, text: str | None) -> dict[str, A
     FILE holds it as JSON, {"text": …, "message_id": …}; "-" reads that from standard input. The same message_id again
     changes nothing. BUDDY_LANGUAGES names the languages it may be in, the athlete's first, such as de,en [en].
     """
-    from fitness_buddy.reminders.requests import Message, answer, read_message
-    from fitness_buddy.reminders.times import language_setting
+    from fitness_buddy.remind.requests import Message, answer, read_message
+    from fitness_buddy.remind.times import language_setting
 
     if (path is None) == (text is None):
         raise UsageError("give the message as FILE or as --text, one of them")
@@ -57,8 +59,8 @@ def remind_deliver(run: Run, window_s: float) -> dict[str, Any]:
     What Discord does not take stays due, and the command fails. Where a run was killed while telling one, another run
     tells it again after BUDDY_CLAIM_S seconds [300].
     """
-    from fitness_buddy.discord.webhook import open_webhook
-    from fitness_buddy.reminders.delivery import deliver
+    from fitness_buddy.notify.discord import open_webhook
+    from fitness_buddy.remind.delivery import deliver
 
     telling = deliver(_ledger(run), open_webhook(), window_s=window_s, clock=run.clock)
     for entry in telling.told:
@@ -74,7 +76,7 @@ def remind_deliver(run: Run, window_s: float) -> dict[str, Any]:
 @click.option("--most", type=click.IntRange(1, 1000), default=20, show_default=True, help="How many are shown.")
 def remind_list(run: Run, most: int) -> dict[str, Any]:
     """The reminders that are waiting, the next one first, and which of them are due already."""
-    from fitness_buddy.reminders.requests import reminder_dict, told_entry
+    from fitness_buddy.remind.requests import reminder_dict, told_entry
 
     ledger = _ledger(run)
     waiting, count = ledger.waiting(most), ledger.waiting_count()
@@ -99,9 +101,9 @@ def events(run: Run, within: str) -> dict[str, Any]:
     They come from an iCalendar feed (BUDDY_CALENDAR_URL) and from a sheet as CSV with the columns Title and Start Date
     (BUDDY_EVENTS_SHEET_URL): addresses, or paths of files.
     """
-    from fitness_buddy.discord.webhook import open_webhook
-    from fitness_buddy.events import announce, read_events, window_option
-    from fitness_buddy.reminders.times import language_setting
+    from fitness_buddy.notify.discord import open_webhook
+    from fitness_buddy.remind.events import announce, read_events, window_option
+    from fitness_buddy.remind.times import language_setting
 
     span, timezone = window_option(within), _timezone(run)
     channel = open_webhook()
@@ -123,14 +125,50 @@ def events(run: Run, within: str) -> dict[str, Any]:
     return answer
 
 
+@command(main, "meditation", takes_now=True)
+def meditation(run: Run) -> dict[str, Any]:
+    """An encouraging line for the morning: by the language model, or of the persona where none can be reached."""
+    from fitness_buddy.core.athlete_settings import current_settings
+    from fitness_buddy.llm.calls import open_model
+    from fitness_buddy.notify.persona import load_persona
+    from fitness_buddy.remind.meditation import morning_words
+
+    stated, _ = current_settings(run.settings.seeds_dir, run.settings.athlete_id)
+    morning = run.today(stated.timezone)
+    model = open_model(run.warehouse, run.settings)
+    words = morning_words(model, load_persona(), morning, _facts_of_yesterday(run, morning) if model else [])
+    run.say(words.text)
+    return {
+        "message": words.text,
+        "written_by": words.written_by,
+        "reason": words.reason,
+        **(model.totals() if model else {}),
+    }
+
+
+def _facts_of_yesterday(run: Run, morning: date) -> list[Facts]:
+    from fitness_buddy.llm.facts import read_facts
+    from fitness_buddy.warehouse import NotBuiltError
+
+    yesterday = morning - timedelta(days=1)
+    try:
+        facts = [
+            read_facts(run.warehouse, run.settings, mart, yesterday, yesterday)
+            for mart in ("fct_daily_workouts", "fct_daily_steps")
+        ]
+    except NotBuiltError:
+        return []
+    return [fact for fact in facts if fact.rows]
+
+
 def _ledger(run: Run) -> Ledger:
-    from fitness_buddy.reminders.ledger import Ledger
+    from fitness_buddy.remind.ledger import Ledger
 
     return Ledger(run.warehouse, run.settings)
 
 
 def _timezone(run: Run) -> str:
-    from fitness_buddy.athlete_settings import current_settings
+    from fitness_buddy.core.athlete_settings import current_settings
 
     stated, _ = current_settings(run.settings.seeds_dir, run.settings.athlete_id)
     return stated.timezone

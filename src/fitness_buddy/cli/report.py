@@ -10,9 +10,9 @@ from zoneinfo import ZoneInfo
 import click
 
 from fitness_buddy.cli.command import DAY, PATH, Run, command, main
-from fitness_buddy.errors import UsageError
+from fitness_buddy.core.errors import UsageError
 
-# As fitness_buddy.reports.messages has them, which takes a second to import (a test holds them together).
+# As fitness_buddy.report.messages has them, which takes a second to import (a test holds them together).
 KINDS = ("daily-workout", "daily-steps", "daily-macros", "weekly-digest")
 
 
@@ -61,15 +61,15 @@ def report(
 
 
 def show_report(run: Run, day: date | None, html_path: Path | None) -> dict[str, Any]:
-    from fitness_buddy.reports.data import load_report
-    from fitness_buddy.reports.terminal import render_terminal
+    from fitness_buddy.report.data import load_report
+    from fitness_buddy.report.terminal import render_terminal
 
     content = load_report(run.warehouse, run.settings, day)
     if not run.as_json:
         render_terminal(content, run.console)
     answer: dict[str, Any] = {"report": content.to_dict()}
     if html_path:
-        from fitness_buddy.reports.html import render_html
+        from fitness_buddy.report.html import render_html
 
         html_path.parent.mkdir(parents=True, exist_ok=True)
         html_path.write_text(render_html(content), encoding="utf-8")
@@ -81,8 +81,8 @@ def show_report(run: Run, day: date | None, html_path: Path | None) -> dict[str,
 def _show_message(
     run: Run, kind: str, stated: date | None, payload_path: Path | None, *, is_build_failed: bool
 ) -> dict[str, Any]:
-    from fitness_buddy.persona import load_persona
-    from fitness_buddy.reports.messages import for_a_person, speak, write_payload
+    from fitness_buddy.notify.persona import load_persona
+    from fitness_buddy.report.messages import for_a_person, speak, write_payload
 
     spoken = speak(
         run.warehouse,

@@ -12,10 +12,10 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from fitness_buddy.errors import UsageError
-from fitness_buddy.ingest import Ingest
-from fitness_buddy.landing import Landing, is_tombstone, tombstone
-from fitness_buddy.sources.meals import TABLE, FieldError, settled_time, to_record
+from fitness_buddy.core.errors import UsageError
+from fitness_buddy.ingest.landing import Landing, is_tombstone, tombstone
+from fitness_buddy.ingest.load import Ingest
+from fitness_buddy.ingest.sources.meals import TABLE, FieldError, settled_time, to_record
 from fitness_buddy.warehouse import Warehouse
 
 # Whoever corrects a meal means one of the last weeks.

@@ -11,9 +11,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from fitness_buddy.language_model import LanguageModel, Picture
+from fitness_buddy.ingest.sources.meals import FieldError, check_estimate
+from fitness_buddy.llm.client import LanguageModel, Picture
 from fitness_buddy.meals.stated import MOST_CHARACTERS, MOST_GRAMS, MOST_KCAL, shortened
-from fitness_buddy.sources.meals import FieldError, check_estimate
 
 PURPOSE = "meal_estimate"
 CONFIDENCES = ("high", "medium", "low")

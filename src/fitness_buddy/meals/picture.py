@@ -6,9 +6,9 @@ import re
 import struct
 from collections.abc import Iterator
 
-from fitness_buddy.errors import BuddyError
-from fitness_buddy.language_model import Picture
-from fitness_buddy.persona import Persona
+from fitness_buddy.core.errors import BuddyError
+from fitness_buddy.llm.client import Picture
+from fitness_buddy.notify.persona import Persona
 
 MOST_BYTES = 8 * 2**20
 # More than any telephone takes; a small file can unfold to more than a machine has memory.

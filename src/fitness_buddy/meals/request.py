@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from fitness_buddy.errors import InputError, Refusal
+from fitness_buddy.core.errors import InputError, Refusal
 
 MOST_CHARACTERS = 2000
 MOST_PICTURES = 4

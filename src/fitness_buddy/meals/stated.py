@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from fitness_buddy.errors import BuddyError
-from fitness_buddy.sources import values
+from fitness_buddy.core.errors import BuddyError
+from fitness_buddy.ingest.sources import values
 
 EXAMPLE = "oats with milk: 60 carbs, 12 protein, 7 fat"
 MOST_GRAMS, MOST_KCAL = 2_000.0, 20_000.0

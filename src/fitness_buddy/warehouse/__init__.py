@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Any, Protocol, TypeAlias
 
-from fitness_buddy.errors import BuddyError
-from fitness_buddy.settings import Settings
+from fitness_buddy.core.errors import BuddyError
+from fitness_buddy.core.settings import Settings
 
 # In SQL of this package a parameter is written @name; each warehouse turns it into its own spelling.
 Parameters: TypeAlias = Mapping[str, str | int | float | bool | date | datetime | None]
@@ -19,7 +19,7 @@ Row: TypeAlias = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class RawRow:
-    """One version of one record as it will stand in raw (see docs/raw.md); ``day`` is that of its event, if known."""
+    """One version of one record as it will stand in raw (docs/ingest/raw.md); ``day`` is its event's, if known."""
 
     record_id: str
     payload: str
@@ -226,7 +226,7 @@ def connect(settings: Settings) -> Warehouse:
 
         return DuckDBWarehouse(settings)
     if kind == "bigquery":
-        from fitness_buddy.warehouse.bigquery import BigQueryWarehouse
+        from fitness_buddy.warehouse.bigquery.warehouse import BigQueryWarehouse
 
         return BigQueryWarehouse(settings)
     raise BuddyError(f"target {settings.target!r} is of type {kind!r}: expected duckdb or bigquery")

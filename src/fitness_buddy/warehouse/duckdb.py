@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 from filelock import FileLock, Timeout
 
-from fitness_buddy.errors import BuddyError
-from fitness_buddy.settings import Settings
+from fitness_buddy.core.errors import BuddyError
+from fitness_buddy.core.settings import Settings
 from fitness_buddy.warehouse import AppendCounts, LogTable, NotBuiltError, Parameters, RawRow, Row, versions
 from fitness_buddy.warehouse.raw_checks import Dialect
 from fitness_buddy.warehouse.versions import LOCK_TIMEOUT_S

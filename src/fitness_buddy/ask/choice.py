@@ -1,0 +1,227 @@
+"""What is to be looked up: one choice among the catalogue's metrics, made by a person or a model, and checked alike."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+from fitness_buddy.ask.catalogue import GRAINS, Catalogue, Dimension, Subject
+
+MOST_METRICS = 4
+MOST_VALUES = 20
+MOST_ROWS = 100
+_MOST_CHARACTERS = 100
+_EARLIEST = date(1900, 1, 1)
+ORDERS = ("in_order", "highest_first", "lowest_first")
+# Why a question cannot be looked up, and how that is said: a model may choose among these, not word its own.
+REASONS = {
+    "not_recorded": "That is not among what is recorded here.",
+    "future": "That lies in the future: only what has been recorded can be looked up.",
+    "advice": "I only look up numbers; what they mean for your health is for you and someone who knows you to judge.",
+    "no_question": "I found no question about your data or about this project in that.",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """Rows with one of these values of a dimension; texts are compared without regard to case."""
+
+    dimension: str
+    values: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """Metrics of one subject, over days.
+
+    Attributes:
+        grain: of the rows' time; empty where all days are one.
+        first_day: None: from the first record on.
+        last_day: not after the day of asking.
+        most_rows: after ordering by the first metric, or by time and dimensions.
+    """
+
+    metrics: Sequence[str]
+    group_by: Sequence[str]
+    grain: str
+    filters: Sequence[Filter]
+    first_day: date | None
+    last_day: date
+    order: str
+    most_rows: int
+
+
+@dataclass(frozen=True, slots=True)
+class DocsSearch:
+    """The question is about the project; its words in the docs' language."""
+
+    words: str
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """It cannot be looked up; ``reason`` is one of REASONS."""
+
+    reason: str
+
+
+def choice_schema(catalogue: Catalogue) -> dict[str, Any]:
+    """JSON Schema of what a model answers, by the rules that endpoints enforce strictly."""
+    dimensions = sorted({name for subject in catalogue.subjects.values() for name in subject.dimensions})
+    chosen = {
+        "type": "object",
+        "properties": {"dimension": {"enum": dimensions}, "values": {"type": "array", "items": {"type": "string"}}},
+        "required": ["dimension", "values"],
+        "additionalProperties": False,
+    }
+    day = {"type": ["string", "null"], "description": "YYYY-MM-DD"}
+    properties = {
+        "kind": {"type": "string", "enum": ["metric", "docs", "cannot"]},
+        "metrics": {"type": "array", "items": {"type": "string", "enum": list(catalogue.metrics)}},
+        "group_by": {"type": "array", "items": {"type": "string", "enum": dimensions}},
+        "grain": {"type": "string", "enum": ["none", *GRAINS]},
+        "filters": {"type": "array", "items": chosen},
+        "first_day": day,
+        "last_day": day,
+        "order": {"type": "string", "enum": list(ORDERS)},
+        "limit": {"type": ["integer", "null"]},
+        "search_words": {"type": "string"},
+        "reason": {"type": "string", "enum": ["", *REASONS]},
+    }
+    return {
+        "type": "object",
+        "properties": properties,
+        "required": list(properties),
+        "additionalProperties": False,
+    }
+
+
+def checked(document: Mapping[str, Any], catalogue: Catalogue, today: date) -> Choice | DocsSearch | Refused:
+    """What a document of the schema says.
+
+    Raises:
+        ValueError: it chooses what is not there, in words that it can be mended by.
+    """
+    if document["kind"] == "docs":
+        return DocsSearch(document["search_words"])
+    if document["kind"] == "cannot":
+        if not document["reason"]:
+            raise ValueError(f"reason: expected one of {', '.join(REASONS)}")
+        return Refused(document["reason"])
+    grain = document["grain"]
+    return check_choice(
+        catalogue,
+        today,
+        metrics=document["metrics"],
+        group_by=document["group_by"],
+        grain="" if grain == "none" else grain,
+        filters=[Filter(chosen["dimension"], chosen["values"]) for chosen in document["filters"]],
+        first_day=_day("first_day", document["first_day"]),
+        last_day=_day("last_day", document["last_day"]),
+        order=document["order"],
+        most_rows=document["limit"],
+    )
+
+
+def check_choice(
+    catalogue: Catalogue,
+    today: date,
+    *,
+    metrics: Sequence[str],
+    group_by: Sequence[str] = (),
+    grain: str = "",
+    filters: Sequence[Filter] = (),
+    first_day: date | None = None,
+    last_day: date | None = None,
+    order: str = "in_order",
+    most_rows: int | None = None,
+) -> Choice:
+    """A choice that can be looked up; days after today are left out.
+
+    Raises:
+        ValueError: it chooses what is not there, in words that it can be mended by.
+    """
+    metrics, group_by = tuple(dict.fromkeys(metrics)), tuple(dict.fromkeys(group_by))
+    unknown = [name for name in metrics if name not in catalogue.metrics]
+    if unknown:
+        raise ValueError(f"metrics: there is no {', '.join(unknown)}; there are {', '.join(catalogue.metrics)}")
+    if not 0 < len(metrics) <= MOST_METRICS:
+        raise ValueError(f"metrics: expected 1 to {MOST_METRICS}, found {len(metrics)}")
+    subject = catalogue.subject_of(metrics[0])
+    others = [name for name in metrics if catalogue.metrics[name].subject != subject.name]
+    if others:
+        raise ValueError(
+            f"metrics: {', '.join(others)} cannot be asked for together with {metrics[0]}: ask for one kind"
+        )
+    for name in (*group_by, *(chosen.dimension for chosen in filters)):
+        if name not in subject.dimensions:
+            there = ", ".join(subject.dimensions) or "no dimensions"
+            raise ValueError(f"{metrics[0]} cannot be told apart by {name}; it has {there}")
+    if grain and grain not in GRAINS:
+        raise ValueError(f"grain: expected one of {', '.join(GRAINS)}, found {grain!r}")
+    if order not in ORDERS:
+        raise ValueError(f"order: expected one of {', '.join(ORDERS)}, found {order!r}")
+    if most_rows is not None and not 1 <= most_rows <= MOST_ROWS:
+        raise ValueError(f"limit: expected 1 to {MOST_ROWS}, found {most_rows}")
+    if first_day is not None and last_day is not None and first_day > last_day:
+        raise ValueError(f"first_day {first_day} is after last_day {last_day}")
+    if first_day is not None and first_day > today:
+        raise ValueError(f"first_day {first_day} is after today, {today}: the future cannot be looked up")
+    if min(day for day in (first_day, last_day, today) if day is not None) < _EARLIEST:
+        raise ValueError(f"expected days from {_EARLIEST} on")
+    filters = [_filter(subject, chosen) for chosen in filters]
+    _check_within(catalogue, metrics, group_by, filters)
+    return Choice(
+        metrics=metrics,
+        group_by=group_by,
+        grain=grain,
+        filters=filters,
+        first_day=first_day,
+        last_day=min(last_day or today, today),
+        order=order,
+        most_rows=most_rows or MOST_ROWS,
+    )
+
+
+def _day(name: str, text: str | None) -> date | None:
+    if text is None:
+        return None
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise ValueError(f"{name}: expected a day as YYYY-MM-DD or null, found {text[:20]!r}") from None
+
+
+def _filter(subject: Subject, chosen: Filter) -> Filter:
+    dimension = subject.dimensions[chosen.dimension]
+    if not 0 < len(chosen.values) <= MOST_VALUES:
+        raise ValueError(f"filters: {dimension.name}: expected 1 to {MOST_VALUES} values, found {len(chosen.values)}")
+    return Filter(dimension.name, tuple(dict.fromkeys(_value(dimension, value) for value in chosen.values)))
+
+
+def _value(dimension: Dimension, value: str) -> str:
+    words = " ".join(value.split())
+    if dimension.values is None:
+        if not words or len(words) > _MOST_CHARACTERS or not words.isprintable():
+            raise ValueError(f"filters: {dimension.name}: expected 1 to {_MOST_CHARACTERS} characters")
+        return words
+    found = [known for known in dimension.values if known.casefold() == words.casefold()]
+    if not found:
+        raise ValueError(
+            f"filters: {dimension.name}: there is no {words[:40]!r}; there are {', '.join(dimension.values)}"
+        )
+    return found[0]
+
+
+def _check_within(
+    catalogue: Catalogue, metrics: Sequence[str], group_by: Sequence[str], filters: Sequence[Filter]
+) -> None:
+    inside = set(group_by) | {chosen.dimension for chosen in filters if len(chosen.values) == 1}
+    for name in metrics:
+        within = catalogue.metrics[name].within
+        if within and not inside & set(within):
+            raise ValueError(
+                f"{name} says something only within one value of {' or '.join(within)}: filter by one, or group by it"
+            )

@@ -1,0 +1,280 @@
+"""Looks a choice up in the warehouse and says what was found, with what is known of the days asked for.
+
+No language model is told anything of it.
+"""
+
+from __future__ import annotations
+
+import calendar
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import Any
+
+from fitness_buddy.ask.answer import Answer
+from fitness_buddy.ask.catalogue import Catalogue, Metric, Subject
+from fitness_buddy.ask.choice import MOST_ROWS, Choice
+from fitness_buddy.ask.statement import Statement, rows_of, statement
+from fitness_buddy.core.settings import Settings
+from fitness_buddy.warehouse import Row, Warehouse, as_utc
+
+
+@dataclass(frozen=True, slots=True)
+class _Coverage:
+    """What the marts hold of a subject; days and the last load are None where there is nothing.
+
+    Attributes:
+        observed_days: of the days asked for; None where a day without rows is no gap.
+    """
+
+    as_of_day: date | None
+    first_day: date | None
+    last_day: date | None
+    last_loaded_at: datetime | None
+    observed_days: int | None
+
+
+def look_up(choice: Choice, catalogue: Catalogue, warehouse: Warehouse, settings: Settings) -> Answer:
+    """The answer to a choice that was checked.
+
+    Raises:
+        NotBuiltError: the marts were not built yet.
+    """
+    subject = catalogue.subject_of(choice.metrics[0])
+    asked = statement(choice, catalogue, settings)
+    found = _rows(warehouse.query(asked.sql, asked.parameters), asked, choice, subject)
+    coverage = _coverage(choice, subject, warehouse, settings)
+    rows, left_out = found[: choice.most_rows], len(found) - choice.most_rows
+    metrics = [catalogue.metrics[name] for name in choice.metrics]
+    where = _where(choice, subject)
+    if not rows:
+        words = [_nothing(subject, where, choice, coverage), *_instead(choice, subject, warehouse, settings)]
+        table = []
+    elif choice.grain or choice.group_by:
+        by = " and ".join(
+            [choice.grain] * bool(choice.grain) + [subject.dimensions[name].label for name in choice.group_by]
+        )
+        words = [f"{', '.join(metric.label for metric in metrics)} by {by} {_period(choice, coverage)}{where}:"]
+        table = _table(rows, metrics, subject, choice)
+    else:
+        (row,) = rows
+        words = [
+            f"{metric.label} {_period(choice, coverage)}{where}: "
+            f"{_value(row[metric.name], metric)}{_basis(row, metric, subject)}"
+            for metric in metrics
+        ]
+        table = []
+    notes = _notes(choice, subject, coverage)
+    if left_out > 0 and choice.most_rows == MOST_ROWS:
+        notes = [f"{left_out:,} more rows are not shown.", *notes]
+    if silent := _silent_times(found, choice, coverage):
+        grain = choice.grain if silent == 1 else f"{choice.grain}s"
+        notes = [f"{silent:,} {grain} without {subject.many}{where} {'is' if silent == 1 else 'are'} left out.", *notes]
+    shown = [*_keys(choice), *choice.metrics]
+    return Answer(
+        kind="metric",
+        words=words,
+        table=table,
+        notes=notes,
+        metrics=choice.metrics,
+        rows=[{name: row[name] for name in shown} for row in rows],
+        sql=asked.sql,
+        parameters=asked.parameters,
+    )
+
+
+def _rows(found: Sequence[Row], asked: Statement, choice: Choice, subject: Subject) -> list[Row]:
+    """By the names of the choice and in its order; without rows that nothing stands behind."""
+    rows = [{name: _plain(row[column]) for name, column in asked.columns.items()} for row in found]
+    rows = [row for row in rows if row[subject.counted_by]]
+    rows.sort(key=lambda row: [_place(name, row[name], subject) for name in _keys(choice)])
+    if choice.order != "in_order":
+        first, sign = choice.metrics[0], -1 if choice.order == "highest_first" else 1
+        rows.sort(key=lambda row: (row[first] is None, sign * (row[first] or 0)))
+    return rows
+
+
+def _keys(choice: Choice) -> list[str]:
+    return [*(["time"] if choice.grain else []), *choice.group_by]
+
+
+def _place(name: str, value: Any, subject: Subject) -> tuple[bool, int, str]:
+    """As the catalogue has its values; what is not there comes last."""
+    known = subject.dimensions[name].values if name in subject.dimensions else None
+    place = known.index(value) if known is not None and value in known else MOST_ROWS
+    return value is None, place, str(value)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, datetime):
+        # A day that was truncated to the first one of its week, month or year.
+        return value.date()
+    if value is None or isinstance(value, bool | int | float | str | date):
+        return value
+    return float(value)
+
+
+def _coverage(choice: Choice, subject: Subject, warehouse: Warehouse, settings: Settings) -> _Coverage:
+    marts = settings.marts_schema
+    parameters: dict[str, str | date] = {"athlete_id": settings.athlete_id}
+    of_area = f"and coverage.area = '{subject.area}' " if subject.area else ""
+    rows = warehouse.query(
+        "select athletes.as_of_date, min(coverage.first_date) as first_date, max(coverage.last_date) as last_date, "  # noqa: S608
+        "max(coverage.last_loaded_at) as last_loaded_at "
+        f"from {marts}.dim_athletes as athletes left join {marts}.fct_source_coverage as coverage "
+        f"on athletes.athlete_id = coverage.athlete_id {of_area}"
+        "where athletes.athlete_id = @athlete_id group by athletes.as_of_date",
+        parameters,
+    )
+    if not rows:
+        return _Coverage(None, None, None, None, None)
+    (row,) = rows
+    observed = None
+    if subject.area in {"steps", "meals"}:
+        parameters |= {"last_day": choice.last_day} | ({"first_day": choice.first_day} if choice.first_day else {})
+        counted = f"count(distinct {subject.day}) as observed_days"
+        (counts,) = warehouse.query(rows_of(subject, choice, settings, counted), parameters)
+        observed = int(counts["observed_days"])
+    loaded = row["last_loaded_at"]
+    return _Coverage(row["as_of_date"], row["first_date"], row["last_date"], loaded and as_utc(loaded), observed)
+
+
+def _nothing(subject: Subject, where: str, choice: Choice, coverage: _Coverage) -> str:
+    if coverage.first_day is None:
+        return f"No {subject.many} are recorded at all."
+    return f"No {subject.many} are recorded {_period(choice, coverage)}{where}: there is no number to tell."
+
+
+def _instead(choice: Choice, subject: Subject, warehouse: Warehouse, settings: Settings) -> list[str]:
+    """What there is of a dimension whose values only the data know."""
+    lines = []
+    for name in dict.fromkeys(chosen.dimension for chosen in choice.filters):
+        dimension = subject.dimensions[name]
+        if dimension.values is None:
+            rows = warehouse.query(
+                f"select distinct {dimension.column} as recorded from {settings.marts_schema}.{subject.mart} "  # noqa: S608
+                f"where athlete_id = @athlete_id and {dimension.column} is not null order by recorded limit 20",
+                {"athlete_id": settings.athlete_id},
+            )
+            if rows:
+                lines.append(f"Of {dimension.label.lower()} there are: {', '.join(row['recorded'] for row in rows)}.")
+    return lines
+
+
+def _silent_times(rows: Sequence[Row], choice: Choice, coverage: _Coverage) -> int:
+    """Days, weeks, months or years inside the recorded ones for which there is no row."""
+    if not choice.grain or not rows or coverage.first_day is None or coverage.as_of_day is None:
+        return 0
+    first = max(choice.first_day or coverage.first_day, coverage.first_day)
+    last = min(choice.last_day, coverage.as_of_day)
+    days = (first + timedelta(days=number) for number in range((last - first).days + 1))
+    return len({_beginning(day, choice.grain) for day in days} - {row["time"] for row in rows})
+
+
+def _beginning(day: date, grain: str) -> date:
+    if grain == "week":
+        return day - timedelta(days=day.weekday())
+    return {"month": day.replace(day=1), "year": day.replace(month=1, day=1)}.get(grain, day)
+
+
+def _notes(choice: Choice, subject: Subject, coverage: _Coverage) -> list[str]:
+    """What is known of the days asked for."""
+    if coverage.first_day is None or coverage.last_day is None or coverage.as_of_day is None:
+        return []
+    loaded = f"; last load {coverage.last_loaded_at:%Y-%m-%d %H:%M} UTC" if coverage.last_loaded_at else ""
+    what = subject.area.capitalize() or "Anything"
+    notes = [f"{what} recorded from {coverage.first_day} to {coverage.last_day}{loaded}."]
+    first = max(choice.first_day or coverage.first_day, coverage.first_day)
+    last = min(choice.last_day, coverage.as_of_day)
+    if choice.first_day and choice.first_day < coverage.first_day:
+        notes.append(f"Days before {coverage.first_day} are unknown.")
+    if choice.last_day > coverage.as_of_day:
+        notes.append(f"The marts were built as of {coverage.as_of_day}: later days are not in them yet.")
+    days = (last - first).days + 1
+    if coverage.observed_days is not None and days > coverage.observed_days:
+        missing = days - coverage.observed_days
+        notes.append(
+            f"{coverage.observed_days:,} of {days:,} days have {subject.area}; {_days(missing)} unknown, not zero."
+        )
+    return notes
+
+
+def _days(count: int) -> str:
+    return "1 day is" if count == 1 else f"{count:,} days are"
+
+
+def _period(choice: Choice, coverage: _Coverage) -> str:
+    first, last = choice.first_day, choice.last_day
+    if first is None:
+        since = f" ({coverage.first_day})" if coverage.first_day else ""
+        return f"from the first record{since} to {last}"
+    if first == last:
+        return f"on {first}"
+    if first.day == 1 and first.replace(day=calendar.monthrange(first.year, first.month)[1]) == last:
+        return f"in {first:%B %Y}"
+    if (first.month, first.day, last) == (1, 1, date(first.year, 12, 31)):
+        return f"in {first.year}"
+    return f"from {first} to {last}"
+
+
+def _where(choice: Choice, subject: Subject) -> str:
+    told = [
+        f"{subject.dimensions[chosen.dimension].label.lower()} {' or '.join(_named(value) for value in chosen.values)}"
+        for chosen in choice.filters
+    ]
+    return "".join(f", {part}" for part in told)
+
+
+def _named(value: Any) -> str:
+    known = {None: "none", True: "yes", False: "no", "true": "yes", "false": "no"}
+    return str(known.get(value, value))
+
+
+def _basis(row: Row, metric: Metric, subject: Subject) -> str:
+    """How many rows stand behind a number; nothing where the number says so itself."""
+    count = int(row[subject.counted_by])
+    rows = f"{count:,} {subject.one if count == 1 else subject.many}"
+    known = row[metric.known_by] if metric.known_by else None
+    if known is not None and known < count:
+        return f" (known of {int(known):,} of {rows})"
+    return "" if metric.name == subject.counted_by else f" ({rows})"
+
+
+def _value(value: float | None, metric: Metric) -> str:
+    if value is None:
+        return "unknown"
+    if metric.unit == "h":
+        minutes = round(value * 60)
+        return f"{minutes // 60:,} h {minutes % 60:02d} min"
+    if metric.unit == "min/km":
+        seconds = round(value * 60)
+        return f"{seconds // 60}:{seconds % 60:02d} min/km"
+    number = f"{value:,.{metric.decimals}f}"
+    return f"{number} {'day' if metric.unit == 'days' and value == 1 else metric.unit}".rstrip()
+
+
+def _table(rows: Sequence[Row], metrics: Sequence[Metric], subject: Subject, choice: Choice) -> list[str]:
+    keys = _keys(choice)
+    heads = [choice.grain if key == "time" else subject.dimensions[key].label for key in keys]
+    cells = [[*heads, *(metric.label for metric in metrics)]]
+    for row in rows:
+        told = [_time(row[key], choice.grain) if key == "time" else _cell(row[key]) for key in keys]
+        cells.append([*told, *(_value(row[metric.name], metric) for metric in metrics)])
+    widths = [max(len(line[place]) for line in cells) for place in range(len(cells[0]))]
+    lines = []
+    for line in cells:
+        told = [cell.ljust(width) for cell, width in zip(line[: len(keys)], widths, strict=False)]
+        told += [cell.rjust(width) for cell, width in zip(line[len(keys) :], widths[len(keys) :], strict=True)]
+        lines.append("  ".join(told).rstrip())
+    return lines
+
+
+def _cell(value: Any) -> str:
+    words = " ".join(_named(value).split())
+    return words if len(words) <= 30 else words[:29] + "…"
+
+
+def _time(day: date, grain: str) -> str:
+    if grain == "week":
+        return f"{day} to {day + timedelta(days=6)}"
+    return {"month": f"{day:%Y-%m}", "year": f"{day:%Y}"}.get(grain, str(day))

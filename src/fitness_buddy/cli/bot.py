@@ -1,0 +1,22 @@
+"""The command that listens on Discord: ``buddy bot``."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from fitness_buddy.cli.command import Run, command, main
+
+
+@command(main, "bot")
+def bot(run: Run) -> dict[str, Any]:
+    """Listen on Discord and hand reminders, meals and questions to Kestra's webhooks, until it is stopped.
+
+    Needs BUDDY_DISCORD_BOT_TOKEN, BUDDY_KESTRA_WEBHOOK_KEY and BUDDY_DISCORD_USERS (docs/notify/buddy.md).
+    """
+    from fitness_buddy.bot import bot_settings, run_bot
+
+    settings = bot_settings()
+    logging.getLogger("fitness_buddy").setLevel(logging.INFO)
+    run_bot(settings)
+    return {}

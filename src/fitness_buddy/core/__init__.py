@@ -1,0 +1,1 @@
+"""What every room uses: errors, the clock, settings, state, HTTP and redaction."""

@@ -1,0 +1,58 @@
+"""The time of one command: stated with ``--now`` or read once, and advanced by the time elapsed since.
+
+It decides what is due, late, new or missing, and is what gets recorded. Only what is measured against the outside world
+uses the computer's clock: rate limits, pauses and timeouts, expiry of logins, and the budget of language models.
+"""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime, timedelta
+
+from fitness_buddy.core.errors import UsageError
+
+_EXAMPLE = "2026-11-22T21:00:00+01:00"
+# Far enough from the first and the last year that days can be added and zones applied.
+_FIRST_YEAR, _LAST_YEAR = 1970, 2199
+
+
+def utc_now() -> datetime:
+    """Return the current instant in UTC."""
+    return datetime.now(UTC)
+
+
+class Clock:
+    """A clock that begins at a stated instant, else at the current one, and advances with elapsed time.
+
+    Attributes:
+        now: the instant at which it began, in UTC.
+        is_stated: whether that was stated.
+    """
+
+    def __init__(self, stated: datetime | None = None) -> None:
+        """Begin at ``stated`` (timezone-aware); None for the current instant."""
+        self._began_s = time.monotonic()
+        self.is_stated = stated is not None
+        self.now = utc_now() if stated is None else stated.astimezone(UTC)
+
+    def __call__(self) -> datetime:
+        """Return the instant that it is by now, in UTC."""
+        return self.now + timedelta(seconds=time.monotonic() - self._began_s)
+
+
+def read_instant(text: str) -> datetime:
+    """Read what is stated as --now: an instant in ISO 8601 with its offset from UTC.
+
+    Raises:
+        UsageError: it is spelled otherwise, has no offset, or is of a year that nobody can mean.
+    """
+    try:
+        instant = datetime.fromisoformat(text)
+        if instant.tzinfo is not None and _FIRST_YEAR <= instant.year <= _LAST_YEAR:
+            return instant.astimezone(UTC)
+    except ValueError:
+        pass
+    raise UsageError(
+        f"--now: expected an instant with its offset from UTC, {_FIRST_YEAR} to {_LAST_YEAR}, such as {_EXAMPLE}; "
+        f"found {text!r}"
+    )

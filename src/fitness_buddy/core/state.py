@@ -1,0 +1,143 @@
+"""What must outlive a command and is not the athlete's data: logins of services, what was read and what was built.
+
+``buddy`` keeps them in files of its user; where commands run on changing machines, something else keeps them behind the
+same three methods.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, suppress
+from pathlib import Path
+from typing import Any, Protocol
+
+import platformdirs
+from filelock import FileLock, Timeout
+
+from fitness_buddy.core.errors import BuddyError
+
+# Names stand in file names, and wherever else a store keeps them.
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
+_ONLY_MINE = 0o600
+
+
+class StateStore(Protocol):
+    """One JSON object for each name. Its content is secret: no implementation may show it in an error or a log."""
+
+    def read(self, name: str) -> dict[str, Any] | None:
+        """What was written last, None if nothing ever was.
+
+        Raises:
+            BuddyError: it cannot be read.
+        """
+
+    def write(self, name: str, state: Mapping[str, Any]) -> None:
+        """Replace it whole: after a crash it is the old or the new one, and once this returns it is the new one.
+
+        Raises:
+            BuddyError: it cannot be written; the old one is still there.
+        """
+
+    def exclusive(self, name: str) -> AbstractContextManager[None]:
+        """Hold the name against all other processes and threads that ask for it; not against read and write.
+
+        Raises:
+            BuddyError: another one has held it for too long.
+        """
+
+
+class FileStateStore:
+    """A JSON file for each name, for its user's eyes only."""
+
+    def __init__(self, folder: Path, *, lock_timeout_s: float = 60) -> None:
+        self._folder = folder
+        self._lock_timeout_s = lock_timeout_s
+
+    def read(self, name: str) -> dict[str, Any] | None:
+        path = self._path(name)
+        with _in_words(path, "read"):
+            try:
+                with path.open(encoding="utf-8") as file:
+                    # It may have been copied here by hand.
+                    if os.fstat(file.fileno()).st_mode & 0o077:
+                        path.chmod(_ONLY_MINE)
+                    state = json.load(file)
+            except FileNotFoundError:
+                return None
+            except ValueError:  # its words would quote the content
+                state = None
+        if not isinstance(state, dict):
+            raise BuddyError(
+                f"{path}: damaged, expected a JSON object. Delete it; a login that was in it is made again "
+                "with `buddy auth`"
+            )
+        return state
+
+    def write(self, name: str, state: Mapping[str, Any]) -> None:
+        path = self._path(name)
+        with _in_words(path, "written"):
+            self._make_folder()
+            descriptor, temporary = tempfile.mkstemp(dir=self._folder, prefix=f".{name}.")  # 0600 by itself
+            try:
+                with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+                    json.dump(dict(state), file)
+                    file.flush()
+                    os.fsync(file.fileno())
+                Path(temporary).replace(path)
+            except BaseException:
+                with suppress(OSError):
+                    Path(temporary).unlink()
+                raise
+            # The new name is on the disk only when the folder is.
+            folder = os.open(self._folder, os.O_RDONLY)
+            try:
+                os.fsync(folder)
+            finally:
+                os.close(folder)
+
+    @contextmanager
+    def exclusive(self, name: str) -> Iterator[None]:
+        path = self._path(name).with_suffix(".lock")
+        lock = FileLock(path, timeout=self._lock_timeout_s, mode=_ONLY_MINE)
+        with _in_words(path, "locked"):
+            self._make_folder()
+            try:
+                lock.acquire()
+            except Timeout:
+                raise BuddyError(
+                    f"{path}: held by another buddy for more than {self._lock_timeout_s:g} s; "
+                    "wait for it to end, or end it"
+                ) from None
+        try:
+            yield
+        finally:
+            lock.release()
+
+    def _path(self, name: str) -> Path:
+        if not _NAME.fullmatch(name):
+            raise ValueError(f"{name!r} cannot be the name of a state")
+        return self._folder / f"{name}.json"
+
+    def _make_folder(self) -> None:
+        # A folder that is there already may serve others too: its rights are left alone, the files' own suffice.
+        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+
+
+def open_state() -> StateStore:
+    """The user's own: BUDDY_STATE_DIR, else where the system keeps such things (``~/.local/state/fitness-buddy``)."""
+    stated = os.environ.get("BUDDY_STATE_DIR")
+    if stated:
+        return FileStateStore(Path(stated).expanduser().absolute())
+    return FileStateStore(platformdirs.user_state_path("fitness-buddy", appauthor=False))
+
+
+@contextmanager
+def _in_words(path: Path, verb: str) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise BuddyError(f"{path}: cannot be {verb}: {error.strerror or type(error).__name__}") from error

@@ -1,0 +1,1 @@
+"""From files and services into raw: windows, landing and loads. ``sources`` reads, ``services`` asks."""

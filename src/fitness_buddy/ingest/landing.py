@@ -1,0 +1,136 @@
+"""Landing: what all sources share on their way into raw: hashing, counting, progress, all or nothing."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import date, datetime
+from typing import Any
+
+from fitness_buddy.core.errors import InputError, Refusal
+from fitness_buddy.warehouse import AppendCounts, RawRow, RawStore, new_load_id
+
+_DELETED = "_deleted"
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One thing as its source tells it: an id that stays when the thing is edited, and a JSON-ready payload.
+
+    ``day``: the day on which it happened as the payload tells it, None where it tells none. No version of a record can
+    have been loaded before it, so it bounds where older versions are looked for. Edited to a day after its older
+    versions were loaded, a record counts as new instead of changed.
+    """
+
+    record_id: str
+    payload: Mapping[str, Any]
+    day: date | None = None
+
+
+def tombstone(record: Record) -> Record:
+    """The deletion of a record, given as it was last known: one more version of it, marked ``"_deleted": true``."""
+    return replace(record, payload={**record.payload, _DELETED: True})
+
+
+def is_tombstone(payload: Mapping[str, Any]) -> bool:
+    """Whether a version says that its record was deleted."""
+    return payload.get(_DELETED) is True
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Records bound for one raw table (``<source>_<entity>``); rows that cannot be loaded stand among them."""
+
+    table: str
+    records: Iterable[Record | Refusal]
+
+
+@dataclass(frozen=True, slots=True)
+class Landing:
+    """What one load did, summed over its tables; ``tables`` has the parts."""
+
+    load_id: str
+    loaded_at: datetime
+    tables: Mapping[str, AppendCounts]
+    notices: Sequence[str] = field(default_factory=tuple)
+
+    def total(self, count: str) -> int:
+        return sum(getattr(counts, count) for counts in self.tables.values())
+
+
+def totals(landings: Sequence[Landing]) -> dict[str, Any]:
+    """The counts of several loads together, as commands answer them."""
+    counts: dict[str, Any] = {
+        f"rows_{name}": sum(landing.total(name) for landing in landings)
+        for name in ("read", "new", "changed", "unchanged", "duplicates", "superseded")
+    }
+    added: dict[str, int] = {}
+    for landing in landings:
+        for table, count in landing.tables.items():
+            added[table] = added.get(table, 0) + count.new + count.changed
+    notices = [notice for landing in landings for notice in landing.notices]
+    return {**counts, "rows_refused": 0, "tables": added, "notices": notices}
+
+
+def land(
+    warehouse: RawStore,
+    athlete_id: str,
+    batches: Sequence[Batch],
+    *,
+    now: datetime,
+    restate: bool = False,
+    notices: Sequence[str] = (),
+    on_row: Callable[[], None] = lambda: None,
+) -> Landing:
+    """Append the batches to raw in one load.
+
+    Args:
+        now: becomes ``loaded_at`` (timezone-aware); no record's day may lie more than a day after it.
+        restate: see :meth:`fitness_buddy.warehouse.RawLoad.append_new`.
+        on_row: called once for every row read (progress).
+
+    Raises:
+        InputError: at least one row was refused; raw is as it was.
+    """
+    load_id = new_load_id(now)
+    refused = _Refused()
+    with warehouse.load(athlete_id, load_id, now) as load:
+        read = sum(load.stage(batch.table, _raw_rows(batch, refused, on_row)) for batch in batches)
+        if refused.count:
+            raise InputError(refused.first, rows_read=read + refused.count, rows_refused=refused.count)
+        tables = load.append_new(restate=restate)
+    return Landing(load_id, now, tables, tuple(notices))
+
+
+class _Refused:
+    """Counts all refusals and keeps the first few: a hopeless file must not fill the memory."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.first: list[Refusal] = []
+
+    def add(self, refusal: Refusal) -> None:
+        self.count += 1
+        if len(self.first) < InputError.SHOWN:
+            self.first.append(refusal)
+
+
+def _raw_rows(batch: Batch, refused: _Refused, on_row: Callable[[], None]) -> Iterator[RawRow]:
+    for record in batch.records:
+        on_row()
+        if isinstance(record, Refusal):
+            refused.add(record)
+        else:
+            yield to_raw_row(record)
+
+
+# Made once: json.dumps would make one for every record.
+_encode = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode
+
+
+def to_raw_row(record: Record) -> RawRow:
+    """The record in its canonical spelling: keys sorted, no spaces, so that equal content has an equal hash."""
+    payload = _encode(record.payload)
+    return RawRow(record.record_id, payload, hashlib.sha256(payload.encode()).hexdigest(), record.day)

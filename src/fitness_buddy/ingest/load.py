@@ -1,0 +1,167 @@
+"""From a path or an answer to raw: one function a source, each a ``buddy ingest …`` command but for its words."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import date, datetime
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+from fitness_buddy.core.clock import utc_now
+from fitness_buddy.core.errors import BuddyError, Refusal, StoppedError
+from fitness_buddy.ingest.landing import Batch, Landing, Record, is_tombstone, land, totals
+from fitness_buddy.ingest.sources import meals, steps, strava_api, strava_export
+from fitness_buddy.ingest.sources.files import Bundle, open_bundle
+from fitness_buddy.ingest.windows import Progress, Window, windows
+from fitness_buddy.warehouse import RawStore, Warehouse
+
+
+@dataclass(frozen=True, slots=True)
+class Ingest:
+    """Where loads go, whose they are, and what they share.
+
+    Attributes:
+        restate: a version equal to an older one is appended again and becomes the current one.
+        now: becomes ``loaded_at``; what lies after it is refused as being in the future.
+        on_row: called once for every row read.
+    """
+
+    warehouse: RawStore
+    athlete_id: str
+    restate: bool = False
+    now: datetime = field(default_factory=utc_now)
+    on_row: Callable[[], None] = lambda: None
+
+    def strava_export(self, path: Path) -> Landing:
+        """Activities and gear of a Strava bulk export."""
+        return self._load(path, lambda bundle: strava_export.batches(bundle, now=self.now))
+
+    def strava_answers(self, path: Path) -> Landing:
+        """Activities of saved answers of Strava's API."""
+        return self._load(path, lambda bundle: (strava_api.batches(bundle, now=self.now), ()))
+
+    def steps(self, path: Path, *, source: str | None = None, file_format: str = "auto") -> Landing:
+        """Step counts; see :func:`fitness_buddy.ingest.sources.steps.batches`."""
+        return self._load(
+            path, lambda bundle: (steps.batches(bundle, file_format=file_format, source=source, now=self.now), ())
+        )
+
+    def meals(self, path: Path) -> Landing:
+        """Meals from a diary or an estimate."""
+        return self._load(path, lambda bundle: (meals.batches(bundle, now=self.now), ()))
+
+    def answers(self, table: str, rows: Sequence[Record | Refusal]) -> Landing:
+        """What a service was asked for, to the end, before this load began."""
+        gone = sum(isinstance(row, Record) and is_tombstone(row.payload) for row in rows)
+        notices = [f"gone where they came from, and kept as deletions: {gone:,}"] if gone else []
+        return self._land([Batch(table, rows)], notices)
+
+    def _load(self, path: Path, read: Callable[[Bundle], tuple[Sequence[Batch], Sequence[str]]]) -> Landing:
+        with open_bundle(path) as bundle:
+            batches, notices = read(bundle)
+            return self._land(batches, notices)
+
+    def _land(self, batches: Sequence[Batch], notices: Sequence[str] = ()) -> Landing:
+        return land(
+            self.warehouse,
+            self.athlete_id,
+            batches,
+            now=self.now,
+            restate=self.restate,
+            notices=notices,
+            on_row=self.on_row,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """A source that answers questions.
+
+    Attributes:
+        table: where its records go.
+        since_ever: the day before which it has nothing.
+        read: the records of some days, asked for to the end; takes the time of asking, and whom to give each answer as
+            it came.
+    """
+
+    table: str
+    since_ever: date
+    read: Callable[[Window, datetime, Callable[[Any], object]], Sequence[Record | Refusal]]
+
+
+def strava_service(api: strava_api.Activities, warehouse: Warehouse, athlete_id: str) -> Service:
+    """Strava's API, compared with what raw has of the athlete, so that deletions show."""
+    table = strava_api.ACTIVITIES_TABLE
+
+    def read(window: Window, now: datetime, on_answer: Callable[[Any], object]) -> Sequence[Record | Refusal]:
+        after, before = window.instants(now)
+        known = warehouse.current_payloads(table, athlete_id, after.date())
+        return strava_api.read(api, after, before, known, now, on_answer)
+
+    return Service(table, strava_api.SINCE_EVER, read)
+
+
+def google_health_service(api: steps.google_health.DailySteps) -> Service:
+    """The Google Health API's steps."""
+
+    def read(window: Window, now: datetime, on_answer: Callable[[Any], object]) -> Sequence[Record | Refusal]:
+        return steps.google_health.read(api, window.first_day, window.end_day, now, on_answer)
+
+    return Service(steps.DAILY_TABLE, steps.google_health.SINCE_EVER, read)
+
+
+def load_windows(
+    service: Service,
+    ingest: Ingest,
+    days: tuple[date, date],
+    progress: Progress,
+    answers_folder: Path | None,
+    *,
+    clock: Callable[[], datetime],
+) -> list[Landing]:
+    """Ask a service for days, first to last, a window after the other, each loaded before the next is asked for.
+
+    Args:
+        answers_folder: where the answers are kept as they came, if anywhere.
+        clock: the time, timezone-aware.
+
+    Raises:
+        StoppedError: a window could not be read or loaded; those before it are loaded.
+    """
+    landings: list[Landing] = []
+    reached = days[0]
+    for window in windows(*days):
+        try:
+            asked_at = clock()
+            rows = service.read(window, asked_at, _keeper(answers_folder, f"{service.table}-{window.first_day}"))
+            # It may have been waited for, and a load carries the time at which it becomes visible.
+            landings.append(replace(ingest, now=clock()).answers(service.table, rows))
+            reached = window.end_day
+            progress.advance(window, asked_at)
+        except BuddyError as error:
+            loaded = f"The days before {reached} are loaded" if landings else "No day was loaded"
+            raise StoppedError(
+                error,
+                f"{loaded}. What is missing comes with another run (--since {reached} --until {days[1]}).",
+                details={**totals(landings), "resume_since": reached},
+            ) from error
+    return landings
+
+
+def _keeper(folder: Path | None, name: str) -> Callable[[Any], object]:
+    """Keeps answers as ``<name>-0001.json`` and so on; nothing without a folder."""
+    numbers = count(1)
+
+    def keep(answer: Any) -> None:
+        if folder is not None:
+            path = folder / f"{name}-{next(numbers):04}.json"
+            try:
+                folder.mkdir(parents=True, exist_ok=True)
+                path.write_text(json.dumps(answer, ensure_ascii=False), encoding="utf-8")
+            except OSError as error:
+                raise BuddyError(f"{path}: the answer cannot be kept: {error.strerror}") from error
+
+    return keep

@@ -1,0 +1,112 @@
+"""Google's Health API v4: steps a day, of all of the athlete's devices, reconciled by Google."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import date, timedelta
+from typing import Any, ClassVar
+
+from fitness_buddy.core.http import Answer, ApiError, retry_after_s
+from fitness_buddy.ingest.services.oauth import AthleteApi, ServiceSettings, from_environment
+
+SCOPE = "https://www.googleapis.com/auth/googlehealth.activity_and_fitness.readonly"
+MOST_DAYS = 90  # of one range, by Google
+_DAILY_STEPS = "/users/me/dataTypes/steps/dataPoints:dailyRollUp"
+# Google's quotas are for a minute each; it seldom says so in the answer.
+_QUOTA_S = 60
+
+
+def google_health_settings() -> ServiceSettings:
+    """GOOGLE_HEALTH_CLIENT_ID, _CLIENT_SECRET, _REFRESH_TOKEN, _BASE_URL, _TOKEN_URL and _AUTHORIZE_URL."""
+
+    def read(name: str, default: str = "") -> str:
+        return from_environment("GOOGLE_HEALTH", name, default)
+
+    return ServiceSettings(
+        service="google-health",
+        title="Google Health",
+        variables="GOOGLE_HEALTH",
+        base_url=read("BASE_URL", "https://health.googleapis.com/v4"),
+        token_url=read("TOKEN_URL", "https://oauth2.googleapis.com/token"),
+        authorize_url=read("AUTHORIZE_URL", "https://accounts.google.com/o/oauth2/v2/auth"),
+        scope=SCOPE,
+        # A refresh token is given only for a lasting login, and again only after consent.
+        authorize_params={"access_type": "offline", "prompt": "consent"},
+        has_pkce=True,
+        client_id=read("CLIENT_ID"),
+        client_secret=read("CLIENT_SECRET"),
+        refresh_token=read("REFRESH_TOKEN"),
+    )
+
+
+class GoogleHealthApi(AthleteApi):
+    """One athlete's steps. See :class:`AthleteApi` for what it is made with."""
+
+    SETUP: ClassVar[str] = (
+        "they belong to an OAuth client (desktop app) on https://console.cloud.google.com/auth/clients"
+    )
+
+    def daily_steps(self, since: date, until: date) -> Iterator[dict[str, Any]]:
+        """The answers for the days of [since, until), the athlete's local ones, page by page.
+
+        Each has ``rollupDataPoints``, a list of ``{"civilStartTime": {"date": {year, month, day}},
+        "steps": {"countSum": "9321"}}``, and ``range`` as it was sent. Days without data are left out.
+
+        Raises:
+            RateLimitedError, BuddyError: see :meth:`AthleteApi.call`; the answers before are good.
+        """
+        while since < until:
+            end = min(until, since + timedelta(days=MOST_DAYS))
+            span = {"start": {"date": _civil(since)}, "end": {"date": _civil(end)}}
+            yield from self._pages({"range": span, "windowSizeDays": 1})
+            since = end
+
+    def _pages(self, body: dict[str, Any]) -> Iterator[dict[str, Any]]:
+        seen = set()
+        page_token = ""
+        while True:
+            answer = self.call(
+                "POST", _DAILY_STEPS, body_json={**body, "pageToken": page_token} if page_token else body
+            )
+            page = answer.document
+            points = page.get("rollupDataPoints", []) if isinstance(page, dict) else None
+            if not isinstance(points, list) or not all(isinstance(point, dict) for point in points):
+                raise ApiError(answer.request, "expected a list rollupDataPoints", status=answer.status)
+            yield {**page, "rollupDataPoints": points, "range": body["range"]}
+            page_token = page.get("nextPageToken") or ""
+            if not page_token:
+                return
+            if page_token in seen:
+                raise ApiError(answer.request, "its pages go in a circle: nextPageToken repeats", status=answer.status)
+            seen.add(page_token)
+
+    def _full_until_by(self, answer: Answer, now: float) -> float:
+        if answer.status != 429:
+            return 0
+        pause_s = retry_after_s(answer.headers, now)
+        return now + (_QUOTA_S if pause_s is None else pause_s)
+
+    def _explain(self, answer: Answer) -> str:
+        if answer.status == 401:
+            return "Google no longer takes this login: run `buddy auth google-health`"
+        if answer.status == 403:
+            reasons = _reasons(answer.document)
+            if "SERVICE_DISABLED" in reasons:
+                return "Enable the Google Health API in the project of the OAuth client, and wait a few minutes"
+            if "ACCESS_TOKEN_SCOPE_INSUFFICIENT" in reasons:
+                return f"The login lacks {SCOPE}: run `buddy auth google-health` and leave its box ticked"
+            return "Google forbids this to the application or to the login"
+        if answer.status == 404:
+            return "Check GOOGLE_HEALTH_BASE_URL"
+        return "Google did not accept the request"
+
+
+def _civil(day: date) -> dict[str, int]:
+    return {"year": day.year, "month": day.month, "day": day.day}
+
+
+def _reasons(document: Any) -> set[str]:
+    """Why Google refused, in its fixed words."""
+    error = document.get("error") if isinstance(document, dict) else None
+    details = error.get("details") if isinstance(error, dict) else None
+    return {str(detail.get("reason")) for detail in details or () if isinstance(detail, dict)}

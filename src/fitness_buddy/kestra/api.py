@@ -1,0 +1,184 @@
+"""Kestra's REST API (2.0, with the one tenant of the open-source edition): flows by their source, namespace files."""
+
+from __future__ import annotations
+
+import itertools
+import os
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+from urllib.parse import quote
+
+from urllib3.filepost import encode_multipart_formdata
+
+from fitness_buddy.core.errors import UsageError
+from fitness_buddy.core.http import Answer, Api, ApiError
+
+DEFAULT_URL = "http://localhost:8080"
+_TENANT_PATH = "/api/v1/main"
+_YAML = "application/x-yaml"
+_FLOWS_A_PAGE = 100
+
+_Read = TypeVar("_Read")
+
+
+@dataclass(frozen=True, slots=True)
+class KestraSettings:
+    """Where Kestra answers, and the login that it has been given (its basic authentication)."""
+
+    url: str
+    username: str
+    password: str = field(repr=False)
+
+
+def kestra_settings() -> KestraSettings:
+    """BUDDY_KESTRA_URL, BUDDY_KESTRA_USERNAME and BUDDY_KESTRA_PASSWORD.
+
+    Raises:
+        UsageError: one half of a login only.
+    """
+    username, password = (os.environ.get(f"BUDDY_KESTRA_{name}", "") for name in ("USERNAME", "PASSWORD"))
+    if bool(username) != bool(password):
+        raise UsageError("BUDDY_KESTRA_USERNAME and BUDDY_KESTRA_PASSWORD: expected both or neither, found one of them")
+    return KestraSettings(os.environ.get("BUDDY_KESTRA_URL") or DEFAULT_URL, username, password)
+
+
+@dataclass(frozen=True, slots=True)
+class ServedFlow:
+    """A flow as the server lists it.
+
+    Attributes:
+        is_disabled: see :func:`starts_nothing`.
+    """
+
+    namespace: str
+    flow_id: str
+    is_disabled: bool
+
+
+def starts_nothing(flow: Mapping[str, Any]) -> bool:
+    """Whether a flow, as YAML or JSON states it, is disabled: as a whole, or by each of the triggers it has."""
+    triggers = flow.get("triggers") or []
+    return flow.get("disabled") is True or (
+        bool(triggers) and all(isinstance(trigger, dict) and trigger.get("disabled") is True for trigger in triggers)
+    )
+
+
+class KestraApi:
+    """One server. Every method raises ApiError where it does not answer, or not as Kestra 2.0 does."""
+
+    def __init__(
+        self, settings: KestraSettings, *, backoff_s: float | None = None, flows_a_page: int = _FLOWS_A_PAGE
+    ) -> None:
+        """
+        Args:
+            backoff_s: see :class:`fitness_buddy.core.http.Api`.
+
+        Raises:
+            UsageError: the address would send the password in the clear.
+        """
+        self._url = settings.url
+        self._flows_a_page = flows_a_page
+        login = (settings.username, settings.password) if settings.username else None
+        self._api = Api(settings.url, login=login, backoff_s=backoff_s)
+
+    def problem(self, source: str) -> str:
+        """What is wrong with a flow, in the server's words on one line; empty if nothing is."""
+        answer = self._call("POST", "/flows/validate", content=(_YAML, source.encode()))
+        constraints = self._read(answer, lambda found: [violation.get("constraints") for violation in found])
+        return " ".join(" ".join(filter(None, constraints)).split())
+
+    def flows(self, namespace_prefix: str) -> list[ServedFlow]:
+        """All flows in namespaces that begin so; by namespace and id."""
+        flows: dict[tuple[str, str], ServedFlow] = {}
+        for page in itertools.count(1):
+            asked = {"page": page, "size": self._flows_a_page, "sort": "id:asc"}
+            asked |= {"filters[namespace][STARTS_WITH]": namespace_prefix}
+            found = self._read(self._call("GET", "/flows/search", params=asked), lambda found: list(found["results"]))
+            for flow in found:
+                served = ServedFlow(str(flow["namespace"]), str(flow["id"]), starts_nothing(flow))
+                flows[served.namespace, served.flow_id] = served
+            if len(found) < self._flows_a_page:
+                break
+        return [flows[key] for key in sorted(flows)]
+
+    def source(self, namespace: str, flow_id: str) -> str:
+        """The text of a flow, as it was loaded."""
+        answer = self._call("GET", _flow_path(namespace, flow_id), params={"source": "true"})
+        return self._read(answer, lambda flow: str(flow["source"]))
+
+    def create(self, source: str) -> None:
+        """Load a flow that is not there yet."""
+        self._call("POST", "/flows", content=(_YAML, source.encode()))
+
+    def update(self, namespace: str, flow_id: str, source: str) -> None:
+        """Replace a flow; the server keeps the old one as a revision."""
+        self._call("PUT", _flow_path(namespace, flow_id), content=(_YAML, source.encode()))
+
+    def delete(self, namespace: str, flow_id: str) -> None:
+        """Take a flow away; the server keeps its executions."""
+        self._call("DELETE", _flow_path(namespace, flow_id), expects_json=False)
+
+    def files(self, namespace: str) -> list[str]:
+        """The paths of a namespace's files, each from ``/`` on; sorted."""
+        paths: list[str] = []
+        folders = ["/"]
+        while folders:
+            folder = folders.pop()
+            answer = self._call("GET", _files_path(namespace, "/directory"), params={"path": folder})
+            for name, kind in self._read(answer, _names_and_kinds):
+                path = f"{folder.rstrip('/')}/{name}"
+                (folders if kind == "Directory" else paths).append(path)
+        return sorted(paths)
+
+    def file(self, namespace: str, path: str) -> bytes:
+        """The content of a namespace's file."""
+        return self._call("GET", _files_path(namespace), params={"path": path}, expects_json=False).body
+
+    def put_file(self, namespace: str, path: str, content: bytes) -> None:
+        """Write a namespace's file, and the folders that it needs."""
+        # The server looks at this name for one thing only: it unpacks what is called .zip.
+        part = {"fileContent": ("content", content, "application/octet-stream")}
+        body, media_type = encode_multipart_formdata(part)
+        self._call(
+            "POST", _files_path(namespace), params={"path": path}, content=(media_type, body), expects_json=False
+        )
+
+    def delete_file(self, namespace: str, path: str) -> None:
+        """Take a namespace's file away, and the folders that are empty without it."""
+        self._call("DELETE", _files_path(namespace), params={"path": path}, expects_json=False)
+
+    def _call(self, method: str, path: str, **how: Any) -> Answer:
+        try:
+            answer = self._api.call(method, _TENANT_PATH + path, **how)
+        except ApiError as error:
+            if error.status is not None:
+                raise
+            raise ApiError(str(error), f"is Kestra running at {self._url}? BUDDY_KESTRA_URL says where it is") from None
+        if answer.status == 401:
+            raise answer.error("BUDDY_KESTRA_USERNAME and BUDDY_KESTRA_PASSWORD must be Kestra's own login")
+        if answer.status == 404:
+            raise answer.error(f"Either it is gone, or there is no Kestra 2 at {self._url} (BUDDY_KESTRA_URL)")
+        if answer.status >= 400:
+            raise answer.error("Kestra refused it")
+        return answer
+
+    def _read(self, answer: Answer, read: Callable[[Any], _Read]) -> _Read:
+        try:
+            return read(answer.document)
+        except (KeyError, TypeError, AttributeError):
+            raise answer.error(
+                f"That is not how Kestra 2 answers: what is at {self._url} (BUDDY_KESTRA_URL)?"
+            ) from None
+
+
+def _flow_path(namespace: str, flow_id: str) -> str:
+    return f"/flows/{quote(namespace, safe='')}/{quote(flow_id, safe='')}"
+
+
+def _files_path(namespace: str, what: str = "") -> str:
+    return f"/namespaces/{quote(namespace, safe='')}/files{what}"
+
+
+def _names_and_kinds(found: Iterable[Mapping[str, Any]]) -> list[tuple[str, str]]:
+    return [(str(entry["fileName"]), str(entry["type"])) for entry in found]

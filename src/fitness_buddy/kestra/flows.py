@@ -1,0 +1,293 @@
+"""The flows of a folder and those that a Kestra server runs: what differs, and making the server equal to the folder.
+
+A folder holds ``<purpose>/<id>.yaml``, the flows of namespace ``buddy.<purpose>``, and ``<purpose>/files/**``, the
+namespace's files. Triggers that need somebody's account are disabled there; BUDDY_FLOWS_ENABLED names the flows whose
+triggers start all the same.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from fitness_buddy.core.errors import BuddyError, StoppedError, UsageError
+from fitness_buddy.kestra.api import KestraApi, starts_nothing
+
+_NAMESPACES = "buddy."
+_FILES = "files"
+# What a comparison finds, and what a deployment makes of it.
+_DONE = {"same": "unchanged", "differs": "updated", "missing": "created", "extra": "extra"}
+STATUSES = ("created", "updated", "unchanged", "deleted", "extra")
+_CHANGES = {"created", "updated", "deleted"}
+
+
+@dataclass(frozen=True, slots=True)
+class LocalFlow:
+    """A flow as the folder states it, its triggers enabled if BUDDY_FLOWS_ENABLED names it.
+
+    Attributes:
+        is_disabled: see :func:`fitness_buddy.kestra.api.starts_nothing`.
+    """
+
+    path: Path
+    namespace: str
+    flow_id: str
+    source: str
+    is_disabled: bool
+
+
+@dataclass(frozen=True, slots=True)
+class LocalFile:
+    """A namespace's file: its path on the server begins with ``/``."""
+
+    path: Path
+    namespace: str
+    server_path: str
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """One flow or file, here and on the server.
+
+    Attributes:
+        name: the flow's id, or the file's path on the server.
+        status: of a comparison ``same``, ``differs``, ``missing`` on the server or ``extra`` there; of a deployment one
+            of STATUSES.
+        is_disabled: of the flow on the server, or of the folder's where the server has none; None for a file.
+    """
+
+    namespace: str
+    name: str
+    status: str
+    is_disabled: bool | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-ready: a flow has ``id`` and ``disabled``, a file ``path``."""
+        if self.is_disabled is None:
+            return {"namespace": self.namespace, "path": self.name, "status": self.status}
+        return {"namespace": self.namespace, "id": self.name, "status": self.status, "disabled": self.is_disabled}
+
+    def __str__(self) -> str:
+        return f"{self.namespace}{'' if self.name.startswith('/') else '/'}{self.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """Everything that the folder or the server has; flows and files by namespace and name."""
+
+    flows: list[Difference]
+    files: list[Difference]
+
+    @property
+    def drift(self) -> list[Difference]:
+        return [found for found in (*self.flows, *self.files) if found.status != "same"]
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-ready: the lists ``flows`` and ``files``, and of the two together the number of those that drifted."""
+        return {
+            "flows": [flow.to_dict() for flow in self.flows],
+            "files": [file.to_dict() for file in self.files],
+            "drift": len(self.drift),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Deployment:
+    """What was done, or would be: flows and files with one of STATUSES each."""
+
+    flows: list[Difference]
+    files: list[Difference]
+    is_dry_run: bool
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-ready: the lists ``flows`` and ``files``, and of each how many got which status."""
+        return {
+            "dry_run": self.is_dry_run,
+            "flows": [flow.to_dict() for flow in self.flows],
+            "files": [file.to_dict() for file in self.files],
+            "flow_counts": count_statuses(self.flows),
+            "file_counts": count_statuses(self.files),
+        }
+
+
+def count_statuses(done: Iterable[Difference]) -> dict[str, int]:
+    """How many have each of STATUSES."""
+    counts = Counter(one.status for one in done)
+    return {status: counts[status] for status in STATUSES}
+
+
+class FlowFolder:
+    """The flows and files of a folder.
+
+    Attributes:
+        flows: by namespace and id.
+        files: by namespace and path on the server.
+    """
+
+    def __init__(self, folder: Path, enabled_ids: Iterable[str] = ()) -> None:
+        """
+        Args:
+            enabled_ids: the flows whose disabled triggers are enabled.
+
+        Raises:
+            UsageError: no flows there, or none of an id that is to be enabled.
+            BuddyError: a file is no flow, or says another id or namespace than its place.
+        """
+        enabled_ids = set(enabled_ids)
+        self.flows = {(flow.namespace, flow.flow_id): flow for flow in _read_flows(folder, enabled_ids)}
+        self.files = {(file.namespace, file.server_path): file for file in _find_files(folder)}
+        if not self.flows:
+            raise UsageError(f"{folder}: no flows there; expected <purpose>/<id>.yaml")
+        unknown = enabled_ids - {flow.flow_id for flow in self.flows.values()}
+        if unknown:
+            raise UsageError(
+                f"BUDDY_FLOWS_ENABLED: {folder} has no flow {', '.join(sorted(unknown))}; "
+                f"it has: {', '.join(sorted({flow.flow_id for flow in self.flows.values()}))}"
+            )
+
+    def compare(self, api: KestraApi) -> Comparison:
+        """What differs between this folder and the server, in all namespaces that begin with ``buddy.``.
+
+        Raises:
+            ApiError: the server does not answer as Kestra does.
+        """
+        served = {(flow.namespace, flow.flow_id): flow for flow in api.flows(_NAMESPACES)}
+        flows = []
+        for key in sorted(self.flows.keys() | served.keys()):
+            flow, on_server = self.flows.get(key), served.get(key)
+            if flow is None or on_server is None:
+                status = "missing" if flow else "extra"
+            else:
+                # The server may leave out white space around a source.
+                status = "same" if api.source(*key).strip() == flow.source.strip() else "differs"
+            is_disabled = on_server.is_disabled if on_server else bool(flow and flow.is_disabled)
+            flows.append(Difference(*key, status, is_disabled))
+        namespaces = {namespace for namespace, _ in (*self.flows, *served)}
+        served_files = {(namespace, path) for namespace in sorted(namespaces) for path in api.files(namespace)}
+        files = []
+        for key in sorted(self.files.keys() | served_files):
+            if key not in self.files or key not in served_files:
+                status = "missing" if key in self.files else "extra"
+            else:
+                status = "same" if api.file(*key) == self.files[key].path.read_bytes() else "differs"
+            files.append(Difference(*key, status))
+        return Comparison(flows, files)
+
+    def deploy(self, api: KestraApi, *, deletes: bool = False, is_dry_run: bool = False) -> Deployment:
+        """Make the server equal to this folder; nothing is loaded if the server finds a flow invalid.
+
+        Args:
+            deletes: what only the server has is deleted; else it stays and is told as ``extra``.
+            is_dry_run: nothing is changed.
+
+        Raises:
+            ApiError: the server does not answer as Kestra does.
+            BuddyError: flows are invalid.
+            StoppedError: a change failed; those before it are made.
+        """
+        self._validate(api)
+        comparison = self.compare(api)
+        done = _DONE | ({"extra": "deleted"} if deletes else {})
+        flows, files = (
+            [replace(one, status=done[one.status]) for one in found] for found in (comparison.flows, comparison.files)
+        )
+        deployment = Deployment(flows, files, is_dry_run)
+        if not is_dry_run:
+            self._apply(api, deployment)
+        return deployment
+
+    def _validate(self, api: KestraApi) -> None:
+        problems = {str(flow.path): problem for flow in self.flows.values() if (problem := api.problem(flow.source))}
+        if problems:
+            lines = "".join(f"\n  {path}: {problem}" for path, problem in problems.items())
+            raise BuddyError(
+                f"{len(problems)} of {len(self.flows)} flows are invalid. Nothing was loaded.{lines}",
+                details={"invalid": [{"file": path, "problem": problem} for path, problem in problems.items()]},
+            )
+
+    def _apply(self, api: KestraApi, deployment: Deployment) -> None:
+        # Files first: a flow may start, and read them, as soon as it is there.
+        changes = [one for one in (*deployment.files, *deployment.flows) if one.status in _CHANGES]
+        for made, one in enumerate(changes):
+            try:
+                if one.is_disabled is None:
+                    self._change_file(api, one)
+                else:
+                    self._change_flow(api, one)
+            except BuddyError as error:
+                words = f"Stopped at {one}; {made} of {len(changes)} changes are made. Run it again."
+                raise StoppedError(error, words, details={"changes_made": made}) from error
+
+    def _change_file(self, api: KestraApi, file: Difference) -> None:
+        if file.status == "deleted":
+            api.delete_file(file.namespace, file.name)
+        else:
+            api.put_file(file.namespace, file.name, self.files[file.namespace, file.name].path.read_bytes())
+
+    def _change_flow(self, api: KestraApi, flow: Difference) -> None:
+        if flow.status == "deleted":
+            api.delete(flow.namespace, flow.name)
+        elif flow.status == "created":
+            api.create(self.flows[flow.namespace, flow.name].source)
+        else:
+            api.update(flow.namespace, flow.name, self.flows[flow.namespace, flow.name].source)
+
+
+def enabled_flow_ids() -> list[str]:
+    """BUDDY_FLOWS_ENABLED: ids of flows, separated by commas."""
+    return [flow_id for part in os.environ.get("BUDDY_FLOWS_ENABLED", "").split(",") if (flow_id := part.strip())]
+
+
+def enable_triggers(source: str) -> str:
+    """The same text, with ``disabled: false`` where a trigger says true.
+
+    Raises:
+        yaml.YAMLError: it is no YAML.
+    """
+    places = [
+        (value.start_mark.index, value.end_mark.index)
+        for triggers in _values(yaml.compose(source, Loader=yaml.SafeLoader), "triggers")
+        for trigger in triggers.value
+        for value in _values(trigger, "disabled")
+        if value.value == "true"
+    ]
+    for start, end in reversed(places):
+        source = source[:start] + "false" + source[end:]
+    return source
+
+
+def _values(node: Any, name: str) -> Iterator[Any]:
+    if isinstance(node, yaml.MappingNode):
+        yield from (value for key, value in node.value if key.value == name)
+
+
+def _read_flows(folder: Path, enabled_ids: set[str]) -> Iterator[LocalFlow]:
+    for path in sorted(folder.glob("*/*.yml")):
+        raise BuddyError(f"{path}: expected the ending .yaml")
+    for path in sorted(folder.glob("*/*.yaml")):
+        flow_id, namespace = path.stem, _NAMESPACES + path.parent.name
+        try:
+            source = path.read_text(encoding="utf-8")
+            if flow_id in enabled_ids:
+                source = enable_triggers(source)
+            stated = yaml.safe_load(source)
+        except (yaml.YAMLError, ValueError) as error:
+            raise BuddyError(f"{path}: not YAML: {' '.join(str(error).split())}") from error
+        if not isinstance(stated, Mapping) or (stated.get("id"), stated.get("namespace")) != (flow_id, namespace):
+            raise BuddyError(f"{path}: expected a flow with id {flow_id} and namespace {namespace}, as its place says")
+        yield LocalFlow(path, namespace, flow_id, source, starts_nothing(stated))
+
+
+def _find_files(folder: Path) -> Iterator[LocalFile]:
+    for root in sorted(folder.glob(f"*/{_FILES}")):
+        for path in sorted(root.rglob("*")):
+            inside = path.relative_to(root)
+            # Neither editors' and systems' own files, nor what Python compiles on the way.
+            if path.is_file() and not any(part.startswith(".") or part == "__pycache__" for part in inside.parts):
+                yield LocalFile(path, _NAMESPACES + root.parent.name, f"/{inside.as_posix()}")

@@ -1,0 +1,1 @@
+"""The language model: its client, the facts that it may see, and the bill of its calls."""

@@ -1,0 +1,241 @@
+"""At the table with the buddy: what a message about a meal comes to, and what is answered."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from fitness_buddy.core.errors import BuddyError
+from fitness_buddy.ingest.landing import Landing
+from fitness_buddy.llm.client import (
+    BudgetSpentError,
+    LanguageModel,
+    ModelAnswerError,
+    ModelError,
+    ModelRefusedError,
+    ModelUnavailableError,
+    Picture,
+)
+from fitness_buddy.meals.diary import SHORTEST_ID, Diary, ToldMeal
+from fitness_buddy.meals.estimate import KCAL_PER_G, Estimate, estimate_meal
+from fitness_buddy.meals.picture import PictureError, read_picture
+from fitness_buddy.meals.request import Wish
+from fitness_buddy.meals.stated import EXAMPLE, shortened, stated_meal
+from fitness_buddy.notify.message import plain
+
+_log = logging.getLogger(__name__)
+
+_MOST_SHOWN_OF_ITEMS = 400
+_MOST_MEALS_SHOWN = 3
+_WHY_NOT: Mapping[type[ModelError], str] = {
+    ModelUnavailableError: "I cannot reach the model that weighs meals right now.",
+    ModelRefusedError: "The model that weighs meals does not want to answer that.",
+    ModelAnswerError: "The model that weighs meals made no sense this time.",
+    BudgetSpentError: "This month's budget for the language model is used up.",
+}
+_SURE = {
+    "high": "estimated, and I am fairly sure",
+    "medium": "an honest guess",
+    "low": "a rough guess, it could be half or double",
+    None: "as you stated it",
+}
+_WORDS = {
+    "noted": "Noted",
+    "corrected": "Corrected",
+    "confirmed": "It counts now",
+    "pending": "I am not sure about this one, so it does **not count yet**",
+    "deleted": "Deleted",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What became of a message.
+
+    Attributes:
+        outcome: noted, pending, corrected, confirmed, deleted; or, where nothing was kept, asked, no_food or
+            unknown_meal.
+        message: for Discord.
+        meal: the meal as it stands, None where none is meant.
+        landing: what was added to raw; None where nothing was.
+        reason: why the model had no answer, for the log; empty where it had one or was not asked.
+    """
+
+    outcome: str
+    message: str
+    meal: ToldMeal | None = None
+    landing: Landing | None = None
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Where meals are told.
+
+    Attributes:
+        model: None where none is set up; stated numbers are understood all the same.
+    """
+
+    diary: Diary
+    model: LanguageModel | None
+
+    def hear(self, wish: Wish, pictures: Sequence[bytes], eaten_at: str, message_id: str) -> Reply:
+        """Do what a message asks for; one that was heard before changes nothing and is answered alike.
+
+        Raises:
+            UsageError: eaten_at is no time, or in the future.
+        """
+        if known := self.diary.of_message(message_id):
+            return Reply(known.outcome, told(known), known)
+        if wish.kind == "delete":
+            return self._delete(wish, message_id)
+        self.diary.check_time(eaten_at)
+        try:
+            seen = [read_picture(picture) for picture in pictures]
+            if wish.kind == "correct":
+                return self._correct(wish, seen, message_id)
+            return self._note(wish.words, seen, eaten_at, message_id)
+        except PictureError as error:
+            return Reply("asked", f"{plain(str(error))} {_how(EXAMPLE)}", reason=str(error))
+        except _NotUnderstoodError as error:
+            return error.reply
+
+    def _note(self, words: str, pictures: Sequence[Picture], eaten_at: str, message_id: str) -> Reply:
+        content, estimate = self._understood(words, pictures, EXAMPLE)
+        is_pending = estimate is not None and estimate.is_low
+        meal, landing = self.diary.note(content, eaten_at, message_id, is_pending=is_pending)
+        return Reply(meal.outcome, told(meal), meal, landing)
+
+    def _correct(self, wish: Wish, pictures: Sequence[Picture], message_id: str) -> Reply:
+        found, words = self.diary.find(wish.meal_id), wish.words
+        if not found and not wish.is_id_sure:
+            found, words = self.diary.find(""), f"{wish.meal_id} {words}"
+        elif wish.meal_id and len(found) != 1:
+            return self._which(wish, found)
+        if not found:
+            return self._which(wish, found)
+        meal = found[0]
+        if not words and not pictures:
+            outcome = "confirmed"
+            content = meal.whole()
+        else:
+            example = f"correct {meal.short_id}: {EXAMPLE}"
+            # Whoever corrects is right: the estimate counts, however sure the model is.
+            content, _ = self._understood(words, pictures, example, earlier=meal)
+            outcome = "corrected"
+        meal, landing = self.diary.replace(meal, content, message_id, outcome)
+        return Reply(outcome, told(meal), meal, landing)
+
+    def _delete(self, wish: Wish, message_id: str) -> Reply:
+        found = self.diary.find(wish.meal_id) if len(wish.meal_id) >= SHORTEST_ID else []
+        if len(found) != 1:
+            return self._which(wish, found)
+        meal, landing = self.diary.replace(found[0], found[0].whole(), message_id, "deleted")
+        return Reply(meal.outcome, told(meal), meal, landing)
+
+    def _which(self, wish: Wish, found: Sequence[ToldMeal]) -> Reply:
+        """No meal or several are meant."""
+        known = found or self.diary.find("")
+        if not known:
+            return Reply("unknown_meal", "I know of no meal of the last weeks that you could mean.")
+        words = "Which meal do you mean?" if found or not wish.meal_id else f"I know no meal `{_code(wish.meal_id)}`."
+        lines = [f"`{meal.meal_id[:8]}` {plain(meal.description)}" for meal in known[:_MOST_MEALS_SHOWN]]
+        return Reply("unknown_meal", "\n".join([f"{words} These are the last:", *lines]))
+
+    def _understood(
+        self, words: str, pictures: Sequence[Picture], example: str, *, earlier: ToldMeal | None = None
+    ) -> tuple[dict[str, Any], Estimate | None]:
+        """The meal as it is to be kept; with the estimate if it is one."""
+        how = _how(example)
+        try:
+            stated = stated_meal(words)
+        except BuddyError as error:
+            raise _NotUnderstoodError(Reply("asked", f"{plain(str(error))} {how}")) from None
+        if stated:
+            if earlier and stated["description"] == "A meal":
+                stated["description"] = earlier.description
+            return {**stated, "words": words}, None
+        if not words and not pictures:
+            raise _NotUnderstoodError(Reply("asked", f"Show me the meal, or tell me about it. {how}"))
+        if self.model is None:
+            why = "No language model is set up here, so I cannot weigh that myself."
+            raise _NotUnderstoodError(Reply("asked", f"{why} {how}", reason="no language model is set"))
+        try:
+            estimate = estimate_meal(self.model, words, pictures, earlier=earlier.content() if earlier else None)
+        except ModelError as error:
+            _log.warning("%s", error)
+            raise _NotUnderstoodError(Reply("asked", f"{_WHY_NOT[type(error)]} {how}", reason=str(error))) from None
+        if not estimate.is_food:
+            seen = plain(str(estimate.content["meal_summary"]))
+            saw = f" I take it for: {seen}." if seen else ""
+            raise _NotUnderstoodError(
+                Reply(
+                    "no_food", f"I see nothing to eat or drink there, so nothing is noted.{saw} If it was a meal: {how}"
+                )
+            )
+        origin = {"words": words, "model": self.model.calls[-1].model, "model_answer": dict(estimate.answer)}
+        return {**estimate.content, "question": estimate.question, **origin}, estimate
+
+
+class _NotUnderstoodError(Exception):
+    """There is no meal yet, only an answer."""
+
+    def __init__(self, reply: Reply) -> None:
+        super().__init__(reply.outcome)
+        self.reply = reply
+
+
+def _how(example: str) -> str:
+    return f"Tell me in words what it was, with its grams, and I take it as it is: `{example}`"
+
+
+def told(meal: ToldMeal) -> str:
+    """The meal in words, as its last message left it."""
+    begin = f"{_WORDS[meal.outcome]}: **{plain(meal.description)}** (`{meal.short_id}`)"
+    if meal.outcome == "deleted":
+        return f"{begin}. It counts no more."
+    lines = [begin, *_amounts(meal), *_items(meal)]
+    change = f"`correct {meal.short_id}: it was 200 g rice`"
+    if meal.outcome == "pending":
+        lines += [plain(meal.question)] if meal.question else []
+        lines.append(f"Is that right? Then write `correct {meal.short_id}`. If not, write what it was: {change}")
+    else:
+        lines.append(f"Not right? {change}, or `delete meal {meal.short_id}`")
+    return "\n".join(lines)
+
+
+def _amounts(meal: ToldMeal) -> list[str]:
+    grams = {name: meal.grams(name) for name in KCAL_PER_G}
+    energy_kcal = sum(grams[name] * kcal for name, kcal in KCAL_PER_G.items())
+    titles = {"carbs_g": "carbs", "protein_g": "protein", "fat_g": "fat"}
+    amounts = [f"{grams[name]:.0f} g {title}" for name, title in titles.items()]
+    amounts += [f"{grams['alcohol_g']:.0f} g alcohol"] if grams["alcohol_g"] else []
+    lines = [f"{', '.join(amounts)}; {energy_kcal:.0f} kcal: {_SURE[meal.confidence]}."]
+    macros_g = sum(grams[name] for name in titles)
+    if macros_g:
+        of_energy, of_grams = (
+            ", ".join(f"{100 * part:.0f} % {title}" for title, part in shares.items())
+            for shares in (
+                {title: grams[name] * KCAL_PER_G[name] / energy_kcal for name, title in titles.items()},
+                {title: grams[name] / macros_g for name, title in titles.items()},
+            )
+        )
+        lines.append(f"Of its energy: {of_energy}. Of its grams of macros: {of_grams}.")
+    return lines
+
+
+def _items(meal: ToldMeal) -> list[str]:
+    items = meal.payload.get("items") or []
+    weights = [
+        f"{float(item['estimated_grams']):.0f} g {item['name']}"
+        + (f": {item['assumptions']}" if item["assumptions"] else "")
+        for item in items
+    ]
+    return [f"I counted {plain(shortened('; '.join(weights), _MOST_SHOWN_OF_ITEMS))}."] if items else []
+
+
+def _code(text: str) -> str:
+    """Somebody's word between backticks."""
+    return "".join(character for character in text if character.isalnum())[:16]

@@ -1,0 +1,1 @@
+"""A message, how the buddy speaks, and the way to a channel."""

@@ -1,0 +1,79 @@
+"""How the buddy speaks: a voice for a language model, and lines for when there is none."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from fitness_buddy.core.errors import InputError, Refusal
+from fitness_buddy.notify.message import MOST_CHARACTERS
+
+DEFAULT = Path(__file__).with_name("persona.yaml")
+KINDS = ("meditation", "no_workout", "goal_met", "goal_missed", "no_steps", "no_meals")
+
+
+@dataclass(frozen=True, slots=True)
+class Persona:
+    """Attributes:
+    name: as the buddy signs.
+    voice: what a language model is told of its part.
+    lines: by their kind, one or more each.
+    """
+
+    name: str
+    voice: str
+    lines: Mapping[str, Sequence[str]]
+
+    def line(self, kind: str, day: date) -> str:
+        """The line of a day: each has its turn, and a day's line stays the same."""
+        lines = self.lines[kind]
+        return lines[day.toordinal() % len(lines)]
+
+
+def persona_path() -> Path:
+    """The file that BUDDY_PERSONA names, else the project's own."""
+    return Path(os.environ.get("BUDDY_PERSONA") or DEFAULT)
+
+
+def load_persona() -> Persona:
+    """The persona of :func:`persona_path`.
+
+    Raises:
+        InputError: the file is not there, or not as expected.
+    """
+    path = persona_path()
+    try:
+        document = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        problem = getattr(error, "strerror", None) or " ".join(str(error).split())
+        raise InputError([Refusal(str(path), None, None, f"expected a persona as YAML: {problem}")]) from None
+    problems = _problems(document)
+    if problems:
+        raise InputError([Refusal(str(path), None, field, problem) for field, problem in problems.items()])
+    return Persona(document["name"].strip(), document["voice"].strip(), document["lines"])
+
+
+def _problems(document: Any) -> dict[str, str]:
+    if not isinstance(document, dict):
+        return {"name": "expected the keys name, voice and lines"}
+    problems = {key: "expected a text" for key in ("name", "voice") if not _is_text(document.get(key))}
+    lines = document.get("lines")
+    if not isinstance(lines, dict):
+        return problems | {"lines": f"expected lists of lines: {', '.join(KINDS)}"}
+    for kind in KINDS:
+        said = lines.get(kind)
+        if not isinstance(said, list) or not said or not all(_is_text(line) for line in said):
+            problems[f"lines.{kind}"] = "expected a list of one line or more"
+        elif any(len(line) > MOST_CHARACTERS for line in said):
+            problems[f"lines.{kind}"] = f"expected lines of up to {MOST_CHARACTERS} characters"
+    return problems
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str) and bool(value.strip())

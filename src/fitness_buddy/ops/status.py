@@ -1,0 +1,68 @@
+"""What is loaded for an athlete, since when, what is missing, and whether the marts are up to date with it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from datetime import date, datetime
+from typing import Any
+
+from fitness_buddy.core.athlete_settings import current_settings
+from fitness_buddy.core.settings import Settings
+from fitness_buddy.warehouse import NotBuiltError, RawSummary, Row, Warehouse, as_utc
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """The answer of ``buddy status``; ``raw`` is what was loaded, ``sources`` what the last build made of it."""
+
+    athlete_id: str
+    warehouse: str
+    has_own_settings: bool
+    raw: Sequence[RawSummary]
+    sources: Sequence[Row]
+    built_as_of: date | None
+    is_build_outdated: bool
+    other_athlete_ids: Sequence[str]
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-ready."""
+        return asdict(self)
+
+
+def read_status(settings: Settings, warehouse: Warehouse) -> Status:
+    """Works at any time: before the first load, before the first build, after."""
+    raw = warehouse.raw_summary(settings.athlete_id)
+    built_as_of: date | None = None
+    built_from: datetime | None = None
+    sources: list[Row] = []
+    parameters = {"athlete_id": settings.athlete_id}
+    marts = settings.marts_schema
+    try:
+        rows = warehouse.query(
+            f"select as_of_date, last_loaded_at from {marts}.dim_athletes where athlete_id = @athlete_id",  # noqa: S608
+            parameters,
+        )
+        if rows:
+            built_as_of, built_from = rows[0]["as_of_date"], as_utc(rows[0]["last_loaded_at"])
+        sources = warehouse.query(
+            "select area, source, records, first_date, last_date, observed_days, missing_days, last_loaded_at "  # noqa: S608
+            f"from {marts}.fct_source_coverage where athlete_id = @athlete_id order by area, source",
+            parameters,
+        )
+        for row in sources:
+            row["last_loaded_at"] = row["last_loaded_at"] and as_utc(row["last_loaded_at"])
+    except NotBuiltError:
+        pass
+    loaded = max((summary.last_loaded_at for summary in raw), default=None)
+    _, has_own_settings = current_settings(settings.seeds_dir, settings.athlete_id)
+    return Status(
+        athlete_id=settings.athlete_id,
+        warehouse=warehouse.name,
+        has_own_settings=has_own_settings,
+        raw=raw,
+        sources=sources,
+        built_as_of=built_as_of,
+        is_build_outdated=loaded is not None and (built_from is None or loaded > built_from),
+        other_athlete_ids=[athlete for athlete in warehouse.raw_athlete_ids() if athlete != settings.athlete_id],
+    )

@@ -1,0 +1,54 @@
+"""The answer of ``buddy status`` for a person."""
+
+from __future__ import annotations
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+from fitness_buddy.ops.status import Status
+
+
+def render_status(status: Status, console: Console) -> None:
+    """Print what is loaded, what the last build made of it, and what to do next."""
+    console.print(f"[bold]{status.athlete_id}[/bold] in {status.warehouse}", soft_wrap=True)
+    if not status.raw:
+        console.print(f"Nothing is loaded for {status.athlete_id!r} yet: see `buddy ingest --help`.")
+        if status.other_athlete_ids:
+            others = ", ".join(status.other_athlete_ids)
+            console.print(f"Others are here: {others} (choose with --athlete).")
+    else:
+        console.print(_loaded(status))
+    if status.sources:
+        console.print(_built(status))
+    if status.raw and status.built_as_of is None:
+        console.print("Not built yet: run `buddy build`.")
+    elif status.is_build_outdated:
+        console.print(f"Loaded after the last build (as of {status.built_as_of}): run `buddy build`.")
+    if not status.has_own_settings:
+        console.print("Default settings hold (UTC days, 10000 steps): state your own with `buddy init`.")
+
+
+def _loaded(status: Status) -> Table:
+    table = Table(
+        "raw table", "records", "versions", "last load (UTC)", title="Loaded", title_justify="left", box=box.SIMPLE
+    )
+    for summary in status.raw:
+        last = f"{summary.last_loaded_at:%Y-%m-%d %H:%M}"
+        table.add_row(summary.table, f"{summary.records:,}", f"{summary.versions:,}", last)
+    return table
+
+
+def _built(status: Status) -> Table:
+    table = Table(
+        *("area", "source", "rows", "first day", "last day", "without", "last load"),
+        title=f"Built as of {status.built_as_of} (without: days without a record)",
+        title_justify="left",
+        box=box.SIMPLE,
+        pad_edge=False,
+        padding=(0, 1, 0, 0),
+    )
+    for row in status.sources:
+        cells = (row["area"], row["source"], f"{row['records']:,}", row["first_date"], row["last_date"])
+        table.add_row(*map(str, cells), f"{row['missing_days']:,}", f"{row['last_loaded_at']:%Y-%m-%d}")
+    return table

@@ -1,0 +1,201 @@
+"""Telling what is due on Discord: each thing once as long as nobody is killed, and at least once whatever happens.
+
+Whoever tells something claims it in the ledger first, posts it, and then says so in the ledger. Nothing is held while
+posting. The claim of somebody who was killed ends by itself; the thing is then told again, marked as perhaps a repeat.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, Protocol
+from uuid import uuid4
+from zoneinfo import ZoneInfo
+
+from fitness_buddy.core.clock import utc_now
+from fitness_buddy.core.errors import BuddyError
+from fitness_buddy.core.http import ApiError, seconds_setting
+from fitness_buddy.notify.message import Message, plain
+from fitness_buddy.remind.ledger import CLAIMED, RELEASED, TOLD, Entry, Ledger
+from fitness_buddy.remind.rules import next_occurrence, told_day, told_time
+
+LATE_AFTER = timedelta(minutes=5)
+# As long as a post takes at most, with all its attempts and pauses.
+_LEASE_S = 300
+_MOST_AT_ONCE = 500
+# Of HTTP: Discord does not take this message, but may take another.
+_ITS_OWN_FAULT = {400, 413}
+
+
+class Channel(Protocol):
+    """Where messages are posted."""
+
+    def post(self, message: Message) -> str:
+        """
+        Raises:
+            BuddyError: it was not taken.
+        """
+        ...
+
+
+@dataclass
+class Telling:
+    """What one run has told.
+
+    Attributes:
+        told: the states that were told, as they were claimed, in their order.
+        late: how many of them were late.
+        failures: why others were not told.
+    """
+
+    told: list[Entry] = field(default_factory=list)
+    late: int = 0
+    failures: list[BuddyError] = field(default_factory=list)
+
+    def to_dict(self) -> dict[str, Any]:
+        """As commands answer it, JSON-ready."""
+        return {"told_count": len(self.told), "late_count": self.late, "failed_count": len(self.failures)}
+
+    def failure(self, what: str) -> BuddyError | None:
+        """What the command ends with; None if all was told."""
+        if not self.failures:
+            return None
+        first = self.failures[0]
+        told = f"{first}\nWhat was not told stays due ({len(self.told)} {what} told before)."
+        error = BuddyError(told, details={**first.details(), **self.to_dict()})
+        error.exit_code = first.exit_code
+        return error
+
+
+class Teller:
+    """Tells the due things of one athlete."""
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        channel: Channel,
+        *,
+        clock: Callable[[], datetime] = utc_now,
+        lease_s: float | None = None,
+        ahead_s: float = 0,
+    ) -> None:
+        """
+        Args:
+            clock: the time, timezone-aware.
+            lease_s: how long a claim holds [BUDDY_CLAIM_S, else 300].
+            ahead_s: what is due so soon counts as told with what is told now.
+        """
+        self._ledger = ledger
+        self._channel = channel
+        self._clock = clock
+        self._lease = timedelta(seconds=claim_setting() if lease_s is None else lease_s)
+        self._ahead = timedelta(seconds=ahead_s)
+        self._claim_id = str(uuid4())
+
+    def tell(self, candidates: Iterable[Entry], words: Callable[[Entry, datetime, bool], Message]) -> Telling:
+        """Tell those that are still to be told, in their order.
+
+        Args:
+            candidates: states as they are in the ledger, or new ones.
+            words: what to say of a state at an instant, and whether it may have been said before.
+        """
+        telling = Telling()
+        for candidate in candidates:
+            before = self._ledger.change(functools.partial(self._claim, candidate))
+            if before is None:
+                continue
+            now = self._clock()
+            # A claim that has ended and was not given back: whoever had it was killed, before or after posting.
+            is_repeat = before.claim_id is not None
+            try:
+                self._channel.post(words(before, now, is_repeat))
+            except BuddyError as error:
+                self._ledger.change(functools.partial(self._released, before))
+                telling.failures.append(error)
+                if isinstance(error, ApiError) and error.status in _ITS_OWN_FAULT:
+                    continue
+                break
+            self._ledger.change(functools.partial(self._told, before))
+            telling.told.append(before)
+            telling.late += is_late(before, now)
+        return telling
+
+    def _claim(self, candidate: Entry) -> tuple[Sequence[Entry], Entry | None]:
+        now, newest = self._clock(), self._ledger.newest(candidate.subject_id)
+        # Told, put off, cancelled or claimed by another meanwhile.
+        if newest and (newest.due_at != candidate.due_at or newest.is_claimed(now)):
+            return [], None
+        before = newest or candidate
+        return [before.after(CLAIMED, now, claim_id=self._claim_id, claimed_until=now + self._lease)], before
+
+    def _released(self, before: Entry) -> tuple[Sequence[Entry], None]:
+        newest = self._ledger.newest(before.subject_id)
+        if newest is None or newest.claim_id != self._claim_id:
+            return [], None
+        claim = {"claim_id": before.claim_id, "claimed_until": before.claimed_until}
+        return [newest.after(RELEASED, self._clock(), **claim)], None
+
+    def _told(self, before: Entry) -> tuple[Sequence[Entry], None]:
+        newest, now = self._ledger.newest(before.subject_id), self._clock()
+        if newest is None or newest.claim_id != self._claim_id:
+            # Cancelled, put off or claimed by another meanwhile: it stays as it is, but was told.
+            return [(newest or before).after(TOLD, now)], None
+        further = None
+        if newest.rule and before.due_at:
+            # What was missed meanwhile is not made up for.
+            covered = max(before.due_at, now + self._ahead)
+            further = next_occurrence(newest.rule, ZoneInfo(newest.timezone), covered)
+        return [
+            newest.after(TOLD, now, due_at=further.instant if further else None, claim_id=None, claimed_until=None)
+        ], None
+
+
+def deliver(
+    ledger: Ledger,
+    channel: Channel,
+    *,
+    window_s: float,
+    clock: Callable[[], datetime] = utc_now,
+    lease_s: float | None = None,
+) -> Telling:
+    """Tell the reminders that are due by the end of the window, in the order of their times; very many in parts."""
+    now = clock()
+    # Only reading: where nothing is due, which is nearly always, nobody waits for another's lock.
+    due = ledger.due(now + timedelta(seconds=window_s), now, _MOST_AT_ONCE)
+    teller = Teller(ledger, channel, clock=clock, lease_s=lease_s, ahead_s=window_s)
+    return teller.tell(due, reminder_message)
+
+
+def reminder_message(entry: Entry, now: datetime, is_repeat: bool) -> Message:
+    """What is said of a due reminder."""
+    notes = [f"reminder {entry.number}"]
+    if is_late(entry, now):
+        notes.append(f"late: was due {told_due(entry, now)}")
+    if is_repeat:
+        notes.append("perhaps I said so before")
+    return Message(f"⏰ {plain(entry.text)} ({'; '.join(notes)})")
+
+
+def is_late(entry: Entry, now: datetime) -> bool:
+    """Whether it should have been told some time ago."""
+    return entry.due_at is not None and now - entry.due_at > LATE_AFTER
+
+
+def told_due(entry: Entry, now: datetime) -> str:
+    """``07:00``, with the day if that is another one."""
+    if entry.due_at is None:
+        return ""
+    zone = ZoneInfo(entry.timezone)
+    due = entry.due_at.astimezone(zone)
+    return told_time(due) if due.date() == now.astimezone(zone).date() else f"{told_day(due)} {told_time(due)}"
+
+
+def claim_setting() -> float:
+    """For how many seconds nobody else tells what somebody has begun to tell: BUDDY_CLAIM_S [300].
+
+    Raises:
+        UsageError: it is no number of seconds.
+    """
+    return seconds_setting("BUDDY_CLAIM_S", _LEASE_S, least=1)

@@ -1,0 +1,415 @@
+"""What begins soon, from a calendar (iCalendar) and from a sheet (CSV with the columns Title, Start Date), told once.
+
+What was told is in the same ledger as reminders are. An event is known by its id and its start: moved, it is told
+again; with another title it is not. Events of a whole day are told once on their first day, from seven in the morning.
+"""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import io
+import math
+import os
+import re
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from datetime import time as clock_time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urljoin, urlsplit
+from zoneinfo import ZoneInfo
+
+from fitness_buddy.core.clock import utc_now
+from fitness_buddy.core.errors import BuddyError, Refusal, UsageError
+from fitness_buddy.core.http import seconds_setting, within
+from fitness_buddy.notify.message import Message, cut, plain
+from fitness_buddy.remind.delivery import Channel, Teller, Telling
+from fitness_buddy.remind.ledger import CALENDAR, SHEET, Entry, Ledger
+
+if TYPE_CHECKING:
+    from fitness_buddy.remind.times import Phrases
+
+CALENDAR_VARIABLE = "BUDDY_CALENDAR_URL"
+SHEET_VARIABLE = "BUDDY_EVENTS_SHEET_URL"
+WHOLE_DAYS_FROM = clock_time(7)
+MOST_BYTES = 16 * 2**20
+_ATTEMPTS = 3
+_MOST_REDIRECTS = 5
+_MOST_TITLE_CHARACTERS = 200
+_MOST_PROBLEMS_TOLD = 5
+_DURATION = re.compile(r"(?P<count>\d{1,4})\s*(?P<unit>s|m|min|h)", re.IGNORECASE)
+_ONE_DAY = timedelta(days=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One event, or one time of a recurring one.
+
+    Attributes:
+        source: calendar or sheet.
+        event_id: the same wherever it is moved to.
+        starts_at: UTC; of a whole day its first midnight in the athlete's zone.
+    """
+
+    source: str
+    event_id: str
+    title: str
+    starts_at: datetime
+    is_whole_day: bool = False
+
+    @property
+    def subject_id(self) -> str:
+        """Another one where it is moved to."""
+        key = f"{self.source}\n{self.event_id}\n{self.starts_at.isoformat()}"
+        return hashlib.sha256(key.encode("utf-8", "replace")).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What the sources hold; what of it could not be read; which of them did not answer."""
+
+    events: Sequence[Event]
+    refusals: Sequence[Refusal]
+    failures: Sequence[BuddyError]
+
+
+def window_option(text: str) -> timedelta:
+    """``30m``, ``1h``, ``90s``.
+
+    Raises:
+        UsageError: it is spelled otherwise, or more than a day.
+    """
+    found = _DURATION.fullmatch(text.strip())
+    unit_s = {"s": 1, "m": 60, "h": 3600}
+    span = timedelta(seconds=int(found["count"]) * unit_s[found["unit"][0].lower()]) if found else timedelta(0)
+    if not timedelta(0) < span <= _ONE_DAY:
+        raise UsageError(f"--within: expected a time such as 30m or 1h, up to 24h; found {text!r}")
+    return span
+
+
+def read_events(project_dir: Path, timezone: str, languages: Sequence[str], now: datetime, span: timedelta) -> Found:
+    """The events around now, from what the environment names.
+
+    Args:
+        project_dir: where a relative path begins.
+        timezone: the athlete's, an IANA name.
+        languages: of the sheet's dates.
+        span: how far from now is looked, at least; a day more on both sides is read.
+
+    Raises:
+        UsageError: neither source is named.
+    """
+    zone = ZoneInfo(timezone)
+    events: list[Event] = []
+    refusals: list[Refusal] = []
+    failures: list[BuddyError] = []
+    named = False
+    for variable in (CALENDAR_VARIABLE, SHEET_VARIABLE):
+        address = os.environ.get(variable, "")
+        if not address:
+            continue
+        named = True
+        try:
+            content = _content(variable, address, project_dir)
+            if variable == CALENDAR_VARIABLE:
+                found, problems = read_calendar(content, zone, now - span, now + span)
+            else:
+                found, problems = read_sheet(content, timezone, languages, now)
+        except BuddyError as error:
+            failures.append(error)
+        else:
+            events += found
+            refusals += problems
+    if not named:
+        raise UsageError(
+            f"neither {CALENDAR_VARIABLE} nor {SHEET_VARIABLE} is set: they hold the address of an iCalendar feed, and "
+            "of a sheet as CSV (docs/notify/buddy.md)"
+        )
+    return Found(events, refusals, failures)
+
+
+def read_calendar(content: bytes, zone: ZoneInfo, begin: datetime, end: datetime) -> tuple[list[Event], list[Refusal]]:
+    """The events of a feed between two instants, and a day more on both sides.
+
+    Raises:
+        BuddyError: it is no iCalendar feed.
+    """
+    import icalendar
+    import recurring_ical_events  # type: ignore[import-untyped]
+
+    span = ((begin - _ONE_DAY).astimezone(zone), (end + _ONE_DAY).astimezone(zone))
+    events: list[Event] = []
+    refusals: list[Refusal] = []
+    try:
+        calendars = icalendar.Calendar.from_ical(content, multiple=True)
+    except Exception:  # the parser raises whatever it stumbles over, with words of the feed
+        calendars = []
+    if not calendars or any(calendar.name != "VCALENDAR" for calendar in calendars):
+        raise BuddyError(
+            f"{CALENDAR_VARIABLE}: expected an iCalendar feed (BEGIN:VCALENDAR … END:VCALENDAR), found something else"
+        )
+    for calendar in calendars:
+        # The library knows an event by its start.
+        readable = [part for part in calendar.subcomponents if part.name != "VEVENT" or "DTSTART" in part]
+        is_broken = len(readable) < len(calendar.subcomponents)
+        calendar.subcomponents = readable
+        try:
+            occurrences = recurring_ical_events.of(calendar).between(*span)
+        except Exception:
+            # One broken event does not keep the others from being told.
+            occurrences = recurring_ical_events.of(calendar, skip_bad_series=True).between(*span)
+            is_broken = True
+        if is_broken:
+            refusals.append(Refusal("the calendar", None, None, "holds an event whose times cannot be read"))
+        events += [
+            _calendar_event(occurrence, zone)
+            for occurrence in occurrences
+            if str(occurrence.get("STATUS", "")).upper() != "CANCELLED"
+        ]
+    return events, refusals
+
+
+def _calendar_event(occurrence: Any, zone: ZoneInfo) -> Event:
+    start = occurrence["DTSTART"].dt
+    title = str(occurrence.get("SUMMARY", "")).strip() or "(without a title)"
+    is_whole_day = not isinstance(start, datetime)
+    # One without a zone is at that time wherever the athlete is.
+    moment = datetime.combine(start, clock_time()) if is_whole_day else start
+    starts_at = (moment if moment.tzinfo else moment.replace(tzinfo=zone)).astimezone(UTC)
+    return Event(CALENDAR, str(occurrence.get("UID", "")) or title, title, starts_at, is_whole_day)
+
+
+def read_sheet(
+    content: bytes, timezone: str, languages: Sequence[str], now: datetime
+) -> tuple[list[Event], list[Refusal]]:
+    """The events of a sheet, and the rows that cannot be read.
+
+    Rows have no ids: events that start at the same time are told apart by their order.
+
+    Raises:
+        BuddyError: it has not the columns Title and Start Date.
+    """
+    from fitness_buddy.remind.times import Phrases, UnclearError
+
+    try:
+        rows = list(csv.reader(io.StringIO(content.decode("utf-8-sig"), newline="")))
+    except (UnicodeDecodeError, csv.Error):
+        rows = []
+    columns = [name.strip().casefold() for name in rows[0]] if rows else []
+    if columns.count("title") != 1 or columns.count("start date") != 1:
+        raise BuddyError(
+            f"{SHEET_VARIABLE}: expected a CSV whose first row has the columns Title and Start Date, found "
+            "something else (is the sheet shared with whoever has its link?)"
+        )
+    phrases = Phrases(now, timezone, languages)
+    at_once: Counter[datetime] = Counter()
+    events: list[Event] = []
+    refusals: list[Refusal] = []
+    for number, row in enumerate(rows[1:], start=1):
+        cells = dict(zip(columns, (cell.strip() for cell in row), strict=False))
+        title, stated = cells.get("title", ""), cells.get("start date", "")
+        if not title and not stated:
+            continue
+        try:
+            starts_at, is_whole_day = _sheet_start(stated, phrases)
+        except UnclearError as error:
+            refusals.append(Refusal("the sheet", number, "Start Date", f"{error} Found {cut(stated, 60)!r}."))
+            continue
+        if not title:
+            refusals.append(Refusal("the sheet", number, "Title", "expected what the event is, found nothing"))
+            continue
+        at_once[starts_at] += 1
+        events.append(Event(SHEET, str(at_once[starts_at]), title, starts_at, is_whole_day))
+    return events, refusals
+
+
+def _sheet_start(stated: str, phrases: Phrases) -> tuple[datetime, bool]:
+    """The start in UTC, and whether that is a whole day.
+
+    Raises:
+        UnclearError: it is no date with its year, or one of two.
+    """
+    from fitness_buddy.remind.times import UnclearError, clock_24h  # dateparser takes its time
+
+    try:
+        moment = datetime.fromisoformat(stated)
+    except ValueError:
+        parts = {part.kind: part for part in phrases.is_whole(stated) or []}
+        if "date" not in parts or parts.keys() > {"date", "clock"} or not _YEAR.search(parts["date"].words):
+            raise UnclearError("Expected a date with its year, and a time, such as 2026-12-24 18:00.") from None
+        moment = datetime.combine(
+            phrases.date_of(parts["date"]), clock_24h(parts["clock"]) if "clock" in parts else clock_time()
+        )
+        is_whole_day = "clock" not in parts
+    else:
+        is_whole_day = len(stated) <= len("2026-12-24")
+    moment = moment if moment.tzinfo else moment.replace(tzinfo=phrases.zone)
+    return moment.astimezone(UTC), is_whole_day
+
+
+_YEAR = re.compile(r"\d{4}|\d{1,2}[/.]\s?\d{1,2}[/.]\d{2}")
+
+
+def announce(
+    ledger: Ledger,
+    channel: Channel,
+    found: Found,
+    *,
+    span: timedelta,
+    timezone: str,
+    clock: Callable[[], datetime] = utc_now,
+    lease_s: float | None = None,
+) -> Telling:
+    """Tell what begins within the span, and which rows could not be read, each once."""
+    zone, now = ZoneInfo(timezone), clock()
+    candidates = sorted(_candidates(found, now, span, timezone), key=lambda one: (one.entry.due_at, one.entry.text))
+
+    messages = {candidate.entry.subject_id: candidate for candidate in candidates}
+
+    def words(entry: Entry, at: datetime, is_repeat: bool) -> Message:
+        return messages[entry.subject_id].message(at, zone, is_repeat)
+
+    untold = []
+    for candidate in candidates:
+        newest = ledger.newest(candidate.entry.subject_id)
+        if newest is None and candidate.is_new:
+            untold.append(candidate.entry)
+        elif newest and newest.due_at is not None:
+            untold.append(newest)
+    return Teller(ledger, channel, clock=clock, lease_s=lease_s).tell(untold, words)
+
+
+@dataclass(frozen=True, slots=True)
+class _Candidate:
+    """What may have to be told; ``is_new`` says whether also where nobody has begun to tell it."""
+
+    entry: Entry
+    is_new: bool
+    is_whole_day: bool = False
+    is_problem: bool = False
+
+    def message(self, now: datetime, zone: ZoneInfo, is_repeat: bool) -> Message:
+        repeat = " (perhaps I said so before)" if is_repeat else ""
+        title = plain(cut(self.entry.text, _MOST_TITLE_CHARACTERS))
+        if self.is_problem:
+            return Message(f"⚠️ I cannot read an event: {title}{repeat}")
+        if self.is_whole_day or self.entry.due_at is None:
+            return Message(f"📅 Today: {title}{repeat}")
+        left_min = math.ceil((self.entry.due_at - now).total_seconds() / 60)
+        if left_min > 0:
+            told = f"In {left_min} minute{'s' if left_min > 1 else ''}"
+        else:
+            told = f"Began {-left_min} minute{'s' if left_min != -1 else ''} ago" if left_min else "Now"
+        # Discord shows the instant in each reader's own zone.
+        return Message(f"📅 {told}: {title}, <t:{int(self.entry.due_at.timestamp())}:t>{repeat}")
+
+
+def _candidates(found: Found, now: datetime, span: timedelta, timezone: str) -> Iterator[_Candidate]:
+    zone = ZoneInfo(timezone)
+    local = now.astimezone(zone)
+    told: set[str] = set()
+    for event in found.events:
+        entry = Entry(event.subject_id, event.source, "", now, event.starts_at, event.title, timezone)
+        if event.subject_id in told:
+            continue
+        told.add(event.subject_id)
+        if event.is_whole_day:
+            if event.starts_at.astimezone(zone).date() == local.date() and local.time() >= WHOLE_DAYS_FROM:
+                yield _Candidate(entry, is_new=True, is_whole_day=True)
+        elif now - span <= event.starts_at <= now + span:
+            # What has begun is only told if somebody who wanted to tell it in time could not.
+            yield _Candidate(entry, is_new=event.starts_at >= now)
+    for refusal in found.refusals[:_MOST_PROBLEMS_TOLD]:
+        # Once for what it says, wherever the row is moved to.
+        key = f"problem\n{refusal.field}\n{refusal.problem}"
+        subject_id = hashlib.sha256(key.encode()).hexdigest()
+        entry = Entry(subject_id, SHEET, "", now, now, str(refusal), timezone)
+        yield _Candidate(entry, is_new=True, is_problem=True)
+
+
+def _content(variable: str, address: str, project_dir: Path) -> bytes:
+    """What stands at an address or a path.
+
+    Raises:
+        BuddyError: nothing does, or too much. The address is a secret, and not shown.
+    """
+    if "://" not in address:
+        path = project_dir / address
+        try:
+            content = path.read_bytes()
+        except OSError as error:
+            raise BuddyError(f"{variable}: the file cannot be read ({error.strerror})") from None
+        if len(content) > MOST_BYTES:
+            raise BuddyError(
+                f"{variable}: expected up to {MOST_BYTES // 2**20} MB, found {len(content) / 2**20:.0f} MB"
+            )
+        return content
+    url = re.sub(r"^webcals?://", "https://", address, flags=re.IGNORECASE)
+    timeout_s = seconds_setting("BUDDY_HTTP_TIMEOUT_S", 60, least=0.01)
+    pause_s = seconds_setting("BUDDY_HTTP_BACKOFF_S", 1)
+    for attempt in range(1, _ATTEMPTS + 1):
+        try:
+            return within(timeout_s, lambda: _fetch(variable, url, timeout_s))
+        except TimeoutError:
+            problem = f"no whole answer within {timeout_s:g} s"
+        except _PassingError as error:
+            problem = str(error)
+        if attempt < _ATTEMPTS:
+            time.sleep(pause_s * 2 ** (attempt - 1))
+    raise BuddyError(f"{variable}: {problem} in {_ATTEMPTS} attempts; try again later")
+
+
+class _PassingError(Exception):
+    """What the next attempt may not meet."""
+
+
+def _fetch(variable: str, url: str, timeout_s: float) -> bytes:
+    import urllib3
+    from urllib3.exceptions import HTTPError
+
+    from fitness_buddy import __version__
+
+    ends_at = time.monotonic() + timeout_s
+    with urllib3.PoolManager() as pool:
+        for _ in range(_MOST_REDIRECTS + 1):
+            scheme = urlsplit(url).scheme.lower()
+            if scheme not in {"http", "https"}:
+                raise BuddyError(f"{variable}: expected an address that begins with https://, http:// or webcal://")
+            try:
+                response = pool.request(
+                    "GET",
+                    url,
+                    headers={"User-Agent": f"fitness-buddy/{__version__}"},
+                    retries=False,
+                    redirect=False,
+                    preload_content=False,
+                    timeout=urllib3.Timeout(connect=min(10, timeout_s), read=min(30, timeout_s)),
+                )
+                content = bytearray()
+                try:
+                    while chunk := response.read1(2**16):
+                        content += chunk
+                        if len(content) > MOST_BYTES:
+                            raise BuddyError(f"{variable}: answered with more than {MOST_BYTES // 2**20} MB")
+                        if time.monotonic() > ends_at:
+                            raise TimeoutError
+                finally:
+                    response.close()
+            except HTTPError as error:
+                raise _PassingError(f"no whole answer ({type(error).__name__})") from None
+            if response.status in {301, 302, 303, 307, 308} and (place := response.headers.get("Location")):
+                # Google's sheets answer from another host. What came by https goes on by it.
+                url = urljoin(url, place)
+                if scheme == "https" and urlsplit(url).scheme.lower() != "https":
+                    raise BuddyError(f"{variable}: redirected to an address that is not https://")
+                continue
+            if response.status >= 500 or response.status == 429:
+                raise _PassingError(f"answered {response.status}")
+            if response.status != 200:
+                raise BuddyError(f"{variable}: answered {response.status}: is the address still right?")
+            return bytes(content)
+    raise BuddyError(f"{variable}: redirected more than {_MOST_REDIRECTS} times")

@@ -1,0 +1,217 @@
+"""What is to be told and what has been told, in the append-only table ``ops.tellings``: reminders and calendar events.
+
+Each row holds the whole state of its subject from then on, so the last one (by ``sequence``) is the current one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
+from datetime import datetime
+from typing import Any, TypeVar
+
+from fitness_buddy.core.settings import Settings
+from fitness_buddy.warehouse import LogTable, NotBuiltError, Parameters, Warehouse, as_utc
+
+TELLINGS = LogTable(
+    name="tellings",
+    columns={
+        "athlete_id": "string",
+        "sequence": "int64",
+        "recorded_at": "timestamp",
+        "subject_id": "string",
+        "source": "string",
+        "number": "int64",
+        "kind": "string",
+        "due_at": "timestamp",
+        "text": "string",
+        "rule": "string",
+        "timezone": "string",
+        "claim_id": "string",
+        "claimed_until": "timestamp",
+        "message_id": "string",
+        "reply": "string",
+    },
+    time="recorded_at",
+    cluster="athlete_id",
+)
+REMINDER, CALENDAR, SHEET = "reminder", "calendar", "sheet"
+CREATED, CANCELLED, SNOOZED = "created", "cancelled", "snoozed"
+CLAIMED, TOLD, RELEASED = "claimed", "told", "released"
+_INSTANTS = ("recorded_at", "due_at", "claimed_until")
+_COLUMNS = ", ".join(f"rows_of.{column}" for column in TELLINGS.columns if column != "athlete_id")
+_IS_REMINDER = "source = 'reminder'"
+_Result = TypeVar("_Result")
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """The state of one reminder or one event.
+
+    Attributes:
+        subject_id: which it is, for an athlete.
+        source: reminder, calendar or sheet.
+        kind: what made it so: created, cancelled, snoozed, claimed, told or released.
+        due_at: when it is to be told next; None when it is not.
+        text: what is to be told, in somebody's own words.
+        timezone: IANA name; the zone of ``rule`` and of times that are told.
+        number: of a reminder, for people.
+        rule: of a recurring one: DTSTART (local wall time) and RRULE as in iCalendar.
+        claim_id: whoever is telling it, or was.
+        claimed_until: until when nobody else tells it.
+        message_id: of the message that made it so.
+        reply: what was answered to that message.
+        sequence: its place among the athlete's rows; set by the ledger.
+    """
+
+    subject_id: str
+    source: str
+    kind: str
+    recorded_at: datetime
+    due_at: datetime | None
+    text: str
+    timezone: str
+    number: int | None = None
+    rule: str | None = None
+    claim_id: str | None = None
+    claimed_until: datetime | None = None
+    message_id: str | None = None
+    reply: str | None = None
+    sequence: int = 0
+
+    def after(self, kind: str, now: datetime, **changes: Any) -> Entry:
+        """The next state; no message made it unless it is said."""
+        told = {"message_id": None, "reply": None, **changes}
+        return replace(self, kind=kind, recorded_at=now, **told)
+
+    def is_claimed(self, now: datetime) -> bool:
+        """Whether somebody is telling it, as far as one can know."""
+        return self.claimed_until is not None and self.claimed_until > now
+
+
+def _newest(only: str, condition: str = "true") -> str:
+    """The states that meet a condition.
+
+    Args:
+        only: what all rows of them have, or one of them; the less it leaves, the less is looked at.
+    """
+    # By two columns it is told which row is the newest; only those that are asked for are read whole.
+    return f"""
+    select {_COLUMNS}
+    from {{table}} as rows_of
+    inner join (
+        select subject_id, max(sequence) as sequence
+        from {{table}}
+        where athlete_id = @athlete_id and {only}
+        group by subject_id
+    ) as newest on rows_of.sequence = newest.sequence
+    where rows_of.athlete_id = @athlete_id and {condition}
+    """  # noqa: S608 - names of our own
+
+
+class Ledger:
+    """The part of one athlete."""
+
+    def __init__(self, warehouse: Warehouse, settings: Settings) -> None:
+        self._warehouse = warehouse
+        self._athlete_id = settings.athlete_id
+        self._table = f"{settings.ops_schema}.{TELLINGS.name}"
+
+    def change(self, decide: Callable[[], tuple[Sequence[Entry], _Result]]) -> _Result:
+        """Add what is decided by reading the ledger; decided again if others have added to it meanwhile.
+
+        Args:
+            decide: the states to add, if any, and what to return.
+        """
+        with self._warehouse.exclusive():
+            while True:
+                last = int(self._one("select max(sequence) as last from {table} where athlete_id = @athlete_id") or 0)
+                entries, result = decide()
+                rows = [
+                    {"athlete_id": self._athlete_id, **asdict(replace(entry, sequence=last + place))}
+                    for place, entry in enumerate(entries, start=1)
+                ]
+                if not rows or self._warehouse.append_next(
+                    TELLINGS, rows, athlete_id=self._athlete_id, last_sequence=last
+                ):
+                    return result
+
+    def newest(self, subject_id: str) -> Entry | None:
+        """The state of one."""
+        found = self._entries(_newest("subject_id = @subject_id"), {"subject_id": subject_id})
+        return found[0] if found else None
+
+    def due(self, until: datetime, now: datetime, most: int) -> list[Entry]:
+        """The first reminders due by ``until`` that nobody is telling, in the order of their times."""
+        was_due = (
+            "subject_id in (select subject_id from {table} "
+            "where athlete_id = @athlete_id and source = 'reminder' and due_at <= @until)"
+        )
+        condition = "due_at <= @until and (claimed_until is null or claimed_until <= @now)"
+        return self._entries(
+            f"{_newest(was_due, condition)} order by due_at, number limit @most",
+            {"until": until, "now": now, "most": most},
+        )
+
+    def waiting(self, most: int, *, containing: str = "") -> list[Entry]:
+        """The reminders that are still to be told, the next one first.
+
+        Args:
+            containing: only those in whose text it is found, in lower or upper case.
+        """
+        condition = "due_at is not null"
+        parameters: dict[str, Any] = {"most": most}
+        if containing:
+            condition += " and strpos(lower(text), lower(@containing)) > 0"
+            parameters["containing"] = containing
+        return self._entries(f"{_newest(_IS_REMINDER, condition)} order by due_at, number limit @most", parameters)
+
+    def waiting_count(self) -> int:
+        """How many reminders are still to be told."""
+        waiting = _newest(_IS_REMINDER, "due_at is not null")
+        return int(self._one(f"select count(*) as waiting from ({waiting}) as waiting") or 0)  # noqa: S608
+
+    def numbered(self, number: int) -> Entry | None:
+        """The state of the reminder with a number."""
+        found = self._entries(_newest("number = @number"), {"number": number})
+        return found[0] if found else None
+
+    def last_told(self) -> Entry | None:
+        """The state of the reminder that was told last."""
+        subject_id = self._one(
+            "select subject_id from {table} where athlete_id = @athlete_id and source = 'reminder' and kind = 'told' "
+            "order by sequence desc limit 1"
+        )
+        return self.newest(str(subject_id)) if subject_id else None
+
+    def last_number(self) -> int:
+        """The highest number of a reminder; 0 before the first one."""
+        return int(self._one("select max(number) as last from {table} where athlete_id = @athlete_id") or 0)
+
+    def made_by(self, message_id: str) -> list[Entry]:
+        """The states that a message made, each with the reply to it; none if it changed nothing."""
+        return self._entries(
+            f"select {_COLUMNS} from {{table}} as rows_of "  # noqa: S608 - names of our own
+            "where athlete_id = @athlete_id and message_id = @message_id order by sequence",
+            {"message_id": message_id},
+        )
+
+    def _one(self, sql: str, parameters: Parameters | None = None) -> Any:
+        """The first value of the first row; None if there is none."""
+        rows = self._query(sql, parameters)
+        return next(iter(rows[0].values())) if rows else None
+
+    def _entries(self, sql: str, parameters: Parameters) -> list[Entry]:
+        entries = []
+        for row in self._query(sql, parameters):
+            row.update({name: as_utc(row[name]) for name in _INSTANTS if row[name]})
+            entries.append(Entry(**row))
+        return entries
+
+    def _query(self, sql: str, parameters: Parameters | None = None) -> list[dict[str, Any]]:
+        try:
+            return self._warehouse.query(
+                sql.format(table=self._table), {"athlete_id": self._athlete_id, **(parameters or {})}
+            )
+        except NotBuiltError:
+            return []

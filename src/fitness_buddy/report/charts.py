@@ -1,0 +1,494 @@
+"""The charts of a report: each function turns a Report into one Vega-Lite chart, or into None when there is no data.
+
+Charts carry no width and no theme. Who shows them sets the width (``"container"`` on the page, pixels for a picture)
+and adds ``config(theme)``. Colours that mean something (a sport, a macro, a goal) are the same in both themes and have
+at least 2.6:1 contrast on either background; all that is neutral comes from the config by mark style or range name.
+Every row holds ready-made labels, so that tooltips read the same in every locale and timezone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from functools import partial
+from typing import Any, Literal, TypeAlias
+
+import altair as alt
+
+from fitness_buddy.report import text
+from fitness_buddy.report.data import (
+    AREAS,
+    DAYS_OF_COVERAGE,
+    DAYS_OF_MACROS,
+    SPORT_FAMILIES,
+    WEEKS_OF_DISTANCE,
+    WEEKS_OF_YEAR,
+    ActiveDay,
+    Report,
+    WeekDistance,
+    calendar,
+    monday_of,
+)
+
+Theme: TypeAlias = Literal["light", "dark"]
+Chart: TypeAlias = alt.TopLevelMixin
+Maker: TypeAlias = Callable[[Report], Chart | None]
+Values: TypeAlias = list[dict[str, Any]]
+
+# Chosen together: at least 6.8 apart (OKLab × 100) for each pair under protan, deutan and tritan simulation.
+SPORT_COLOURS = {
+    "run": "#1f66e5",
+    "ride": "#f2600c",
+    "swim": "#0aa3bd",
+    "strength": "#9a3fb5",
+    "walk": "#2a9d33",
+    "hike": "#a34a48",
+    "winter": "#8c83f5",
+    "other": "#71758e",
+}
+MACRO_COLOURS = {"carbs": "#d08a10", "protein": "#3d6fdc", "fat": "#b0489e"}
+STEP_COLOURS = {
+    "Goal met": "#128a66",
+    "Below goal": "#93a1b5",
+    "Goal": "#d9480f",
+    "7-day mean": "#3b6fe0",
+    "7-day mean, all days": "#b0489e",
+}
+ACTIVE_LEVELS = ("rest day", "under 30 min", "30–59 min", "60–119 min", "120 min and more")
+
+_FONT = 'system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", Arial, sans-serif'
+
+
+@dataclass(frozen=True, slots=True)
+class _Neutrals:
+    """The colours that differ between the themes; ``levels`` as ACTIVE_LEVELS."""
+
+    surface: str
+    text: str
+    muted: str
+    grid: str
+    empty: str
+    levels: tuple[str, str, str, str, str]
+
+
+_NEUTRALS: Mapping[Theme, _Neutrals] = {
+    "light": _Neutrals(
+        surface="#ffffff",
+        text="#1c2430",
+        muted="#566171",
+        grid="#e6e9ef",
+        empty="#e9ecf1",
+        levels=("#e9ecf1", "#a9d8c3", "#5fb795", "#1f8a66", "#0a5740"),
+    ),
+    "dark": _Neutrals(
+        surface="#1a1f27",
+        text="#e8ecf2",
+        muted="#a3aebd",
+        grid="#2b323d",
+        empty="#2a313c",
+        levels=("#2a313c", "#1c5a47", "#238264", "#3fb58d", "#97ebc9"),
+    ),
+}
+
+
+def config(theme: Theme) -> dict[str, Any]:
+    """The Vega-Lite config of a theme; charts rely on its styles and its ``ordinal`` range."""
+    neutral = _NEUTRALS[theme]
+    labels = {"labelColor": neutral.muted, "titleColor": neutral.muted, "labelFontSize": 12, "titleFontSize": 12}
+    return {
+        "background": neutral.surface,
+        "font": _FONT,
+        "view": {"stroke": None},
+        "axis": {
+            **labels,
+            "titleFontWeight": "normal",
+            "grid": False,
+            "domain": False,
+            "ticks": False,
+            "labelPadding": 6,
+        },
+        "axisQuantitative": {"grid": True, "gridColor": neutral.grid, "gridWidth": 1, "tickCount": 4},
+        "legend": {
+            **labels,
+            "title": None,
+            "orient": "top",
+            "symbolType": "square",
+            "symbolStrokeWidth": 0,
+            "symbolSize": 110,
+            "columnPadding": 14,
+            "rowPadding": 4,
+            "offset": 18,  # room for a total on the highest bar
+            "labelLimit": 0,
+        },
+        "rect": {"color": neutral.empty},
+        "text": {"color": neutral.text},
+        "rule": {"color": neutral.text},
+        "range": {"ordinal": list(neutral.levels)},
+        "style": {
+            "gap": {"stroke": neutral.surface},
+            "label": {"fontSize": 12},
+            "big-label": {"fontSize": 24, "fontWeight": 600},
+            "mean": {"strokeDash": [5, 4], "strokeWidth": 1.5},
+        },
+    }
+
+
+# The charts ------------------------------------------------------------------------------------------------------
+
+
+def week_distance_chart(report: Report) -> Chart | None:
+    """Kilometres per week as bars stacked by sport family, the week's total on top."""
+    amounts = [(row, row.distance_m / 1000, text.km(row.distance_m)) for row in report.week_distances]
+    return _weekly("Distance", "km", ",.0f", amounts)
+
+
+def week_time_chart(report: Report) -> Chart | None:
+    """Hours in motion per week as bars stacked by sport family, the week's total on top."""
+    amounts = [(row, row.moving_time_s / 3600, text.duration(row.moving_time_s)) for row in report.week_distances]
+    return _weekly("Moving time", "hours", ",.1f", amounts)
+
+
+def year_chart(report: Report, weeks: int = WEEKS_OF_YEAR) -> Chart | None:
+    """The days of a year, or of fewer weeks for a narrow screen, weeks across and weekdays down, by active minutes."""
+    if not any(row.activities for row in report.year):
+        return None
+    mondays = calendar(monday_of(report.day) - timedelta(weeks=weeks - 1), report.day)[::7]
+    days = [row for row in report.year if row.day >= mondays[0]]
+    values: Values = [
+        {
+            "week": monday_of(row.day).isoformat(),
+            "weekday": f"{row.day:%a}",
+            "level": ACTIVE_LEVELS[_active_level(row)],
+            "day_label": text.weekday_day(row.day) + f" {row.day.year}",
+            "minutes_label": f"{text.whole(row.moving_time_s / 60)} min",
+            "distance_label": text.km(row.distance_m),
+            "activities": row.activities,
+        }
+        for row in days
+    ]
+    # The week that holds the first of a month carries its name, and its Sunday lies in that month.
+    month_weeks = [monday.isoformat() for monday in mondays if (monday + timedelta(days=6)).day <= 7]
+    chart = (
+        alt.Chart(_data(values))
+        .mark_rect(style="gap", strokeWidth=2, cornerRadius=4)
+        .encode(
+            x=alt.X(
+                "week:O",
+                title=None,
+                scale=alt.Scale(domain=[monday.isoformat() for monday in mondays]),
+                axis=alt.Axis(
+                    orient="top",
+                    values=month_weeks,
+                    labelAngle=0,
+                    labelAlign="left",
+                    labelExpr="utcFormat(toDate(datum.value) + 6 * 86400000, '%b')",
+                    labelOverlap=False,
+                    labelOffset={"expr": "-bandwidth('x') / 2"},
+                ),
+            ),
+            y=alt.Y(
+                "weekday:O",
+                title=None,
+                sort=["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"],
+                axis=alt.Axis(orient="right"),
+            ),
+            color=alt.Color(
+                "level:O",
+                scale=alt.Scale(domain=list(ACTIVE_LEVELS), range="ordinal"),
+                legend=alt.Legend(orient="bottom", direction="horizontal"),
+            ),
+            tooltip=_tooltip(
+                Day="day_label", Active="minutes_label", Distance="distance_label", Activities="activities"
+            ),
+        )
+    )
+    return _titled(chart, f"Active minutes of every day of the last {weeks} weeks, weeks across and weekdays down", 170)
+
+
+def steps_chart(report: Report) -> Chart | None:
+    """Steps per day against the goal of each day, with both 7-day means; days without an observation stay empty."""
+    if not any(row.steps is not None for row in report.steps):
+        return None
+    observed, calendar = list(STEP_COLOURS)[3:]
+    bars: Values = [
+        {
+            "day": row.day.isoformat(),
+            "steps": row.steps,
+            "series": "Goal met" if row.is_goal_met else "Below goal",
+            "day_label": text.weekday_day(row.day),
+            "steps_label": f"{text.whole(row.steps)} steps",
+            "goal_label": f"{text.whole(row.goal)} steps",
+        }
+        for row in report.steps
+        if row.steps is not None
+    ]
+    lines: Values = [
+        {
+            "day": row.day.isoformat(),
+            "value": value,
+            "series": series,
+            "day_label": text.weekday_day(row.day),
+            "value_label": f"{text.whole(value)} steps",
+        }
+        for row in report.steps
+        for series, value in (
+            ("Goal", row.goal),
+            (observed, row.average_7d_observed),
+            (calendar, row.average_7d_calendar),
+        )
+    ]
+    used = {row["series"] for row in bars} | {row["series"] for row in lines if row["value"] is not None}
+    colour = _colour("series:N", {series: tone for series, tone in STEP_COLOURS.items() if series in used})
+    x = _day_axis([row.day for row in report.steps])
+    bar_layer = (
+        alt.Chart(_data(bars))
+        .mark_bar(cornerRadiusEnd=2)
+        .encode(
+            x=x,
+            y=alt.Y("steps:Q", title="Steps"),
+            color=colour,
+            tooltip=_tooltip(Day="day_label", Steps="steps_label", Goal="goal_label"),
+        )
+    )
+
+    def line_layer(series: str, **mark: Any) -> alt.Chart:
+        # Round caps turn a run of a single day into a dot instead of nothing.
+        own = [row for row in lines if row["series"] == series]
+        layer: alt.Chart = (
+            alt.Chart(_data(own))
+            .mark_line(strokeCap="round", **mark)
+            .encode(
+                x=x,
+                y=alt.Y("value:Q", title="Steps"),
+                color=colour,
+                tooltip=_tooltip(Day="day_label", Line="series", Value="value_label"),
+            )
+        )
+        return layer
+
+    layers = alt.layer(
+        bar_layer,
+        line_layer("Goal", interpolate="step", strokeWidth=2),
+        line_layer(calendar, strokeWidth=1.5, strokeDash=[2, 4]),
+        line_layer(observed, strokeWidth=2.5),
+    )
+    return _titled(layers, f"Steps per day, goal and 7-day means, last {len(report.steps)} days", 260)
+
+
+def macro_day_chart(report: Report) -> Chart | None:
+    """The macro split of the day as a ring: the mean over its meals of percent of energy, with grams."""
+    macros = report.macros_of_day
+    if macros is None or macros.mean_of_meals is None:
+        return None
+    grams = {"carbs": macros.carbs_g, "protein": macros.protein_g, "fat": macros.fat_g}
+    values: Values = [
+        {
+            "macro": f"{name.capitalize()} {text.percent(share)} · {text.whole(grams[name])} g",
+            "name": name.capitalize(),
+            "pct": share,
+            "pct_label": f"{text.percent(share)} of energy",
+            "grams_label": f"{text.whole(grams[name])} g",
+            "order": number,
+        }
+        for number, (name, share) in enumerate(macros.mean_of_meals.by_macro().items())
+    ]
+    colours = dict(zip([row["macro"] for row in values], MACRO_COLOURS.values(), strict=True))
+    ring = (
+        alt.Chart(_data(values))
+        .mark_arc(style="gap", innerRadius=62, outerRadius=96, cornerRadius=4, strokeWidth=2)
+        .encode(
+            theta=alt.Theta("pct:Q", stack=True),
+            order=alt.Order("order:Q"),
+            color=_colour("macro:N", colours, orient="bottom", columns=1, labelFontSize=13),
+            tooltip=_tooltip(Macro="name", Share="pct_label", Grams="grams_label"),
+        )
+    )
+    energy = _text_at_centre(text.whole(macros.energy_kcal), style="big-label", dy=-4)
+    unit = _text_at_centre("kcal", style="label", dy=16)
+    return _titled(ring + energy + unit, f"Macro split of {text.full_day(report.day)}, percent of energy", 210)
+
+
+def macro_month_chart(report: Report) -> Chart | None:
+    """The macro split of each day with meals in the last 30, with the mean as dashed lines; other days stay empty."""
+    days = [row for row in report.macros if row.mean_of_meals is not None]
+    if not days or report.macros_mean is None:
+        return None
+    values: Values = [
+        {
+            "day": row.day.isoformat(),
+            "macro": name.capitalize(),
+            "pct": share,
+            "order": number,
+            "day_label": text.weekday_day(row.day),
+            "pct_label": f"{text.percent(share)} of energy",
+            "meals": row.meals,
+        }
+        for row in days
+        if row.mean_of_meals is not None
+        for number, (name, share) in enumerate(row.mean_of_meals.by_macro().items())
+    ]
+    bars = (
+        alt.Chart(_data(values))
+        .mark_bar(style="gap", strokeWidth=0.5, cornerRadius=2)
+        .encode(
+            x=_day_axis(calendar(report.day - timedelta(days=DAYS_OF_MACROS - 1), report.day)),
+            y=alt.Y("pct:Q", title="% of energy", stack="zero", scale=alt.Scale(domain=[0, 100], clamp=True)),
+            color=_colour("macro:N", {name.capitalize(): tone for name, tone in MACRO_COLOURS.items()}),
+            order=alt.Order("order:Q"),
+            tooltip=_tooltip(Day="day_label", Macro="macro", Share="pct_label", Meals="meals"),
+        )
+    )
+    mean = report.macros_mean
+    borders: Values = [
+        {"pct": mean.carbs_pct, "mean_label": f"carbs {text.percent(mean.carbs_pct)}"},
+        {
+            "pct": mean.carbs_pct + mean.protein_pct,
+            "mean_label": f"protein {text.percent(mean.protein_pct)}, fat {text.percent(mean.fat_pct)}",
+        },
+    ]
+    rules = alt.Chart(_data(borders)).mark_rule(style="mean").encode(y="pct:Q", tooltip=_tooltip(Mean="mean_label"))
+    return _titled(bars + rules, "Macro split of each of the last 30 days, percent of energy, dashed: mean", 220)
+
+
+def coverage_chart(report: Report) -> Chart | None:
+    """Which of the last 90 days holds anything, one strip per area that has a source."""
+    areas = [area for area in AREAS if any(source.area == area for source in report.coverage)]
+    days = calendar(report.day - timedelta(days=DAYS_OF_COVERAGE - 1), report.day)
+    held = {
+        row.day: {"activities": row.activities > 0, "steps": row.has_steps, "meals": row.has_meals}
+        for row in report.year
+    }
+    nothing = dict.fromkeys(AREAS, False)
+    values: Values = [
+        {
+            "day": day.isoformat(),
+            "area": area.capitalize(),
+            "held": held.get(day, nothing)[area],
+            "day_label": text.weekday_day(day),
+            "held_label": "recorded" if held.get(day, nothing)[area] else "nothing recorded",
+        }
+        for area in areas
+        for day in days
+    ]
+    if not values:
+        return None
+    base = alt.Chart(_data(values)).encode(
+        x=_day_axis(days),
+        y=alt.Y("area:N", sort=None, title=None),
+        tooltip=_tooltip(Day="day_label", Area="area", State="held_label"),
+    )
+    shape: dict[str, Any] = {"cornerRadius": 2, "height": {"band": 0.62}}
+    strips = base.mark_rect(**shape) + base.transform_filter("datum.held").mark_rect(
+        fill=STEP_COLOURS["Goal met"], **shape
+    )
+    return _titled(strips, f"Days with data in the last {DAYS_OF_COVERAGE} days, by area", 40 * len(areas))
+
+
+CHARTS: Mapping[str, Maker] = {
+    "week-distance": week_distance_chart,
+    "year": year_chart,
+    "steps": steps_chart,
+    "macro-day": macro_day_chart,
+    "macro-month": macro_month_chart,
+    "coverage": coverage_chart,
+}
+# What replaces a chart on a phone, where a year of cells would be too small to tell apart.
+NARROW_CHARTS: Mapping[str, Maker] = {"year": partial(year_chart, weeks=27)}
+
+
+# Their parts -----------------------------------------------------------------------------------------------------
+
+
+def _weekly(
+    quantity: str, unit: str, total_format: str, amounts: Sequence[tuple[WeekDistance, float, str]]
+) -> Chart | None:
+    """Bars of the weeks; an amount is a number in the unit and the same in words."""
+    families = [
+        family
+        for family in SPORT_FAMILIES
+        if any(row.sport_family == family and amount > 0 for row, amount, _ in amounts)
+    ]
+    if not families:
+        return None
+    values: Values = [
+        {
+            "week": text.short_day(row.monday),
+            unit: amount,
+            "sport": row.sport_family.capitalize(),
+            "order": families.index(row.sport_family),
+            "week_label": f"from {text.weekday_day(row.monday)}",
+            "amount_label": words,
+            "activities": row.activities,
+        }
+        for row, amount, words in amounts
+        if row.sport_family in families
+    ]
+    base = alt.Chart(_data(values)).encode(
+        x=alt.X("week:N", sort=None, title="Week from Monday", axis=alt.Axis(labelAngle=0, labelOverlap="parity"))
+    )
+    bars = base.mark_bar(style="gap", strokeWidth=1, cornerRadius=3).encode(
+        y=alt.Y(f"{unit}:Q", title=unit, stack="zero"),
+        color=_colour("sport:N", {family.capitalize(): SPORT_COLOURS[family] for family in families}),
+        order=alt.Order("order:Q"),
+        tooltip=_tooltip(
+            **{"Week": "week_label", "Sport": "sport", quantity: "amount_label", "Activities": "activities"}
+        ),
+    )
+    totals = (
+        base.transform_aggregate(total=f"sum({unit})", groupby=["week"])
+        .transform_filter("datum.total > 0")
+        .mark_text(style="label", dy=-8)
+        .encode(y="total:Q", text=alt.Text("total:Q", format=total_format))
+    )
+    return _titled(bars + totals, f"{quantity} per week by sport, last {WEEKS_OF_DISTANCE} weeks, in {unit}", 240)
+
+
+def _data(values: Values) -> alt.Data:
+    return alt.Data(values=values)  # type: ignore[no-untyped-call]
+
+
+def _titled(chart: Chart, description: str, height_px: int) -> Chart:
+    """The description is what a screen reader says; headings belong to whoever shows the chart."""
+    titled: Chart = chart.properties(description=description, height=height_px)
+    return titled
+
+
+def _tooltip(**fields: str) -> list[alt.Tooltip]:
+    return [alt.Tooltip(field, type="nominal", title=title) for title, field in fields.items()]
+
+
+def _colour(field: str, tones: Mapping[str, str], **legend: Any) -> alt.Color:
+    scale = alt.Scale(domain=list(tones), range=list(tones.values()))
+    return alt.Color(field, scale=scale, legend=alt.Legend(**legend))
+
+
+def _day_axis(days: Sequence[date]) -> alt.X:
+    """One band per calendar day, also for days without a row, with a label on some Mondays."""
+    mondays = [day.isoformat() for day in days if day.weekday() == 0]
+    labelled = mondays[:: 1 + len(mondays) // 7] or [days[-1].isoformat()]
+    return alt.X(
+        "day:O",
+        title=None,
+        scale=alt.Scale(domain=[day.isoformat() for day in days], paddingInner=0.2, paddingOuter=0),
+        axis=alt.Axis(
+            values=labelled,
+            labelAngle=0,
+            labelOverlap="parity",
+            # An ISO day is midnight UTC to JavaScript: written in UTC it is the same day everywhere.
+            labelExpr="utcFormat(toDate(datum.value), '%-d %b')",
+        ),
+    )
+
+
+def _active_level(row: ActiveDay) -> int:
+    """Index into ACTIVE_LEVELS; an activity without a time still counts as one."""
+    if not row.activities:
+        return 0
+    minutes = row.moving_time_s / 60
+    return 1 + sum(minutes >= limit for limit in (30, 60, 120))
+
+
+def _text_at_centre(words: str, **mark: Any) -> alt.Chart:
+    chart: alt.Chart = alt.Chart(_data([{"words": words}])).mark_text(**mark).encode(text="words:N")
+    return chart

@@ -1,0 +1,666 @@
+"""What a report says, read from the marts and counted once for the terminal, the page and the charts.
+
+Days are the athlete's local days. Weeks start on Monday. Units stand in the names: ``_m``, ``_s``, ``_m_s``, ``_g``,
+``_kcal``, ``_pct``. ``None`` always means "not recorded", never zero.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from fitness_buddy.core.errors import BuddyError
+from fitness_buddy.core.settings import Settings
+from fitness_buddy.report import text
+from fitness_buddy.warehouse import Row, Warehouse, as_utc
+
+SPORT_FAMILIES = ("run", "ride", "swim", "strength", "walk", "hike", "winter", "other")
+AREAS = ("activities", "steps", "meals")
+
+WEEKS_OF_DISTANCE = 12
+WEEKS_OF_YEAR = 53
+DAYS_OF_STEPS = 90
+DAYS_OF_MACROS = 30
+DAYS_OF_COVERAGE = 90
+# A rest week is normal; silence for longer, or a file not brought for a fortnight, is worth a word.
+QUIET_DAYS = 7
+STALE_LOAD_DAYS = 14
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """One activity of the day; ``speed_m_s`` is distance over moving time."""
+
+    name: str
+    source: str
+    sport_type: str
+    sport_family: str
+    started_at: datetime | None  # in the athlete's timezone
+    distance_m: float | None
+    moving_time_s: float | None
+    elevation_gain_m: float | None
+    speed_m_s: float | None
+    average_heartrate_bpm: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Meal:
+    """One meal of the day."""
+
+    description: str
+    eaten_at: datetime | None  # in the athlete's timezone
+    carbs_g: float | None
+    protein_g: float | None
+    fat_g: float | None
+    energy_kcal: float | None
+    is_energy_plausible: bool | None  # False: the stated energy is far from what the macros add up to
+
+
+@dataclass(frozen=True, slots=True)
+class MacroShares:
+    """Percent of energy from each macro."""
+
+    carbs_pct: float
+    protein_pct: float
+    fat_pct: float
+
+    def by_macro(self) -> dict[str, float]:
+        """The shares by the macro's name, in the order in which they are shown."""
+        return {"carbs": self.carbs_pct, "protein": self.protein_pct, "fat": self.fat_pct}
+
+
+@dataclass(frozen=True, slots=True)
+class MacroDay:
+    """A day with meals. ``mean_of_meals`` weighs every meal alike, ``of_totals`` weighs by energy."""
+
+    day: date
+    meals: int
+    carbs_g: float | None
+    protein_g: float | None
+    fat_g: float | None
+    energy_kcal: float | None
+    mean_of_meals: MacroShares | None
+    of_totals: MacroShares | None
+    target: MacroShares | None
+    tolerance_pct: float | None  # how far from the target, in points, is still on it
+
+    @property
+    def is_on_target(self) -> bool:
+        """Whether the mean of the meals is within the tolerance of the target for all three macros."""
+        if self.mean_of_meals is None or self.target is None or self.tolerance_pct is None:
+            return False
+        shares, targets = self.mean_of_meals.by_macro(), self.target.by_macro()
+        return all(abs(shares[macro] - targets[macro]) <= self.tolerance_pct for macro in shares)
+
+
+@dataclass(frozen=True, slots=True)
+class StepDay:
+    """Steps of one calendar day. All but the goal are None on a day without an observation."""
+
+    day: date
+    steps: int | None
+    goal: int | None
+    is_goal_met: bool | None
+    average_7d_observed: float | None  # over the days with steps
+    average_7d_calendar: float | None  # over all seven days
+
+
+@dataclass(frozen=True, slots=True)
+class ActiveDay:
+    """Activity of one calendar day; zeros on a rest day. ``has_…``: which areas hold anything for it."""
+
+    day: date
+    activities: int
+    distance_m: float
+    moving_time_s: float
+    has_steps: bool
+    has_meals: bool
+
+
+@dataclass(frozen=True, slots=True)
+class SportTotals:
+    """One sport family in a period; ``speed_m_s`` is total distance over total moving time."""
+
+    sport_family: str
+    activities: int
+    distance_m: float
+    moving_time_s: float
+    elevation_gain_m: float
+    speed_m_s: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class PeriodTotals:
+    """Totals from ``first_day`` to ``last_day``, both included. Averages are over observed days where not named."""
+
+    first_day: date
+    last_day: date
+    activities: int
+    active_days: int
+    distance_m: float
+    moving_time_s: float
+    elevation_gain_m: float
+    sports: tuple[SportTotals, ...]
+    steps_total: int | None
+    steps_average: float | None
+    steps_average_calendar: float | None  # over all days of the period; what is missing counts as nothing
+    steps_days: int
+    step_goal_days: int
+    meal_days: int
+    energy_average_kcal: float | None
+    macros_mean: MacroShares | None  # mean of the days with meals
+    macro_target_days: int
+
+    @property
+    def days(self) -> int:
+        """Calendar days in it."""
+        return (self.last_day - self.first_day).days + 1
+
+
+@dataclass(frozen=True, slots=True)
+class WeekDistance:
+    """One sport family in the week that begins on ``monday``; zero weeks are rows too."""
+
+    monday: date
+    sport_family: str
+    activities: int
+    distance_m: float
+    moving_time_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Streaks:
+    """Days in a row that are alive on the day (its last day may be the day before)."""
+
+    active_days: int
+    step_goal_days: int
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """Something that is not there, in one sentence; ``area`` is one of AREAS or ``day``."""
+
+    area: str
+    sentence: str
+
+
+@dataclass(frozen=True, slots=True)
+class Coverage:
+    """What one source has brought, from its first record to the as-of day."""
+
+    source: str
+    area: str
+    records: int
+    first_day: date
+    last_day: date
+    observed_days: int
+    missing_days: int
+    last_loaded_at: datetime | None  # in the athlete's timezone
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """Everything the report shows. ``first_day`` to ``as_of_day`` is the built range, ``day`` lies within it."""
+
+    athlete_id: str
+    timezone: str
+    has_own_settings: bool
+    day: date
+    first_day: date
+    as_of_day: date
+    sessions: tuple[Session, ...]
+    steps_of_day: StepDay
+    meals: tuple[Meal, ...]
+    macros_of_day: MacroDay | None
+    week: PeriodTotals
+    week_before: PeriodTotals
+    streaks: Streaks
+    notices: tuple[Notice, ...]
+    week_distances: tuple[WeekDistance, ...]
+    year: tuple[ActiveDay, ...]  # to the day, from the Monday 52 weeks before its week or from the first built day
+    steps: tuple[StepDay, ...]  # DAYS_OF_STEPS calendar days to the day, fewer where the built range is shorter
+    macros: tuple[MacroDay, ...]  # the days with meals among the last DAYS_OF_MACROS
+    macros_mean: MacroShares | None  # mean of those days
+    macros_target: MacroShares | None  # the latest one in force
+    coverage: tuple[Coverage, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """The whole report for JSON: tuples as lists, days and times as ISO 8601 text."""
+        plain: dict[str, Any] = _json_ready(dataclasses.asdict(self))
+        return plain
+
+
+@dataclass(frozen=True, slots=True)
+class Built:
+    """What the last build has made of an athlete: ``first_day`` to ``as_of_day``, and the sources behind it."""
+
+    timezone: ZoneInfo
+    has_own_settings: bool
+    first_day: date
+    as_of_day: date
+    coverage: tuple[Coverage, ...]
+
+
+def load_built(warehouse: Warehouse, settings: Settings) -> Built:
+    """What there is to report on.
+
+    Raises:
+        BuddyError: the athlete has nothing in the marts.
+        NotBuiltError: the marts do not exist yet.
+    """
+    marts = _Marts(warehouse, settings)
+    athlete = marts.athlete()
+    timezone = ZoneInfo(str(athlete["timezone"]))
+    as_of_day: date = athlete["as_of_date"]
+    coverage = tuple(_coverage(row, timezone) for row in marts.coverage())
+    first_day = min((source.first_day for source in coverage), default=None)
+    if first_day is None or first_day > as_of_day:
+        raise BuddyError(marts.nothing_at_all())
+    return Built(timezone, bool(athlete["has_own_settings"]), first_day, as_of_day, coverage)
+
+
+def load_report(warehouse: Warehouse, settings: Settings, day: date | None, built: Built | None = None) -> Report:
+    """Read the marts and count the report of one day; without a day, of the as-of day of the build.
+
+    Args:
+        built: as :func:`load_built` has it, where that was asked already.
+
+    Raises:
+        BuddyError: the athlete has nothing in the marts, or the day lies outside the built range.
+        NotBuiltError: the marts do not exist yet.
+    """
+    built = built or load_built(warehouse, settings)
+    marts = _Marts(warehouse, settings)
+    timezone, coverage = built.timezone, built.coverage
+    first_day, as_of_day = built.first_day, built.as_of_day
+    day = day or as_of_day
+    if not first_day <= day <= as_of_day:
+        raise BuddyError(
+            f"no report for {day}: the marts of athlete {settings.athlete_id!r} are built "
+            f"from {first_day} to {as_of_day}; choose a day in that range"
+        )
+
+    monday = monday_of(day)
+    year = marts.days("fct_daily_health", "date_day", _HEALTH, monday - timedelta(weeks=WEEKS_OF_YEAR - 1), day)
+    workouts = marts.days(
+        "fct_daily_workouts", "activity_date", _WORKOUTS, monday - timedelta(weeks=WEEKS_OF_DISTANCE - 1), day
+    )
+    steps_first = max(first_day, day - timedelta(days=DAYS_OF_STEPS - 1))
+    steps = _step_days(steps_first, day, year, marts.days("fct_daily_steps", "steps_date", _STEPS, steps_first, day))
+    macros_first = min(day - timedelta(days=DAYS_OF_MACROS - 1), monday - timedelta(weeks=1))
+    macros = [_macro_day(row) for row in marts.days("fct_daily_macros", "meal_date", _MACROS, macros_first, day)]
+    recent_macros = tuple(row for row in macros if row.day > day - timedelta(days=DAYS_OF_MACROS))
+    week, week_before = (
+        _period(monday - shift, day - shift, workouts, steps, macros) for shift in (timedelta(0), timedelta(weeks=1))
+    )
+    active_days = tuple(_active_day(row) for row in year)
+    today = year[-1] if year and year[-1]["date_day"] == day else {}
+    return Report(
+        athlete_id=settings.athlete_id,
+        timezone=timezone.key,
+        has_own_settings=built.has_own_settings,
+        day=day,
+        first_day=first_day,
+        as_of_day=as_of_day,
+        sessions=tuple(
+            _session(row, timezone) for row in marts.days("fct_activities", "activity_date", _ACTIVITIES, day, day)
+        ),
+        steps_of_day=steps[-1],
+        meals=tuple(_meal(row, timezone) for row in marts.days("fct_meals", "meal_date", _MEALS, day, day)),
+        macros_of_day=next((row for row in macros if row.day == day), None),
+        week=week,
+        week_before=week_before,
+        streaks=Streaks(int(today.get("active_streak_days") or 0), int(today.get("step_goal_streak_days") or 0)),
+        notices=find_notices(day, as_of_day, active_days, coverage),
+        week_distances=_week_distances(monday, workouts),
+        year=active_days,
+        steps=steps,
+        macros=recent_macros,
+        macros_mean=_mean_shares([row.mean_of_meals for row in recent_macros if row.mean_of_meals]),
+        macros_target=next((row.target for row in reversed(recent_macros) if row.target), None),
+        coverage=coverage,
+    )
+
+
+# Reading ---------------------------------------------------------------------------------------------------------
+
+_HEALTH = (
+    "date_day, activities, distance_m, moving_time_s, step_goal, has_steps, has_meals, "
+    "active_streak_days, step_goal_streak_days"
+)
+_WORKOUTS = "activity_date, sport_family, activities, distance_m, moving_time_s, elevation_gain_m"
+_STEPS = "steps_date, steps, step_goal, is_goal_met, steps_7d_avg_observed, steps_7d_avg_calendar"
+_MACROS = (
+    "meal_date, meals, carbs_g, protein_g, fat_g, energy_kcal, avg_carbs_pct, avg_protein_pct, avg_fat_pct, "
+    "carbs_pct_energy, protein_pct_energy, fat_pct_energy, carbs_target_pct, protein_target_pct, fat_target_pct, "
+    "macro_tolerance_pct"
+)
+_ACTIVITIES = (
+    "activity_date, started_at, activity_id, name, source, sport_type, sport_family, distance_m, moving_time_s, "
+    "elevation_gain_m, average_heartrate_bpm"
+)
+_MEALS = "meal_date, eaten_at, meal_id, description, carbs_g, protein_g, fat_g, energy_kcal, is_energy_plausible"
+_COVERAGE = "source, area, records, first_date, last_date, observed_days, missing_days, last_loaded_at"
+
+
+class _Marts:
+    """The statements. Plain SQL that BigQuery and DuckDB read alike; names in it are this module's own."""
+
+    def __init__(self, warehouse: Warehouse, settings: Settings) -> None:
+        self._warehouse = warehouse
+        self._schema = settings.marts_schema
+        self._athlete_id = settings.athlete_id
+
+    def athlete(self) -> Row:
+        """The athlete's row.
+
+        Raises:
+            BuddyError: there is none.
+        """
+        rows = self._select("dim_athletes", "timezone, as_of_date, has_own_settings")
+        if not rows or rows[0]["as_of_date"] is None:
+            raise BuddyError(self.nothing_at_all())
+        return rows[0]
+
+    def coverage(self) -> list[Row]:
+        """One row per source that has brought anything, areas in the order of AREAS."""
+        rows = self._select("fct_source_coverage", _COVERAGE)
+        kept = [row for row in rows if row["first_date"] is not None]
+        return sorted(kept, key=lambda row: (AREAS.index(row["area"]), row["source"]))
+
+    def days(self, table: str, date_column: str, columns: str, first_day: date, last_day: date) -> list[Row]:
+        """The athlete's rows of some days, in the order of the first columns (day, then time or sport)."""
+        return self._select(
+            table,
+            columns,
+            f" and {date_column} between @first_day and @last_day order by 1, 2",
+            first_day=first_day,
+            last_day=last_day,
+        )
+
+    def nothing_at_all(self) -> str:
+        """The sentence for an athlete whom the marts do not know."""
+        return (
+            f"nothing to report: the marts in {self._schema!r} hold no activities, steps or meals of athlete "
+            f"{self._athlete_id!r}: load some with `buddy ingest`, then `buddy build`; or choose another with --athlete"
+        )
+
+    def _select(self, table: str, columns: str, condition: str = "", **parameters: date) -> list[Row]:
+        statement = f"select {columns} from {self._schema}.{table} where athlete_id = @athlete_id{condition}"  # noqa: S608
+        return self._warehouse.query(statement, {"athlete_id": self._athlete_id, **parameters})
+
+
+def _number(value: Any) -> float | None:
+    # Warehouses hand out int, float and Decimal for the same column.
+    return None if value is None else float(value)
+
+
+def _count(value: Any) -> int | None:
+    return None if value is None else int(value)
+
+
+def _local(value: datetime | None, timezone: ZoneInfo) -> datetime | None:
+    return None if value is None else as_utc(value).astimezone(timezone)
+
+
+def _session(row: Row, timezone: ZoneInfo) -> Session:
+    distance_m, moving_time_s = _number(row["distance_m"]), _number(row["moving_time_s"])
+    return Session(
+        name=row["name"] or row["sport_type"] or row["sport_family"],
+        source=row["source"],
+        sport_type=row["sport_type"] or row["sport_family"],
+        sport_family=row["sport_family"],
+        started_at=_local(row["started_at"], timezone),
+        distance_m=distance_m,
+        moving_time_s=moving_time_s,
+        elevation_gain_m=_number(row["elevation_gain_m"]),
+        speed_m_s=_speed(distance_m, moving_time_s),
+        average_heartrate_bpm=_number(row["average_heartrate_bpm"]),
+    )
+
+
+def _meal(row: Row, timezone: ZoneInfo) -> Meal:
+    return Meal(
+        description=row["description"] or "Meal",
+        eaten_at=_local(row["eaten_at"], timezone),
+        carbs_g=_number(row["carbs_g"]),
+        protein_g=_number(row["protein_g"]),
+        fat_g=_number(row["fat_g"]),
+        energy_kcal=_number(row["energy_kcal"]),
+        is_energy_plausible=row["is_energy_plausible"],
+    )
+
+
+def _shares(row: Row, carbs: str, protein: str, fat: str) -> MacroShares | None:
+    values = [_number(row[column]) for column in (carbs, protein, fat)]
+    known = [value for value in values if value is not None]
+    return MacroShares(*known) if len(known) == len(values) else None
+
+
+def _macro_day(row: Row) -> MacroDay:
+    return MacroDay(
+        day=row["meal_date"],
+        meals=int(row["meals"]),
+        carbs_g=_number(row["carbs_g"]),
+        protein_g=_number(row["protein_g"]),
+        fat_g=_number(row["fat_g"]),
+        energy_kcal=_number(row["energy_kcal"]),
+        mean_of_meals=_shares(row, "avg_carbs_pct", "avg_protein_pct", "avg_fat_pct"),
+        of_totals=_shares(row, "carbs_pct_energy", "protein_pct_energy", "fat_pct_energy"),
+        target=_shares(row, "carbs_target_pct", "protein_target_pct", "fat_target_pct"),
+        tolerance_pct=_number(row["macro_tolerance_pct"]),
+    )
+
+
+def _active_day(row: Row) -> ActiveDay:
+    return ActiveDay(
+        day=row["date_day"],
+        activities=int(row["activities"] or 0),
+        distance_m=float(row["distance_m"] or 0),
+        moving_time_s=float(row["moving_time_s"] or 0),
+        has_steps=bool(row["has_steps"]),
+        has_meals=bool(row["has_meals"]),
+    )
+
+
+def _coverage(row: Row, timezone: ZoneInfo) -> Coverage:
+    return Coverage(
+        source=row["source"],
+        area=row["area"],
+        records=int(row["records"]),
+        first_day=row["first_date"],
+        last_day=row["last_date"],
+        observed_days=int(row["observed_days"]),
+        missing_days=int(row["missing_days"]),
+        last_loaded_at=_local(row["last_loaded_at"], timezone),
+    )
+
+
+# Counting --------------------------------------------------------------------------------------------------------
+
+
+def monday_of(day: date) -> date:
+    """The first day of its ISO week."""
+    return day - timedelta(days=day.weekday())
+
+
+def calendar(first_day: date, last_day: date) -> list[date]:
+    """Every day from first to last, both included."""
+    return [first_day + timedelta(days=number) for number in range((last_day - first_day).days + 1)]
+
+
+def _speed(distance_m: float | None, moving_time_s: float | None) -> float | None:
+    return distance_m / moving_time_s if distance_m and moving_time_s else None
+
+
+def _total(rows: Iterable[Row], column: str) -> float:
+    return float(sum(row[column] or 0 for row in rows))
+
+
+def _mean(values: Sequence[float]) -> float | None:
+    return sum(values) / len(values) if values else None
+
+
+def _mean_shares(days: Sequence[MacroShares]) -> MacroShares | None:
+    if not days:
+        return None
+    carbs, protein, fat = (sum(values) / len(days) for values in zip(*map(dataclasses.astuple, days), strict=True))
+    return MacroShares(carbs, protein, fat)
+
+
+def _families(rows: Iterable[Row]) -> list[str]:
+    present = {row["sport_family"] for row in rows}
+    return [family for family in SPORT_FAMILIES if family in present]
+
+
+def _step_days(first_day: date, last_day: date, health: Sequence[Row], observed: Sequence[Row]) -> tuple[StepDay, ...]:
+    """Every calendar day: the goal from the daily health mart, the rest where there is an observation."""
+    goals: Mapping[date, Any] = {row["date_day"]: row["step_goal"] for row in health}
+    by_day = {row["steps_date"]: row for row in observed}
+    nothing: Row = {}
+    return tuple(
+        StepDay(
+            day=day,
+            steps=_count(row.get("steps")),
+            goal=_count(row.get("step_goal", goals.get(day))),
+            is_goal_met=row.get("is_goal_met"),
+            average_7d_observed=_number(row.get("steps_7d_avg_observed")),
+            average_7d_calendar=_number(row.get("steps_7d_avg_calendar")),
+        )
+        for day in calendar(first_day, last_day)
+        for row in (by_day.get(day, nothing),)
+    )
+
+
+def _sport_totals(sport_family: str, rows: Sequence[Row]) -> SportTotals:
+    own = [row for row in rows if row["sport_family"] == sport_family]
+    distance_m, moving_time_s = _total(own, "distance_m"), _total(own, "moving_time_s")
+    return SportTotals(
+        sport_family=sport_family,
+        activities=int(_total(own, "activities")),
+        distance_m=distance_m,
+        moving_time_s=moving_time_s,
+        elevation_gain_m=_total(own, "elevation_gain_m"),
+        speed_m_s=_speed(distance_m, moving_time_s),
+    )
+
+
+def _period(
+    first_day: date, last_day: date, workouts: Sequence[Row], steps: Sequence[StepDay], macros: Sequence[MacroDay]
+) -> PeriodTotals:
+    own = [row for row in workouts if first_day <= row["activity_date"] <= last_day]
+    walked = [row for row in steps if first_day <= row.day <= last_day and row.steps is not None]
+    counts = [row.steps for row in walked if row.steps is not None]
+    eaten = [row for row in macros if first_day <= row.day <= last_day]
+    return PeriodTotals(
+        first_day=first_day,
+        last_day=last_day,
+        activities=int(_total(own, "activities")),
+        active_days=len({row["activity_date"] for row in own}),
+        distance_m=_total(own, "distance_m"),
+        moving_time_s=_total(own, "moving_time_s"),
+        elevation_gain_m=_total(own, "elevation_gain_m"),
+        sports=tuple(_sport_totals(family, own) for family in _families(own)),
+        steps_total=sum(counts) if counts else None,
+        steps_average=_mean(counts),
+        steps_average_calendar=sum(counts) / ((last_day - first_day).days + 1) if counts else None,
+        steps_days=len(walked),
+        step_goal_days=sum(bool(row.is_goal_met) for row in walked),
+        meal_days=len(eaten),
+        energy_average_kcal=_mean([row.energy_kcal for row in eaten if row.energy_kcal is not None]),
+        macros_mean=_mean_shares([row.mean_of_meals for row in eaten if row.mean_of_meals]),
+        macro_target_days=sum(row.is_on_target for row in eaten),
+    )
+
+
+def _week_distances(monday: date, workouts: Sequence[Row]) -> tuple[WeekDistance, ...]:
+    """One row per week and per family that occurs in any of the weeks."""
+    mondays = [monday - timedelta(weeks=number) for number in reversed(range(WEEKS_OF_DISTANCE))]
+    return tuple(
+        WeekDistance(
+            start, family, int(_total(own, "activities")), _total(own, "distance_m"), _total(own, "moving_time_s")
+        )
+        for start in mondays
+        for family in _families(workouts)
+        for own in (
+            [row for row in workouts if row["sport_family"] == family and monday_of(row["activity_date"]) == start],
+        )
+    )
+
+
+# What is missing ---------------------------------------------------------------------------------------------------
+
+_NOUNS = {"activities": "activity", "steps": "steps", "meals": "meals"}
+
+
+def find_notices(
+    day: date, as_of_day: date, days: Sequence[ActiveDay], coverage: Sequence[Coverage]
+) -> tuple[Notice, ...]:
+    """What the athlete might wonder about: areas without anything, gaps in the last 7 days, old loads."""
+    held = {
+        "activities": {row.day for row in days if row.activities},
+        "steps": {row.day for row in days if row.has_steps},
+        "meals": {row.day for row in days if row.has_meals},
+    }
+    is_day_empty = not any(day in days_held for days_held in held.values())
+    notices = [Notice("day", f"Nothing recorded for {text.full_day(day)} yet.")] if is_day_empty else []
+    for area in AREAS:
+        sources = [source for source in coverage if source.area == area]
+        first_day = min((source.first_day for source in sources), default=None)
+        if first_day is None or first_day > day:
+            notices.append(Notice(area, f"No {_NOUNS[area]} recorded up to this day."))
+            continue
+        gap = _gap(area, day, first_day, held[area], is_day_empty=is_day_empty)
+        if gap:
+            notices.append(Notice(area, gap))
+        # What was loaded when is known for the build only, not for a day in the past.
+        stale = _stale_load(area, as_of_day, sources) if day == as_of_day else None
+        if stale:
+            notices.append(Notice(area, stale))
+    return tuple(notices)
+
+
+def _gap(area: str, day: date, first_day: date, held: set[date], *, is_day_empty: bool) -> str | None:
+    """The sentence on the last days without data of one area; rest days are no gap in activities."""
+    noun = _NOUNS[area]
+    window = calendar(max(first_day, day - timedelta(days=QUIET_DAYS - 1)), day)
+    missing = [candidate for candidate in window if candidate not in held]
+    if len(missing) == len(window):
+        last_day = max(held, default=None)
+        if last_day is None:
+            return f"No {noun} for more than a year."
+        return f"No {noun} since {text.weekday_day(last_day)} ({text.counted((day - last_day).days, 'day')})."
+    if area == "activities" or not missing:
+        return None
+    if missing == [day]:
+        return None if is_day_empty else f"No {noun} for {text.weekday_day(day)} yet."
+    return (
+        f"No {noun} on {len(missing)} of the last {text.counted(len(window), 'day')}: "
+        f"{', '.join(map(text.weekday_day, missing))}."
+    )
+
+
+def _stale_load(area: str, as_of_day: date, sources: Sequence[Coverage]) -> str | None:
+    """The sentence on an area that nothing was loaded into for long; one fresh source is enough."""
+    loads = [(source.last_loaded_at, source.source) for source in sources if source.last_loaded_at]
+    if not loads:
+        return None
+    loaded_at, source_name = max(loads)
+    days = (as_of_day - loaded_at.date()).days
+    if days < STALE_LOAD_DAYS:
+        return None
+    return f"No {area} loaded for {days} days (last from {source_name} on {text.weekday_day(loaded_at.date())})."
+
+
+def _json_ready(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _json_ready(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_json_ready(item) for item in value]
+    if isinstance(value, date):  # a datetime is one too
+        return value.isoformat()
+    return value

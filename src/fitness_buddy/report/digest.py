@@ -1,0 +1,145 @@
+"""The week against the week before, as one message with its charts."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+from typing import Any
+
+from fitness_buddy.notify.message import Attachment, Message, cut, plain
+from fitness_buddy.report import charts, lines, pictures, text
+from fitness_buddy.report.daily import PNG
+from fitness_buddy.report.data import PeriodTotals, Report, monday_of
+
+# Discord's limit on the text of an embed is 4096, and 6000 on that of all embeds of a message.
+_MOST_CHARACTERS = 1000
+
+
+def week_of(stated: date | None, today: date) -> date:
+    """The last day to report on: of the stated day's week, else of this one; on a Monday of the week that has ended."""
+    if stated is None and today.weekday() == 0:
+        return today - timedelta(days=1)
+    return min(monday_of(stated or today) + timedelta(days=6), today)
+
+
+def digest_message(report: Report, note: str) -> Message:
+    """The week that the report's day ends: sports, time, steps, food, goals, streaks, what is missing, and charts.
+
+    Args:
+        note: the last line, in Markdown.
+    """
+    week, before = report.week, report.week_before
+    sections = [
+        _section("Workouts", _workouts(week, before), charts.SPORT_COLOURS["run"]),
+        _section("Load: time in motion", _load(week, before), charts.SPORT_COLOURS["swim"]),
+        _section("Steps", _steps(week, before), charts.STEP_COLOURS["Goal met"]),
+        _section("Food", _food(week, before, report), charts.MACRO_COLOURS["carbs"]),
+    ]
+    drawn = {
+        "workouts": pictures.distance_picture(report),
+        "load": pictures.time_picture(report),
+        "steps": pictures.steps_picture(report),
+        "macros": pictures.macro_days_picture(report) if week.meal_days or before.meal_days else None,
+    }
+    attachments = []
+    for section, (what, picture) in zip(sections, drawn.items(), strict=True):
+        if picture:
+            name = f"{what}-{report.day}.png"
+            section["image"] = {"url": f"attachment://{name}"}
+            attachments.append(Attachment(name, picture, PNG))
+    # The first line is what a phone shows of the message.
+    said = [
+        f"**{_title(week)}**",
+        f"{text.counted(week.activities, 'session')} on {text.counted(week.active_days, 'day')} · "
+        f"{text.km(week.distance_m)} · {text.duration(week.moving_time_s)}",
+        lines.week_sentence(report) if week.days < 7 else _whole_week_sentence(week, before),
+        lines.streak_sentence(report),
+        *(f"Missing: {plain(notice.sentence)}" for notice in report.notices),
+        f"-# {note}",
+    ]
+    return Message("\n".join(said), sections, attachments)
+
+
+def _title(week: PeriodTotals) -> str:
+    number = week.first_day.isocalendar()
+    days = f"{text.weekday_day(week.first_day)} – {text.weekday_day(week.last_day)} {week.last_day.year}"
+    if week.days < 7:
+        return f"Week {number.week} so far · {days}, against the same days of the week before"
+    return f"Week {number.week} · {days}, against the week before"
+
+
+def _whole_week_sentence(week: PeriodTotals, before: PeriodTotals) -> str:
+    if not before.distance_m:
+        return "No distance in the week before." if week.distance_m else "No distance in this week or the one before."
+    return f"{text.change(week.distance_m, before.distance_m)} against {text.km(before.distance_m)} the week before."
+
+
+def _workouts(week: PeriodTotals, before: PeriodTotals) -> list[str]:
+    families = dict.fromkeys([sport.sport_family for sport in (*week.sports, *before.sports)])
+    own, earlier = ({sport.sport_family: sport for sport in period.sports} for period in (week, before))
+    said = []
+    for family in families:
+        now, then = own.get(family), earlier.get(family)
+        facts = [f"{now.activities} ×" if now else "none"]
+        if now and now.distance_m:
+            facts.append(text.km(now.distance_m))
+        if now:
+            facts.append(text.duration(now.moving_time_s))
+            facts.append(text.effort(family, now.speed_m_s))
+        was = "none"
+        if then:
+            amount = text.km(then.distance_m) if then.distance_m else text.duration(then.moving_time_s)
+            was = f"{then.activities} ×, {amount}"
+        said.append(f"**{family.capitalize()}** {' · '.join(fact for fact in facts if fact)} (before: {was})")
+    said.append(f"Climbed {_compared(week.elevation_gain_m, before.elevation_gain_m, 'm')}")
+    return said if families else ["No workouts in either week."]
+
+
+def _load(week: PeriodTotals, before: PeriodTotals) -> list[str]:
+    return [
+        f"{text.duration(week.moving_time_s)} on {text.counted(week.active_days, 'day')} "
+        f"(before: {text.duration(before.moving_time_s)} on {text.counted(before.active_days, 'day')}) "
+        f"{text.change(week.moving_time_s, before.moving_time_s)}"
+    ]
+
+
+def _steps(week: PeriodTotals, before: PeriodTotals) -> list[str]:
+    if week.steps_total is None and before.steps_total is None:
+        return ["No steps recorded in either week."]
+    return [
+        f"Average of the {text.counted(week.steps_days, 'recorded day')}: "
+        f"{_compared(week.steps_average, before.steps_average)}",
+        f"Average of all {text.counted(week.days, 'day')}: "
+        f"{_compared(week.steps_average_calendar, before.steps_average_calendar)}",
+        f"Goal met on {week.step_goal_days} of {text.counted(week.steps_days, 'recorded day')} "
+        f"(before: {before.step_goal_days} of {before.steps_days})",
+    ]
+
+
+def _food(week: PeriodTotals, before: PeriodTotals, report: Report) -> list[str]:
+    if not week.meal_days and not before.meal_days:
+        return ["No meals recorded in either week."]
+    said = [
+        f"Energy on {text.counted(week.meal_days, 'day')} with meals: "
+        f"{_compared(week.energy_average_kcal, before.energy_average_kcal, 'kcal')}"
+    ]
+    for words, shares in (
+        ("Average split", week.macros_mean),
+        ("Before", before.macros_mean),
+        ("Target", report.macros_target),
+    ):
+        if shares:
+            split = " · ".join(f"{name} {text.percent(share)}" for name, share in shares.by_macro().items())
+            said.append(f"{words}: {split}")
+    if report.macros_target:
+        said.append(f"On target on {week.macro_target_days} of {text.counted(week.meal_days, 'day')} with meals")
+    return said
+
+
+def _compared(now: float | None, before: float | None, unit: str = "") -> str:
+    unit = f" {unit}" if unit else ""
+    words, was = (text.NONE if value is None else f"{text.whole(value)}{unit}" for value in (now, before))
+    return f"**{words}** (before: {was}) {text.change(now, before)}"
+
+
+def _section(title: str, said: list[str], colour: str) -> dict[str, Any]:
+    return {"title": title, "description": cut("\n".join(said), _MOST_CHARACTERS), "color": int(colour[1:], 16)}

@@ -1,0 +1,146 @@
+"""The reports as messages: which day each is of, what it says where the marts cannot tell, and its files."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from fitness_buddy.core.errors import UsageError
+from fitness_buddy.notify.message import Message
+from fitness_buddy.notify.persona import Persona
+from fitness_buddy.report import text
+from fitness_buddy.report.daily import macros_message, steps_message, workout_message
+from fitness_buddy.report.data import Report, load_built, load_report
+from fitness_buddy.report.digest import digest_message, week_of
+from fitness_buddy.report.fresh import loaded_sentence, stale_sentence
+
+if TYPE_CHECKING:
+    from fitness_buddy.core.settings import Settings
+    from fitness_buddy.warehouse import Warehouse
+
+# By its kind: what it is called, and the area of the marts that it tells of.
+_DAILY: Mapping[str, tuple[str, str]] = {
+    "daily-workout": ("Workouts", "activities"),
+    "daily-steps": ("Steps", "steps"),
+    "daily-macros": ("Food", "meals"),
+}
+DIGEST = "weekly-digest"
+KINDS = (*_DAILY, DIGEST)
+# A brace in a text; those of JSON itself are followed by a quote or by their other half.
+_BRACE = re.compile(r'\{(?!["}])')
+_BEFORE_UNIT = re.compile(r"(?<=\d) (?=(?:g|m|km|h|kcal|bpm)\b|[%×/])")
+_NO_BREAK = "\u00a0"
+
+
+@dataclass(frozen=True, slots=True)
+class Spoken:
+    """A report as it is said.
+
+    Attributes:
+        day: the day it is of; of a digest the last one.
+        is_stale: it says that the marts cannot tell, and nothing else.
+    """
+
+    kind: str
+    day: date
+    is_stale: bool
+    message: Message
+
+
+def speak(
+    warehouse: Warehouse,
+    settings: Settings,
+    persona: Persona,
+    kind: str,
+    *,
+    stated: date | None,
+    now: datetime,
+    is_build_failed: bool = False,
+) -> Spoken:
+    """The message of a report; the same for the same marts, day and now.
+
+    Args:
+        kind: one of KINDS.
+        stated: the day to report on, of a digest any day of its week; None for today, or the week that has ended.
+        now: timezone-aware.
+        is_build_failed: the build that should have come before did not come to its end.
+
+    Raises:
+        UsageError: the day has not come yet.
+        BuddyError: the athlete has nothing in the marts, or the day lies before the first one.
+        NotBuiltError: the marts do not exist yet.
+    """
+    built = load_built(warehouse, settings)
+    today = now.astimezone(built.timezone).date()
+    if stated and stated > today:
+        raise UsageError(f"--date {stated}: expected a day up to today, {today} in {built.timezone.key}")
+    title, area = _DAILY.get(kind, ("Week", None))
+    day = week_of(stated, today) if kind == DIGEST else stated or today
+    stale = stale_sentence(built, day, is_build_failed=is_build_failed)
+    if stale is None:
+        report = load_report(warehouse, settings, day, built)
+        stale = stale_sentence(built, day, area=area, has_records=_has_records(report, area))
+    note = loaded_sentence(built, area)
+    if stale:
+        warning = f"**{title} · {text.full_day(day)}**\n⚠️ Stale: {stale}\n-# {note}"
+        return Spoken(kind, day, is_stale=True, message=Message(warning))
+    return Spoken(kind, day, is_stale=False, message=_unbroken(_message(kind, report, persona, today, note)))
+
+
+def write_payload(message: Message, path: Path) -> list[Path]:
+    """Write Discord's JSON of a message to a file, and its attachments beside it; the paths of these.
+
+    The JSON is ASCII, and no text in it holds the braces of a template: whoever renders it on its way changes nothing.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(_BRACE.sub(r"\\u007b", message.payload_json()), encoding="ascii")
+    written = []
+    for attachment in message.attachments:
+        written.append(path.parent / attachment.name)
+        written[-1].write_bytes(attachment.content)
+    return written
+
+
+def for_a_person(message: Message) -> str:
+    """The words of a message without their Markdown, nothing in them that a terminal would obey."""
+    blocks = [
+        message.content,
+        *(f"{embed.get('title', '')}\n{embed.get('description', '')}" for embed in message.embeds),
+    ]
+    words = "\n\n".join(block.strip() for block in blocks if block.strip())
+    bare = re.sub(r"\\(.)|\*\*|^-# ", r"\1", words, flags=re.MULTILINE)
+    return "\n".join(text.printable(line.replace(_NO_BREAK, " ")) for line in bare.split("\n"))
+
+
+def _unbroken(message: Message) -> Message:
+    """No line of a narrow screen ends between a number and its unit."""
+
+    def together(words: str) -> str:
+        return _BEFORE_UNIT.sub(_NO_BREAK, words)
+
+    embeds = [
+        embed | {"description": together(embed["description"])} if "description" in embed else embed
+        for embed in message.embeds
+    ]
+    return dataclasses.replace(message, content=together(message.content), embeds=embeds)
+
+
+def _has_records(report: Report, area: str | None) -> bool:
+    return {
+        "activities": bool(report.sessions),
+        "steps": report.steps_of_day.steps is not None,
+        "meals": report.macros_of_day is not None,
+        None: True,
+    }[area]
+
+
+def _message(kind: str, report: Report, persona: Persona, today: date, note: str) -> Message:
+    if kind == DIGEST:
+        return digest_message(report, note)
+    daily = {"daily-workout": workout_message, "daily-steps": steps_message, "daily-macros": macros_message}
+    return daily[kind](report, persona, today, note)

@@ -1,0 +1,1 @@
+"""Running dbt: whole builds, slim builds, and what they gave."""

@@ -1,0 +1,257 @@
+"""Building the marts with dbt: everything or what has changed, and a record of what came of it."""
+
+from __future__ import annotations
+
+import logging
+import re
+import tempfile
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from datetime import date, datetime
+from pathlib import Path
+from typing import Any
+
+from fitness_buddy.core.clock import Clock
+from fitness_buddy.core.errors import EXIT_DONE, BuddyError, UsageError
+from fitness_buddy.core.redaction import without_secrets
+from fitness_buddy.core.settings import Settings
+from fitness_buddy.core.state import StateStore
+from fitness_buddy.transform import slim
+from fitness_buddy.transform.dbt import DbtRun, run_dbt
+from fitness_buddy.warehouse import LogTable, Row, Warehouse
+
+_log = logging.getLogger(__name__)
+
+RESULTS = LogTable(
+    name="dbt_results",
+    columns={
+        "invocation_id": "string",
+        "started_at": "timestamp",
+        "target": "string",
+        "mode": "string",
+        "unique_id": "string",
+        "resource_type": "string",
+        "status": "string",
+        "message": "string",
+        "failures": "int64",
+        "rows_affected": "int64",
+        "execution_time_s": "float64",
+        "bytes_processed": "int64",
+        "bytes_billed": "int64",
+    },
+    time="started_at",
+    cluster="unique_id",
+)
+_WRONG = {"error", "fail", "runtime error"}
+# Options of dbt that say what to build.
+_SELECTING = re.compile(
+    r"-[smf].*|--(select|models?|exclude|selector|full-refresh|state|empty|sample|event-time-(start|end))(=.*)?"
+)
+# Without them there is nothing that a later build could go on from.
+_BUILT = {"model", "seed", "snapshot"}
+
+
+@dataclass(frozen=True, slots=True)
+class BuildResult:
+    """What one build did.
+
+    Attributes:
+        mode: whole, slim, nothing (a slim build that found nothing to do), full-refresh, or part (whatever the options
+            select).
+        why: the reason for it, in words.
+        exit_code: dbt's.
+        statuses: how many nodes by dbt's status (success, pass, error, fail, warn …).
+        failures: what went wrong, a line each.
+        dbt_duration_s: as dbt took it.
+        rows_recorded: how many results were added to ``ops.dbt_results``.
+    """
+
+    mode: str
+    why: str
+    exit_code: int
+    statuses: dict[str, int]
+    failures: list[str]
+    dbt_duration_s: float
+    rows_recorded: int
+
+    def to_dict(self) -> dict[str, Any]:
+        """As commands answer it, JSON-ready."""
+        answer = asdict(self)
+        del answer["exit_code"]
+        return answer
+
+
+def build(
+    settings: Settings,
+    warehouse: Warehouse,
+    store: StateStore,
+    options: Sequence[str] = (),
+    *,
+    clock: Clock,
+    as_of: date | None = None,
+    is_slim: bool = False,
+    quiet: bool = False,
+) -> BuildResult:
+    """Run ``dbt build`` and record its results; dbt's own output goes to stderr, or nowhere if ``quiet``.
+
+    Args:
+        store: where it is kept what was built, for the next slim build.
+        options: passed on to dbt as they are.
+        clock: says the day that the models take as today, for each athlete in their time zone.
+        as_of: that day itself, for all athletes.
+        is_slim: build only what has changed since the last build, and what hangs on it (docs/transform/incremental.md).
+
+    Raises:
+        UsageError: a slim build is to build what the options say.
+        BuddyError: dbt could not start, or left no results.
+    """
+    if is_slim and (own := [option for option in options if _SELECTING.fullmatch(option)]):
+        raise UsageError(f"--slim selects by itself: give it or {', '.join(own)}, not both")
+    memory = slim.BuildMemory(store, settings, warehouse)
+    with warehouse.exclusive(), tempfile.TemporaryDirectory() as state:
+        inputs = slim.inputs_now(settings, warehouse, options)
+        last = memory.last()
+        plan = slim.Plan("everything was asked for")
+        if is_slim:
+            results = f"{settings.ops_schema}.{RESULTS.name}"
+            plan = slim.plan(last, inputs, settings, warehouse, results, as_of or clock())
+        if plan.select == []:
+            return BuildResult("nothing", plan.why, EXIT_DONE, {}, [], dbt_duration_s=0, rows_recorded=0)
+        # Whatever stops the build that now begins, the one after it builds everything.
+        if not memory.forget():
+            plan = slim.Plan("what is built cannot be kept")
+        selection: list[str] = []
+        if last and plan.select:
+            slim.write_manifest(last, Path(state))
+            selection = ["--state", state, "--select", *plan.select]
+        run = run_dbt(
+            settings,
+            ("build",),
+            "run_results.json",
+            options=[*_without_unit_tests(options), *selection, *options],
+            environment=_today(clock, as_of),
+            quiet=quiet,
+        )
+        result = _judge(run, plan, warehouse)
+        if result.mode == "nothing" and last:
+            memory.keep(replace(last, inputs=inputs))
+            return result
+        result = replace(
+            result, rows_recorded=_record(warehouse, settings, result_rows(run, settings.target, result.mode))
+        )
+        if result.exit_code == EXIT_DONE and result.mode != "part":
+            metadata = run.artifact["metadata"]
+            manifest = run.read("manifest.json")
+            memory.keep(slim.LastBuild(metadata["invocation_id"], metadata["invocation_started_at"], inputs, manifest))
+    return result
+
+
+def _today(clock: Clock, as_of: date | None) -> dict[str, str]:
+    """Return the variables that macros/as_of_date.sql reads; none where the start of dbt's run counts."""
+    if as_of:
+        return {"BUDDY_AS_OF_DATE": as_of.isoformat()}
+    return {"BUDDY_NOW": clock.now.isoformat()} if clock.is_stated else {}
+
+
+def _without_unit_tests(options: Sequence[str]) -> list[str]:
+    """Unit tests say whether the models are right, not whether the data is: they belong to development and CI.
+
+    https://docs.getdbt.com/docs/build/unit-tests
+    """
+    asked_for = any(option.startswith(("--resource-type", "--exclude-resource-type")) for option in options)
+    return [] if asked_for else ["--exclude-resource-type", "unit_test"]
+
+
+def _judge(run: DbtRun, plan: slim.Plan, warehouse: Warehouse) -> BuildResult:
+    results, args = run.artifact["results"], run.artifact["args"]
+    mode, why = "whole", plan.why
+    if plan.select is not None and not results:
+        mode, why = "nothing", "nothing is new in raw, and the project is as it was built"
+    elif plan.select is not None:
+        mode = "slim"
+    elif args.get("empty") or args.get("sample") or not _covers_everything(run):
+        mode, why = "part", "the options select a part"
+    elif args.get("full_refresh"):
+        mode, why = "full-refresh", "--full-refresh was asked for"
+    return BuildResult(
+        mode=mode,
+        why=why,
+        exit_code=run.exit_code,
+        statuses=dict(Counter(result["status"] for result in results)),
+        failures=[
+            f"{result['unique_id']}: {_broken(result, warehouse) or _message(result) or result['status']}"
+            for result in results
+            if result["status"] in _WRONG
+        ],
+        dbt_duration_s=round(run.artifact["elapsed_time"], 1),
+        rows_recorded=0,
+    )
+
+
+def _broken(result: dict[str, Any], warehouse: Warehouse) -> str | None:
+    """Return what a failed data test found, where its rows name it (tests/dbt/generic/sound_rows.sql); else None."""
+    if result["status"] != "fail" or not result["compiled_code"]:
+        return None
+    try:
+        rows = warehouse.query(result["compiled_code"])
+    except BuddyError:
+        return None  # gone, or not to be read from here: dbt's own message remains
+    if not rows or "broken" not in rows[0]:
+        return None
+    return ", ".join(f"{row['broken'].rstrip('; ')} ({row['broken_rows']})" for row in rows)
+
+
+def _covers_everything(run: DbtRun) -> bool:
+    nodes = run.read("manifest.json")["nodes"].values()
+    there = {node["unique_id"] for node in nodes if node["resource_type"] in _BUILT}
+    return there <= {result["unique_id"] for result in run.artifact["results"]}
+
+
+def result_rows(run: DbtRun, target: str, mode: str) -> list[Row]:
+    """A build's results as rows of ``ops.dbt_results``, one for each node that was to run."""
+    metadata = run.artifact["metadata"]
+    return [
+        {
+            "invocation_id": metadata["invocation_id"],
+            "started_at": datetime.fromisoformat(_started_at(result) or metadata["invocation_started_at"]),
+            "target": target,
+            "mode": mode,
+            "unique_id": result["unique_id"],
+            "resource_type": result["unique_id"].partition(".")[0],
+            "status": result["status"],
+            "message": _message(result),
+            "failures": result["failures"],
+            "rows_affected": _count(result, "rows_affected"),
+            "execution_time_s": result["execution_time"],
+            "bytes_processed": _count(result, "bytes_processed"),
+            "bytes_billed": _count(result, "bytes_billed"),
+        }
+        for result in run.artifact["results"]
+    ]
+
+
+def _started_at(result: dict[str, Any]) -> str | None:
+    """What was skipped never started."""
+    return min((step["started_at"] for step in result["timing"] if step["started_at"]), default=None)
+
+
+def _message(result: dict[str, Any]) -> str | None:
+    """In one line and without secrets."""
+    return without_secrets(" ".join(result["message"].split())) if result["message"] else None
+
+
+def _count(result: dict[str, Any], name: str) -> int | None:
+    """What only some adapters tell."""
+    value = result["adapter_response"].get(name)
+    return None if value is None else int(value)
+
+
+def _record(warehouse: Warehouse, settings: Settings, rows: Sequence[Row]) -> int:
+    """Add the results to those of all builds; a build is what it is, recorded or not."""
+    try:
+        warehouse.append_rows(RESULTS, rows)
+    except BuddyError as error:
+        _log.warning("the results are not in %s.%s: %s", settings.ops_schema, RESULTS.name, error)
+        return 0
+    return len(rows)

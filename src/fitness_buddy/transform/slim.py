@@ -1,0 +1,216 @@
+"""What the last build of a warehouse left behind, and what a slim build after it has to do.
+
+See docs/transform/incremental.md.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, date, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from fitness_buddy.core.errors import BuddyError
+from fitness_buddy.core.settings import Settings, profiles_dir
+from fitness_buddy.core.state import StateStore
+from fitness_buddy.warehouse import NotBuiltError, Warehouse
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Inputs:
+    """The state that a build starts from.
+
+    Attributes:
+        dbt: its version.
+        project: a hash of dbt_project.yml, the profile and all macros: dbt does not see what some of them change.
+        models: a hash of the models, seeds and tests; dbt finds the changed ones by its manifest.
+        options: of dbt, other than the one that only says to build more.
+        incremental: what BUDDY_INCREMENTAL says.
+        raw: see :meth:`fitness_buddy.warehouse.Warehouse.raw_marks`.
+    """
+
+    dbt: str
+    project: str
+    models: str
+    options: Sequence[str]
+    incremental: str
+    raw: Mapping[str, str]
+
+
+def inputs_now(settings: Settings, warehouse: Warehouse, options: Sequence[str]) -> Inputs:
+    """Read them. What is loaded while a build runs is new to the next one."""
+    folder = settings.project_dir
+    return Inputs(
+        dbt=version("dbt-core"),
+        project=_hash(folder, ["dbt_project.yml", "macros"], [profiles_dir(folder) / "profiles.yml"]),
+        models=_hash(folder, ["models", "seeds", "tests/dbt"]),
+        options=[option for option in options if option not in {"--full-refresh", "-f"}],
+        incremental=os.environ.get("BUDDY_INCREMENTAL", ""),
+        raw=warehouse.raw_marks(),
+    )
+
+
+def _hash(folder: Path, names: Sequence[str], more: Sequence[Path] = ()) -> str:
+    """A hash of files, and of all files below folders; both by their names in a folder."""
+    found = hashlib.sha256()
+    paths = [path for name in names for path in [folder / name, *(folder / name).rglob("*")]]
+    for path in sorted(path for path in [*paths, *more] if path.is_file()):
+        content = path.read_bytes()
+        found.update(f"{os.path.relpath(path, folder)} {len(content)}\n".encode() + content)
+    return found.hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class LastBuild:
+    """The last build of everything, or slim one after it, that succeeded.
+
+    Attributes:
+        invocation_id: dbt's.
+        started_at: in UTC, ISO 8601.
+        inputs: what it started from.
+        manifest: dbt's manifest.json, what it was made of.
+    """
+
+    invocation_id: str
+    started_at: str
+    inputs: Inputs
+    manifest: Mapping[str, Any]
+
+
+class BuildMemory:
+    """Keeps the last build of a warehouse in the state store. What cannot be kept costs a whole build, no error."""
+
+    def __init__(self, store: StateStore, settings: Settings, warehouse: Warehouse) -> None:
+        self._store = store
+        # The same project on another warehouse, or under other names in this one, is built by itself.
+        place = [str(settings.project_dir), settings.target, warehouse.name, settings.marts_schema, settings.raw_schema]
+        self._name = f"build-{hashlib.sha256(json.dumps(place).encode()).hexdigest()[:16]}"
+
+    def last(self) -> LastBuild | None:
+        """Return the last build; None if it is not known."""
+        try:
+            state = self._store.read(self._name)
+            if state:
+                return LastBuild(**{**state, "inputs": Inputs(**state["inputs"])})
+        except BuddyError as error:
+            _log.warning("what the last build was is not known: %s", error)
+        except (KeyError, TypeError):
+            pass  # not as this version writes it
+        return None
+
+    def forget(self) -> bool:
+        """Make the next build build everything; return whether that is certain."""
+        return self._write({})
+
+    def keep(self, build: LastBuild) -> None:
+        """Keep a build for the next one."""
+        self._write(asdict(build))
+
+    def _write(self, state: dict[str, Any]) -> bool:
+        try:
+            self._store.write(self._name, state)
+        except BuddyError as error:
+            _log.warning("the next slim build will build everything: %s", error)
+            return False
+        return True
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A selection for dbt (None: everything, empty: nothing) and the reason for it."""
+
+    why: str
+    select: Sequence[str] | None = None
+
+
+def plan(
+    last: LastBuild | None,
+    inputs: Inputs,
+    settings: Settings,
+    warehouse: Warehouse,
+    results: str,
+    today: date | datetime,
+) -> Plan:
+    """Decide what a slim build has to do after the last one: only what has changed, where that is certain.
+
+    Args:
+        results: the table of builds' results.
+        today: the day that the models are to take as today, or the instant that says it for each athlete.
+    """
+    if last is None:
+        return Plan("no whole build that succeeded came right before")
+    if why := _why_everything(last, inputs, settings, warehouse, results, today):
+        return Plan(why)
+    if last.inputs == inputs:
+        return Plan("nothing is new in raw, and the project is as it was built", [])
+    grown = {table for table, mark in inputs.raw.items() if last.inputs.raw.get(table) != mark}
+    # A table that the last build did not know is read by models that are new to it, too.
+    sources = [
+        f"source:{source['source_name']}.{source['name']}+"
+        for source in last.manifest["sources"].values()
+        if source["identifier"] in grown
+    ]
+    why = f"new in raw: {', '.join(sorted(grown))}" if sources else "models, seeds or tests have changed"
+    return Plan(why, ["state:modified+", *sorted(sources)])
+
+
+def write_manifest(last: LastBuild, folder: Path) -> None:
+    """Where dbt's --state finds it."""
+    (folder / "manifest.json").write_text(json.dumps(last.manifest), encoding="utf-8")
+
+
+def _why_everything(
+    last: LastBuild,
+    inputs: Inputs,
+    settings: Settings,
+    warehouse: Warehouse,
+    results: str,
+    today: date | datetime,
+) -> str | None:
+    """Why it cannot be told what has changed, or why everything has; None where neither is so."""
+    if last.inputs.dbt != inputs.dbt:
+        return "dbt is of another version"
+    if last.inputs.project != inputs.project:
+        return "dbt_project.yml, the profile or a macro has changed"
+    if last.inputs.incremental != inputs.incremental:
+        return "BUDDY_INCREMENTAL is not that of the last build"
+    if last.inputs.options != inputs.options:
+        return "the options are not those of the last build"
+    if not _is_last_of_all(last, warehouse, results):
+        return f"{results} does not say that the last build was made here"
+    if not _is_same_day(settings, warehouse, today):
+        return "the day is not that of the last build"
+    return None
+
+
+def _is_last_of_all(last: LastBuild, warehouse: Warehouse, results: str) -> bool:
+    """Whether this warehouse knows of that build, and of none since: it may be a copy, or built by other machines."""
+    since = datetime.fromisoformat(last.started_at).astimezone(UTC)
+    try:
+        rows = warehouse.query(
+            f"select distinct invocation_id from {results} "  # noqa: S608 - names of our own
+            f"where started_at >= timestamp '{since:%Y-%m-%d %H:%M:%S.%f}'"
+        )
+    except BuddyError:
+        return False  # no such table, or no right to read it
+    return [row["invocation_id"] for row in rows] == [last.invocation_id]
+
+
+def _is_same_day(settings: Settings, warehouse: Warehouse, today: date | datetime) -> bool:
+    """Whether every athlete's today is the one that the marts were built for."""
+    try:
+        rows = warehouse.query(f"select distinct timezone, as_of_date from {settings.marts_schema}.dim_athletes")  # noqa: S608
+    except NotBuiltError:
+        return False
+    if isinstance(today, datetime):
+        return all(row["as_of_date"] == today.astimezone(ZoneInfo(row["timezone"])).date() for row in rows)
+    return all(row["as_of_date"] == today for row in rows)

@@ -1,0 +1,282 @@
+"""A Google Cloud Storage bucket: the archive of loaded files, and where backfills start (docs/ingest/bulk-load.md).
+
+``files/<source>/<athlete>/<sha256>/<name>`` is an original as it came,
+``rows/<raw table>/<athlete>/<sha256>.jsonl.gz`` what the reader made of it, a line a row.
+Names tell the content, so keeping a file again uploads nothing.
+"""
+
+from __future__ import annotations
+
+import functools
+import gzip
+import hashlib
+import json
+import os
+import re
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import IO, TYPE_CHECKING
+
+from fitness_buddy.core.errors import BuddyError, UsageError
+from fitness_buddy.core.settings import Settings
+from fitness_buddy.warehouse import AppendCounts, RawRow
+
+if TYPE_CHECKING:
+    from google.cloud.storage import Client  # type: ignore[import-untyped]
+
+# The prefix stands in SQL and in names of objects: plain characters only.
+_NAME = r"[a-z0-9][a-z0-9._-]{1,61}[a-z0-9]"
+_URL = re.compile(rf"gs://({_NAME})((?:/[A-Za-z0-9_.=-]+)*)/?")
+_RAW_TABLE = re.compile(r"[a-z][a-z0-9_]*")
+
+
+class Bucket:
+    """A folder of a bucket, as ``gs://bucket/folder``. Nothing is asked of it before it is used."""
+
+    def __init__(self, url: str, settings: Settings) -> None:
+        """
+        Raises:
+            UsageError: it is not spelled like one.
+        """
+        match = _URL.fullmatch(url)
+        if not match:
+            raise UsageError(
+                f"{url!r}: expected gs://bucket or gs://bucket/folder, of letters, digits, '_', '-', '.' and '='"
+            )
+        self.url = url.rstrip("/")
+        self._bucket_name = match[1]
+        self._folder = f"{match[2][1:]}/" if match[2] else ""
+        self._settings = settings
+
+    def archive(self, source: str, path: Path) -> Archive:
+        """Where a load of this path of the athlete goes when it goes here."""
+        return Archive(self, source, path)
+
+    def raw_tables(self) -> list[str]:
+        """The raw tables that rows are kept for.
+
+        Raises:
+            BuddyError: there is a folder among them that no raw table can be called.
+        """
+        prefix = f"{self._folder}rows/"
+        with _in_words(self.url):
+            pages = self._client.list_blobs(self._bucket_name, prefix=prefix, delimiter="/")
+            for _ in pages:  # prefixes are there once all pages were read
+                pass
+        tables = sorted(folder[len(prefix) : -1] for folder in pages.prefixes)
+        for table in tables:
+            if not _RAW_TABLE.fullmatch(table):
+                raise BuddyError(f"{self.url}/rows/{table}: not the name of a raw table; nothing was loaded")
+        return tables
+
+    def rows_uri(self, table: str) -> str:
+        """All rows kept for a raw table, as BigQuery finds them: its wildcard goes through folders."""
+        return f"{self.url}/rows/{table}/*.jsonl.gz"
+
+    def held(self, prefix: str) -> set[str]:
+        """The names of what is kept under a prefix."""
+        start = len(self._folder)
+        with _in_words(self.url):
+            blobs = self._client.list_blobs(self._bucket_name, prefix=self._folder + prefix)
+            return {blob.name[start:] for blob in blobs}
+
+    def put(self, name: str, stream: IO[bytes]) -> None:
+        """Keep the stream under a name that tells its content."""
+        from google.api_core.exceptions import PreconditionFailed
+
+        with _in_words(self.url):
+            blob = self._client.bucket(self._bucket_name).blob(self._folder + name)
+            size = stream.seek(0, os.SEEK_END)  # where it is small and known, one request is enough
+            with suppress(PreconditionFailed):  # another run was faster, with the same content by its name
+                blob.upload_from_file(stream, rewind=True, size=size, if_generation_match=0)
+
+    @functools.cached_property
+    def _client(self) -> Client:
+        return _make_client(self._settings)
+
+
+@dataclass(frozen=True, slots=True)
+class BucketFacts:
+    """Of a bucket that is there: its location, and whether it is closed as :meth:`WholeBucket.make` closes one."""
+
+    location: str
+    is_closed: bool
+
+
+class WholeBucket:
+    """A bucket by its name, there or not."""
+
+    def __init__(self, name: str, settings: Settings) -> None:
+        """
+        Raises:
+            UsageError: no bucket can be called so.
+        """
+        if not re.fullmatch(_NAME, name):
+            raise UsageError(f"--bucket {name!r}: expected 3 to 63 lowercase letters, digits, '_', '-' and '.'")
+        self.url = f"gs://{name}"
+        self._name = name
+        self._settings = settings
+
+    def facts(self) -> BucketFacts | None:
+        """None where it is not there."""
+        with _in_words(self.url):
+            found = self._client.lookup_bucket(self._name)
+        if found is None:
+            return None
+        access = found.iam_configuration
+        is_closed = access.uniform_bucket_level_access_enabled and access.public_access_prevention == "enforced"
+        return BucketFacts(found.location, is_closed)
+
+    def make(self, location: str) -> None:
+        """Make it in the profile's project: never public, with rights on the whole of it and not on single objects."""
+        bucket = self._client.bucket(self._name)
+        bucket.iam_configuration.uniform_bucket_level_access_enabled = True
+        bucket.iam_configuration.public_access_prevention = "enforced"
+        with _in_words(self.url):
+            bucket.create(location=location)
+
+    @functools.cached_property
+    def _client(self) -> Client:
+        return _make_client(self._settings)
+
+
+class Archive:
+    """Takes one load of one path, in place of a warehouse.
+
+    Attributes:
+        kept: the names of the objects that this load has added.
+    """
+
+    def __init__(self, bucket: Bucket, source: str, path: Path) -> None:
+        self._bucket = bucket
+        self._source = source
+        self._path = path
+        self.kept: list[str] = []
+
+    @contextmanager
+    def load(self, athlete_id: str, load_id: str, loaded_at: datetime) -> Iterator[_ArchiveLoad]:
+        with tempfile.TemporaryDirectory() as folder:
+            yield _ArchiveLoad(self, Path(folder), athlete_id, load_id)
+
+    def keep_originals(self, athlete_id: str) -> None:
+        """Keep the path's files as they are."""
+        is_file = self._path.is_file()
+        files = [self._path] if is_file else sorted(file for file in self._path.rglob("*") if file.is_file())
+        prefix = f"files/{self._source}/{athlete_id}/"
+        held = self._bucket.held(prefix)
+        for file in files:
+            with file.open("rb") as stream:
+                sha256 = hashlib.file_digest(stream, "sha256").hexdigest()
+                name = f"{prefix}{sha256}/{file.name if is_file else file.relative_to(self._path).as_posix()}"
+                if name not in held:
+                    self._keep(name, stream)
+
+    def keep_rows(self, prefix: str, rows: _Rows) -> AppendCounts:
+        """Keep the rows of one raw table under a name that tells them apart from any others."""
+        distinct = len(rows.last)
+        name = f"{prefix}{rows.sha256.hexdigest()}.jsonl.gz"
+        is_new = distinct > 0 and name not in self._bucket.held(prefix)
+        if is_new:
+            with tempfile.TemporaryFile() as content:
+                rows.write_last(content)
+                self._keep(name, content)
+        return AppendCounts(
+            read=rows.read,
+            new=distinct if is_new else 0,
+            changed=0,
+            unchanged=0 if is_new else distinct,
+            superseded=0,
+            duplicates=rows.read - distinct,
+        )
+
+    def _keep(self, name: str, stream: IO[bytes]) -> None:
+        self._bucket.put(name, stream)
+        self.kept.append(name)
+
+
+class _ArchiveLoad:
+    """See :class:`fitness_buddy.warehouse.RawLoad`."""
+
+    def __init__(self, archive: Archive, folder: Path, athlete_id: str, load_id: str) -> None:
+        self._archive = archive
+        self._folder = folder
+        self._athlete_id = athlete_id
+        self._load_id = load_id
+        self._staged: dict[str, _Rows] = {}
+
+    def stage(self, table: str, rows: Iterator[RawRow]) -> int:
+        staged = self._staged[table] = _Rows(self._folder / table)
+        staged.take(rows, self._athlete_id, self._load_id)
+        return staged.read
+
+    def append_new(self, *, restate: bool = False) -> dict[str, AppendCounts]:
+        self._archive.keep_originals(self._athlete_id)
+        return {
+            table: self._archive.keep_rows(f"rows/{table}/{self._athlete_id}/", rows)
+            for table, rows in self._staged.items()
+        }
+
+
+class _Rows:
+    """The rows read for one raw table. Which one of an id is the last is known at the end, so they wait on disk."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self.read = 0
+        self.last: dict[str, int] = {}
+        # Of what was read and in which order, not of when: the same file read again has the same name.
+        self.sha256 = hashlib.sha256()
+
+    def take(self, rows: Iterator[RawRow], athlete_id: str, load_id: str) -> None:
+        with self._path.open("wb") as waiting:
+            for row in rows:
+                line = {
+                    "athlete_id": athlete_id,
+                    "record_id": row.record_id,
+                    "payload": row.payload,
+                    "payload_hash": row.payload_hash,
+                    "load_id": load_id,
+                }
+                waiting.write(json.dumps(line, ensure_ascii=False, separators=(",", ":")).encode() + b"\n")
+                self.sha256.update(f"{row.record_id}\0{row.payload_hash}\0".encode())
+                self.last[row.record_id] = self.read
+                self.read += 1
+
+    def write_last(self, target: IO[bytes]) -> None:
+        """Write the rows that count, compressed."""
+        kept = set(self.last.values())
+        with self._path.open("rb") as waiting, gzip.GzipFile(fileobj=target, mode="wb") as stream:
+            stream.writelines(line for ordinal, line in enumerate(waiting) if ordinal in kept)
+
+
+def _make_client(settings: Settings) -> Client:
+    from google.cloud.storage import Client
+
+    credentials = None  # the machine's own
+    if settings.profile.get("type") == "bigquery":
+        from fitness_buddy.warehouse.bigquery.warehouse import credentials_of
+
+        credentials = credentials_of(settings)
+    return Client(project=settings.profile.get("project"), credentials=credentials)
+
+
+@contextmanager
+def _in_words(place: str) -> Iterator[None]:
+    """What Google's client raises, as an error that a person is meant to read."""
+    import requests
+    from google.api_core.exceptions import GoogleAPIError
+    from google.auth.exceptions import GoogleAuthError
+
+    try:
+        yield
+    except GoogleAPIError as error:
+        errors = getattr(error, "errors", None) or [{}]
+        raise BuddyError(f"{place}: {errors[0].get('message') or error}") from error  # the server's own words
+    except GoogleAuthError as error:
+        raise BuddyError(f"{place}: no Google credentials: run `gcloud auth application-default login`") from error
+    except requests.RequestException as error:
+        raise BuddyError(f"{place}: the connection failed ({type(error).__name__}): try again") from error

@@ -1,0 +1,96 @@
+"""From a bucket into raw, all athletes at once, with the SQL files beside this (docs/ingest/bulk-load.md)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from google.cloud import bigquery
+
+from fitness_buddy.core.clock import utc_now
+from fitness_buddy.core.errors import BuddyError
+from fitness_buddy.core.settings import Settings
+from fitness_buddy.warehouse import new_load_id
+from fitness_buddy.warehouse.bigquery.bucket import Bucket
+from fitness_buddy.warehouse.bigquery.warehouse import (
+    CREATE_LOCK,
+    CREATE_RAW,
+    make_client,
+    make_dataset,
+    query_parameter,
+    told,
+)
+
+STATEMENTS = sorted(Path(__file__).parent.glob("*.sql"))
+
+
+@dataclass(frozen=True, slots=True)
+class TableLoad:
+    """What one raw table got: how many distinct versions the bucket holds for it, and how many of them were new."""
+
+    table: str
+    found: int
+    added: int
+
+
+def load_tables(settings: Settings, bucket: Bucket, *, clock: Callable[[], datetime] = utc_now) -> Iterator[TableLoad]:
+    """Load one raw table after the other; each is whole or as it was, and a further run goes on from there.
+
+    Args:
+        clock: the time, timezone-aware.
+
+    Raises:
+        BuddyError: the bucket keeps no rows, or BigQuery refuses a statement, in its own words.
+    """
+    tables = bucket.raw_tables()
+    if not tables:
+        raise BuddyError(f"{bucket.url}: no rows are kept there; `buddy ingest … --to-bucket {bucket.url}` keeps them")
+    client = make_client(settings)
+    with told():
+        make_dataset(client, settings.raw_schema)
+        client.query_and_wait(CREATE_LOCK.format(lock=_lock(settings.raw_schema)))
+    for table in tables:
+        with told():
+            yield _load_table(client, settings.raw_schema, bucket, table, clock)
+
+
+def names(raw_schema: str, table: str, load_id: str) -> dict[str, str]:
+    """What the statements call the tables. Those with an underscore in front are the loader's own."""
+    own = f"{load_id.replace('-', '_')}_{table}"
+    return {
+        "raw_table": f"{raw_schema}.{table}",
+        "external_table": f"{raw_schema}._bucket_{own}",
+        "staging_table": f"{raw_schema}._staging_{own}",
+        "lock": _lock(raw_schema),
+    }
+
+
+def _lock(raw_schema: str) -> str:
+    return f"{raw_schema}._lock_bulk"
+
+
+def _load_table(
+    client: bigquery.Client, raw_schema: str, bucket: Bucket, table: str, clock: Callable[[], datetime]
+) -> TableLoad:
+    load_id = new_load_id(clock())
+    named = names(raw_schema, table, load_id)
+    external_table, staging_table, merge, clean_up = (
+        path.read_text(encoding="utf-8").format(**named, rows_uri=bucket.rows_uri(table)) for path in STATEMENTS
+    )
+    client.query_and_wait(CREATE_RAW.format(table=named["raw_table"]))
+    client.query_and_wait(external_table)
+    client.query_and_wait(staging_table)
+    # Not before: a build finds what is new by loaded_at, so it must not be long ago when the rows become visible.
+    parameters = [query_parameter("load_id", load_id), query_parameter("loaded_at", clock())]
+    config = bigquery.QueryJobConfig(query_parameters=parameters)
+    client.query_and_wait(merge, job_config=config)
+    (counts,) = client.query_and_wait(
+        f"select (select count(*) from `{named['staging_table']}`) as found, "  # noqa: S608 - our own names
+        f"(select count(*) from `{named['raw_table']}` "
+        "where loaded_at = @loaded_at and starts_with(load_id, @load_id)) as added",
+        job_config=config,
+    )
+    client.query_and_wait(clean_up)
+    return TableLoad(table, counts["found"], counts["added"])

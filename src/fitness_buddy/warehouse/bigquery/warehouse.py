@@ -1,0 +1,534 @@
+"""The warehouse in BigQuery, or in an emulator of it. Importing this takes two seconds: Google's client does."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import json
+import logging
+import random
+import re
+import socket
+import tempfile
+import time
+import urllib.request
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from typing import IO, Any
+from urllib.parse import urlsplit
+
+import google.auth
+import google.auth.credentials
+import google.auth.exceptions
+import requests
+from google.api_core.client_options import ClientOptions
+from google.api_core.exceptions import Forbidden, GoogleAPIError, NotFound
+from google.auth import impersonated_credentials
+from google.cloud import bigquery
+from google.oauth2 import service_account
+
+from fitness_buddy.core.errors import BuddyError, UsageError
+from fitness_buddy.core.settings import Settings
+from fitness_buddy.warehouse import AppendCounts, LogTable, NotBuiltError, Parameters, RawRow, Row, as_utc, versions
+from fitness_buddy.warehouse.raw_checks import Dialect
+
+log = logging.getLogger(__name__)
+logging.getLogger("google.auth").setLevel(logging.ERROR)  # what it warns of is told once, by whoever asked
+
+_GOOGLE = "https://bigquery.googleapis.com"
+_REACHABLE_WITHIN_S = 3.0
+_SCOPES = ("https://www.googleapis.com/auth/bigquery", "https://www.googleapis.com/auth/cloud-platform")
+
+# The same table as macros/cross_db/create_raw_table.sql makes (a test holds them together).
+CREATE_RAW = """
+create table if not exists {table} (
+    athlete_id string not null,
+    record_id string not null,
+    payload json not null,
+    payload_hash string not null,
+    loaded_at timestamp not null,
+    load_id string not null
+)
+partition by date(loaded_at)
+cluster by athlete_id
+options (require_partition_filter = true)
+"""
+_INCOMING_SCHEMA = [
+    bigquery.SchemaField("ordinal", "INT64"),
+    bigquery.SchemaField("record_id", "STRING"),
+    bigquery.SchemaField("payload", "STRING"),
+    bigquery.SchemaField("payload_hash", "STRING"),
+]
+# What a load that was cut off leaves behind goes away by itself.
+_INCOMING_EXPIRES_AFTER = timedelta(days=1)
+# Transactions that only insert do not see one another: two loads of one file at once would both find nothing in raw.
+# So each first updates a row that they share, and BigQuery ends all but one of those that meet there. Athletes are
+# spread over so many locks that strangers seldom meet.
+_LOCKS = 256
+CREATE_LOCK = "create table if not exists {lock} as select 0 as loads"
+_APPEND_ALL = """
+begin transaction;
+update {lock} set loads = loads + 1 where true;
+{appends}
+commit transaction;
+{counts};
+"""
+_APPEND = """
+create temp table {states} as {states_sql};
+insert into {table} (athlete_id, record_id, payload, payload_hash, loaded_at, load_id)
+select
+    @athlete_id,
+    incoming.record_id,
+    parse_json(incoming.payload, wide_number_mode => 'round'),
+    incoming.payload_hash,
+    @loaded_at,
+    @load_id
+from {incoming} as incoming
+inner join {states} as states on incoming.ordinal = states.ordinal
+where states.state in {appended};
+"""
+_APPEND_NEXT = """
+begin transaction;
+update {lock} set loads = loads + 1 where true;
+create temp table seen as
+select coalesce(max(sequence), 0) = @last_sequence as is_last from {table} where athlete_id = @athlete_id;
+insert into {table} ({columns})
+select {incoming_columns} from ({incoming}) as incoming cross join seen where seen.is_last;
+commit transaction;
+select is_last from seen;
+"""
+_COUNT = "select '{table}' as name, state, count(*) as n from {states} group by state"
+_ANOTHER_LOAD = "due to concurrent update"
+
+
+class BigQueryWarehouse(versions.RawReads):
+    """See :class:`fitness_buddy.warehouse.Warehouse`."""
+
+    _dialect = Dialect(
+        load_time="replace(format_timestamp('%Y%m%dT%H%M%E6SZ', {instant}), '.', '')",
+        # The text that was hashed is gone: a JSON column keeps the values, and spells them in its own way.
+        wrong_hash="length(payload_hash) <> 64 or ltrim(payload_hash, '0123456789abcdef') <> ''",
+        right_hash="a SHA-256 as payload_hash (only its form: BigQuery does not keep the text that was hashed)",
+    )
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._raw_schema = settings.raw_schema
+
+    @property
+    def name(self) -> str:
+        endpoint = self._settings.profile.get("api_endpoint")
+        return f"BigQuery project {self._settings.profile['project']}" + (f" at {endpoint}" if endpoint else "")
+
+    @functools.cached_property
+    def _client(self) -> bigquery.Client:
+        return make_client(self._settings)
+
+    @contextmanager
+    def exclusive(self) -> Iterator[None]:
+        """Holds nothing, since BigQuery keeps writers apart; asks first what dbt would try to reach for minutes."""
+        _ = self._client
+        yield
+
+    @contextmanager
+    def load(self, athlete_id: str, load_id: str, loaded_at: datetime) -> Iterator[_BigQueryLoad]:
+        with told(), ExitStack() as clean_up:
+            yield _BigQueryLoad(self._client, self._settings, athlete_id, load_id, loaded_at, clean_up)
+
+    def query(self, sql: str, parameters: Parameters | None = None) -> list[Row]:
+        typed = [query_parameter(name, value) for name, value in (parameters or {}).items()]
+        with told():
+            planned = self._client.query(sql, job_config=bigquery.QueryJobConfig(dry_run=True, query_parameters=typed))
+            if planned.statement_type != "SELECT":
+                raise BuddyError(
+                    f"only a single SELECT can be run here, this is {planned.statement_type or 'no statement'}: "
+                    "the warehouse is read, never changed, by a query"
+                )
+            rows = self._client.query_and_wait(sql, job_config=bigquery.QueryJobConfig(query_parameters=typed))
+            json_columns = {field.name for field in rows.schema if field.field_type == "JSON"}
+            return [
+                {name: _json_text(value) if name in json_columns else value for name, value in row.items()}
+                for row in rows
+            ]
+
+    def raw_marks(self) -> dict[str, str]:
+        """From what BigQuery knows of tables without reading them."""
+        with told():
+            tables = [self._client.get_table(f"{self._raw_schema}.{name}") for name in self.raw_tables()]
+        # Raw only grows; the day of its making tells a table that was made anew.
+        return {table.table_id: f"{table.num_rows} {table.created}" for table in tables if table.num_rows}
+
+    def append_rows(self, table: LogTable, rows: Sequence[Row]) -> None:
+        """By one load job, which costs nothing and is whole or not."""
+        lines = [
+            {column: value.isoformat() if isinstance(value, datetime) else value for column, value in row.items()}
+            for row in rows
+        ]
+        with told():
+            name = self._make_log(table)
+            if lines:
+                config = bigquery.LoadJobConfig(schema=_log_schema(table))
+                self._client.load_table_from_json(lines, name, job_config=config).result()
+
+    def append_next(self, table: LogTable, rows: Sequence[Row], *, athlete_id: str, last_sequence: int) -> bool:
+        """In one transaction that meets every other of this athlete at their lock."""
+        script, parameters = append_next_script(
+            table,
+            rows,
+            name=f"`{self._settings.ops_schema}.{table.name}`",
+            lock=f"`{_lock(self._settings.ops_schema, athlete_id)}`",
+        )
+        seen = [query_parameter("athlete_id", athlete_id), query_parameter("last_sequence", last_sequence)]
+        with told():
+            self._make_log(table)
+            make_lock(self._client, self._settings.ops_schema, athlete_id)
+            config = bigquery.QueryJobConfig(query_parameters=[*seen, *parameters])
+            (answer,) = run_alone(self._client, script, config, waits_for="another command is writing")
+        return bool(answer["is_last"])
+
+    def _make_log(self, table: LogTable) -> str:
+        """Make it where it is missing; returns its name."""
+        name = f"{self._client.project}.{self._settings.ops_schema}.{table.name}"
+        make_dataset(self._client, self._settings.ops_schema)
+        try:
+            self._client.get_table(name)
+        except NotFound:
+            made = bigquery.Table(name, schema=_log_schema(table))
+            made.time_partitioning = bigquery.TimePartitioning(field=table.time)
+            made.clustering_fields = [table.cluster]
+            self._client.create_table(made, exists_ok=True)
+        return name
+
+    def raw_tables(self) -> list[str]:
+        """Names with an underscore in front are the loader's own."""
+        with told():
+            try:
+                tables = [table.table_id for table in self._client.list_tables(self._raw_schema)]
+            except NotFound:
+                return []
+        return [table for table in tables if not table.startswith("_")]
+
+
+def make_client(settings: Settings) -> bigquery.Client:
+    """A client as the profile says: credentials, location, and on every job the labels and the limit of bytes billed.
+
+    Raises:
+        UsageError: the endpoint is no address, or the key file is none.
+        BuddyError: there are no credentials, or nothing answers.
+    """
+    profile = settings.profile
+    endpoint = str(profile.get("api_endpoint") or "")
+    credentials = credentials_of(settings)
+    _check_reachable(endpoint)
+    labels = {"app": "fitness_buddy", **settings.labels}
+    query_config = bigquery.QueryJobConfig(labels=labels)
+    if limit := profile.get("maximum_bytes_billed"):
+        query_config.maximum_bytes_billed = int(limit)
+    return bigquery.Client(
+        project=profile["project"],
+        credentials=credentials,
+        location=profile.get("location"),
+        client_options=ClientOptions(api_endpoint=endpoint) if endpoint else None,
+        default_query_job_config=query_config,
+        default_load_job_config=bigquery.LoadJobConfig(labels=labels),
+    )
+
+
+def credentials_of(settings: Settings) -> google.auth.credentials.Credentials:
+    """The credentials that the profile describes, from files and the environment; Google is not asked yet.
+
+    Raises:
+        UsageError: the key file is none, or the method is not one of these.
+        BuddyError: this machine has no credentials.
+    """
+    profile = settings.profile
+    method = profile.get("method")
+    credentials: google.auth.credentials.Credentials
+    if profile.get("api_endpoint"):
+        return google.auth.credentials.AnonymousCredentials()
+    if method == "service-account":
+        # dbt runs in the project folder, so that is where a relative path starts for everyone.
+        path = settings.project_dir / str(profile["keyfile"])
+        try:
+            credentials = service_account.Credentials.from_service_account_file(str(path), scopes=_SCOPES)
+        except OSError as error:
+            raise UsageError(f"{path}: the key file cannot be read ({error.strerror})") from error
+        except (ValueError, google.auth.exceptions.GoogleAuthError):
+            # What they say may quote the file, and so the key.
+            raise UsageError(f"{path}: expected a service account's key file as Google makes it (JSON)") from None
+    elif method == "oauth":
+        try:
+            credentials, _ = google.auth.default(scopes=_SCOPES)
+        except google.auth.exceptions.DefaultCredentialsError as error:
+            raise BuddyError(
+                f"no Google credentials ({_first_sentence(str(error))}): run `gcloud auth application-default login`, "
+                "or set BUDDY_BIGQUERY_KEYFILE to a service account's key file"
+            ) from error
+    else:
+        raise UsageError(f"target {settings.target!r}: expected the method oauth or service-account, found {method!r}")
+    if profile.get("impersonate_service_account"):
+        return impersonated_credentials.Credentials(
+            source_credentials=credentials,
+            target_principal=str(profile["impersonate_service_account"]),
+            target_scopes=list(_SCOPES),
+        )
+    return credentials
+
+
+def _check_reachable(endpoint: str) -> None:
+    """Ask first: Google's client and dbt try a dead address again and again, for ten minutes."""
+    if not endpoint and "https" in urllib.request.getproxies():
+        return  # only the proxy could tell
+    try:
+        address = urlsplit(endpoint or _GOOGLE)
+        port = address.port or {"http": 80, "https": 443}[address.scheme]
+    except (KeyError, ValueError):
+        raise UsageError(f"BUDDY_BIGQUERY_ENDPOINT: expected http://HOST:PORT, found {endpoint!r}") from None
+    try:
+        socket.create_connection((address.hostname, port), timeout=_REACHABLE_WITHIN_S).close()
+    except OSError as error:
+        advice = "start the emulator, or unset BUDDY_BIGQUERY_ENDPOINT" if endpoint else "is this machine online?"
+        raise BuddyError(f"nothing answers at {endpoint or _GOOGLE} ({error.strerror or error}): {advice}") from error
+
+
+@dataclass(frozen=True, slots=True)
+class _Staged:
+    """The rows of one table, on this machine's disk."""
+
+    table: str
+    rows: int
+    earliest_day: date
+    spool: IO[bytes]
+
+
+class _BigQueryLoad:
+    """See :class:`fitness_buddy.warehouse.RawLoad`. Nothing is sent before all rows were read."""
+
+    def __init__(
+        self,
+        client: bigquery.Client,
+        settings: Settings,
+        athlete_id: str,
+        load_id: str,
+        loaded_at: datetime,
+        clean_up: ExitStack,
+    ) -> None:
+        self._client = client
+        self._raw_schema = settings.raw_schema
+        self._athlete_id = athlete_id
+        self._load_id = load_id
+        self._loaded_at = loaded_at
+        self._clean_up = clean_up
+        self._staged: list[_Staged] = []
+
+    def stage(self, table: str, rows: Iterator[RawRow]) -> int:
+        spool = self._clean_up.enter_context(tempfile.TemporaryFile())  # noqa: SIM115 - closed by the stack
+        earliest_day = date.max
+        read = 0
+        for read, row in enumerate(rows, start=1):
+            earliest_day = min(earliest_day, row.day or versions.EPOCH)
+            line = {
+                "ordinal": read,
+                "record_id": row.record_id,
+                "payload": row.payload,
+                "payload_hash": row.payload_hash,
+            }
+            spool.write(json.dumps(line, ensure_ascii=False).encode() + b"\n")
+        self._staged.append(_Staged(table, read, earliest_day, spool))
+        return read
+
+    def append_new(self, *, restate: bool = False) -> dict[str, AppendCounts]:
+        lock = self._prepare()
+        states: dict[str, dict[str, int]] = {staged.table: {} for staged in self._staged}
+        filled = [staged for staged in self._staged if staged.rows]
+        if filled:
+            for row in self._run_alone(self._script(lock, filled, [self._send(staged) for staged in filled], restate)):
+                states[row["name"]][row["state"]] = row["n"]
+        return {
+            staged.table: versions.count_states(staged.rows, states[staged.table], restate=restate)
+            for staged in self._staged
+        }
+
+    def _prepare(self) -> str:
+        """Make what is missing: dataset, raw tables, and the athlete's lock, whose name it returns."""
+        make_dataset(self._client, self._raw_schema)
+        for staged in self._staged:
+            table = f"{self._raw_schema}.{staged.table}"
+            try:
+                self._client.get_table(table)
+            except NotFound:
+                self._client.query_and_wait(CREATE_RAW.format(table=f"`{table}`"))
+        return make_lock(self._client, self._raw_schema, self._athlete_id)
+
+    def _send(self, staged: _Staged) -> str:
+        """Load the rows into a table of their own, which goes when the load is over; returns its name."""
+        name = f"{self._raw_schema}._incoming_{self._load_id.replace('-', '_')}_{staged.table}"
+        table = bigquery.Table(f"{self._client.project}.{name}", schema=_INCOMING_SCHEMA)
+        table.expires = datetime.now(UTC) + _INCOMING_EXPIRES_AFTER
+        self._client.create_table(table)
+        self._clean_up.callback(self._drop, name)
+        config = bigquery.LoadJobConfig(
+            source_format=bigquery.SourceFormat.NEWLINE_DELIMITED_JSON, schema=_INCOMING_SCHEMA
+        )
+        self._client.load_table_from_file(staged.spool, name, rewind=True, job_config=config).result()
+        return name
+
+    def _drop(self, name: str) -> None:
+        try:
+            self._client.delete_table(name, not_found_ok=True)
+        except (GoogleAPIError, google.auth.exceptions.GoogleAuthError, requests.RequestException) as error:
+            # What the load has come to is decided by now, and the table expires.
+            log.warning("%s stays until it expires: %s", name, type(error).__name__)
+
+    def _script(self, lock: str, filled: Sequence[_Staged], sent: Sequence[str], restate: bool) -> str:
+        """Decide and append in one transaction over all tables, then say how many rows are in which state."""
+        appends, counts = [], []
+        for number, (staged, incoming_table) in enumerate(zip(filled, sent, strict=True)):
+            states, table, incoming = f"states_{number}", f"`{self._raw_schema}.{staged.table}`", f"`{incoming_table}`"
+            appends.append(
+                _APPEND.format(
+                    states=states,
+                    states_sql=versions.states_sql(table, incoming, "@athlete_id", staged.earliest_day),
+                    table=table,
+                    incoming=incoming,
+                    appended=versions.appended_states(restate=restate),
+                )
+            )
+            counts.append(_COUNT.format(table=staged.table, states=states))
+        return _APPEND_ALL.format(lock=f"`{lock}`", appends="".join(appends), counts=" union all ".join(counts))
+
+    def _run_alone(self, script: str) -> list[Row]:
+        """Run it again for as long as other loads get in its way; they leave nothing of it behind."""
+        config = bigquery.QueryJobConfig(
+            query_parameters=[
+                query_parameter("athlete_id", self._athlete_id),
+                query_parameter("loaded_at", self._loaded_at),
+                query_parameter("load_id", self._load_id),
+            ]
+        )
+        return run_alone(self._client, script, config, waits_for="another load is being written")
+
+
+def run_alone(client: bigquery.Client, script: str, config: bigquery.QueryJobConfig, *, waits_for: str) -> list[Row]:
+    """Run a transaction again for as long as others get in its way; they leave nothing of it behind."""
+    give_up_at = time.monotonic() + versions.LOCK_TIMEOUT_S
+    waits = False
+    while True:
+        try:
+            return [dict(row) for row in client.query_and_wait(script, job_config=config)]
+        except GoogleAPIError as error:
+            if _ANOTHER_LOAD not in str(error) or time.monotonic() > give_up_at:
+                raise
+        if not waits:
+            log.warning("%s: waiting for it", waits_for)
+            waits = True
+        time.sleep(random.uniform(0.2, 1.0))  # noqa: S311 - so that two do not meet again
+
+
+def make_lock(client: bigquery.Client, dataset: str, athlete_id: str) -> str:
+    """The athlete's lock, made where it is missing; returns its name."""
+    lock = _lock(dataset, athlete_id)
+    try:
+        client.get_table(lock)
+    except NotFound:
+        client.query_and_wait(CREATE_LOCK.format(lock=f"`{lock}`"))
+    return lock
+
+
+def _lock(dataset: str, athlete_id: str) -> str:
+    number = int.from_bytes(hashlib.sha256(athlete_id.encode()).digest()) % _LOCKS
+    return f"{dataset}._lock_{number:03}"
+
+
+def append_next_script(
+    table: LogTable, rows: Sequence[Row], *, name: str, lock: str
+) -> tuple[str, list[bigquery.ScalarQueryParameter]]:
+    """The statements that add rows to a log if nobody else has, and the parameters that hold the rows' values."""
+    parameters, selects = [], []
+    for number, row in enumerate(rows):
+        members = []
+        for column, kind in table.columns.items():
+            value = row[column]
+            parameters.append(
+                bigquery.ScalarQueryParameter(
+                    f"{column}_{number}", kind.upper(), as_utc(value) if isinstance(value, datetime) else value
+                )
+            )
+            members.append(f"@{column}_{number} as {column}")
+        selects.append(f"select {', '.join(members)}")
+    script = _APPEND_NEXT.format(
+        lock=lock,
+        table=name,
+        columns=", ".join(table.columns),
+        incoming_columns=", ".join(f"incoming.{column}" for column in table.columns),
+        incoming=" union all ".join(selects),
+    )
+    return script, parameters
+
+
+def _log_schema(table: LogTable) -> list[bigquery.SchemaField]:
+    return [bigquery.SchemaField(column, kind.upper()) for column, kind in table.columns.items()]
+
+
+def make_dataset(client: bigquery.Client, name: str) -> None:
+    """Where it is missing: asking first, because an account may have no right to make any."""
+    try:
+        client.get_dataset(name)
+    except NotFound:
+        client.create_dataset(name, exists_ok=True)
+
+
+def query_parameter(
+    name: str, value: str | int | float | bool | date | datetime | None
+) -> bigquery.ScalarQueryParameter:
+    """A query parameter of the type that its value has in Python."""
+    # A bool is an int, too, and a datetime a date.
+    types = {bool: "BOOL", int: "INT64", float: "FLOAT64", datetime: "TIMESTAMP", date: "DATE"}
+    kind = next((kind for python_type, kind in types.items() if isinstance(value, python_type)), "STRING")
+    return bigquery.ScalarQueryParameter(name, kind, as_utc(value) if isinstance(value, datetime) else value)
+
+
+def _json_text(value: Any) -> str | None:
+    # Null and JSON null look alike here; DuckDB, which hands out the text, tells them apart.
+    return None if value is None else json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+
+
+@contextmanager
+def told() -> Iterator[None]:
+    """What Google's client raises, in one line that says what to do."""
+    try:
+        yield
+    except NotFound as error:
+        problem = _problem(error)
+        if re.match(r"Not found: (Table|Dataset)", problem):
+            raise NotBuiltError(problem) from error
+        raise BuddyError(problem) from error
+    except Forbidden as error:
+        raise BuddyError(
+            f"{_problem(error)} (docs/warehouse/bigquery-access.md lists the roles that the account needs)"
+        ) from error
+    except GoogleAPIError as error:
+        problem = _problem(error)
+        if "bytes billed" in problem:
+            problem += " (BUDDY_BIGQUERY_MAXIMUM_BYTES_BILLED sets the limit)"
+        raise BuddyError(problem) from error
+    except google.auth.exceptions.GoogleAuthError as error:
+        raise BuddyError(
+            f"Google refused the credentials ({_first_sentence(str(error))}): run `gcloud auth application-default "
+            "login` again, or check BUDDY_BIGQUERY_KEYFILE and BUDDY_BIGQUERY_IMPERSONATE"
+        ) from error
+    except requests.RequestException as error:
+        raise BuddyError(f"the connection to BigQuery failed ({type(error).__name__}): try again") from error
+
+
+def _problem(error: GoogleAPIError) -> str:
+    """The server's own words where it said any, without the address that was asked."""
+    errors = getattr(error, "errors", None) or [{}]
+    return _first_sentence(str(errors[0].get("message") or getattr(error, "message", "") or error))
+
+
+def _first_sentence(text: str) -> str:
+    """The first line, without what ends it."""
+    return text.strip().split("\n", 1)[0].rstrip(" .:")

@@ -1,0 +1,396 @@
+"""`buddy flows` against a stub of Kestra's API: what is loaded, what is left alone, what is told."""
+
+from __future__ import annotations
+
+import shutil
+import textwrap
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+from kestra_stub import PASSWORD, KestraStub, running_kestra
+from support import REPOSITORY, Answer
+
+from fitness_buddy.kestra.api import KestraApi, KestraSettings
+from fitness_buddy.kestra.flows import FlowFolder, enable_triggers
+
+Buddy = Callable[..., Answer]
+
+DAILY = """\
+# Reads what is new. Ein Täger für jeden Tag.
+id: strava_daily
+namespace: buddy.ingest
+
+tasks:
+  - id: load
+    type: io.kestra.plugin.core.log.Log
+    message: "disabled: true"
+    disabled: true
+
+triggers: # two of them
+  - id: every_morning
+    type: io.kestra.plugin.core.trigger.Schedule
+    cron: "0 6 * * *"
+    inputs: {disabled: true}
+    disabled: true   # needs an account
+  - disabled: true
+    id: by_hand
+    type: io.kestra.plugin.core.trigger.Webhook
+"""
+WEEKLY = """\
+id: weekly
+namespace: buddy.report
+tasks:
+  - {id: say, type: io.kestra.plugin.core.log.Log, message: hello}
+"""
+BINARY = bytes(range(256)) + b"\r\n--\r\n"
+
+
+@pytest.fixture
+def kestra(monkeypatch: pytest.MonkeyPatch) -> Iterator[KestraStub]:
+    with running_kestra() as stub:
+        for name, value in stub.environment().items():
+            monkeypatch.setenv(name, value)
+        yield stub
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    folder = tmp_path / "flows"
+    write(folder / "ingest/strava_daily.yaml", DAILY)
+    write(folder / "report/weekly.yaml", WEEKLY)
+    write(folder / "report/files/sql/week.sql", "select 1\n")
+    (folder / "report/files/logo.zip").write_bytes(BINARY)
+    write(folder / "report/files/.DS_Store", "of the system")
+    write(folder / "report/files/__pycache__/week.pyc", "of Python")
+    return folder
+
+
+def write(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+
+
+def counts(**stated: int) -> dict[str, int]:
+    return {"created": 0, "updated": 0, "unchanged": 0, "deleted": 0, "extra": 0, **stated}
+
+
+def test_everything_is_loaded_and_a_second_time_nothing_changes(buddy: Buddy, kestra: KestraStub, folder: Path) -> None:
+    first = buddy("flows", "deploy", folder, "--json").json
+    assert first["status"] == "done"
+    assert first["flow_counts"] == counts(created=2)
+    assert first["file_counts"] == counts(created=2)
+    assert {name: source.strip() for name, source in kestra.flows.items()} == {
+        ("buddy.ingest", "strava_daily"): DAILY.strip(),
+        ("buddy.report", "weekly"): WEEKLY.strip(),
+    }
+    assert kestra.files == {
+        ("buddy.report", "/sql/week.sql"): b"select 1\n",
+        ("buddy.report", "/logo.zip"): BINARY,
+    }
+    made = len(kestra.changes)
+    second = buddy("flows", "deploy", folder)
+    assert second.exit_code == 0
+    assert "flows: 0 created, 0 updated, 2 unchanged, 0 deleted, 0 extra" in second.output
+    assert "files: 0 created, 0 updated, 2 unchanged, 0 deleted, 0 extra" in second.output
+    assert len(kestra.changes) == made
+    assert {request.status for request in kestra.requests} == {200}
+
+
+def test_only_what_differs_is_updated(buddy: Buddy, kestra: KestraStub, folder: Path) -> None:
+    buddy("flows", "deploy", folder)
+    kestra.requests.clear()
+    write(folder / "report/weekly.yaml", WEEKLY.replace("hello", "hello, you"))
+    write(folder / "report/files/sql/week.sql", "select 2\n")
+    write(folder / "report/files/sql/new.sql", "")
+    answer = buddy("flows", "deploy", folder)
+    assert "updated: buddy.report/weekly\n" in answer.output
+    assert "updated: buddy.report/sql/week.sql\n" in answer.output
+    assert "created: buddy.report/sql/new.sql\n" in answer.output
+    assert "strava_daily" not in answer.output
+    assert [(request.method, request.path.removeprefix("/api/v1/main")) for request in kestra.changes] == [
+        ("POST", "/namespaces/buddy.report/files"),
+        ("POST", "/namespaces/buddy.report/files"),
+        ("PUT", "/flows/buddy.report/weekly"),
+    ]
+    assert "hello, you" in kestra.flows["buddy.report", "weekly"]
+    assert kestra.files["buddy.report", "/sql/week.sql"] == b"select 2\n"
+
+
+def test_a_dry_run_says_the_same_and_changes_nothing(buddy: Buddy, kestra: KestraStub, folder: Path) -> None:
+    kestra.load(WEEKLY.replace("weekly", "old"))
+    dry = buddy("flows", "deploy", folder, "--dry-run", "--delete", "--json").json
+    assert kestra.changes == []
+    assert list(kestra.flows) == [("buddy.report", "old")]
+    assert dry["dry_run"] is True
+    assert "would be 2 created, 0 updated" in buddy("flows", "deploy", folder, "--dry-run").output
+    real = buddy("flows", "deploy", folder, "--delete", "--json").json
+    assert {**real, "dry_run": True, "duration_s": 0} == {**dry, "duration_s": 0}
+
+
+def test_what_only_the_server_has_is_deleted_only_when_told(buddy: Buddy, kestra: KestraStub, folder: Path) -> None:
+    foreign = WEEKLY.replace("buddy.report", "buddyish")
+    kestra.load(foreign)
+    kestra.load(WEEKLY.replace("weekly", "old").replace("buddy.report", "buddy.gone"))
+    kestra.files["buddy.gone", "/notes/by_hand.txt"] = b"mine"
+    kept = buddy("flows", "deploy", folder)
+    assert "extra: buddy.gone/old\n" in kept.output
+    assert "extra: buddy.gone/notes/by_hand.txt\n" in kept.output
+    assert ("buddy.gone", "old") in kestra.flows
+    deleted = buddy("flows", "deploy", folder, "--delete", "--json").json
+    assert deleted["flow_counts"] == counts(unchanged=2, deleted=1)
+    assert deleted["file_counts"] == counts(unchanged=2, deleted=1)
+    assert ("buddy.gone", "old") not in kestra.flows
+    assert ("buddy.gone", "/notes/by_hand.txt") not in kestra.files
+    assert kestra.flows["buddyish", "weekly"] == foreign
+
+
+def test_an_invalid_flow_is_told_in_the_servers_words_and_nothing_is_loaded(
+    buddy: Buddy, kestra: KestraStub, folder: Path
+) -> None:
+    write(folder / "report/wrong.yaml", WEEKLY.replace("weekly", "wrong").replace("io.kestra.plugin", "com.example"))
+    answer = buddy("flows", "deploy", folder, "--json")
+    assert answer.exit_code == 1
+    assert "1 of 3 flows are invalid. Nothing was loaded." in answer.errors
+    problem = "Illegal flow source: Invalid type: com.example.core.log.Log at tasks"
+    assert f"report/wrong.yaml: {problem}" in answer.errors
+    assert answer.json["invalid"] == [{"file": str(folder / "report/wrong.yaml"), "problem": problem}]
+    assert kestra.changes == []
+
+
+@pytest.mark.parametrize(
+    ("place", "text", "told"),
+    [
+        ("report/other.yaml", WEEKLY, "expected a flow with id other and namespace buddy.report"),
+        ("remind/weekly.yaml", WEEKLY, "expected a flow with id weekly and namespace buddy.remind"),
+        ("report/other.yaml", "id: [", "not YAML"),
+        ("report/other.yaml", "just words", "expected a flow with id other"),
+        ("report/other.yml", WEEKLY, "expected the ending .yaml"),
+    ],
+)
+def test_a_flow_in_the_wrong_place_is_refused_before_the_server_is_asked(
+    buddy: Buddy, kestra: KestraStub, folder: Path, place: str, text: str, told: str
+) -> None:
+    write(folder / place, text)
+    answer = buddy("flows", "deploy", folder)
+    assert answer.exit_code == 1
+    assert f"{place}: {told}" in answer.errors
+    assert kestra.requests == []
+
+
+def test_a_folder_without_flows_is_a_wrong_use(buddy: Buddy, kestra: KestraStub, tmp_path: Path) -> None:
+    answer = buddy("flows", "drift", tmp_path / "nothing")
+    assert answer.exit_code == 2
+    assert "no flows there" in answer.errors
+
+
+def test_the_projects_own_flows_are_the_default(buddy: Buddy, kestra: KestraStub, folder: Path, project: Path) -> None:
+    shutil.copytree(folder, project / "flows")
+    assert buddy("flows", "deploy", "--json").json["flow_counts"] == counts(created=2)
+
+
+def test_triggers_of_enabled_flows_start(
+    buddy: Buddy, kestra: KestraStub, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def drift() -> list[dict[str, object]]:
+        flows: list[dict[str, object]] = buddy("flows", "drift", folder, "--json").json["flows"]
+        return flows
+
+    buddy("flows", "deploy", folder)
+    assert [flow["disabled"] for flow in drift()] == [True, False]
+    monkeypatch.setenv("BUDDY_FLOWS_ENABLED", " strava_daily, weekly,")
+    assert [flow["status"] for flow in drift()] == ["differs", "same"]
+    assert buddy("flows", "deploy", folder, "--json").json["flow_counts"] == counts(updated=1, unchanged=1)
+    flow = yaml.safe_load(kestra.flows["buddy.ingest", "strava_daily"])
+    assert [trigger["disabled"] for trigger in flow["triggers"]] == [False, False]
+    assert flow["triggers"][0]["inputs"] == {"disabled": True}
+    assert flow["tasks"][0]["disabled"] is True
+    assert buddy("flows", "deploy", folder, "--json").json["flow_counts"] == counts(unchanged=2)
+    assert drift() == [
+        {"namespace": "buddy.ingest", "id": "strava_daily", "disabled": False, "status": "same"},
+        {"namespace": "buddy.report", "id": "weekly", "disabled": False, "status": "same"},
+    ]
+
+
+def test_an_unknown_flow_cannot_be_enabled(
+    buddy: Buddy, kestra: KestraStub, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("BUDDY_FLOWS_ENABLED", "strava_daily,strava_dialy")
+    for command in ("deploy", "drift"):
+        answer = buddy("flows", command, folder)
+        assert answer.exit_code == 2
+        assert "has no flow strava_dialy; it has: strava_daily, weekly" in answer.errors
+    assert kestra.requests == []
+
+
+def test_enabling_changes_two_words_and_no_other_letter() -> None:
+    assert enable_triggers(DAILY) == DAILY.replace("    disabled: true   #", "    disabled: false   #").replace(
+        "- disabled: true", "- disabled: false"
+    )
+    flow_style = "triggers: [{id: a, disabled: true}, {id: b}]\ndisabled: true\n"
+    assert enable_triggers(flow_style) == flow_style.replace("true}", "false}")
+    for untouched in ("id: a\n", "triggers:\n", "triggers: []\n", "", WEEKLY):
+        assert enable_triggers(untouched) == untouched
+
+
+COMMENTS = st.text(st.characters(exclude_categories=("C", "Z")), max_size=8)
+
+
+@given(states=st.lists(st.sampled_from(["true", "false", ""]), max_size=4), comment=COMMENTS)
+def test_enabling_leaves_everything_else_as_yaml_reads_it(states: list[str], comment: str) -> None:
+    triggers = [
+        textwrap.dedent(f"""\
+            - id: t{position} # {comment}
+              inputs:
+                disabled: true
+            """)
+        + (f"  disabled: {state} # {comment}\n" if state else "")
+        for position, state in enumerate(states)
+    ]
+    source = "triggers:\n" + "".join(triggers) + "tasks: []\n"
+    flow = yaml.safe_load(source)
+    for trigger in flow["triggers"] or []:
+        if trigger.get("disabled"):
+            trigger["disabled"] = False
+    enabled = enable_triggers(source)
+    assert yaml.safe_load(enabled) == flow
+    assert enabled.count("\n") == source.count("\n")
+    assert enabled.count(comment) >= source.count(comment)
+
+
+def test_drift_tells_same_differs_missing_and_extra(buddy: Buddy, kestra: KestraStub, folder: Path) -> None:
+    write(folder / "report/files/sql/other.sql", "select 3\n")
+    buddy("flows", "deploy", folder)
+    kestra.load(DAILY.replace("0 6 * * *", "0 7 * * *"))
+    kestra.load(WEEKLY.replace("weekly", "by_hand") + "disabled: true\n")
+    del kestra.flows["buddy.report", "weekly"]
+    kestra.files["buddy.report", "/logo.zip"] = b"another"
+    del kestra.files["buddy.report", "/sql/week.sql"]
+    kestra.files["buddy.report", "/by_hand.txt"] = b"mine"
+    kestra.requests.clear()
+    drift = buddy("flows", "drift", folder, "--json")
+    assert drift.exit_code == 0
+    assert drift.json["flows"] == [
+        {"namespace": "buddy.ingest", "id": "strava_daily", "disabled": True, "status": "differs"},
+        {"namespace": "buddy.report", "id": "by_hand", "disabled": True, "status": "extra"},
+        {"namespace": "buddy.report", "id": "weekly", "disabled": False, "status": "missing"},
+    ]
+    assert drift.json["files"] == [
+        {"namespace": "buddy.report", "path": "/by_hand.txt", "status": "extra"},
+        {"namespace": "buddy.report", "path": "/logo.zip", "status": "differs"},
+        {"namespace": "buddy.report", "path": "/sql/other.sql", "status": "same"},
+        {"namespace": "buddy.report", "path": "/sql/week.sql", "status": "missing"},
+    ]
+    assert drift.json["drift"] == 6
+    assert kestra.changes == []
+    failed = buddy("flows", "drift", folder, "--fail", "--json")
+    assert failed.exit_code == 1
+    assert failed.json["drift"] == 6
+    assert "differs: buddy.ingest/strava_daily" in failed.errors
+
+
+def test_no_drift_fails_nothing(buddy: Buddy, kestra: KestraStub, folder: Path) -> None:
+    buddy("flows", "deploy", folder)
+    answer = buddy("flows", "drift", folder, "--fail")
+    assert answer.exit_code == 0
+    assert "0 of 4 flows and files differ" in answer.output
+
+
+@pytest.mark.parametrize("flows", [0, 1, 4, 5, 6, 11])
+def test_all_pages_are_read(kestra: KestraStub, flows: int) -> None:
+    ids = [f"flow_{number}" for number in range(flows)]
+    for flow_id in ids:
+        kestra.load(WEEKLY.replace("weekly", flow_id))
+    api = KestraApi(settings_of(kestra), flows_a_page=5)
+    assert [flow.flow_id for flow in api.flows("buddy.")] == sorted(ids)
+    assert len(kestra.requests) == flows // 5 + 1
+
+
+def settings_of(stub: KestraStub, password: str = PASSWORD) -> KestraSettings:
+    environment = stub.environment()
+    return KestraSettings(stub.url, environment["BUDDY_KESTRA_USERNAME"], password)
+
+
+@pytest.mark.parametrize("password", ["", "Wrong-password-1"])
+def test_a_wrong_login_is_told_without_the_password(
+    buddy: Buddy, kestra: KestraStub, folder: Path, monkeypatch: pytest.MonkeyPatch, password: str
+) -> None:
+    monkeypatch.setenv("BUDDY_KESTRA_PASSWORD", password)
+    if not password:
+        monkeypatch.setenv("BUDDY_KESTRA_USERNAME", "")
+    answer = buddy("flows", "deploy", folder, "--json")
+    assert answer.exit_code == 1
+    assert answer.json["http_status"] == 401
+    assert "BUDDY_KESTRA_USERNAME and BUDDY_KESTRA_PASSWORD must be Kestra's own login" in answer.errors
+    assert len(kestra.requests) == 1
+    assert "Wrong-password" not in answer.errors + answer.output
+    # The stub says what it was sent, as some servers do.
+    assert "Unauthorized: Basic ***" in answer.errors if password else "Unauthorized: None" in answer.errors
+
+
+def test_half_a_login_is_a_wrong_use(
+    buddy: Buddy, kestra: KestraStub, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("BUDDY_KESTRA_USERNAME", "")
+    answer = buddy("flows", "drift", folder)
+    assert answer.exit_code == 2
+    assert "expected both or neither" in answer.errors
+    assert PASSWORD not in answer.errors
+
+
+def test_a_password_is_not_sent_in_the_clear(buddy: Buddy, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BUDDY_KESTRA_URL", "http://kestra.example.com:8080")
+    answer = buddy("flows", "drift", folder)
+    assert answer.exit_code == 2
+    assert "to begin with https://" in answer.errors
+
+
+def test_a_server_that_is_not_there_is_told(buddy: Buddy, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BUDDY_KESTRA_URL", "http://127.0.0.1:9")
+    monkeypatch.setenv("BUDDY_HTTP_BACKOFF_S", "0.01")
+    answer = buddy("flows", "drift", folder)
+    assert answer.exit_code == 1
+    assert "is Kestra running at http://127.0.0.1:9? BUDDY_KESTRA_URL says where it is" in answer.errors
+
+
+def test_something_else_that_answers_is_told(
+    buddy: Buddy, kestra: KestraStub, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("BUDDY_KESTRA_URL", f"{kestra.url}/elsewhere")
+    answer = buddy("flows", "drift", folder)
+    assert answer.exit_code == 1
+    assert f"there is no Kestra 2 at {kestra.url}/elsewhere" in answer.errors
+
+
+def test_a_server_with_a_cold_is_asked_again(buddy: Buddy, kestra: KestraStub, folder: Path) -> None:
+    kestra.broken = {("GET", "/flows/search"): 2, ("POST", "/main/flows"): 1, ("POST", "/files"): 1}
+    assert buddy("flows", "deploy", folder, "--json").json["flow_counts"] == counts(created=2)
+
+
+def test_a_change_that_fails_stops_the_rest_and_the_next_run_goes_on(
+    buddy: Buddy, kestra: KestraStub, folder: Path
+) -> None:
+    buddy("flows", "deploy", folder)
+    write(folder / "ingest/strava_daily.yaml", DAILY.replace("0 6", "0 7"))
+    write(folder / "report/weekly.yaml", WEEKLY.replace("hello", "hello, you"))
+    kestra.broken = {("PUT", "/buddy.report/weekly"): -1}
+    stopped = buddy("flows", "deploy", folder, "--json")
+    assert stopped.exit_code == 1
+    assert "out of connections" in stopped.errors
+    assert "Stopped at buddy.report/weekly; 1 of 2 changes are made. Run it again." in stopped.errors
+    assert stopped.json["changes_made"] == 1
+    kestra.broken = {}
+    assert buddy("flows", "deploy", folder, "--json").json["flow_counts"] == counts(updated=1, unchanged=1)
+    assert PASSWORD not in stopped.errors + stopped.output
+
+
+def test_the_projects_own_flows_stand_where_they_belong() -> None:
+    flows = FlowFolder(REPOSITORY / "flows").flows.values()
+    enabled = FlowFolder(REPOSITORY / "flows", {flow.flow_id for flow in flows}).flows.values()
+    for flow, started in zip(flows, enabled, strict=True):
+        assert started.source.count("\n") == flow.source.count("\n")
+        for trigger in yaml.safe_load(started.source).get("triggers", []):
+            assert not trigger.get("disabled")

@@ -1,0 +1,168 @@
+"""A silence is told once, and again only after the source has spoken in between."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+from support import REPOSITORY, run_buddy
+
+from fitness_buddy.core.errors import UsageError
+from fitness_buddy.core.settings import load_settings
+from fitness_buddy.ingest.landing import Batch, Record, land
+from fitness_buddy.ops.heartbeat import DEFAULT_SOURCE_DAYS, Heartbeat, listen, read_source_days, read_told
+from fitness_buddy.warehouse import RawSummary, Warehouse, connect
+
+NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
+HOURS = 24 * 20
+
+
+def source(table: str, days_ago: float) -> RawSummary:
+    return RawSummary(table, versions=1, records=1, last_loaded_at=NOW - timedelta(days=days_ago))
+
+
+def hear(*sources: RawSummary, told: Sequence[str] = ()) -> Heartbeat:
+    return listen(sources, told, NOW, silent_after_days=3)
+
+
+def test_a_source_is_silent_when_its_last_load_is_older_than_the_days() -> None:
+    heard = hear(source("meals_entries", 3.01), source("steps_daily", 3))
+    assert [(silence.source, silence.silent_days) for silence in heard.silent] == [("meals_entries", 3)]
+
+
+def test_silence_is_told_then_kept_and_taken_back_when_the_source_speaks() -> None:
+    quiet, loud = source("steps_daily", 4), source("steps_daily", 0)
+    first = hear(quiet)
+    assert (first.newly_silent, first.back, first.told) == (["steps_daily"], [], ["steps_daily"])
+    assert first.message() == (
+        "Nothing new from steps daily since 2026-11-16. No hurry: when you have a minute, see whether it still sends."
+    )
+    second = hear(quiet, told=first.told)
+    assert (second.newly_silent, second.back, second.told, second.message()) == ([], [], ["steps_daily"], "")
+    assert len(second.silent) == 1
+    third = hear(loud, told=second.told)
+    assert (third.silent, third.back, third.told) == ([], ["steps_daily"], [])
+    assert third.message() == "Good to hear from steps daily again."
+    assert hear(loud, told=third.told).message() == ""
+
+
+def test_who_is_gone_from_raw_has_not_spoken() -> None:
+    heard = hear(told=["steps_daily"])
+    assert (heard.back, heard.told, heard.message()) == ([], ["steps_daily"], "")
+
+
+def test_exports_may_rest_for_longer_and_gear_for_ever() -> None:
+    heard = hear(source("strava_export_activities", 34), source("strava_export_gear", 400), source("meals_entries", 4))
+    assert heard.newly_silent == ["meals_entries"]
+    assert hear(source("strava_export_activities", 36)).newly_silent == ["strava_export_activities"]
+
+
+def test_the_longest_name_decides_and_a_name_ends_at_an_underscore() -> None:
+    days = read_source_days(["steps=10", "steps_daily=1", "meal=100", "strava_export=5"])
+    sources = [source("steps_daily", 2), source("steps_intervals", 9), source("meals_entries", 4)]
+    sources.append(source("strava_export_activities", 6))
+    heard = listen(sources, [], NOW, silent_after_days=3, source_days=days)
+    assert heard.newly_silent == ["meals_entries", "steps_daily", "strava_export_activities"]
+
+
+def test_exports_rest_as_long_as_dbt_s_freshness_has_it() -> None:
+    stated = yaml.safe_load((REPOSITORY / "models/staging/strava/_strava__sources.yml").read_text())["sources"]
+    (export,) = (source for source in stated if source["name"] == "strava_export")
+    assert export["config"]["freshness"]["warn_after"] == {
+        "count": DEFAULT_SOURCE_DAYS["strava_export"],
+        "period": "day",
+    }
+
+
+@given(
+    loads=st.dictionaries(
+        st.sampled_from(["steps_daily", "steps_intervals", "meals_entries"]),
+        st.sets(st.integers(0, HOURS - 1), min_size=1, max_size=8),
+    ),
+    silent_after_days=st.integers(1, 4),
+    start=st.integers(0, HOURS - 1),
+)
+def test_over_hourly_runs_each_silence_is_told_once_and_each_return_once(
+    loads: dict[str, set[int]], silent_after_days: int, start: int
+) -> None:
+    kept, newly, back = "", Counter[str](), Counter[str]()
+    for hour in range(start, HOURS):
+        sources = [
+            RawSummary(
+                table, 1, 1, NOW + timedelta(hours=max(hour_loaded for hour_loaded in hours if hour_loaded <= hour))
+            )
+            for table, hours in loads.items()
+            if min(hours) <= hour
+        ]
+        now = NOW + timedelta(hours=hour)
+        heard = listen(sources, read_told(kept), now, silent_after_days=silent_after_days)
+        kept = json.dumps(heard.told)
+        newly.update(heard.newly_silent)
+        back.update(heard.back)
+        assert bool(heard.message()) == bool(heard.newly_silent or heard.back)
+        assert set(heard.newly_silent) <= set(heard.told) == {silence.source for silence in heard.silent}
+    for table, hours in loads.items():
+        ordered = sorted(hours)
+        # A silence is heard when a run falls into it: after the days are over, and before the next load.
+        silences = [
+            (loaded, after)
+            for loaded, after in zip(ordered, [*ordered[1:], HOURS], strict=True)
+            if max(start, loaded + 24 * silent_after_days + 1) < after
+        ]
+        assert newly[table] == len(silences)
+        assert back[table] == sum(after < HOURS for _, after in silences)
+
+
+@pytest.mark.parametrize("text", ["steps_daily", "{}", "[1]", '"steps_daily"', "null"])
+def test_a_told_list_that_is_none_is_wrong_use(text: str) -> None:
+    with pytest.raises(UsageError, match="--told"):
+        read_told(text)
+
+
+@pytest.mark.parametrize("text", ["steps", "=3", "steps=", "steps=0", "steps=-1", "steps=1.5"])
+def test_days_of_a_source_that_are_none_are_wrong_use(text: str) -> None:
+    with pytest.raises(UsageError, match="--source-days"):
+        read_source_days([text])
+
+
+def load(warehouse: Warehouse, table: str, days_ago: int, athlete: str = "me") -> None:
+    record = Record("a", {"days_ago": days_ago})
+    land(warehouse, athlete, [Batch(table, [record])], now=NOW - timedelta(days=days_ago))
+
+
+def test_the_command_hears_the_athlete_s_own_sources(tmp_path: Path) -> None:
+    warehouse = connect(load_settings())
+    now = ("--now", NOW.isoformat())
+    assert run_buddy("heartbeat", *now, "--json").json["silent"] == []
+    load(warehouse, "steps_daily", 5)
+    load(warehouse, "steps_daily", 0, athlete="you")
+    load(warehouse, "meals_entries", 1)
+    load(warehouse, "strava_export_activities", 20)
+    words = ("heartbeat", "--silent-after-days", "4", "--source-days", "strava_export=10", *now, "--json", "--told")
+    first = run_buddy(*words, "")
+    assert first.exit_code == 0, first.errors
+    answer = first.json
+    assert [(silence["source"], silence["silent_days"]) for silence in answer["silent"]] == [
+        ("steps_daily", 5),
+        ("strava_export_activities", 20),
+    ]
+    assert datetime.fromisoformat(answer["silent"][0]["last_loaded_at"]).tzinfo
+    assert answer["newly_silent"] == answer["told"] == ["steps_daily", "strava_export_activities"]
+    assert answer["message"].count("\n") == 1
+    load(warehouse, "steps_daily", 0)
+    second = run_buddy(*words, json.dumps(answer["told"])).json
+    assert (second["newly_silent"], second["back"], second["told"]) == (
+        [],
+        ["steps_daily"],
+        ["strava_export_activities"],
+    )
+    assert second["message"] == "Good to hear from steps daily again."
+    assert "silent for 5 days" not in run_buddy("heartbeat", *now).output
+    assert run_buddy("heartbeat", "--told", "steps").exit_code == 2
