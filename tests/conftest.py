@@ -32,7 +32,7 @@ LIVE = (
 
 OF_A_DEVELOPER = ("BUDDY_", "DBT_", "GOOGLE_", "STORAGE_", "STRAVA_")
 # What takes seconds to make: a parsed project, a built warehouse, an emulator, an engine, a browser.
-_SLOW_FIXTURES = {"parsed", "demo", "emulator", "server", "place", "browser"}
+_SLOW_FIXTURES = {"parsed", "demo", "emulator", "targets", "server", "place", "browser"}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

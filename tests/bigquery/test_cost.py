@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
+import pytest
 from bigquery_bytes import table_of_costs
+from googlesql import Project
 from support import REPOSITORY, Demo
 
+pytestmark = pytest.mark.xdist_group("the analysed project")
 
-def test_the_table_of_costs_is_what_the_compiled_project_reads(demo: Demo, tmp_path: Path) -> None:
+
+def test_the_table_of_costs_is_what_the_compiled_project_reads(demo: Demo, analysed: Project) -> None:
     assert (
-        table_of_costs(demo.duckdb_path, tmp_path)
+        table_of_costs(demo.duckdb_path, analysed)
         in (REPOSITORY / "docs" / "warehouse" / "bigquery-cost.md").read_text()
     )

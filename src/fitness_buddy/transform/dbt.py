@@ -81,6 +81,10 @@ def run_dbt(
     folder = settings.project_dir / (
         stated_option(options, "--target-path") or os.environ.get("DBT_TARGET_PATH", "target")
     )
+    # A target folder of a command's own is empty: dbt goes on from what the project's builds have parsed.
+    parsed = settings.project_dir / "target" / "partial_parse.msgpack"
+    if parsed.is_file() and not (folder / parsed.name).exists():
+        command += ["--partial-parse-file-path", str(parsed)]
     path = folder / artifact
     path.unlink(missing_ok=True)
     output = io.StringIO() if quiet else sys.stderr
