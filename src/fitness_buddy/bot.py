@@ -18,7 +18,7 @@ from typing import Any
 import discord
 
 from fitness_buddy.core.errors import BuddyError, UsageError
-from fitness_buddy.core.http import Api, ApiError
+from fitness_buddy.core.http import ApiError, HttpClient
 from fitness_buddy.kestra.api import DEFAULT_URL
 from fitness_buddy.llm.client import PICTURES
 from fitness_buddy.meals.picture import MOST_BYTES
@@ -123,8 +123,10 @@ class Forwarder:
             UsageError: the server's address would send the key in the clear.
         """
         self._key = settings.webhook_key
-        # A flow that failed has tried again itself, and would answer in the channel each time that it is asked.
-        self._api = Api(settings.kestra_url, secrets=[settings.webhook_key], timeout_s=_ANSWER_TIMEOUT_S, attempts=1)
+        # One attempt: a flow that failed has retried by itself, and would answer in the channel for each request.
+        self._client = HttpClient(
+            settings.kestra_url, secrets=[settings.webhook_key], timeout_s=_ANSWER_TIMEOUT_S, attempts=1
+        )
 
     def forward(self, flow: str, body: Mapping[str, Any]) -> None:
         """Post to the flow's webhook, which answers when the flow has ended; once.
@@ -133,9 +135,9 @@ class Forwarder:
             BuddyError: the server was not reached or does not know the flow, or the flow failed.
         """
         path = f"/api/v1/main/executions/webhook/{flow}/{self._key}"
-        answer = self._api.call("POST", path, body_json=body, expects_json=False)
-        if answer.status >= 400:
-            raise answer.error(f"{flow} did not take the message")
+        response = self._client.call("POST", path, body_json=body, expects_json=False)
+        if response.status >= 400:
+            raise response.error(f"{flow} did not take the message")
 
 
 class Handler:

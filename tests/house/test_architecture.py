@@ -168,6 +168,21 @@ def test_only_the_warehouse_package_knows_a_database_client(path: Path) -> None:
     assert not re.search(r"^\s*(import|from) (duckdb|google\.cloud|pyarrow)\b", path.read_text(), re.MULTILINE)
 
 
+HTTP, RETRY = (REPOSITORY / f"src/fitness_buddy/core/{name}.py" for name in ("http", "retry"))
+# Packages that send requests. Google's client brings its own (warehouse/bigquery), discord.py the gateway's (bot.py).
+HTTP_LIBRARIES = r"(urllib3(?!\.filepost)|httpx|aiohttp|http\.client|openai)"
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=relative)
+def test_there_is_one_http_client_and_one_retry_policy(path: Path) -> None:
+    text = path.read_text()
+    assert (path == HTTP) == bool(re.search(rf"^\s*(import|from) {HTTP_LIBRARIES}\b", text, re.MULTILINE))
+    assert not re.search(r"\burlopen\(", text)
+    assert "bigquery" in path.parts or not re.search(r"^\s*(import|from) requests\b", text, re.MULTILINE)
+    assert (path == RETRY) == bool(re.search(r"^\s*(import|from) tenacity\b", text, re.MULTILINE))
+    assert "time.sleep(" not in text, "a loop that waits is a retry: core/retry.py"
+
+
 LANGUAGE_MODEL = REPOSITORY / "src/fitness_buddy/llm/client.py"
 
 
@@ -175,7 +190,7 @@ LANGUAGE_MODEL = REPOSITORY / "src/fitness_buddy/llm/client.py"
 def test_whoever_talks_to_a_language_model_takes_facts_only(path: Path) -> None:
     """Rows of Strava's API cannot be Facts (fitness_buddy/llm/facts.py), so none reaches a model."""
     text = path.read_text()
-    if re.search(r"^\s*(from|import) openai\b|environ[^\n]*BUDDY_LLM_|chat/completions", text, re.MULTILINE):
+    if re.search(r"^\s*(from|import) openai\b|BUDDY_LLM_\w+\"|chat/completions", text, re.MULTILINE):
         assert path == LANGUAGE_MODEL, "models are talked to in one module"
         assert "from fitness_buddy.llm.facts import Facts" in text
         assert not re.search(r"\bRow\b|Warehouse|Report", text), "it takes nothing of the athlete but Facts"

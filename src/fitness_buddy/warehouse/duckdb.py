@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import re
-import time
 from array import array
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -16,6 +15,7 @@ import duckdb
 from filelock import FileLock, Timeout
 
 from fitness_buddy.core.errors import BuddyError
+from fitness_buddy.core.retry import wait_for_lock
 from fitness_buddy.core.settings import Settings
 from fitness_buddy.warehouse import AppendCounts, LogTable, NotBuiltError, Parameters, RawRow, Row, versions
 from fitness_buddy.warehouse.raw_checks import Dialect
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-_RETRY_S = 0.25
 _BATCH_ROWS = 5_000
 # Never reach for the network to fetch an extension: everything used here is linked into the package.
 _OFFLINE: dict[str, Any] = {"autoinstall_known_extensions": "false", "autoload_known_extensions": "false"}
@@ -186,22 +185,25 @@ class DuckDBWarehouse(versions.RawReads):
             connection.close()
 
     def _connect_patiently(self, *, read_only: bool) -> duckdb.DuckDBPyConnection:
-        give_up_at = time.monotonic() + LOCK_TIMEOUT_S
-        told = False
-        while True:
-            try:
-                return duckdb.connect(str(self._path), read_only=read_only, config=_OFFLINE)
-            except duckdb.IOException as error:
-                if "lock" not in str(error).lower():
-                    raise BuddyError(f"{self._path} cannot be opened: {_first_line(error)}") from error
-                if time.monotonic() > give_up_at:
-                    raise BuddyError(f"{self._path} is held by another program: {_first_line(error)}") from error
-                if not told:
-                    log.warning("%s is open in another program: waiting for it", self._path)
-                    told = True
-                time.sleep(_RETRY_S)
-            except duckdb.Error as error:
-                raise BuddyError(f"{self._path} is not a readable DuckDB file: {_first_line(error)}") from error
+        try:
+            return wait_for_lock(LOCK_TIMEOUT_S).call(
+                lambda: duckdb.connect(str(self._path), read_only=read_only, config=_OFFLINE),
+                is_passing=_is_locked,
+                before_pause=self._log_lock,
+            )
+        except duckdb.IOException as error:
+            problem = "is held by another program" if _is_locked(error) else "cannot be opened"
+            raise BuddyError(f"{self._path} {problem}: {_first_line(error)}") from error
+        except duckdb.Error as error:
+            raise BuddyError(f"{self._path} is not a readable DuckDB file: {_first_line(error)}") from error
+
+    def _log_lock(self, _error: BaseException, _pause_s: float, attempts: int) -> None:
+        if attempts == 1:
+            log.warning("%s is open in another program: waiting for it", self._path)
+
+
+def _is_locked(error: BaseException) -> bool:
+    return isinstance(error, duckdb.IOException) and "lock" in str(error).lower()
 
 
 class _DuckDBLoad:

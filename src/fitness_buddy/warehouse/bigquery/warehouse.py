@@ -6,11 +6,9 @@ import functools
 import hashlib
 import json
 import logging
-import random
 import re
 import socket
 import tempfile
-import time
 import urllib.request
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -30,6 +28,7 @@ from google.cloud import bigquery
 from google.oauth2 import service_account
 
 from fitness_buddy.core.errors import BuddyError, UsageError
+from fitness_buddy.core.retry import wait_for_lock
 from fitness_buddy.core.settings import Settings
 from fitness_buddy.warehouse import AppendCounts, LogTable, NotBuiltError, Parameters, RawRow, Row, as_utc, versions
 from fitness_buddy.warehouse.raw_checks import Dialect
@@ -412,19 +411,21 @@ class _BigQueryLoad:
 
 
 def run_alone(client: bigquery.Client, script: str, config: bigquery.QueryJobConfig, *, waits_for: str) -> list[Row]:
-    """Run a transaction again for as long as others get in its way; they leave nothing of it behind."""
-    give_up_at = time.monotonic() + versions.LOCK_TIMEOUT_S
-    waits = False
-    while True:
-        try:
-            return [dict(row) for row in client.query_and_wait(script, job_config=config)]
-        except GoogleAPIError as error:
-            if _ANOTHER_LOAD not in str(error) or time.monotonic() > give_up_at:
-                raise
-        if not waits:
+    """Run a transaction and return its rows; repeat it while others conflict with it (it is rolled back then).
+
+    Args:
+        waits_for: what conflicts, for the log.
+    """
+
+    def log_conflict(_error: BaseException, _pause_s: float, attempts: int) -> None:
+        if attempts == 1:
             log.warning("%s: waiting for it", waits_for)
-            waits = True
-        time.sleep(random.uniform(0.2, 1.0))  # noqa: S311 - so that two do not meet again
+
+    return wait_for_lock(versions.LOCK_TIMEOUT_S).call(
+        lambda: [dict(row) for row in client.query_and_wait(script, job_config=config)],
+        is_passing=lambda error: isinstance(error, GoogleAPIError) and _ANOTHER_LOAD in str(error),
+        before_pause=log_conflict,
+    )
 
 
 def make_lock(client: bigquery.Client, dataset: str, athlete_id: str) -> str:
