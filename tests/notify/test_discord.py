@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from fitness_buddy.core.errors import EXIT_TRY_LATER, BuddyError, UsageError
 from fitness_buddy.core.http import RateLimitedError
 from fitness_buddy.core.retry import ATTEMPTS
-from fitness_buddy.notify.discord import VARIABLE, Webhook, open_webhook
+from fitness_buddy.notify.discord import Webhook, open_webhook
 from fitness_buddy.notify.message import MOST_CHARACTERS, Attachment, Message, cut, plain
 
 # Half of a character has no bytes that could be sent.
@@ -119,7 +119,7 @@ def test_a_channel_that_is_not_there_says_not_where(monkeypatch: pytest.MonkeyPa
     ["", "https://discord.com/", "https://discord.com/api/webhooks/", "ftp://discord.com/api/webhooks/1/planted"],
 )
 def test_what_is_no_address_of_a_webhook_is_refused(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
-    monkeypatch.setenv(VARIABLE, url)
+    monkeypatch.setenv("BUDDY_DISCORD_WEBHOOK", url)
     with pytest.raises(UsageError) as refused:
         open_webhook()
     assert "planted" not in str(refused.value)

@@ -1,4 +1,4 @@
-"""The command that states the athlete's settings: ``buddy init``."""
+"""The commands of settings: ``buddy init`` for the athlete's, ``buddy settings`` for the environment's."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from fitness_buddy.cli.command import DAY, Run, command, main
+from fitness_buddy.core.errors import UsageError
 
 
 @command(main, "init", takes_now=True)
@@ -48,3 +49,36 @@ def init(run: Run, valid_from: datetime | None, **stated: Any) -> dict[str, Any]
         f"Settings of {athlete_id!r} from {since} on are in {seeds_dir / FILE_NAME}; the next `buddy build` uses them."
     )
     return {"settings": values, "valid_from": since}
+
+
+@command(main, "settings")
+def settings(run: Run) -> dict[str, Any]:
+    """Show every setting: its value, its origin (option, environment, profile or default) and what it is for.
+
+    Secrets are not shown, only whether they are set. Names that begin with BUDDY_ and are no settings are listed.
+    """
+    from fitness_buddy.cli.rows_text import print_rows
+    from fitness_buddy.core.settings import setting_values
+    from fitness_buddy.core.variables import unknown_names
+
+    options = click.get_current_context().params
+    found = setting_values(run.settings, {"BUDDY_ATHLETE": options["athlete"], "BUDDY_TARGET": options["target"]})
+    unknown = unknown_names()
+    answer = {"settings": [asdict(one) for one in found], "unknown": unknown}
+    rows = [
+        {
+            "setting": one.name,
+            "value": ("set" if one.is_set else "not set") if one.value is None else one.value,
+            "from": one.origin,
+            "what it is": one.about,
+        }
+        for one in found
+    ]
+    if not run.as_json:
+        print_rows(rows, "table")
+    for name in unknown:
+        run.say(f"Note: {name} is set, and is no setting of this version.")
+    problems = [one.problem for one in found if one.problem]
+    if problems:
+        raise UsageError("\n".join(problems), details=answer)
+    return answer

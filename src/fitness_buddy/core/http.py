@@ -1,7 +1,6 @@
 """The only HTTP client: each request has a deadline, a size limit, one retry policy and redaction (urllib3 beneath).
 
-The environment shortens waits where a test runs a whole command: BUDDY_HTTP_BACKOFF_S (1: the first pause before
-another attempt) and BUDDY_HTTP_TIMEOUT_S (60: the deadline of one attempt, from the connection to the last byte).
+BUDDY_HTTP_TIMEOUT_S and BUDDY_HTTP_BACKOFF_S shorten waits where a test runs a whole command.
 """
 
 from __future__ import annotations
@@ -11,7 +10,6 @@ import functools
 import ipaddress
 import json
 import logging
-import os
 import queue
 import re
 import threading
@@ -28,6 +26,7 @@ import urllib3
 from urllib3.exceptions import HTTPError
 
 from fitness_buddy import __version__
+from fitness_buddy.core import variables
 from fitness_buddy.core.errors import EXIT_TRY_LATER, BuddyError, UsageError
 from fitness_buddy.core.retry import ATTEMPTS, LONGEST_PAUSE_S, back_off
 
@@ -241,8 +240,8 @@ class HttpClient:
         self._rate_limit = rate_limit or RateLimit(label or self._host)
         self._most_redirects = most_redirects
         self._most_bytes = most_bytes
-        self._timeout_s = seconds_setting("BUDDY_HTTP_TIMEOUT_S", 60, least=0.01) if timeout_s is None else timeout_s
-        backoff_s = seconds_setting("BUDDY_HTTP_BACKOFF_S", 1) if backoff_s is None else backoff_s
+        self._timeout_s = variables.HTTP_TIMEOUT_S.read() if timeout_s is None else timeout_s
+        backoff_s = variables.HTTP_BACKOFF_S.read() if backoff_s is None else backoff_s
         self._policy = back_off(backoff_s, attempts)
         self._sleep = sleep
         self._pools: dict[str, urllib3.PoolManager] = {}
@@ -517,21 +516,3 @@ def _is_loopback(host: str) -> bool:
         return host == "localhost" or ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
-
-
-def seconds_setting(variable: str, default: float, least: float = 0) -> float:
-    """A number of seconds of the environment.
-
-    Raises:
-        UsageError: it is none, or less than the least.
-    """
-    stated = os.environ.get(variable)
-    if not stated:
-        return default
-    try:
-        seconds = float(stated)
-    except ValueError:
-        seconds = -1
-    if not least <= seconds < float("inf"):
-        raise UsageError(f"{variable}: expected a number of seconds from {least:g} on, found {stated!r}")
-    return seconds

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import os
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
@@ -11,10 +10,10 @@ from urllib.parse import quote
 
 from urllib3.filepost import encode_multipart_formdata
 
+from fitness_buddy.core import variables
 from fitness_buddy.core.errors import UsageError
 from fitness_buddy.core.http import ApiError, HttpClient, HttpResponse, RateLimit
 
-DEFAULT_URL = "http://localhost:8080"
 _TENANT_PATH = "/api/v1/main"
 _YAML = "application/x-yaml"
 _FLOWS_A_PAGE = 100
@@ -37,10 +36,10 @@ def kestra_settings() -> KestraSettings:
     Raises:
         UsageError: only one of name and password is set.
     """
-    username, password = (os.environ.get(f"BUDDY_KESTRA_{name}", "") for name in ("USERNAME", "PASSWORD"))
+    username, password = variables.KESTRA_USERNAME.read(), variables.KESTRA_PASSWORD.read()
     if bool(username) != bool(password):
         raise UsageError("BUDDY_KESTRA_USERNAME and BUDDY_KESTRA_PASSWORD: expected both or neither, found one of them")
-    return KestraSettings(os.environ.get("BUDDY_KESTRA_URL") or DEFAULT_URL, username, password)
+    return KestraSettings(variables.KESTRA_URL.read(), username, password)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,11 +2,6 @@
 
 Nothing of an athlete's warehouse reaches a model but :class:`Facts`; the rest is what the athlete has just written or
 shown, and the project's own words.
-
-Settings, all of the environment: BUDDY_LLM_BASE_URL, BUDDY_LLM_API_KEY (a local server needs none), BUDDY_LLM_MODEL,
-BUDDY_LLM_IMAGE_MODEL; BUDDY_LLM_TIMEOUT_S (60: for one attempt, from the connection to the last byte);
-BUDDY_LLM_INPUT_USD_PER_MILLION and BUDDY_LLM_OUTPUT_USD_PER_MILLION (prices of tokens), BUDDY_LLM_IMAGE_USD (price of a
-picture), BUDDY_LLM_MONTHLY_BUDGET_USD.
 """
 
 from __future__ import annotations
@@ -14,7 +9,6 @@ from __future__ import annotations
 import base64
 import json
 import logging
-import os
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -23,9 +17,10 @@ from typing import Any, Protocol, TypeVar
 
 import jsonschema
 
+from fitness_buddy.core import variables
 from fitness_buddy.core.clock import utc_now
 from fitness_buddy.core.errors import EXIT_TRY_LATER, BuddyError, UsageError
-from fitness_buddy.core.http import ApiError, HttpClient, RateLimit, RateLimitedError, seconds_setting
+from fitness_buddy.core.http import ApiError, HttpClient, RateLimit, RateLimitedError
 from fitness_buddy.core.redaction import without_secrets
 from fitness_buddy.ingest.sources.files import check_json
 from fitness_buddy.llm.facts import Facts
@@ -111,35 +106,31 @@ class ModelSettings:
 
 
 def model_settings() -> ModelSettings | None:
-    """The model of the environment; None where none is named.
+    """Read the language model's settings from the environment; None where no model is named.
 
     Raises:
-        UsageError: a value is none, or a budget is stated and the prices are not.
+        UsageError: a value is not of its type, or a budget is set and the prices are not.
     """
-    base_url, model = os.environ.get("BUDDY_LLM_BASE_URL", ""), os.environ.get("BUDDY_LLM_MODEL", "")
+    base_url, model = variables.LLM_BASE_URL.read(), variables.LLM_MODEL.read()
     if not base_url and not model:
         return None
     if not base_url or not model:
         raise UsageError("a language model needs both BUDDY_LLM_BASE_URL and BUDDY_LLM_MODEL")
-    if not base_url.startswith(("http://", "https://")):
-        raise UsageError("BUDDY_LLM_BASE_URL: expected an address such as https://api.openai.com/v1")
     settings = ModelSettings(
         base_url=base_url,
         model=model,
-        api_key=os.environ.get("BUDDY_LLM_API_KEY", ""),
-        image_model=os.environ.get("BUDDY_LLM_IMAGE_MODEL", ""),
-        timeout_s=seconds_setting("BUDDY_LLM_TIMEOUT_S", 60, least=0.01),
-        input_usd_per_million=_usd("BUDDY_LLM_INPUT_USD_PER_MILLION"),
-        output_usd_per_million=_usd("BUDDY_LLM_OUTPUT_USD_PER_MILLION"),
-        image_usd=_usd("BUDDY_LLM_IMAGE_USD"),
-        monthly_budget_usd=_usd("BUDDY_LLM_MONTHLY_BUDGET_USD"),
+        api_key=variables.LLM_API_KEY.read(),
+        image_model=variables.LLM_IMAGE_MODEL.read(),
+        timeout_s=variables.LLM_TIMEOUT_S.read(),
+        input_usd_per_million=variables.LLM_INPUT_USD_PER_MILLION.read(),
+        output_usd_per_million=variables.LLM_OUTPUT_USD_PER_MILLION.read(),
+        image_usd=variables.LLM_IMAGE_USD.read(),
+        monthly_budget_usd=variables.LLM_MONTHLY_BUDGET_USD.read(),
     )
-    prices = {
-        "BUDDY_LLM_INPUT_USD_PER_MILLION": settings.input_usd_per_million,
-        "BUDDY_LLM_OUTPUT_USD_PER_MILLION": settings.output_usd_per_million,
-        **({"BUDDY_LLM_IMAGE_USD": settings.image_usd} if settings.image_model else {}),
-    }
-    unpriced = [name for name, price in prices.items() if price is None]
+    prices = [variables.LLM_INPUT_USD_PER_MILLION, variables.LLM_OUTPUT_USD_PER_MILLION]
+    if settings.image_model:
+        prices.append(variables.LLM_IMAGE_USD)
+    unpriced = [price.name for price in prices if price.read() is None]
     if settings.monthly_budget_usd is not None and unpriced:
         raise UsageError(f"BUDDY_LLM_MONTHLY_BUDGET_USD needs the prices: {', '.join(unpriced)} not set")
     return settings
@@ -420,16 +411,3 @@ def _no_number(name: str) -> float:
 def _shown(text: str) -> str:
     text = " ".join(without_secrets(text).split())
     return text if len(text) <= _MOST_SHOWN else text[: _MOST_SHOWN - 1] + "…"
-
-
-def _usd(variable: str) -> float | None:
-    stated = os.environ.get(variable)
-    if not stated:
-        return None
-    try:
-        amount = float(stated)
-    except ValueError:
-        amount = -1
-    if not 0 <= amount < float("inf"):
-        raise UsageError(f"{variable}: expected an amount in US dollars such as 2.50, found {stated!r}")
-    return amount

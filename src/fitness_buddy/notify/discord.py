@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable
 from urllib.parse import urlsplit
 
 from urllib3.filepost import encode_multipart_formdata
 
+from fitness_buddy.core import variables
 from fitness_buddy.core.errors import BuddyError, UsageError
 from fitness_buddy.core.http import HttpClient, HttpResponse, RateLimit, retry_after
 from fitness_buddy.notify.message import MOST_FILES, Message
-
-VARIABLE = "BUDDY_DISCORD_WEBHOOK"
 
 
 class Webhook:
@@ -29,7 +27,7 @@ class Webhook:
         token = parts.path.rpartition("/")[2]
         if "/webhooks/" not in parts.path or not token:
             raise UsageError(
-                f"{VARIABLE}: expected the address of a Discord webhook, https://discord.com/api/webhooks/…"
+                f"{variables.DISCORD_WEBHOOK.name}: expected the address of a Discord webhook, https://discord.com/api/webhooks/…"
             )
         self._client = HttpClient(
             f"{parts.scheme}://{parts.netloc}",
@@ -60,9 +58,12 @@ def open_webhook() -> Webhook:
     Raises:
         UsageError: BUDDY_DISCORD_WEBHOOK is not set, or is not the address of a webhook.
     """
-    url = os.environ.get(VARIABLE, "")
+    url = variables.DISCORD_WEBHOOK.read()
     if not url:
-        raise UsageError(f"{VARIABLE} is not set: it holds the address of the channel's webhook (docs/notify/buddy.md)")
+        raise UsageError(
+            f"{variables.DISCORD_WEBHOOK.name} is not set: it holds the address of the channel's webhook "
+            "(docs/notify/buddy.md)"
+        )
     return Webhook(url)
 
 

@@ -14,16 +14,16 @@ from typing import Any, Protocol
 from uuid import uuid4
 from zoneinfo import ZoneInfo
 
+from fitness_buddy.core import variables
 from fitness_buddy.core.clock import utc_now
 from fitness_buddy.core.errors import BuddyError
-from fitness_buddy.core.http import ApiError, seconds_setting
+from fitness_buddy.core.http import ApiError
 from fitness_buddy.notify.message import Message, plain
 from fitness_buddy.remind.ledger import CLAIMED, RELEASED, TOLD, Entry, Ledger
 from fitness_buddy.remind.rules import next_occurrence, told_day, told_time
 
 LATE_AFTER = timedelta(minutes=5)
 # As long as a post takes at most, with all its attempts and pauses.
-_LEASE_S = 300
 _MOST_AT_ONCE = 500
 # Of HTTP: Discord does not take this message, but may take another.
 _ITS_OWN_FAULT = {400, 413}
@@ -198,4 +198,4 @@ def claim_setting() -> float:
     Raises:
         UsageError: it is no number of seconds.
     """
-    return seconds_setting("BUDDY_CLAIM_S", _LEASE_S, least=1)
+    return variables.CLAIM_S.read()

@@ -10,7 +10,6 @@ import csv
 import hashlib
 import io
 import math
-import os
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -22,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit, urlunsplit
 from zoneinfo import ZoneInfo
 
+from fitness_buddy.core import variables
 from fitness_buddy.core.clock import utc_now
 from fitness_buddy.core.errors import BuddyError, Refusal, UsageError
 from fitness_buddy.core.http import HttpClient
@@ -32,8 +32,8 @@ from fitness_buddy.remind.ledger import CALENDAR, SHEET, Entry, Ledger
 if TYPE_CHECKING:
     from fitness_buddy.remind.times import Phrases
 
-CALENDAR_VARIABLE = "BUDDY_CALENDAR_URL"
-SHEET_VARIABLE = "BUDDY_EVENTS_SHEET_URL"
+CALENDAR_VARIABLE = variables.CALENDAR_URL.name
+SHEET_VARIABLE = variables.EVENTS_SHEET_URL.name
 WHOLE_DAYS_FROM = clock_time(7)
 MOST_BYTES = 16 * 2**20
 _MOST_REDIRECTS = 5
@@ -106,8 +106,8 @@ def read_events(project_dir: Path, timezone: str, languages: Sequence[str], now:
     refusals: list[Refusal] = []
     failures: list[BuddyError] = []
     named = False
-    for variable in (CALENDAR_VARIABLE, SHEET_VARIABLE):
-        address = os.environ.get(variable, "")
+    for source in (variables.CALENDAR_URL, variables.EVENTS_SHEET_URL):
+        variable, address = source.name, source.read()
         if not address:
             continue
         named = True

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from fitness_buddy.core import variables
 from fitness_buddy.core.errors import BuddyError
 from fitness_buddy.core.settings import Settings, profiles_dir
 from fitness_buddy.core.state import StateStore
@@ -54,7 +55,7 @@ def inputs_now(settings: Settings, warehouse: Warehouse, options: Sequence[str])
         project=_hash(folder, ["dbt_project.yml", "macros"], [profiles_dir(folder) / "profiles.yml"]),
         models=_hash(folder, ["models", "seeds", "tests/dbt"]),
         options=[option for option in options if option not in {"--full-refresh", "-f"}],
-        incremental=os.environ.get("BUDDY_INCREMENTAL", ""),
+        incremental=variables.INCREMENTAL.stated(),
         raw=warehouse.raw_marks(),
     )
 

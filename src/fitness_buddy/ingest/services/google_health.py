@@ -6,8 +6,9 @@ from collections.abc import Iterator
 from datetime import date, timedelta
 from typing import Any, ClassVar
 
+from fitness_buddy.core import variables
 from fitness_buddy.core.http import ApiError, HttpResponse, retry_after
-from fitness_buddy.ingest.services.oauth import AthleteApi, ServiceSettings, from_environment
+from fitness_buddy.ingest.services.oauth import AthleteApi, ServiceSettings
 
 SCOPE = "https://www.googleapis.com/auth/googlehealth.activity_and_fitness.readonly"
 MOST_DAYS = 90  # of one range, by Google
@@ -17,25 +18,21 @@ _QUOTA_S = 60
 
 
 def google_health_settings() -> ServiceSettings:
-    """GOOGLE_HEALTH_CLIENT_ID, _CLIENT_SECRET, _REFRESH_TOKEN, _BASE_URL, _TOKEN_URL and _AUTHORIZE_URL."""
-
-    def read(name: str, default: str = "") -> str:
-        return from_environment("GOOGLE_HEALTH", name, default)
-
+    """Read the addresses of Google Health and the athlete's application from the environment."""
     return ServiceSettings(
         service="google-health",
         title="Google Health",
         variables="GOOGLE_HEALTH",
-        base_url=read("BASE_URL", "https://health.googleapis.com/v4"),
-        token_url=read("TOKEN_URL", "https://oauth2.googleapis.com/token"),
-        authorize_url=read("AUTHORIZE_URL", "https://accounts.google.com/o/oauth2/v2/auth"),
+        base_url=variables.GOOGLE_HEALTH_BASE_URL.read(),
+        token_url=variables.GOOGLE_HEALTH_TOKEN_URL.read(),
+        authorize_url=variables.GOOGLE_HEALTH_AUTHORIZE_URL.read(),
         scope=SCOPE,
         # A refresh token is given only for a lasting login, and again only after consent.
         authorize_params={"access_type": "offline", "prompt": "consent"},
         has_pkce=True,
-        client_id=read("CLIENT_ID"),
-        client_secret=read("CLIENT_SECRET"),
-        refresh_token=read("REFRESH_TOKEN"),
+        client_id=variables.GOOGLE_HEALTH_CLIENT_ID.read(),
+        client_secret=variables.GOOGLE_HEALTH_CLIENT_SECRET.read(),
+        refresh_token=variables.GOOGLE_HEALTH_REFRESH_TOKEN.read(),
     )
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import logging
-import os
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
@@ -54,11 +53,6 @@ class ServiceSettings:
     client_id: str
     client_secret: str = field(repr=False)
     refresh_token: str = field(repr=False)
-
-
-def from_environment(variables: str, name: str, default: str = "") -> str:
-    """Return one setting of a service, without the spaces around it, which come from copying."""
-    return os.environ.get(f"{variables}_{name}", "").strip() or default
 
 
 class OAuthClient:

@@ -8,8 +8,9 @@ from datetime import datetime
 from typing import Any, ClassVar
 from urllib.parse import quote
 
+from fitness_buddy.core import variables
 from fitness_buddy.core.http import ApiError, HttpResponse
-from fitness_buddy.ingest.services.oauth import AthleteApi, ServiceSettings, from_environment
+from fitness_buddy.ingest.services.oauth import AthleteApi, ServiceSettings
 
 SCOPE = "activity:read_all"
 PER_PAGE = 200  # the most that Strava gives
@@ -18,8 +19,8 @@ _DAY_S = 24 * 60 * 60
 
 
 def strava_settings() -> ServiceSettings:
-    """STRAVA_CLIENT_ID, STRAVA_CLIENT_SECRET, STRAVA_REFRESH_TOKEN and STRAVA_BASE_URL (tokens come from there too)."""
-    base_url = from_environment("STRAVA", "BASE_URL", "https://www.strava.com/api/v3").rstrip("/")
+    """Read the addresses of Strava and the athlete's application from the environment."""
+    base_url = variables.STRAVA_BASE_URL.read().rstrip("/")
     return ServiceSettings(
         service="strava",
         title="Strava",
@@ -30,9 +31,9 @@ def strava_settings() -> ServiceSettings:
         scope=SCOPE,
         authorize_params={"approval_prompt": "auto"},
         has_pkce=False,
-        client_id=from_environment("STRAVA", "CLIENT_ID"),
-        client_secret=from_environment("STRAVA", "CLIENT_SECRET"),
-        refresh_token=from_environment("STRAVA", "REFRESH_TOKEN"),
+        client_id=variables.STRAVA_CLIENT_ID.read(),
+        client_secret=variables.STRAVA_CLIENT_SECRET.read(),
+        refresh_token=variables.STRAVA_REFRESH_TOKEN.read(),
     )
 
 
