@@ -1,5 +1,6 @@
 {% macro create_raw_tables() -%}
-  {#- Makes every declared raw table that is not there yet, empty: `dbt build` works before anything was loaded. -#}
+  {#- Makes every declared raw table that is not there yet, empty: `dbt build` works before anything was loaded. A source
+      that states the types of its columns is made with these, all others are tables of records. -#}
   {%- if execute -%}
     {%- for source in graph.sources.values() if source.package_name == project_name -%}
       {%- set relation = api.Relation.create(
@@ -7,7 +8,16 @@
       ) %}
       {%- if needs_creating(relation) %}
 create schema if not exists {{ relation.without_identifier() }};
+      {%- set typed = source.columns.values() | selectattr('data_type') | list %}
+      {%- if typed %}
+create table if not exists {{ relation }} (
+      {%- for column in typed %}
+    {{ column.name }} {{ column.data_type }}{{ ',' if not loop.last }}
+      {%- endfor %}
+);
+      {%- else %}
 {{ create_raw_table(relation) }};
+      {%- endif %}
       {%- endif %}
     {%- endfor -%}
   {%- endif -%}

@@ -54,7 +54,7 @@ def ask(
     same: buddy ask --metric distance_km --by sport_family --since 2026-10-01
     """
     from fitness_buddy.ask.catalogue import load_catalogue
-    from fitness_buddy.core.athlete_settings import current_settings
+    from fitness_buddy.warehouse.athlete_settings import current_settings
 
     ways = [bool(question), request_path is not None, bool(metrics)]
     if sum(ways) != 1:
@@ -64,7 +64,7 @@ def ask(
     if not metrics and any(chosen.values()):
         raise UsageError("--by, --where, --since, --until, --limit and the orders go with --metric")
     catalogue = load_catalogue(run.settings.project_dir)
-    timezone = current_settings(run.settings.seeds_dir, run.settings.athlete_id)[0].timezone
+    timezone = current_settings(run.warehouse, run.settings)[0].timezone
     today = run.today(timezone)
     totals: dict[str, Any] = {}
     if metrics:

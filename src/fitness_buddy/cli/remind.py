@@ -128,12 +128,12 @@ def events(run: Run, within: str) -> dict[str, Any]:
 @command(main, "meditation", takes_now=True)
 def meditation(run: Run) -> dict[str, Any]:
     """An encouraging line for the morning: by the language model, or of the persona where none can be reached."""
-    from fitness_buddy.core.athlete_settings import current_settings
     from fitness_buddy.llm.calls import open_model
     from fitness_buddy.notify.persona import load_persona
     from fitness_buddy.remind.meditation import morning_words
+    from fitness_buddy.warehouse.athlete_settings import current_settings
 
-    stated, _ = current_settings(run.settings.seeds_dir, run.settings.athlete_id)
+    stated, _ = current_settings(run.warehouse, run.settings)
     morning = run.today(stated.timezone)
     model = open_model(run.warehouse, run.settings)
     words = morning_words(model, load_persona(), morning, _facts_of_yesterday(run, morning) if model else [])
@@ -168,9 +168,9 @@ def _ledger(run: Run) -> Ledger:
 
 
 def _timezone(run: Run) -> str:
-    from fitness_buddy.core.athlete_settings import current_settings
+    from fitness_buddy.warehouse.athlete_settings import current_settings
 
-    stated, _ = current_settings(run.settings.seeds_dir, run.settings.athlete_id)
+    stated, _ = current_settings(run.warehouse, run.settings)
     return stated.timezone
 
 

@@ -25,30 +25,28 @@ from fitness_buddy.core.errors import UsageError
 @click.option("--sex", type=click.Choice(["female", "male", ""]), help="For the heart-rate load; may stay empty.")
 @click.option("--valid-from", type=DAY, help="First day they hold [the first time: since ever; later: today].")
 def init(run: Run, valid_from: datetime | None, **stated: Any) -> dict[str, Any]:
-    """State your time zone, step goal, macro targets and heart rates; asks for what is not given as an option."""
-    from fitness_buddy.core.athlete_settings import FILE_NAME, AthleteSettings, current_settings, write_settings
+    """State your time zone, step goal, macro targets and heart rates; asks for what is not given as an option.
 
-    athlete_id, seeds_dir = run.settings.athlete_id, run.settings.seeds_dir
-    current, _ = current_settings(seeds_dir, athlete_id)
-    asks = not run.as_json and sys.stdin.isatty()
-    values = asdict(current)
-    for name, default in values.items():
-        if stated[name] is not None:
-            values[name] = stated[name]
-        elif asks:
-            values[name] = click.prompt(name.replace("_", " "), default=default, type=type(default))
-    settings = AthleteSettings(**values)
-    since = write_settings(
-        seeds_dir,
-        athlete_id,
-        settings,
-        valid_from.date() if valid_from else None,
-        run.today(settings.timezone),
+    They are kept in the warehouse; the project's files stay as they are.
+    """
+    from fitness_buddy.warehouse.athlete_settings import current_settings, state_settings
+
+    current, _ = current_settings(run.warehouse, run.settings)
+    changes = {name: value for name, value in stated.items() if value is not None}
+    if not run.as_json and sys.stdin.isatty():
+        for name, default in asdict(current).items():
+            if name not in changes:
+                value = click.prompt(name.replace("_", " "), default=default, type=type(default))
+                if value != default:
+                    changes[name] = value
+    new, since = state_settings(
+        run.warehouse, run.settings, changes, valid_from=valid_from.date() if valid_from else None, now=run.now
     )
     run.say(
-        f"Settings of {athlete_id!r} from {since} on are in {seeds_dir / FILE_NAME}; the next `buddy build` uses them."
+        f"Settings of {run.settings.athlete_id!r} from {since} on are in {run.warehouse.name}; "
+        "the next `buddy build` uses them."
     )
-    return {"settings": values, "valid_from": since}
+    return {"settings": asdict(new), "valid_from": since}
 
 
 @command(main, "settings")

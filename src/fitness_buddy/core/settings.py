@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from fitness_buddy.core import variables
 from fitness_buddy.core.errors import BuddyError, UsageError
@@ -51,6 +51,10 @@ class Settings:
     def ops_schema(self) -> str:
         """The schema of results, ledgers and calls."""
         return f"{self.schema_prefix}ops"
+
+    def schema_of(self, schema: Literal["ops", "raw"]) -> str:
+        """Return the name of the schema in the warehouse."""
+        return self.ops_schema if schema == "ops" else self.raw_schema
 
     @property
     def seeds_dir(self) -> Path:

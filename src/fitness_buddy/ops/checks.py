@@ -9,7 +9,7 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any, get_origin, get_type_hints
 
-from fitness_buddy.warehouse import RawTableCheck, Warehouse
+from fitness_buddy.warehouse import RawTableCheck, Warehouse, is_record_table
 
 REPORT_NAME = "data_checks"
 
@@ -95,12 +95,13 @@ def declared_raw_tables(project_dir: Path) -> set[str]:
     """The raw tables that the project's models read."""
     import yaml
 
-    return {
+    named = {
         table.get("identifier", table["name"])
         for path in (project_dir / "models" / "staging").rglob("_*__sources.yml")
         for source in yaml.safe_load(path.read_text(encoding="utf-8"))["sources"]
         for table in source["tables"]
     }
+    return set(filter(is_record_table, named))
 
 
 def write_report(checkup: Checkup, folder: Path) -> list[Path]:

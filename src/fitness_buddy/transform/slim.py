@@ -22,6 +22,7 @@ from fitness_buddy.core.errors import BuddyError
 from fitness_buddy.core.settings import Settings, profiles_dir
 from fitness_buddy.core.state import StateStore
 from fitness_buddy.warehouse import NotBuiltError, Warehouse
+from fitness_buddy.warehouse.athlete_settings import statements_mark
 
 _log = logging.getLogger(__name__)
 
@@ -36,7 +37,7 @@ class Inputs:
         models: a hash of the models, seeds and tests; dbt finds the changed ones by its manifest.
         options: of dbt, other than the one that only says to build more.
         incremental: what BUDDY_INCREMENTAL says.
-        raw: see :meth:`fitness_buddy.warehouse.Warehouse.raw_marks`.
+        raw: see :meth:`fitness_buddy.warehouse.Warehouse.raw_marks`; and the number of athletes' settings.
     """
 
     dbt: str
@@ -56,7 +57,7 @@ def inputs_now(settings: Settings, warehouse: Warehouse, options: Sequence[str])
         models=_hash(folder, ["models", "seeds", "tests/dbt"]),
         options=[option for option in options if option not in {"--full-refresh", "-f"}],
         incremental=variables.INCREMENTAL.stated(),
-        raw=warehouse.raw_marks(),
+        raw={**warehouse.raw_marks(), **statements_mark(warehouse, settings)},
     )
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
-from typing import Any, Protocol, TypeAlias
+from typing import Any, Literal, Protocol, TypeAlias
 
 from fitness_buddy.core.errors import BuddyError
 from fitness_buddy.core.settings import Settings
@@ -78,18 +78,20 @@ class RawTableCheck:
 
 @dataclass(frozen=True, slots=True)
 class LogTable:
-    """A table of the schema ``ops``, to which rows are only ever added.
+    """An append-only table with typed columns.
 
     Attributes:
-        columns: GoogleSQL's types (string, int64, float64, timestamp) by name.
-        time: the column of type timestamp by whose UTC day BigQuery partitions it.
-        cluster: the column by which BigQuery clusters it.
+        columns: GoogleSQL's types (string, int64, float64, date, timestamp) by name.
+        time: the column of type timestamp by whose UTC day BigQuery partitions it; empty for a small table.
+        cluster: the column by which BigQuery clusters it; empty for a small table.
+        schema: ops (one for each schema prefix) or raw (shared by all).
     """
 
     name: str
     columns: Mapping[str, str]
-    time: str
-    cluster: str
+    time: str = ""
+    cluster: str = ""
+    schema: Literal["ops", "raw"] = "ops"
 
 
 class RawLoad(Protocol):
@@ -142,7 +144,7 @@ class Warehouse(RawStore, Protocol):
         ...
 
     def raw_tables(self) -> list[str]:
-        """The raw tables that are there, of whatever project; none before the first load."""
+        """Return the raw tables that hold records, of any project; none before the first load."""
         ...
 
     def check_raw(self, tables: Sequence[str], since: date, now: datetime) -> list[RawTableCheck]:
@@ -213,6 +215,11 @@ def new_load_id(now: datetime) -> str:
     return f"{now.astimezone(UTC):%Y%m%dT%H%M%S%fZ}-{secrets.token_hex(4)}"
 
 
+def is_record_table(name: str) -> bool:
+    """Return whether a table of raw holds records; the names of all others begin with an underscore."""
+    return not name.startswith("_")
+
+
 def as_utc(instant: datetime) -> datetime:
     """An instant of a row with its zone: DuckDB hands instants out without one, BigQuery with it; both mean UTC."""
     return instant if instant.tzinfo else instant.replace(tzinfo=UTC)
@@ -247,5 +254,6 @@ __all__ = [
     "Warehouse",
     "as_utc",
     "connect",
+    "is_record_table",
     "new_load_id",
 ]

@@ -17,7 +17,16 @@ from filelock import FileLock, Timeout
 from fitness_buddy.core.errors import BuddyError
 from fitness_buddy.core.retry import wait_for_lock
 from fitness_buddy.core.settings import Settings
-from fitness_buddy.warehouse import AppendCounts, LogTable, NotBuiltError, Parameters, RawRow, Row, versions
+from fitness_buddy.warehouse import (
+    AppendCounts,
+    LogTable,
+    NotBuiltError,
+    Parameters,
+    RawRow,
+    Row,
+    is_record_table,
+    versions,
+)
 from fitness_buddy.warehouse.raw_checks import Dialect
 from fitness_buddy.warehouse.versions import LOCK_TIMEOUT_S
 
@@ -67,7 +76,7 @@ class DuckDBWarehouse(versions.RawReads):
         # dbt runs in the project folder, so that is where a relative path starts for everyone.
         self._path = settings.project_dir / str(settings.profile["path"])
         self._raw_schema = settings.raw_schema
-        self._ops_schema = settings.ops_schema
+        self._schema_of = settings.schema_of
 
     @property
     def name(self) -> str:
@@ -137,13 +146,14 @@ class DuckDBWarehouse(versions.RawReads):
 
     def _append_log(self, table: LogTable, rows: Sequence[Row], seen: tuple[str, int] | None = None) -> bool:
         """Whether they were added; with what was ``seen`` of an athlete only if that is still the last."""
-        name = f"{self._ops_schema}.{table.name}"
+        schema = self._schema_of(table.schema)
+        name = f"{schema}.{table.name}"
         columns = ", ".join(f"{column} {_TYPES.get(kind, kind)}" for column, kind in table.columns.items())
         values = [[_plain_utc(row[column]) for column in table.columns] for row in rows]
         with self._connection(read_only=False) as connection:
             try:
                 connection.execute("begin transaction")
-                connection.execute(f"create schema if not exists {self._ops_schema}")
+                connection.execute(f"create schema if not exists {schema}")
                 connection.execute(f"create table if not exists {name} ({columns})")
                 if seen:
                     last = connection.execute(
@@ -170,7 +180,7 @@ class DuckDBWarehouse(versions.RawReads):
             "select table_name from information_schema.tables where table_schema = @schema",
             {"schema": self._raw_schema},
         )
-        return [row["table_name"] for row in tables]
+        return [row["table_name"] for row in tables if is_record_table(row["table_name"])]
 
     @contextmanager
     def _connection(self, *, read_only: bool) -> Iterator[duckdb.DuckDBPyConnection]:

@@ -30,7 +30,17 @@ from google.oauth2 import service_account
 from fitness_buddy.core.errors import BuddyError, UsageError
 from fitness_buddy.core.retry import wait_for_lock
 from fitness_buddy.core.settings import Settings
-from fitness_buddy.warehouse import AppendCounts, LogTable, NotBuiltError, Parameters, RawRow, Row, as_utc, versions
+from fitness_buddy.warehouse import (
+    AppendCounts,
+    LogTable,
+    NotBuiltError,
+    Parameters,
+    RawRow,
+    Row,
+    as_utc,
+    is_record_table,
+    versions,
+)
 from fitness_buddy.warehouse.raw_checks import Dialect
 
 log = logging.getLogger(__name__)
@@ -173,41 +183,43 @@ class BigQueryWarehouse(versions.RawReads):
 
     def append_next(self, table: LogTable, rows: Sequence[Row], *, athlete_id: str, last_sequence: int) -> bool:
         """In one transaction that meets every other of this athlete at their lock."""
+        schema = self._settings.schema_of(table.schema)
         script, parameters = append_next_script(
             table,
             rows,
-            name=f"`{self._settings.ops_schema}.{table.name}`",
-            lock=f"`{_lock(self._settings.ops_schema, athlete_id)}`",
+            name=f"`{schema}.{table.name}`",
+            lock=f"`{_lock(schema, athlete_id)}`",
         )
         seen = [query_parameter("athlete_id", athlete_id), query_parameter("last_sequence", last_sequence)]
         with told():
             self._make_log(table)
-            make_lock(self._client, self._settings.ops_schema, athlete_id)
+            make_lock(self._client, schema, athlete_id)
             config = bigquery.QueryJobConfig(query_parameters=[*seen, *parameters])
             (answer,) = run_alone(self._client, script, config, waits_for="another command is writing")
         return bool(answer["is_last"])
 
     def _make_log(self, table: LogTable) -> str:
         """Make it where it is missing; returns its name."""
-        name = f"{self._client.project}.{self._settings.ops_schema}.{table.name}"
-        make_dataset(self._client, self._settings.ops_schema)
+        schema = self._settings.schema_of(table.schema)
+        name = f"{self._client.project}.{schema}.{table.name}"
+        make_dataset(self._client, schema)
         try:
             self._client.get_table(name)
         except NotFound:
             made = bigquery.Table(name, schema=_log_schema(table))
-            made.time_partitioning = bigquery.TimePartitioning(field=table.time)
-            made.clustering_fields = [table.cluster]
+            if table.time:
+                made.time_partitioning = bigquery.TimePartitioning(field=table.time)
+                made.clustering_fields = [table.cluster]
             self._client.create_table(made, exists_ok=True)
         return name
 
     def raw_tables(self) -> list[str]:
-        """Names with an underscore in front are the loader's own."""
         with told():
             try:
                 tables = [table.table_id for table in self._client.list_tables(self._raw_schema)]
             except NotFound:
                 return []
-        return [table for table in tables if not table.startswith("_")]
+        return [table for table in tables if is_record_table(table)]
 
 
 def make_client(settings: Settings) -> bigquery.Client:
