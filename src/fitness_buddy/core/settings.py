@@ -13,10 +13,9 @@ from fitness_buddy.core import variables
 from fitness_buddy.core.errors import BuddyError, UsageError
 from fitness_buddy.core.redaction import without_secrets
 from fitness_buddy.core.state import state_dir
+from fitness_buddy.core.validators import ATHLETE_ID, ATHLETE_ID_WORDS
 
 PROFILE_NAME = "fitness_buddy"
-# Athlete ids stand in file names, labels and SQL parameters: one plain word is enough for all of them.
-_ATHLETE_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 _AS_NUMBER = re.compile(r"\|\s*as_number\s*\}\}$")
 
 
@@ -71,10 +70,8 @@ def load_settings(
     """
     project_dir = find_project_dir()
     athlete_id = athlete_id or variables.ATHLETE.stated() or default_athlete_id or variables.ATHLETE.default
-    if not _ATHLETE_ID.fullmatch(athlete_id):
-        raise UsageError(
-            f"athlete {athlete_id!r}: expected 1 to 64 letters, digits, '_', '-' or '.', the first a letter or digit"
-        )
+    if not re.fullmatch(ATHLETE_ID, athlete_id):
+        raise UsageError(f"athlete {athlete_id!r}: expected {ATHLETE_ID_WORDS}")
     target, profile = _read_profile(project_dir, target)
     return Settings(
         project_dir=project_dir,
