@@ -13,7 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from support import BUDDY, REPOSITORY, Answer, Demo, run_process
+from support import BUDDY, NO_TESTS, REPOSITORY, Answer, Demo, run_process
 
 from fitness_buddy.cli.ingest import STEPS_FORMATS
 from fitness_buddy.cli.report import KINDS
@@ -248,7 +248,7 @@ class TestStatus:
 
     def test_after_a_later_load_it_asks_for_a_build(self, buddy: Buddy, project: Path, steps_csv: Path) -> None:
         assert buddy("ingest", "steps", steps_csv).exit_code == 0
-        assert buddy("build", "--quiet").exit_code == 0
+        assert buddy("build", "--quiet", *NO_TESTS).exit_code == 0
         assert buddy("status", "--json").json["is_build_outdated"] is False
         steps_csv.write_text("date,steps\n2026-11-03,\n")
         buddy("ingest", "steps", steps_csv)
@@ -306,7 +306,7 @@ class TestInit:
         (row,) = self.settings_rows(project)
         assert (row["valid_from"], row["timezone"], row["step_goal"]) == ("1900-01-01", "America/New_York", "10500")
         buddy("ingest", "steps", steps_csv)
-        assert buddy("build", "--quiet").exit_code == 0
+        assert buddy("build", "--quiet", *NO_TESTS).exit_code == 0
         rows = buddy(
             "sql", "select step_goal, is_goal_met from marts.fct_daily_steps order by steps_date", "--json"
         ).json

@@ -10,7 +10,7 @@ import json
 import logging
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from datetime import UTC, date, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -113,7 +113,9 @@ class BuildMemory:
 
     def keep(self, build: LastBuild) -> None:
         """Keep a build for the next one."""
-        self._write(asdict(build))
+        # Not asdict() of it all: that copies the manifest, which takes half a second.
+        state = {field.name: getattr(build, field.name) for field in fields(build)}
+        self._write(state | {"inputs": asdict(build.inputs)})
 
     def _write(self, state: dict[str, Any]) -> bool:
         try:
