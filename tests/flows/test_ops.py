@@ -67,7 +67,7 @@ def test_a_text_goes_to_its_channel_as_it_is_and_calls_nobody(
         {"content": text, "allowed_mentions": {"parse": []}},
         {"content": "Look.", "allowed_mentions": {"parse": []}},
     ]
-    assert discord.told("alerts") == ["Look."]
+    assert discord.sent("alerts") == ["Look."]
     # The address with its token is neither among outputs nor in a log.
     for name in ("DISCORD_URL", "DISCORD_ALERTS_URL"):
         assert engine.search(server.secrets[name]) == []
@@ -79,7 +79,7 @@ def test_discord_gets_as_much_of_a_text_as_it_takes(
     engine: Engine, discord: DiscordStub, length: int, told: str
 ) -> None:
     assert engine.run(TELL, {"content": "x" * length}).state == "SUCCESS"
-    assert discord.told("buddy") == [told]
+    assert discord.sent("buddy") == [told]
 
 
 @pytest.mark.parametrize("inputs", [{"content": " \n"}, {"content": "x", "channel": "general"}, {}])
@@ -95,7 +95,7 @@ def test_where_discord_has_heard_enough_it_is_asked_again_when_it_says(engine: E
     started = time.monotonic()
     assert engine.run(TELL, {"content": "Patience."}).state == "SUCCESS"
     assert 2.25 <= time.monotonic() - started < 9
-    assert (discord.told("buddy"), discord.attempts) == (["Patience."], 3)
+    assert (discord.sent("buddy"), discord.attempts) == (["Patience."], 3)
 
 
 def test_a_page_in_place_of_discords_answer_is_waited_for_too(
@@ -104,7 +104,7 @@ def test_a_page_in_place_of_discords_answer_is_waited_for_too(
     load(source(TELL), ("id: tell_discord\n", "id: tell_impatiently\n"), ("?? 60", "?? 0.1"))
     discord.refusals.extend([Refusal(429, headers={"Retry-After": "0"}), Refusal(429)])
     execution = engine.run("buddy.ops.tell_impatiently", {"content": "Still here?"})
-    assert (execution.state, discord.told("buddy")) == ("SUCCESS", ["Still here?"])
+    assert (execution.state, discord.sent("buddy")) == ("SUCCESS", ["Still here?"])
 
 
 def test_discord_is_not_asked_for_ever(engine: Engine, discord: DiscordStub, load: Callable[..., None]) -> None:
@@ -118,14 +118,14 @@ def test_discord_is_not_asked_for_ever(engine: Engine, discord: DiscordStub, loa
 def test_a_failure_of_discord_is_tried_again_and_told_once(engine: Engine, discord: DiscordStub) -> None:
     discord.refusals.extend([Refusal(500), Refusal(502)])
     assert engine.run(TELL, {"content": "Again."}).state == "SUCCESS"
-    assert (discord.told("buddy"), discord.attempts) == (["Again."], 3)
+    assert (discord.sent("buddy"), discord.attempts) == (["Again."], 3)
 
 
 @pytest.mark.parametrize(("status", "attempts"), [(404, 1), (400, 1), (500, 5)])
 def test_a_refusal_fails_with_discords_status(engine: Engine, discord: DiscordStub, status: int, attempts: int) -> None:
     discord.refusals.extend(Refusal(status, {"message": "planted reason"}) for _ in range(attempts))
     execution = engine.run(TELL, {"content": "No."})
-    assert (execution.state, discord.attempts, discord.told("buddy")) == ("FAILED", attempts, [])
+    assert (execution.state, discord.attempts, discord.sent("buddy")) == ("FAILED", attempts, [])
     engine.wait_for_log(execution, f"{status}", "planted reason")
 
 
@@ -189,7 +189,7 @@ def test_a_failure_is_told_once_with_its_task_its_error_and_the_link(
     assert (failed.state, failed.task("load").attempts) == ("FAILED", 2)
     again = engine.run("buddy.learn.broken")
     assert [alerts.only(one).state for one in (failed, again)] == ["SUCCESS", "SUCCESS"]
-    short, long = sorted(discord.told("alerts"), key=len)
+    short, long = sorted(discord.sent("alerts"), key=len)
     assert len(long) < 2000
     # Lines with one time come in any order.
     assert "{{ secret('GIT_TOKEN') }} '''\n" in long
@@ -226,7 +226,7 @@ def test_a_warning_is_told_and_a_success_and_a_kill_are_not(
     assert [one.state for one in (fine, killed, warned)] == ["SUCCESS", "KILLED", "WARNING"]
     assert alerts.only(warned).state == "SUCCESS"
     assert [alerts.about(one) for one in (fine, killed)] == [[], []]
-    (told,) = discord.told("alerts")
+    (told,) = discord.sent("alerts")
     assert told.startswith("**buddy.learn.warned** ended with a warning in `w`\n```\nSo so.")
 
 
@@ -246,7 +246,7 @@ def test_an_alert_goes_out_without_the_log_too(
     failed = engine.run("buddy.learn.fails")
     alert = alerts.only(failed)
     assert alert.state == state
-    (told,) = discord.told("alerts")
+    (told,) = discord.sent("alerts")
     assert told.splitlines() == [
         "**buddy.learn.fails** failed in `f`",
         f"http://localhost:8080/ui/main/executions/buddy.learn/fails/{failed.id}",
@@ -295,17 +295,17 @@ def test_a_silence_is_told_once_and_so_is_its_end(
 
     def beat() -> tuple[str, int]:
         execution = engine.run("buddy.ops.heartbeat_of_one")
-        return execution.state, len(discord.told("buddy"))
+        return execution.state, len(discord.sent("buddy"))
 
     eat(1, now - timedelta(days=5))
     discord.refusals.append(Refusal(404))
     assert beat() == ("FAILED", 0)  # what could not be told is told later
     assert [beat() for _ in range(3)] == [("SUCCESS", 1)] * 3
-    assert "meals entries" in discord.told("buddy")[0]
+    assert "meals entries" in discord.sent("buddy")[0]
     assert json.loads(engine.kv_get("buddy.ops", "heartbeat_told")) == ["meals_entries"]
     eat(2, now)
     assert [beat() for _ in range(2)] == [("SUCCESS", 2)] * 2
-    assert "meals entries again" in discord.told("buddy")[1]
+    assert "meals entries again" in discord.sent("buddy")[1]
     with pytest.raises(EngineError, match="silent_after_days"):
         engine.run(HEARTBEAT, {"silent_after_days": 0})
 
@@ -580,7 +580,7 @@ def test_drift_is_told_when_it_changes(
         inventory = json.loads(engine.file("buddy.ops", execution.outputs["inventory"]))
         named = {(flow["namespace"], flow["id"]): flow["status"] for flow in inventory["flows"]}
         assert named["buddy.ops", "tell_discord"] == "same"
-        return execution.outputs["drift"], discord.told("alerts")
+        return execution.outputs["drift"], discord.sent("alerts")
 
     assert look() == (0, [])
     (folder / "learn" / "planted.yaml").write_text(HELLO.format(flow="planted", message="x"))
@@ -597,7 +597,7 @@ def test_the_projects_own_folder_is_compared(engine: Engine, discord: DiscordStu
     execution = engine.run(INVENTORY)
     assert execution.state == "SUCCESS", engine.logs(execution)
     assert execution.outputs["drift"] > 0
-    (told,) = discord.told("alerts")
+    (told,) = discord.sent("alerts")
     assert "differs: buddy.ops/tell_discord" in told
 
 
@@ -610,7 +610,7 @@ def test_a_server_that_does_not_answer_fails_the_inventory(
         ("{{ envs.kestra_api ?? 'http://localhost:8080' }}", "http://127.0.0.1:9"),
     )
     execution = engine.run("buddy.ops.inventory_of_nothing")
-    assert (execution.state, discord.told("alerts")) == ("FAILED", [])
+    assert (execution.state, discord.sent("alerts")) == ("FAILED", [])
     engine.wait_for_log(execution, "is Kestra running")
 
 

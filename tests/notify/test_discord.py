@@ -71,7 +71,7 @@ def test_where_discord_has_heard_enough_it_is_asked_again_when_it_says(
     discord.refusals.extend([rate_limited(1.25), page, Refusal(429)])
     webhook.post(Message("Hello"))
     assert pauses == [1.25, 3.0, 60.0]
-    assert (discord.told("buddy"), discord.attempts) == (["Hello"], 4)
+    assert (discord.sent("buddy"), discord.attempts) == (["Hello"], 4)
 
 
 def test_more_patience_than_a_run_has_is_left_to_the_next(
@@ -94,7 +94,7 @@ def test_discord_is_not_asked_for_ever(discord: DiscordStub, webhook: Webhook) -
 def test_a_failure_is_tried_again_and_told_once(discord: DiscordStub, webhook: Webhook) -> None:
     discord.refusals.extend([Refusal(500), Refusal(502)])
     webhook.post(Message("Hello"))
-    assert (discord.told("buddy"), discord.attempts) == (["Hello"], 3)
+    assert (discord.sent("buddy"), discord.attempts) == (["Hello"], 3)
 
 
 @pytest.mark.parametrize("status", [400, 401, 404])

@@ -56,20 +56,20 @@ def remind_request(run: Run, path: Path | None, text: str | None) -> dict[str, A
 def remind_deliver(run: Run, window_s: float) -> dict[str, Any]:
     """Tell the due reminders on Discord (BUDDY_DISCORD_WEBHOOK), in their order, each once; late ones are marked.
 
-    What Discord does not take stays due, and the command fails. Where a run was killed while telling one, another run
+    What Discord does not take stays due, and the command fails. Where a run was killed while delivery one, another run
     tells it again after BUDDY_CLAIM_S seconds [300].
     """
     from fitness_buddy.notify.discord import open_webhook
     from fitness_buddy.remind.delivery import deliver
 
-    telling = deliver(_ledger(run), open_webhook(), window_s=window_s, clock=run.clock)
-    for entry in telling.told:
+    delivery = deliver(_ledger(run), open_webhook(), window_s=window_s, clock=run.clock)
+    for entry in delivery.delivered:
         run.say(f"Told: {entry.text} (reminder {entry.number})")
-    if failure := telling.failure("reminders"):
+    if failure := delivery.failure("reminders"):
         raise failure
-    if not telling.told:
+    if not delivery.delivered:
         run.say("Nothing is due.")
-    return telling.to_dict()
+    return delivery.to_dict()
 
 
 @command(remind, "list", takes_now=True)
@@ -108,19 +108,19 @@ def events(run: Run, within: str) -> dict[str, Any]:
     span, timezone = window_option(within), _timezone(run)
     channel = open_webhook()
     found = read_events(run.settings.project_dir, timezone, language_setting(), run.now, span)
-    telling = announce(_ledger(run), channel, found, span=span, timezone=timezone, clock=run.clock)
-    for entry in telling.told:
+    delivery = announce(_ledger(run), channel, found, span=span, timezone=timezone, clock=run.clock)
+    for entry in delivery.delivered:
         run.say(f"Told: {entry.text}")
     for refusal in found.refusals:
         run.say(f"Note: {refusal}")
-    telling.failures.extend(found.failures)
-    answer = telling.to_dict() | {
+    delivery.failures.extend(found.failures)
+    answer = delivery.to_dict() | {
         "rows_refused": len(found.refusals),
         "refusals": [str(refusal) for refusal in found.refusals],
     }
-    if failure := telling.failure("events"):
+    if failure := delivery.failure("events"):
         raise failure
-    if not telling.told:
+    if not delivery.delivered:
         run.say("Nothing begins soon that was not told.")
     return answer
 

@@ -27,7 +27,7 @@ from fitness_buddy.core.clock import utc_now
 from fitness_buddy.core.errors import BuddyError, Refusal, UsageError
 from fitness_buddy.core.http import seconds_setting, within
 from fitness_buddy.notify.message import Message, cut, plain
-from fitness_buddy.remind.delivery import Channel, Teller, Telling
+from fitness_buddy.remind.delivery import Channel, Delivery, Dispatcher
 from fitness_buddy.remind.ledger import CALENDAR, SHEET, Entry, Ledger
 
 if TYPE_CHECKING:
@@ -35,12 +35,12 @@ if TYPE_CHECKING:
 
 CALENDAR_VARIABLE = "BUDDY_CALENDAR_URL"
 SHEET_VARIABLE = "BUDDY_EVENTS_SHEET_URL"
-WHOLE_DAYS_FROM = clock_time(7)
+WHOLE_DAY_EVENTS_FROM = clock_time(7)
 MOST_BYTES = 16 * 2**20
 _ATTEMPTS = 3
 _MOST_REDIRECTS = 5
 _MOST_TITLE_CHARACTERS = 200
-_MOST_PROBLEMS_TOLD = 5
+_MAX_PROBLEMS = 5
 _DURATION = re.compile(r"(?P<count>\d{1,4})\s*(?P<unit>s|m|min|h)", re.IGNORECASE)
 _ONE_DAY = timedelta(days=1)
 
@@ -69,7 +69,7 @@ class Event:
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class FoundEvents:
     """What the sources hold; what of it could not be read; which of them did not answer."""
 
     events: Sequence[Event]
@@ -91,7 +91,9 @@ def window_option(text: str) -> timedelta:
     return span
 
 
-def read_events(project_dir: Path, timezone: str, languages: Sequence[str], now: datetime, span: timedelta) -> Found:
+def read_events(
+    project_dir: Path, timezone: str, languages: Sequence[str], now: datetime, span: timedelta
+) -> FoundEvents:
     """The events around now, from what the environment names.
 
     Args:
@@ -129,7 +131,7 @@ def read_events(project_dir: Path, timezone: str, languages: Sequence[str], now:
             f"neither {CALENDAR_VARIABLE} nor {SHEET_VARIABLE} is set: they hold the address of an iCalendar feed, and "
             "of a sheet as CSV (docs/notify/buddy.md)"
         )
-    return Found(events, refusals, failures)
+    return FoundEvents(events, refusals, failures)
 
 
 def read_calendar(content: bytes, zone: ZoneInfo, begin: datetime, end: datetime) -> tuple[list[Event], list[Refusal]]:
@@ -257,13 +259,13 @@ _YEAR = re.compile(r"\d{4}|\d{1,2}[/.]\s?\d{1,2}[/.]\d{2}")
 def announce(
     ledger: Ledger,
     channel: Channel,
-    found: Found,
+    found: FoundEvents,
     *,
     span: timedelta,
     timezone: str,
     clock: Callable[[], datetime] = utc_now,
     lease_s: float | None = None,
-) -> Telling:
+) -> Delivery:
     """Tell what begins within the span, and which rows could not be read, each once."""
     zone, now = ZoneInfo(timezone), clock()
     candidates = sorted(_candidates(found, now, span, timezone), key=lambda one: (one.entry.due_at, one.entry.text))
@@ -273,14 +275,14 @@ def announce(
     def words(entry: Entry, at: datetime, is_repeat: bool) -> Message:
         return messages[entry.subject_id].message(at, zone, is_repeat)
 
-    untold = []
+    undelivered = []
     for candidate in candidates:
         newest = ledger.newest(candidate.entry.subject_id)
         if newest is None and candidate.is_new:
-            untold.append(candidate.entry)
+            undelivered.append(candidate.entry)
         elif newest and newest.due_at is not None:
-            untold.append(newest)
-    return Teller(ledger, channel, clock=clock, lease_s=lease_s).tell(untold, words)
+            undelivered.append(newest)
+    return Dispatcher(ledger, channel, clock=clock, lease_s=lease_s).dispatch(undelivered, words)
 
 
 @dataclass(frozen=True, slots=True)
@@ -301,29 +303,29 @@ class _Candidate:
             return Message(f"📅 Today: {title}{repeat}")
         left_min = math.ceil((self.entry.due_at - now).total_seconds() / 60)
         if left_min > 0:
-            told = f"In {left_min} minute{'s' if left_min > 1 else ''}"
+            when = f"In {left_min} minute{'s' if left_min > 1 else ''}"
         else:
-            told = f"Began {-left_min} minute{'s' if left_min != -1 else ''} ago" if left_min else "Now"
+            when = f"Began {-left_min} minute{'s' if left_min != -1 else ''} ago" if left_min else "Now"
         # Discord shows the instant in each reader's own zone.
-        return Message(f"📅 {told}: {title}, <t:{int(self.entry.due_at.timestamp())}:t>{repeat}")
+        return Message(f"📅 {when}: {title}, <t:{int(self.entry.due_at.timestamp())}:t>{repeat}")
 
 
-def _candidates(found: Found, now: datetime, span: timedelta, timezone: str) -> Iterator[_Candidate]:
+def _candidates(found: FoundEvents, now: datetime, span: timedelta, timezone: str) -> Iterator[_Candidate]:
     zone = ZoneInfo(timezone)
     local = now.astimezone(zone)
-    told: set[str] = set()
+    seen: set[str] = set()
     for event in found.events:
         entry = Entry(event.subject_id, event.source, "", now, event.starts_at, event.title, timezone)
-        if event.subject_id in told:
+        if event.subject_id in seen:
             continue
-        told.add(event.subject_id)
+        seen.add(event.subject_id)
         if event.is_whole_day:
-            if event.starts_at.astimezone(zone).date() == local.date() and local.time() >= WHOLE_DAYS_FROM:
+            if event.starts_at.astimezone(zone).date() == local.date() and local.time() >= WHOLE_DAY_EVENTS_FROM:
                 yield _Candidate(entry, is_new=True, is_whole_day=True)
         elif now - span <= event.starts_at <= now + span:
             # What has begun is only told if somebody who wanted to tell it in time could not.
             yield _Candidate(entry, is_new=event.starts_at >= now)
-    for refusal in found.refusals[:_MOST_PROBLEMS_TOLD]:
+    for refusal in found.refusals[:_MAX_PROBLEMS]:
         # Once for what it says, wherever the row is moved to.
         key = f"problem\n{refusal.field}\n{refusal.problem}"
         subject_id = hashlib.sha256(key.encode()).hexdigest()

@@ -170,7 +170,7 @@ class _Decision:
         return [cancelled], Reply("cancelled", reply, [cancelled])
 
     def _snoozed(self, request: Snooze) -> tuple[Sequence[Entry], Reply]:
-        entry = self._ledger.last_told() if request.number is None else self._ledger.numbered(request.number)
+        entry = self._ledger.last_delivered() if request.number is None else self._ledger.numbered(request.number)
         if entry is None or entry.kind == kinds.CANCELLED:
             which = "No reminder was told yet" if request.number is None else f"There is no reminder {request.number}"
             raise UnclearError(f'{which} that could be put off. "my reminders" says what is waiting.')

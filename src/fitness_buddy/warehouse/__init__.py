@@ -84,12 +84,14 @@ class LogTable:
         columns: GoogleSQL's types (string, int64, float64, timestamp) by name.
         time: the column of type timestamp by whose UTC day BigQuery partitions it.
         cluster: the column by which BigQuery clusters it.
+        former_name: what it was called before; a write renames a table that still has this name.
     """
 
     name: str
     columns: Mapping[str, str]
     time: str
     cluster: str
+    former_name: str = ""
 
 
 class RawLoad(Protocol):

@@ -145,6 +145,9 @@ class DuckDBWarehouse(versions.RawReads):
             try:
                 connection.execute("begin transaction")
                 connection.execute(f"create schema if not exists {self._ops_schema}")
+                if table.former_name:
+                    former = f"{self._ops_schema}.{table.former_name}"
+                    connection.execute(f"alter table if exists {former} rename to {table.name}")
                 connection.execute(f"create table if not exists {name} ({columns})")
                 if seen:
                     last = connection.execute(

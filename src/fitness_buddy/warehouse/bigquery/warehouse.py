@@ -68,6 +68,7 @@ _INCOMING_EXPIRES_AFTER = timedelta(days=1)
 # spread over so many locks that strangers seldom meet.
 _LOCKS = 256
 CREATE_LOCK = "create table if not exists {lock} as select 0 as loads"
+RENAME_LOG = "alter table if exists {former} rename to {name}"
 _APPEND_ALL = """
 begin transaction;
 update {lock} set loads = loads + 1 where true;
@@ -192,14 +193,27 @@ class BigQueryWarehouse(versions.RawReads):
         """Make it where it is missing; returns its name."""
         name = f"{self._client.project}.{self._settings.ops_schema}.{table.name}"
         make_dataset(self._client, self._settings.ops_schema)
-        try:
-            self._client.get_table(name)
-        except NotFound:
+        if not self._exists(name) and not self._renamed(table):
             made = bigquery.Table(name, schema=_log_schema(table))
             made.time_partitioning = bigquery.TimePartitioning(field=table.time)
             made.clustering_fields = [table.cluster]
             self._client.create_table(made, exists_ok=True)
         return name
+
+    def _renamed(self, table: LogTable) -> bool:
+        """Rename a log table that still has its former name; return whether there was one."""
+        former = f"{self._client.project}.{self._settings.ops_schema}.{table.former_name}"
+        if not table.former_name or not self._exists(former):
+            return False
+        self._client.query_and_wait(RENAME_LOG.format(former=f"`{former}`", name=table.name))
+        return True
+
+    def _exists(self, table: str) -> bool:
+        try:
+            self._client.get_table(table)
+        except NotFound:
+            return False
+        return True
 
     def raw_tables(self) -> list[str]:
         """Names with an underscore in front are the loader's own."""
