@@ -16,7 +16,7 @@ from kestra_server import DECOY, Server
 from llm_stub import LlmStub, drawn, png, recorded
 from meal_answers import RICE, TINY_JPEG, form, message, weigh
 
-from fitness_buddy.notify.message import plain
+from fitness_buddy.notify.message import escape_markdown
 
 FLOW = "buddy.ingest.meal"
 PLATE = png(40, 30)
@@ -157,7 +157,9 @@ def test_what_is_written_is_no_expression_and_no_command(
     told = discord.sent("buddy")
     assert not engine.search(DECOY)
     assert all(DECOY not in text for text in told)
-    assert [f"**{plain(words)}**" in text for text in told] == [True, False, True, False], "words, picture, twice"
+    assert [f"**{escape_markdown(words)}**" in text for text in told] == [True, False, True, False], (
+        "words, picture, twice"
+    )
 
 
 @pytest.mark.parametrize("failure", ["the model", "discord"])

@@ -21,7 +21,7 @@ def test_at_nine_the_model_s_words_go_to_the_athlete_and_missed_mornings_are_ove
     timed: TimedServer, discord: DiscordStub, llm: LlmStub, tmp_path: Path
 ) -> None:
     llm.answers.append("Sit, breathe, be.")
-    for flow in ("remind/meditation.yaml", "ops/tell_discord.yaml"):
+    for flow in ("remind/meditation.yaml", "ops/send_discord.yaml"):
         copy = tmp_path / "flows" / flow
         copy.parent.mkdir(parents=True)
         shutil.copy(FLOWS / flow, copy)

@@ -22,7 +22,7 @@ from fitness_buddy.core.settings import load_settings
 from fitness_buddy.ingest.load import Ingest
 from fitness_buddy.warehouse import connect
 
-TELL = "buddy.ops.tell_discord"
+SEND = "buddy.ops.send_discord"
 ALERT = "buddy.ops.alert_on_failure"
 HEARTBEAT = "buddy.ops.heartbeat"
 SET_UP = "buddy.ops.setup_gcp"
@@ -61,8 +61,8 @@ def test_a_text_goes_to_its_channel_as_it_is_and_calls_nobody(
     server: Server, engine: Engine, discord: DiscordStub
 ) -> None:
     text = "@everyone »ok« \"quoted\" \\ 100 %\n`{{ 1 + 1 }}` {{ secret('DISCORD_URL') }} 😀"
-    assert engine.run(TELL, {"content": text}).state == "SUCCESS"
-    assert engine.run(TELL, {"content": "Look.", "channel": "alerts"}).state == "SUCCESS"
+    assert engine.run(SEND, {"content": text}).state == "SUCCESS"
+    assert engine.run(SEND, {"content": "Look.", "channel": "alerts"}).state == "SUCCESS"
     assert [message.payload for message in discord.messages] == [
         {"content": text, "allowed_mentions": {"parse": []}},
         {"content": "Look.", "allowed_mentions": {"parse": []}},
@@ -78,14 +78,14 @@ def test_a_text_goes_to_its_channel_as_it_is_and_calls_nobody(
 def test_discord_gets_as_much_of_a_text_as_it_takes(
     engine: Engine, discord: DiscordStub, length: int, told: str
 ) -> None:
-    assert engine.run(TELL, {"content": "x" * length}).state == "SUCCESS"
+    assert engine.run(SEND, {"content": "x" * length}).state == "SUCCESS"
     assert discord.sent("buddy") == [told]
 
 
 @pytest.mark.parametrize("inputs", [{"content": " \n"}, {"content": "x", "channel": "general"}, {}])
 def test_no_text_and_no_such_channel_are_refused(engine: Engine, discord: DiscordStub, inputs: dict[str, str]) -> None:
     with pytest.raises(EngineError, match="InputOutputValidationException"):
-        engine.run(TELL, inputs)
+        engine.run(SEND, inputs)
     assert discord.attempts == 0
 
 
@@ -93,7 +93,7 @@ def test_where_discord_has_heard_enough_it_is_asked_again_when_it_says(engine: E
     """Kestra's client itself asks once more, after Retry-After or a second."""
     discord.refusals.extend([rate_limited(9), rate_limited(1.25)])
     started = time.monotonic()
-    assert engine.run(TELL, {"content": "Patience."}).state == "SUCCESS"
+    assert engine.run(SEND, {"content": "Patience."}).state == "SUCCESS"
     assert 2.25 <= time.monotonic() - started < 9
     assert (discord.sent("buddy"), discord.attempts) == (["Patience."], 3)
 
@@ -101,30 +101,30 @@ def test_where_discord_has_heard_enough_it_is_asked_again_when_it_says(engine: E
 def test_a_page_in_place_of_discords_answer_is_waited_for_too(
     engine: Engine, discord: DiscordStub, load: Callable[..., None]
 ) -> None:
-    load(source(TELL), ("id: tell_discord\n", "id: tell_impatiently\n"), ("?? 60", "?? 0.1"))
+    load(source(SEND), ("id: send_discord\n", "id: send_impatiently\n"), ("?? 60", "?? 0.1"))
     discord.refusals.extend([Refusal(429, headers={"Retry-After": "0"}), Refusal(429)])
-    execution = engine.run("buddy.ops.tell_impatiently", {"content": "Still here?"})
+    execution = engine.run("buddy.ops.send_impatiently", {"content": "Still here?"})
     assert (execution.state, discord.sent("buddy")) == ("SUCCESS", ["Still here?"])
 
 
 def test_discord_is_not_asked_for_ever(engine: Engine, discord: DiscordStub, load: Callable[..., None]) -> None:
-    load(source(TELL), ("id: tell_discord\n", "id: tell_or_not\n"), ("maxIterations: 4", "maxIterations: 1"))
+    load(source(SEND), ("id: send_discord\n", "id: send_or_not\n"), ("maxIterations: 4", "maxIterations: 1"))
     discord.refusals.extend(Refusal(429, {"retry_after": 0.01}, {"Retry-After": "0"}) for _ in range(9))
-    execution = engine.run("buddy.ops.tell_or_not", {"content": "Hello?"})
+    execution = engine.run("buddy.ops.send_or_not", {"content": "Hello?"})
     assert (execution.state, discord.attempts) == ("FAILED", 4)
     engine.wait_for_log(execution, "ERROR Discord answered 429")
 
 
 def test_a_failure_of_discord_is_tried_again_and_told_once(engine: Engine, discord: DiscordStub) -> None:
     discord.refusals.extend([Refusal(500), Refusal(502)])
-    assert engine.run(TELL, {"content": "Again."}).state == "SUCCESS"
+    assert engine.run(SEND, {"content": "Again."}).state == "SUCCESS"
     assert (discord.sent("buddy"), discord.attempts) == (["Again."], 3)
 
 
 @pytest.mark.parametrize(("status", "attempts"), [(404, 1), (400, 1), (500, 5)])
 def test_a_refusal_fails_with_discords_status(engine: Engine, discord: DiscordStub, status: int, attempts: int) -> None:
     discord.refusals.extend(Refusal(status, {"message": "planted reason"}) for _ in range(attempts))
-    execution = engine.run(TELL, {"content": "No."})
+    execution = engine.run(SEND, {"content": "No."})
     assert (execution.state, discord.attempts, discord.sent("buddy")) == ("FAILED", attempts, [])
     engine.wait_for_log(execution, f"{status}", "planted reason")
 
@@ -264,7 +264,7 @@ def test_an_alert_that_cannot_be_told_is_not_alerted_about(
     # Of this one it is known when all is over.
     alerts.only(engine.run("buddy.fails"))
     assert alerts.about(alert) == []
-    assert [alerts.about(told) for told in engine.executions(TELL) if told.state == "FAILED"][-1] == []
+    assert [alerts.about(told) for told in engine.executions(SEND) if told.state == "FAILED"][-1] == []
 
 
 # The heartbeat
@@ -302,12 +302,12 @@ def test_a_silence_is_told_once_and_so_is_its_end(
     assert beat() == ("FAILED", 0)  # what could not be told is told later
     assert [beat() for _ in range(3)] == [("SUCCESS", 1)] * 3
     assert "meals entries" in discord.sent("buddy")[0]
-    assert json.loads(engine.kv_get("buddy.ops", "heartbeat_told")) == ["meals_entries"]
+    assert json.loads(engine.kv_get("buddy.ops", "heartbeat_reported")) == ["meals_entries"]
     eat(2, now)
     assert [beat() for _ in range(2)] == [("SUCCESS", 2)] * 2
     assert "meals entries again" in discord.sent("buddy")[1]
-    with pytest.raises(EngineError, match="silent_after_days"):
-        engine.run(HEARTBEAT, {"silent_after_days": 0})
+    with pytest.raises(EngineError, match="stale_after_days"):
+        engine.run(HEARTBEAT, {"stale_after_days": 0})
 
 
 # Google Cloud
@@ -374,7 +374,7 @@ def test_prod_is_built_after_dev(server: Server, engine: Engine, load: Callable[
     execution = engine.run("buddy.ops.promote_few", {"environment": "prod"})
     assert execution.state == "SUCCESS", engine.logs(execution)
     (prod,) = engine.executions("buddy.transform.build_few")
-    assert (prod.state, prod.inputs["mode"]) == ("SUCCESS", "whole")
+    assert (prod.state, prod.inputs["mode"]) == ("SUCCESS", "full")
     found = server.query("select distinct table_schema as name from information_schema.tables")
     schemas = {row["name"] for row in found}
     assert {"dev_staging", "dev_marts", "staging", "marts"} <= schemas
@@ -579,7 +579,7 @@ def test_drift_is_told_when_it_changes(
         assert execution.state == "SUCCESS", engine.logs(execution)
         inventory = json.loads(engine.file("buddy.ops", execution.outputs["inventory"]))
         named = {(flow["namespace"], flow["id"]): flow["status"] for flow in inventory["flows"]}
-        assert named["buddy.ops", "tell_discord"] == "same"
+        assert named["buddy.ops", "send_discord"] == "same"
         return execution.outputs["drift"], discord.sent("alerts")
 
     assert look() == (0, [])
@@ -598,7 +598,7 @@ def test_the_projects_own_folder_is_compared(engine: Engine, discord: DiscordStu
     assert execution.state == "SUCCESS", engine.logs(execution)
     assert execution.outputs["drift"] > 0
     (told,) = discord.sent("alerts")
-    assert "differs: buddy.ops/tell_discord" in told
+    assert "differs: buddy.ops/send_discord" in told
 
 
 def test_a_server_that_does_not_answer_fails_the_inventory(
@@ -620,7 +620,7 @@ def test_a_server_that_does_not_answer_fails_the_inventory(
 def test_what_is_due_is_started_and_what_was_missed_is_not_told_late(timed: TimedServer, tmp_path: Path) -> None:
     flows = tmp_path / "flows" / "ops"
     flows.mkdir(parents=True)
-    for flow in (HEARTBEAT, PURGE, INVENTORY, SYNC, TELL):
+    for flow in (HEARTBEAT, PURGE, INVENTORY, SYNC, SEND):
         (flows / f"{flow.rpartition('.')[2]}.yaml").write_text(source(flow))
     timed.begin_with(None)
     sunday = datetime(2026, 7, 5, 4, 29, 59, tzinfo=ZoneInfo(TIMEZONE))

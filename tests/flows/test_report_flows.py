@@ -27,7 +27,7 @@ STEPS = "buddy.report.daily_steps"
 MACROS = "buddy.report.daily_macros"
 DIGEST = "buddy.report.weekly_digest"
 REPORTS = [WORKOUT, STEPS, MACROS, DIGEST]
-TELL = "buddy.ops.tell_discord"
+TELL = "buddy.ops.send_discord"
 BUILD = "buddy.transform.dbt_build"
 FLOWS = [*REPORTS, TELL, BUILD]
 NIGHTLY = "  - id: nightly\n"
@@ -158,7 +158,7 @@ def test_each_speaks_at_its_hour_of_its_day_and_once(today: TimedServer, discord
             advance(timedelta(minutes=until_the_next))
     executions = [ended(engine, engine.wait(one.id)) for flow in REPORTS for one in new(flow)]
     # Each looked for what is new first, and there was nothing.
-    assert [build.outputs["mode"] for build in new(BUILD)] == ["nothing"] * len(REPORTS)
+    assert [build.outputs["mode"] for build in new(BUILD)] == ["skipped"] * len(REPORTS)
     # The hours are those of the schedules, and so are the days, whatever the time is by now.
     dates = [str(one.trigger["date"])[:16] for one in executions if one.trigger]
     assert dates == ["2026-11-01T21:00", "2026-11-01T21:15", "2026-11-01T21:30", "2026-11-02T07:00"]

@@ -397,7 +397,7 @@ def test_a_passing_fault_is_asked_again(host: Host, monkeypatch: pytest.MonkeyPa
 def test_what_goes_wrong_is_told_without_the_address(
     host: Host, monkeypatch: pytest.MonkeyPatch, answer: Any, problem: str, attempts: int
 ) -> None:
-    monkeypatch.setattr(module, "MOST_BYTES", 2000)
+    monkeypatch.setattr(module, "MAX_BYTES", 2000)
     host.answers = {"/planted-secret.ics": answer}
     monkeypatch.setenv(CALENDAR_VARIABLE, f"{host.url}/planted-secret.ics")
     (failure,) = read().failures

@@ -75,7 +75,7 @@ def test_slim_builds_equal_builds_from_empty(
         if models:
             expected = marts_from_empty(project, settings, replace(chapter, as_of=as_of))
             assert marts(settings) == expected, (numbers, models)
-    assert modes == ["whole", "slim", "part", "whole", "nothing"]
+    assert modes == ["full", "slim", "part", "full", "skipped"]
 
 
 def test_what_is_built_is_tested_recorded_and_told(project: Path) -> None:
@@ -87,13 +87,13 @@ def test_what_is_built_is_tested_recorded_and_told(project: Path) -> None:
 
     load("Asics")
     first = slim_build().json
-    assert (first["mode"], first["why"]) == ("whole", "no whole build that succeeded came right before")
+    assert (first["mode"], first["why"]) == ("full", "the build before was not a full build that succeeded")
     (recorded,) = rows_of(
         "select count(*) as n, count(distinct unique_id) as nodes, min(mode) as mode, min(target) as target, "
         "min(started_at) as since from ops.dbt_results"
     )
     assert recorded["n"] == recorded["nodes"] == first["rows_recorded"] == sum(first["statuses"].values())
-    assert (recorded["mode"], recorded["target"]) == ("whole", "duckdb")
+    assert (recorded["mode"], recorded["target"]) == ("full", "duckdb")
     assert NOW < datetime.fromisoformat(recorded["since"]).replace(tzinfo=UTC) < datetime.now(UTC)
     assert run_buddy("build", "--slim", "--quiet").output.startswith("Nothing to build (")
     load("Hoka")  # a source that dbt knows no freshness of
@@ -110,7 +110,7 @@ def test_what_is_built_is_tested_recorded_and_told(project: Path) -> None:
     assert (recorded["unique_id"], recorded["mode"]) == ("model.fitness_buddy.int_broken", "slim")
     assert "no_such_column" in recorded["message"]
     broken.unlink()
-    assert slim_build(*NO_TESTS).json["mode"] == "whole"
+    assert slim_build(*NO_TESTS).json["mode"] == "full"
     assert slim_build().json["why"] == "the options are not those of the last build"
 
 

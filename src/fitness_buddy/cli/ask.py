@@ -118,7 +118,7 @@ def _stated(
             first_day=since.date() if since else None,
             last_day=until.date() if until else None,
             order=order or "in_order",
-            most_rows=limit,
+            max_rows=limit,
         )
     except ValueError as error:
         raise UsageError(str(error)) from None
@@ -126,7 +126,7 @@ def _stated(
 
 def _asked(question: str, request_path: Path | None) -> str:
     """The question in one line, without the word that it is called by on Discord."""
-    from fitness_buddy.ask.chooser import MOST_QUESTION_CHARACTERS
+    from fitness_buddy.ask.chooser import MAX_QUESTION_CHARACTERS
 
     if request_path:
         try:
@@ -140,8 +140,8 @@ def _asked(question: str, request_path: Path | None) -> str:
             raise UsageError(f'{request_path}: expected JSON such as {{"text": "ask how far did I run in October?"}}')
         question = _TRIGGER.sub("", question, count=1) if _TRIGGER.match(question) else question
     question = " ".join(question.split())
-    if not 0 < len(question) <= MOST_QUESTION_CHARACTERS:
-        raise UsageError(f"expected a question of 1 to {MOST_QUESTION_CHARACTERS} characters, found {len(question)}")
+    if not 0 < len(question) <= MAX_QUESTION_CHARACTERS:
+        raise UsageError(f"expected a question of 1 to {MAX_QUESTION_CHARACTERS} characters, found {len(question)}")
     return question
 
 

@@ -82,9 +82,9 @@ def _show_message(
     run: Run, kind: str, stated: date | None, payload_path: Path | None, *, is_build_failed: bool
 ) -> dict[str, Any]:
     from fitness_buddy.notify.persona import load_persona
-    from fitness_buddy.report.messages import for_a_person, speak, write_payload
+    from fitness_buddy.report.messages import compose_report, without_markdown, write_payload
 
-    spoken = speak(
+    composed = compose_report(
         run.warehouse,
         run.settings,
         load_persona(),
@@ -93,18 +93,18 @@ def _show_message(
         now=run.now,
         is_build_failed=is_build_failed,
     )
-    run.say(for_a_person(spoken.message))
+    run.say(without_markdown(composed.message))
     answer: dict[str, Any] = {
         "kind": kind,
-        "day": spoken.day,
-        "is_stale": spoken.is_stale,
-        "content": spoken.message.payload()["content"],
-        "files": [{"name": one.name, "bytes": len(one.content)} for one in spoken.message.attachments],
+        "day": composed.day,
+        "is_stale": composed.is_stale,
+        "content": composed.message.payload()["content"],
+        "files": [{"name": one.name, "bytes": len(one.content)} for one in composed.message.attachments],
     }
     if payload_path:
-        write_payload(spoken.message, payload_path)
+        write_payload(composed.message, payload_path)
         run.say(f"\nDiscord's payload: {payload_path}")
         answer["discord_payload"] = str(payload_path)
-    for one in spoken.message.attachments:
+    for one in composed.message.attachments:
         run.say(f"With it: {one.name}, {len(one.content):,} bytes")
     return answer

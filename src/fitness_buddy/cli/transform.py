@@ -52,7 +52,7 @@ def build_marts(
         failures = "".join(f"\n  {failure}" for failure in result.failures)
         raise BuddyError(f"dbt build failed ({statuses}){failures}", details=result.to_dict())
     if is_slim:
-        run.say(f"{'Nothing to build' if result.mode == 'nothing' else f'Built: {result.mode}'} ({result.why})")
+        run.say(f"{'Nothing to build' if result.mode == 'skipped' else f'Built: {result.mode}'} ({result.why})")
     if result.statuses:
         run.say(f"dbt build: {statuses} in {result.dbt_duration_s:.0f} s")
     return result.to_dict()
@@ -65,8 +65,8 @@ def freshness(run: Run) -> dict[str, Any]:
 
     ages = dbt.freshness(run.settings, run.warehouse)
     for age in ages:
-        told = "nothing was ever loaded" if age.age_s is None else f"last load {timedelta(seconds=age.age_s)} ago"
-        run.say(f"{age.source}: {age.status}, {told}")
+        last_load = "nothing was ever loaded" if age.age_s is None else f"last load {timedelta(seconds=age.age_s)} ago"
+        run.say(f"{age.source}: {age.status}, {last_load}")
     return dbt.freshness_answer(ages)
 
 

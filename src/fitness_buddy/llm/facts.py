@@ -110,11 +110,11 @@ def read_facts(warehouse: Warehouse, settings: Settings, mart: str, first_day: d
     """
     if mart not in _MARTS:
         return Facts(mart, [])
-    door = _MARTS[mart]
+    rules = _MARTS[mart]
     rows: list[Row] = warehouse.query(
-        f"select {', '.join(door.columns)} from {settings.marts_schema}.{mart} "  # noqa: S608 - names from above
-        f"where athlete_id = @athlete_id and {door.day} between @first_day and @last_day and {door.allowed} "
-        f"order by {', '.join(door.columns)}",
+        f"select {', '.join(rules.columns)} from {settings.marts_schema}.{mart} "  # noqa: S608 - names from above
+        f"where athlete_id = @athlete_id and {rules.day} between @first_day and @last_day and {rules.allowed} "
+        f"order by {', '.join(rules.columns)}",
         {"athlete_id": settings.athlete_id, "first_day": first_day, "last_day": last_day},
     )
     return Facts(mart, rows)

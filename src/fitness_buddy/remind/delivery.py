@@ -17,14 +17,14 @@ from zoneinfo import ZoneInfo
 from fitness_buddy.core.clock import utc_now
 from fitness_buddy.core.errors import BuddyError
 from fitness_buddy.core.http import ApiError, seconds_setting
-from fitness_buddy.notify.message import Message, plain
+from fitness_buddy.notify.message import OutgoingMessage, escape_markdown
 from fitness_buddy.remind.ledger import CLAIMED, DELIVERED, RELEASED, Entry, Ledger
 from fitness_buddy.remind.rules import next_occurrence, told_day, told_time
 
 LATE_AFTER = timedelta(minutes=5)
 # As long as a post takes at most, with all its attempts and pauses.
 _LEASE_S = 300
-_MOST_AT_ONCE = 500
+_MAX_AT_ONCE = 500
 # Of HTTP: Discord does not take this message, but may take another.
 _ITS_OWN_FAULT = {400, 413}
 
@@ -32,7 +32,7 @@ _ITS_OWN_FAULT = {400, 413}
 class Channel(Protocol):
     """Where messages are posted."""
 
-    def post(self, message: Message) -> str:
+    def post(self, message: OutgoingMessage) -> str:
         """
         Raises:
             BuddyError: it was not taken.
@@ -94,12 +94,14 @@ class Dispatcher:
         self._ahead = timedelta(seconds=ahead_s)
         self._claim_id = str(uuid4())
 
-    def dispatch(self, candidates: Iterable[Entry], words: Callable[[Entry, datetime, bool], Message]) -> Delivery:
+    def dispatch(
+        self, candidates: Iterable[Entry], format_message: Callable[[Entry, datetime, bool], OutgoingMessage]
+    ) -> Delivery:
         """Tell those that are still to be told, in their order.
 
         Args:
             candidates: states as they are in the ledger, or new ones.
-            words: what to say of a state at an instant, and whether it may have been said before.
+            format_message: what to say of a state at an instant, and whether it may have been said before.
         """
         delivery = Delivery()
         for candidate in candidates:
@@ -110,7 +112,7 @@ class Dispatcher:
             # A claim that has ended and was not given back: whoever had it was killed, before or after posting.
             is_repeat = before.claim_id is not None
             try:
-                self._channel.post(words(before, now, is_repeat))
+                self._channel.post(format_message(before, now, is_repeat))
             except BuddyError as error:
                 self._ledger.change(functools.partial(self._release, before))
                 delivery.failures.append(error)
@@ -163,19 +165,19 @@ def deliver(
     """Tell the reminders that are due by the end of the window, in the order of their times; very many in parts."""
     now = clock()
     # Only reading: where nothing is due, which is nearly always, nobody waits for another's lock.
-    due = ledger.due(now + timedelta(seconds=window_s), now, _MOST_AT_ONCE)
+    due = ledger.due(now + timedelta(seconds=window_s), now, _MAX_AT_ONCE)
     dispatcher = Dispatcher(ledger, channel, clock=clock, lease_s=lease_s, ahead_s=window_s)
     return dispatcher.dispatch(due, reminder_message)
 
 
-def reminder_message(entry: Entry, now: datetime, is_repeat: bool) -> Message:
+def reminder_message(entry: Entry, now: datetime, is_repeat: bool) -> OutgoingMessage:
     """What is said of a due reminder."""
     notes = [f"reminder {entry.number}"]
     if is_late(entry, now):
         notes.append(f"late: was due {format_due(entry, now)}")
     if is_repeat:
         notes.append("perhaps I said so before")
-    return Message(f"⏰ {plain(entry.text)} ({'; '.join(notes)})")
+    return OutgoingMessage(f"⏰ {escape_markdown(entry.text)} ({'; '.join(notes)})")
 
 
 def is_late(entry: Entry, now: datetime) -> bool:

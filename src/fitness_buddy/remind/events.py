@@ -26,7 +26,7 @@ from zoneinfo import ZoneInfo
 from fitness_buddy.core.clock import utc_now
 from fitness_buddy.core.errors import BuddyError, Refusal, UsageError
 from fitness_buddy.core.http import seconds_setting, within
-from fitness_buddy.notify.message import Message, cut, plain
+from fitness_buddy.notify.message import OutgoingMessage, escape_markdown, truncate
 from fitness_buddy.remind.delivery import Channel, Delivery, Dispatcher
 from fitness_buddy.remind.ledger import CALENDAR, SHEET, Entry, Ledger
 
@@ -36,10 +36,10 @@ if TYPE_CHECKING:
 CALENDAR_VARIABLE = "BUDDY_CALENDAR_URL"
 SHEET_VARIABLE = "BUDDY_EVENTS_SHEET_URL"
 WHOLE_DAY_EVENTS_FROM = clock_time(7)
-MOST_BYTES = 16 * 2**20
+MAX_BYTES = 16 * 2**20
 _ATTEMPTS = 3
-_MOST_REDIRECTS = 5
-_MOST_TITLE_CHARACTERS = 200
+_MAX_REDIRECTS = 5
+_MAX_TITLE_CHARACTERS = 200
 _MAX_PROBLEMS = 5
 _DURATION = re.compile(r"(?P<count>\d{1,4})\s*(?P<unit>s|m|min|h)", re.IGNORECASE)
 _ONE_DAY = timedelta(days=1)
@@ -219,7 +219,7 @@ def read_sheet(
         try:
             starts_at, is_whole_day = _sheet_start(stated, phrases)
         except UnclearError as error:
-            refusals.append(Refusal("the sheet", number, "Start Date", f"{error} Found {cut(stated, 60)!r}."))
+            refusals.append(Refusal("the sheet", number, "Start Date", f"{error} Found {truncate(stated, 60)!r}."))
             continue
         if not title:
             refusals.append(Refusal("the sheet", number, "Title", "expected what the event is, found nothing"))
@@ -272,7 +272,7 @@ def announce(
 
     messages = {candidate.entry.subject_id: candidate for candidate in candidates}
 
-    def words(entry: Entry, at: datetime, is_repeat: bool) -> Message:
+    def words(entry: Entry, at: datetime, is_repeat: bool) -> OutgoingMessage:
         return messages[entry.subject_id].message(at, zone, is_repeat)
 
     undelivered = []
@@ -294,20 +294,20 @@ class _Candidate:
     is_whole_day: bool = False
     is_problem: bool = False
 
-    def message(self, now: datetime, zone: ZoneInfo, is_repeat: bool) -> Message:
+    def message(self, now: datetime, zone: ZoneInfo, is_repeat: bool) -> OutgoingMessage:
         repeat = " (perhaps I said so before)" if is_repeat else ""
-        title = plain(cut(self.entry.text, _MOST_TITLE_CHARACTERS))
+        title = escape_markdown(truncate(self.entry.text, _MAX_TITLE_CHARACTERS))
         if self.is_problem:
-            return Message(f"⚠️ I cannot read an event: {title}{repeat}")
+            return OutgoingMessage(f"⚠️ I cannot read an event: {title}{repeat}")
         if self.is_whole_day or self.entry.due_at is None:
-            return Message(f"📅 Today: {title}{repeat}")
+            return OutgoingMessage(f"📅 Today: {title}{repeat}")
         left_min = math.ceil((self.entry.due_at - now).total_seconds() / 60)
         if left_min > 0:
             when = f"In {left_min} minute{'s' if left_min > 1 else ''}"
         else:
             when = f"Began {-left_min} minute{'s' if left_min != -1 else ''} ago" if left_min else "Now"
         # Discord shows the instant in each reader's own zone.
-        return Message(f"📅 {when}: {title}, <t:{int(self.entry.due_at.timestamp())}:t>{repeat}")
+        return OutgoingMessage(f"📅 {when}: {title}, <t:{int(self.entry.due_at.timestamp())}:t>{repeat}")
 
 
 def _candidates(found: FoundEvents, now: datetime, span: timedelta, timezone: str) -> Iterator[_Candidate]:
@@ -345,10 +345,8 @@ def _content(variable: str, address: str, project_dir: Path) -> bytes:
             content = path.read_bytes()
         except OSError as error:
             raise BuddyError(f"{variable}: the file cannot be read ({error.strerror})") from None
-        if len(content) > MOST_BYTES:
-            raise BuddyError(
-                f"{variable}: expected up to {MOST_BYTES // 2**20} MB, found {len(content) / 2**20:.0f} MB"
-            )
+        if len(content) > MAX_BYTES:
+            raise BuddyError(f"{variable}: expected up to {MAX_BYTES // 2**20} MB, found {len(content) / 2**20:.0f} MB")
         return content
     url = re.sub(r"^webcals?://", "https://", address, flags=re.IGNORECASE)
     timeout_s = seconds_setting("BUDDY_HTTP_TIMEOUT_S", 60, least=0.01)
@@ -377,7 +375,7 @@ def _fetch(variable: str, url: str, timeout_s: float) -> bytes:
 
     ends_at = time.monotonic() + timeout_s
     with urllib3.PoolManager() as pool:
-        for _ in range(_MOST_REDIRECTS + 1):
+        for _ in range(_MAX_REDIRECTS + 1):
             scheme = urlsplit(url).scheme.lower()
             if scheme not in {"http", "https"}:
                 raise BuddyError(f"{variable}: expected an address that begins with https://, http:// or webcal://")
@@ -395,8 +393,8 @@ def _fetch(variable: str, url: str, timeout_s: float) -> bytes:
                 try:
                     while chunk := response.read1(2**16):
                         content += chunk
-                        if len(content) > MOST_BYTES:
-                            raise BuddyError(f"{variable}: answered with more than {MOST_BYTES // 2**20} MB")
+                        if len(content) > MAX_BYTES:
+                            raise BuddyError(f"{variable}: answered with more than {MAX_BYTES // 2**20} MB")
                         if time.monotonic() > ends_at:
                             raise TimeoutError
                 finally:
@@ -414,4 +412,4 @@ def _fetch(variable: str, url: str, timeout_s: float) -> bytes:
             if response.status != 200:
                 raise BuddyError(f"{variable}: answered {response.status}: is the address still right?")
             return bytes(content)
-    raise BuddyError(f"{variable}: redirected more than {_MOST_REDIRECTS} times")
+    raise BuddyError(f"{variable}: redirected more than {_MAX_REDIRECTS} times")

@@ -11,7 +11,7 @@ from uuid import uuid4
 from zoneinfo import ZoneInfo
 
 from fitness_buddy.core.errors import UsageError
-from fitness_buddy.notify.message import cut, plain
+from fitness_buddy.notify.message import escape_markdown, truncate
 from fitness_buddy.remind import ledger as kinds
 from fitness_buddy.remind.ledger import REMINDER, Entry, Ledger
 from fitness_buddy.remind.parsing import Cancel, List, Remind, Snooze, parse
@@ -231,7 +231,7 @@ def told_entry(entry: Entry) -> str:
 
 
 def _told(text: str) -> str:
-    return plain(cut(text, _MOST_TOLD_CHARACTERS))
+    return escape_markdown(truncate(text, _MOST_TOLD_CHARACTERS))
 
 
 def _kind(value: object) -> str:

@@ -10,7 +10,7 @@ import io
 from collections.abc import Callable, Sequence
 from datetime import date
 
-from fitness_buddy.notify.message import MOST_CHARACTERS, Attachment, Message, cut, plain
+from fitness_buddy.notify.message import MAX_CHARACTERS, Attachment, OutgoingMessage, escape_markdown, truncate
 from fitness_buddy.notify.persona import Persona
 from fitness_buddy.report import lines, pictures, text
 from fitness_buddy.report.data import MacroDay, MacroShares, Report, Session
@@ -30,11 +30,11 @@ SESSION_COLUMNS = (
     "average_heartrate_bpm",
     "source",
 )
-_MOST_CHARACTERS_OF_A_NAME = 80
+_MAX_CHARACTERS_OF_A_NAME = 80
 PNG = "image/png"
 
 
-def workout_message(report: Report, persona: Persona, today: date, note: str) -> Message:
+def workout_message(report: Report, persona: Persona, today: date, note: str) -> OutgoingMessage:
     """The sessions with their totals and a CSV of them; a nudge without any.
 
     Args:
@@ -45,14 +45,14 @@ def workout_message(report: Report, persona: Persona, today: date, note: str) ->
     sessions = report.sessions
     if not sessions:
         said = persona.line("no_workout", report.day) if report.day == today else "No workout recorded."
-        return Message("\n".join([title, said, f"-# {note}"]))
-    content = fitted(
+        return OutgoingMessage("\n".join([title, said, f"-# {note}"]))
+    content = fit_items(
         [title, _totals(sessions)],
-        [f"**{name_of(session.name)}** · {name_of(lines.session_facts(session))}" for session in sessions],
+        [f"**{format_name(session.name)}** · {format_name(lines.session_facts(session))}" for session in sessions],
         [f"-# {note}"],
         lambda left: f"… and {text.counted(left, 'more session')}: all of them are in the file.",
     )
-    return Message(
+    return OutgoingMessage(
         content, attachments=[Attachment(f"workouts-{report.day}.csv", session_csv(report).encode(), "text/csv")]
     )
 
@@ -83,7 +83,7 @@ def session_csv(report: Report) -> str:
     return stream.getvalue()
 
 
-def steps_message(report: Report, persona: Persona, today: date, note: str) -> Message:
+def steps_message(report: Report, persona: Persona, today: date, note: str) -> OutgoingMessage:
     """The steps against the goal, the streak, both 7-day averages and a chart; a day without an observation says so."""
     day = report.steps_of_day
     said = [f"**Steps · {text.full_day(report.day)}**"]
@@ -113,7 +113,7 @@ def steps_message(report: Report, persona: Persona, today: date, note: str) -> M
     return _with_picture([*said, f"-# {note}"], "steps", report.day, pictures.steps_picture(report))
 
 
-def macros_message(report: Report, persona: Persona, today: date, note: str) -> Message:
+def macros_message(report: Report, persona: Persona, today: date, note: str) -> OutgoingMessage:
     """The mean split of the meals beside that of the totals and the target, grams, energy and a pie.
 
     Without meals a line that says so.
@@ -122,7 +122,7 @@ def macros_message(report: Report, persona: Persona, today: date, note: str) -> 
     day = report.macros_of_day
     if day is None:
         said = persona.line("no_meals", report.day) if report.day == today else "No meals recorded."
-        return Message("\n".join([title, said, f"-# {note}"]))
+        return OutgoingMessage("\n".join([title, said, f"-# {note}"]))
     head = [
         title,
         f"{text.counted(day.meals, 'meal')} · **{text.whole(day.energy_kcal)} kcal** · "
@@ -136,21 +136,21 @@ def macros_message(report: Report, persona: Persona, today: date, note: str) -> 
         head.append(f"Weighed by energy: {_shares(day.of_totals)}")
     if day.target:
         head.append(f"Target: {_shares(day.target)}{_adherence(day)}")
-    content = fitted(
+    content = fit_items(
         head,
-        [f"- {name_of(meal.description)} · {name_of(lines.meal_facts(meal))}" for meal in report.meals],
+        [f"- {format_name(meal.description)} · {format_name(lines.meal_facts(meal))}" for meal in report.meals],
         [f"-# {note}"],
         lambda left: f"… and {text.counted(left, 'more meal')}.",
     )
     return _with_picture([content], "macros", report.day, pictures.macros_picture(report))
 
 
-def fitted(
+def fit_items(
     head: Sequence[str],
     items: Sequence[str],
     tail: Sequence[str],
     more: Callable[[int], str],
-    most: int = MOST_CHARACTERS,
+    most: int = MAX_CHARACTERS,
 ) -> str:
     """The lines, with as many of the items as fit into a text of Discord, and a line that counts the others."""
 
@@ -158,22 +158,24 @@ def fitted(
         rest = [more(len(items) - shown)] if shown < len(items) else []
         return "\n".join([*head, *items[:shown], *rest, *tail])
 
-    shown = next((number for number in range(len(items), -1, -1) if cut(together(number), most) == together(number)), 0)
+    shown = next(
+        (number for number in range(len(items), -1, -1) if truncate(together(number), most) == together(number)), 0
+    )
     return together(shown)
 
 
-def name_of(words: str) -> str:
+def format_name(words: str) -> str:
     """Somebody's name for something, short and without Markdown."""
-    return plain(cut(text.printable(words), _MOST_CHARACTERS_OF_A_NAME)) or text.NONE
+    return escape_markdown(truncate(text.printable(words), _MAX_CHARACTERS_OF_A_NAME)) or text.NONE
 
 
-def _with_picture(said: Sequence[str], what: str, day: date, picture: bytes | None) -> Message:
+def _with_picture(said: Sequence[str], what: str, day: date, picture: bytes | None) -> OutgoingMessage:
     content = "\n".join(said)
     if picture is None:
-        return Message(content)
+        return OutgoingMessage(content)
     name = f"{what}-{day}.png"
     # In an embed a picture is shown whole, and in the place where it belongs.
-    return Message(content, [{"image": {"url": f"attachment://{name}"}}], [Attachment(name, picture, PNG)])
+    return OutgoingMessage(content, [{"image": {"url": f"attachment://{name}"}}], [Attachment(name, picture, PNG)])
 
 
 def _totals(sessions: Sequence[Session]) -> str:

@@ -235,7 +235,7 @@ class Report:
 
 
 @dataclass(frozen=True, slots=True)
-class Built:
+class BuiltRange:
     """What the last build has made of an athlete: ``first_day`` to ``as_of_day``, and the sources behind it."""
 
     timezone: ZoneInfo
@@ -245,7 +245,7 @@ class Built:
     coverage: tuple[Coverage, ...]
 
 
-def load_built(warehouse: Warehouse, settings: Settings) -> Built:
+def load_built_range(warehouse: Warehouse, settings: Settings) -> BuiltRange:
     """What there is to report on.
 
     Raises:
@@ -259,21 +259,21 @@ def load_built(warehouse: Warehouse, settings: Settings) -> Built:
     coverage = tuple(_coverage(row, timezone) for row in marts.coverage())
     first_day = min((source.first_day for source in coverage), default=None)
     if first_day is None or first_day > as_of_day:
-        raise BuddyError(marts.nothing_at_all())
-    return Built(timezone, bool(athlete["has_own_settings"]), first_day, as_of_day, coverage)
+        raise BuddyError(marts.no_data_message())
+    return BuiltRange(timezone, bool(athlete["has_own_settings"]), first_day, as_of_day, coverage)
 
 
-def load_report(warehouse: Warehouse, settings: Settings, day: date | None, built: Built | None = None) -> Report:
+def load_report(warehouse: Warehouse, settings: Settings, day: date | None, built: BuiltRange | None = None) -> Report:
     """Read the marts and count the report of one day; without a day, of the as-of day of the build.
 
     Args:
-        built: as :func:`load_built` has it, where that was asked already.
+        built: as :func:`load_built_range` has it, where that was asked already.
 
     Raises:
         BuddyError: the athlete has nothing in the marts, or the day lies outside the built range.
         NotBuiltError: the marts do not exist yet.
     """
-    built = built or load_built(warehouse, settings)
+    built = built or load_built_range(warehouse, settings)
     marts = _Marts(warehouse, settings)
     timezone, coverage = built.timezone, built.coverage
     first_day, as_of_day = built.first_day, built.as_of_day
@@ -363,7 +363,7 @@ class _Marts:
         """
         rows = self._select("dim_athletes", "timezone, as_of_date, has_own_settings")
         if not rows or rows[0]["as_of_date"] is None:
-            raise BuddyError(self.nothing_at_all())
+            raise BuddyError(self.no_data_message())
         return rows[0]
 
     def coverage(self) -> list[Row]:
@@ -382,7 +382,7 @@ class _Marts:
             last_day=last_day,
         )
 
-    def nothing_at_all(self) -> str:
+    def no_data_message(self) -> str:
         """The sentence for an athlete whom the marts do not know."""
         return (
             f"nothing to report: the marts in {self._schema!r} hold no activities, steps or meals of athlete "

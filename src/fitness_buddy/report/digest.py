@@ -5,13 +5,13 @@ from __future__ import annotations
 from datetime import date, timedelta
 from typing import Any
 
-from fitness_buddy.notify.message import Attachment, Message, cut, plain
+from fitness_buddy.notify.message import Attachment, OutgoingMessage, escape_markdown, truncate
 from fitness_buddy.report import charts, lines, pictures, text
 from fitness_buddy.report.daily import PNG
 from fitness_buddy.report.data import PeriodTotals, Report, monday_of
 
 # Discord's limit on the text of an embed is 4096, and 6000 on that of all embeds of a message.
-_MOST_CHARACTERS = 1000
+_MAX_CHARACTERS = 1000
 
 
 def week_of(stated: date | None, today: date) -> date:
@@ -21,7 +21,7 @@ def week_of(stated: date | None, today: date) -> date:
     return min(monday_of(stated or today) + timedelta(days=6), today)
 
 
-def digest_message(report: Report, note: str) -> Message:
+def digest_message(report: Report, note: str) -> OutgoingMessage:
     """The week that the report's day ends: sports, time, steps, food, goals, streaks, what is missing, and charts.
 
     Args:
@@ -53,10 +53,10 @@ def digest_message(report: Report, note: str) -> Message:
         f"{text.km(week.distance_m)} · {text.duration(week.moving_time_s)}",
         lines.week_sentence(report) if week.days < 7 else _whole_week_sentence(week, before),
         lines.streak_sentence(report),
-        *(f"Missing: {plain(notice.sentence)}" for notice in report.notices),
+        *(f"Missing: {escape_markdown(notice.sentence)}" for notice in report.notices),
         f"-# {note}",
     ]
-    return Message("\n".join(said), sections, attachments)
+    return OutgoingMessage("\n".join(said), sections, attachments)
 
 
 def _title(week: PeriodTotals) -> str:
@@ -142,4 +142,4 @@ def _compared(now: float | None, before: float | None, unit: str = "") -> str:
 
 
 def _section(title: str, said: list[str], colour: str) -> dict[str, Any]:
-    return {"title": title, "description": cut("\n".join(said), _MOST_CHARACTERS), "color": int(colour[1:], 16)}
+    return {"title": title, "description": truncate("\n".join(said), _MAX_CHARACTERS), "color": int(colour[1:], 16)}

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from datetime import date, datetime, time, timedelta
 from typing import NamedTuple
 
-from fitness_buddy.notify.message import plain
+from fitness_buddy.notify.message import escape_markdown
 from fitness_buddy.report import text
-from fitness_buddy.report.data import Built
+from fitness_buddy.report.data import BuiltRange
 
 # For how long a source may bring nothing new before a day without a record means that nothing has arrived, not that
 # nothing was. A phone counts every day; people rest, and skip meals.
@@ -18,7 +18,7 @@ _BY_HAND = "strava_export"
 
 
 def stale_sentence(
-    built: Built, day: date, *, area: str | None = None, has_records: bool = False, is_build_failed: bool = False
+    built: BuiltRange, day: date, *, area: str | None = None, has_records: bool = False, is_build_failed: bool = False
 ) -> str | None:
     """Why the marts cannot tell of a day, and since when; None where they can.
 
@@ -50,11 +50,11 @@ def stale_sentence(
     )
 
 
-def loaded_sentence(built: Built, area: str | None) -> str:
+def loaded_sentence(built: BuiltRange, area: str | None) -> str:
     """When something new was last loaded, of one area or of each, and from which source."""
     areas = [area] if area else list(dict.fromkeys(source.area for source in built.coverage))
     newest = {name: max(loads) for name in areas if (loads := _loads(built, name))}
-    parts = [f"{name} {_instant(load)} ({plain(load.source)})" for name, load in newest.items()]
+    parts = [f"{name} {_instant(load)} ({escape_markdown(load.source)})" for name, load in newest.items()]
     return f"Last loaded: {', '.join(parts)}." if parts else f"No {area or 'data'} loaded yet."
 
 
@@ -66,7 +66,7 @@ class _Load(NamedTuple):
     area: str
 
 
-def _loads(built: Built, area: str) -> list[_Load]:
+def _loads(built: BuiltRange, area: str) -> list[_Load]:
     return [
         _Load(source.last_loaded_at, source.source, area)
         for source in built.coverage

@@ -11,13 +11,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fitness_buddy.core.errors import UsageError
-from fitness_buddy.notify.message import Message
+from fitness_buddy.notify.message import OutgoingMessage
 from fitness_buddy.notify.persona import Persona
 from fitness_buddy.report import text
 from fitness_buddy.report.daily import macros_message, steps_message, workout_message
-from fitness_buddy.report.data import Report, load_built, load_report
+from fitness_buddy.report.data import Report, load_built_range, load_report
 from fitness_buddy.report.digest import digest_message, week_of
-from fitness_buddy.report.fresh import loaded_sentence, stale_sentence
+from fitness_buddy.report.freshness import loaded_sentence, stale_sentence
 
 if TYPE_CHECKING:
     from fitness_buddy.core.settings import Settings
@@ -38,7 +38,7 @@ _NO_BREAK = "\u00a0"
 
 
 @dataclass(frozen=True, slots=True)
-class Spoken:
+class ReportMessage:
     """A report as it is said.
 
     Attributes:
@@ -49,10 +49,10 @@ class Spoken:
     kind: str
     day: date
     is_stale: bool
-    message: Message
+    message: OutgoingMessage
 
 
-def speak(
+def compose_report(
     warehouse: Warehouse,
     settings: Settings,
     persona: Persona,
@@ -61,7 +61,7 @@ def speak(
     stated: date | None,
     now: datetime,
     is_build_failed: bool = False,
-) -> Spoken:
+) -> ReportMessage:
     """The message of a report; the same for the same marts, day and now.
 
     Args:
@@ -75,7 +75,7 @@ def speak(
         BuddyError: the athlete has nothing in the marts, or the day lies before the first one.
         NotBuiltError: the marts do not exist yet.
     """
-    built = load_built(warehouse, settings)
+    built = load_built_range(warehouse, settings)
     today = now.astimezone(built.timezone).date()
     if stated and stated > today:
         raise UsageError(f"--date {stated}: expected a day up to today, {today} in {built.timezone.key}")
@@ -88,11 +88,13 @@ def speak(
     note = loaded_sentence(built, area)
     if stale:
         warning = f"**{title} · {text.full_day(day)}**\n⚠️ Stale: {stale}\n-# {note}"
-        return Spoken(kind, day, is_stale=True, message=Message(warning))
-    return Spoken(kind, day, is_stale=False, message=_unbroken(_message(kind, report, persona, today, note)))
+        return ReportMessage(kind, day, is_stale=True, message=OutgoingMessage(warning))
+    return ReportMessage(
+        kind, day, is_stale=False, message=_with_no_break_spaces(_message(kind, report, persona, today, note))
+    )
 
 
-def write_payload(message: Message, path: Path) -> list[Path]:
+def write_payload(message: OutgoingMessage, path: Path) -> list[Path]:
     """Write Discord's JSON of a message to a file, and its attachments beside it; the paths of these.
 
     The JSON is ASCII, and no text in it holds the braces of a template: whoever renders it on its way changes nothing.
@@ -106,7 +108,7 @@ def write_payload(message: Message, path: Path) -> list[Path]:
     return written
 
 
-def for_a_person(message: Message) -> str:
+def without_markdown(message: OutgoingMessage) -> str:
     """The words of a message without their Markdown, nothing in them that a terminal would obey."""
     blocks = [
         message.content,
@@ -117,7 +119,7 @@ def for_a_person(message: Message) -> str:
     return "\n".join(text.printable(line.replace(_NO_BREAK, " ")) for line in bare.split("\n"))
 
 
-def _unbroken(message: Message) -> Message:
+def _with_no_break_spaces(message: OutgoingMessage) -> OutgoingMessage:
     """No line of a narrow screen ends between a number and its unit."""
 
     def together(words: str) -> str:
@@ -139,7 +141,7 @@ def _has_records(report: Report, area: str | None) -> bool:
     }[area]
 
 
-def _message(kind: str, report: Report, persona: Persona, today: date, note: str) -> Message:
+def _message(kind: str, report: Report, persona: Persona, today: date, note: str) -> OutgoingMessage:
     if kind == DIGEST:
         return digest_message(report, note)
     daily = {"daily-workout": workout_message, "daily-steps": steps_message, "daily-macros": macros_message}

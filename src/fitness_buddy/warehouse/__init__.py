@@ -162,7 +162,7 @@ class Warehouse(RawStore, Protocol):
         """
         ...
 
-    def raw_marks(self) -> dict[str, str]:
+    def raw_fingerprints(self) -> dict[str, str]:
         """A text for each raw table that holds anything, another one whenever rows have come to it.
 
         Reads next to nothing.
