@@ -267,6 +267,20 @@ def test_an_alert_that_cannot_be_told_is_not_alerted_about(
     assert [alerts.about(told) for told in engine.executions(SEND) if told.state == "FAILED"][-1] == []
 
 
+def test_a_report_that_fails_has_one_alert_with_the_words_of_its_command(
+    engine: Engine, discord: DiscordStub, alerts: Alerts, athlete: str
+) -> None:
+    """The flow of the report only calls another one, which has the label of its alerts."""
+    report = engine.run("buddy.report.daily_steps", {"date": "2026-10-31", "athlete_id": athlete})
+    sent = engine.executions("buddy.report.send")[-1]
+    assert (report.state, sent.state) == ("FAILED", "FAILED")
+    assert alerts.only(sent).state == "SUCCESS"
+    (alert,) = discord.sent("alerts")
+    assert alert.startswith("**buddy.report.send** failed in `report`")
+    assert "nothing to report" in alert
+    assert alerts.about(report) == []
+
+
 # The heartbeat
 
 

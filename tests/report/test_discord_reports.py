@@ -14,12 +14,12 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
+import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support import Answer, Demo
+from support import REPOSITORY, Answer, Demo
 from test_reports import SETTINGS, Eaten, Life, Workout, day, report_of, small_life, write_marts
 
-from fitness_buddy.cli import report as command
 from fitness_buddy.core.errors import BuddyError, UsageError
 from fitness_buddy.notify.message import OutgoingMessage
 from fitness_buddy.notify.persona import load_persona
@@ -28,7 +28,8 @@ from fitness_buddy.report.daily import SESSION_COLUMNS, macros_message, session_
 from fitness_buddy.report.data import BuiltRange, Coverage, Meal, Report, Session, load_built_range
 from fitness_buddy.report.digest import digest_message, week_of
 from fitness_buddy.report.freshness import stale_sentence
-from fitness_buddy.report.messages import KINDS, ReportMessage, compose_report, without_markdown, write_payload
+from fitness_buddy.report.kinds import ReportKind
+from fitness_buddy.report.messages import ReportMessage, compose_report, without_markdown, write_payload
 from fitness_buddy.report.text import printable
 
 ZURICH = ZoneInfo("Europe/Zurich")
@@ -52,7 +53,7 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> Speak:
     def speak_of_small(
         kind: str, stated: date | None = None, now: datetime = SMALL_EVENING, **more: bool
     ) -> ReportMessage:
-        return compose_report(warehouse, SETTINGS, load_persona(), kind, stated=stated, now=now, **more)
+        return compose_report(warehouse, SETTINGS, load_persona(), ReportKind(kind), stated=stated, now=now, **more)
 
     return speak_of_small
 
@@ -63,7 +64,7 @@ def speak_of(
     now = now or evening(life.as_of.month, life.as_of.day)
     folder.mkdir(exist_ok=True)
     warehouse = write_marts(folder / "life.duckdb", life)
-    return compose_report(warehouse, SETTINGS, load_persona(), kind, stated=stated, now=now)
+    return compose_report(warehouse, SETTINGS, load_persona(), ReportKind(kind), stated=stated, now=now)
 
 
 def said(composed: ReportMessage) -> list[str]:
@@ -401,7 +402,7 @@ def test_a_digest_of_every_sport_fits(template: Report) -> None:
 # What cannot be told -----------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", ReportKind)
 def test_a_day_that_is_not_built_yet_is_stale_and_no_number_is_told(small: Speak, kind: str) -> None:
     composed = small(kind, now=evening(10, 29))
     assert (composed.is_stale, composed.day) == (True, day(10, 29))
@@ -413,7 +414,7 @@ def test_a_day_that_is_not_built_yet_is_stale_and_no_number_is_told(small: Speak
     assert (composed.message.attachments, composed.message.embeds) == ((), ())
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", ReportKind)
 def test_a_failed_build_is_told_instead_of_what_it_left(small: Speak, kind: str) -> None:
     composed = small(kind, is_build_failed=True)
     assert composed.is_stale
@@ -519,11 +520,21 @@ def test_nothing_to_draw_is_no_picture(template: Report, name: str) -> None:
 # The command -------------------------------------------------------------------------------------------------------
 
 
-def test_the_command_knows_every_kind() -> None:
-    assert command.KINDS == KINDS
+def test_every_kind_has_a_flow_that_sends_it_at_its_hour() -> None:
+    """Kestra's flows cannot read the enum, so their copies of the kinds are compared with it."""
+    flows = {path.stem: yaml.safe_load(path.read_text()) for path in (REPOSITORY / "flows/report").glob("*.yaml")}
+    (kind,) = (given for given in flows.pop("send")["inputs"] if given["id"] == "kind")
+    assert kind["values"] == list(ReportKind)
+    senders = {
+        name: [task["inputs"]["kind"] for task in flow["tasks"] if task.get("flowId") == "send"]
+        for name, flow in flows.items()
+        if name != "ask"
+    }
+    assert senders == {kind.replace("-", "_"): [kind] for kind in ReportKind}
+    assert all(flows[name]["triggers"][0]["type"].endswith(".Schedule") for name in senders)
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", ReportKind)
 def test_the_same_day_gives_the_same_bytes(buddy: Callable[..., Answer], demo: Demo, tmp_path: Path, kind: str) -> None:
     found = []
     for folder in (tmp_path / "one", tmp_path / "two"):

@@ -11,13 +11,11 @@ import click
 
 from fitness_buddy.cli.command import DAY, PATH, Run, command, main
 from fitness_buddy.core.errors import UsageError
-
-# As fitness_buddy.report.messages has them, which takes a second to import (a test holds them together).
-KINDS = ("daily-workout", "daily-steps", "daily-macros", "weekly-digest")
+from fitness_buddy.report.kinds import ReportKind
 
 
 @command(main, "report", takes_now=True)
-@click.argument("kind", required=False, type=click.Choice(KINDS))
+@click.argument("kind", required=False, type=click.Choice([kind.value for kind in ReportKind]))
 @click.option(
     "--date",
     "day",
@@ -49,9 +47,9 @@ def report(
     if kind:
         if html_path:
             raise UsageError(f"--html is of the whole report: leave out {kind} or --html")
-        return _show_message(run, kind, stated, payload_path, is_build_failed=build_failed)
+        return _show_message(run, ReportKind(kind), stated, payload_path, is_build_failed=build_failed)
     if payload_path or build_failed:
-        raise UsageError(f"--discord-payload and --build-failed are of a KIND: {', '.join(KINDS)}")
+        raise UsageError(f"--discord-payload and --build-failed are of a KIND: {', '.join(ReportKind)}")
     answer = show_report(run, stated, html_path)
     built, timezone = date.fromisoformat(answer["report"]["as_of_day"]), ZoneInfo(answer["report"]["timezone"])
     today = run.today(timezone)
@@ -79,7 +77,7 @@ def show_report(run: Run, day: date | None, html_path: Path | None) -> dict[str,
 
 
 def _show_message(
-    run: Run, kind: str, stated: date | None, payload_path: Path | None, *, is_build_failed: bool
+    run: Run, kind: ReportKind, stated: date | None, payload_path: Path | None, *, is_build_failed: bool
 ) -> dict[str, Any]:
     from fitness_buddy.notify.persona import load_persona
     from fitness_buddy.report.messages import compose_report, without_markdown, write_payload

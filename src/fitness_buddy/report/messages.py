@@ -18,19 +18,19 @@ from fitness_buddy.report.daily import macros_message, steps_message, workout_me
 from fitness_buddy.report.data import Report, load_built_range, load_report
 from fitness_buddy.report.digest import digest_message, week_of
 from fitness_buddy.report.freshness import loaded_sentence, stale_sentence
+from fitness_buddy.report.kinds import ReportKind
 
 if TYPE_CHECKING:
     from fitness_buddy.core.settings import Settings
     from fitness_buddy.warehouse import Warehouse
 
-# By its kind: what it is called, and the area of the marts that it tells of.
-_DAILY: Mapping[str, tuple[str, str]] = {
-    "daily-workout": ("Workouts", "activities"),
-    "daily-steps": ("Steps", "steps"),
-    "daily-macros": ("Food", "meals"),
+# The title of each message, and the area of the marts that it reports on; None for all areas.
+_TITLES: Mapping[ReportKind, tuple[str, str | None]] = {
+    ReportKind.DAILY_WORKOUT: ("Workouts", "activities"),
+    ReportKind.DAILY_STEPS: ("Steps", "steps"),
+    ReportKind.DAILY_MACROS: ("Food", "meals"),
+    ReportKind.WEEKLY_DIGEST: ("Week", None),
 }
-DIGEST = "weekly-digest"
-KINDS = (*_DAILY, DIGEST)
 # A brace in a text; those of JSON itself are followed by a quote or by their other half.
 _BRACE = re.compile(r'\{(?!["}])')
 _BEFORE_UNIT = re.compile(r"(?<=\d) (?=(?:g|m|km|h|kcal|bpm)\b|[%×/])")
@@ -46,7 +46,7 @@ class ReportMessage:
         is_stale: it says that the marts cannot tell, and nothing else.
     """
 
-    kind: str
+    kind: ReportKind
     day: date
     is_stale: bool
     message: OutgoingMessage
@@ -56,7 +56,7 @@ def compose_report(
     warehouse: Warehouse,
     settings: Settings,
     persona: Persona,
-    kind: str,
+    kind: ReportKind,
     *,
     stated: date | None,
     now: datetime,
@@ -65,7 +65,6 @@ def compose_report(
     """The message of a report; the same for the same marts, day and now.
 
     Args:
-        kind: one of KINDS.
         stated: the day to report on, of a digest any day of its week; None for today, or the week that has ended.
         now: timezone-aware.
         is_build_failed: the build that should have come before did not come to its end.
@@ -79,8 +78,8 @@ def compose_report(
     today = now.astimezone(built.timezone).date()
     if stated and stated > today:
         raise UsageError(f"--date {stated}: expected a day up to today, {today} in {built.timezone.key}")
-    title, area = _DAILY.get(kind, ("Week", None))
-    day = week_of(stated, today) if kind == DIGEST else stated or today
+    title, area = _TITLES[kind]
+    day = week_of(stated, today) if kind == ReportKind.WEEKLY_DIGEST else stated or today
     stale = stale_sentence(built, day, is_build_failed=is_build_failed)
     if stale is None:
         report = load_report(warehouse, settings, day, built)
@@ -141,8 +140,12 @@ def _has_records(report: Report, area: str | None) -> bool:
     }[area]
 
 
-def _message(kind: str, report: Report, persona: Persona, today: date, note: str) -> OutgoingMessage:
-    if kind == DIGEST:
+def _message(kind: ReportKind, report: Report, persona: Persona, today: date, note: str) -> OutgoingMessage:
+    if kind == ReportKind.WEEKLY_DIGEST:
         return digest_message(report, note)
-    daily = {"daily-workout": workout_message, "daily-steps": steps_message, "daily-macros": macros_message}
+    daily = {
+        ReportKind.DAILY_WORKOUT: workout_message,
+        ReportKind.DAILY_STEPS: steps_message,
+        ReportKind.DAILY_MACROS: macros_message,
+    }
     return daily[kind](report, persona, today, note)
