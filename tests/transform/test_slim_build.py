@@ -45,7 +45,7 @@ def change(project: Path, *models: str) -> None:
 def test_slim_builds_equal_builds_from_empty(
     project: Path, way: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As test_incremental.py has it, on one day, so that few builds have to be whole."""
+    """As test_incremental.py has it, on one day, so that few builds have to be full."""
     for name, value in way.items():
         monkeypatch.setenv(name, value)
     settings = load_settings()
@@ -212,10 +212,10 @@ class TestPlan:
         change(project, "fct_meals")
         assert self.select(settings, last) == ["state:modified+"]
 
-    def test_everything_where_it_cannot_be_told_what(
+    def test_everything_where_it_is_not_certain_what_has_changed(
         self, settings: Settings, warehouse: Warehouse, last: LastBuild, project: Path
     ) -> None:
-        assert "came right before" in self.why_all(settings, None)
+        assert "not a full build that succeeded" in self.why_all(settings, None)
         assert (
             self.why_all(settings, last, ["--vars", "{reach_days: 9}"]) == "the options are not those of the last build"
         )
@@ -269,7 +269,7 @@ class TestMemory:
         assert memory.forget()
         assert memory.last() is None
 
-    def test_a_store_that_does_not_answer_costs_a_whole_build_and_no_error(
+    def test_a_store_that_does_not_answer_costs_a_full_build_and_no_error(
         self, tmp_path: Path, caplog: pytest.LogCaptureFixture
     ) -> None:
         (tmp_path / "file").touch()

@@ -14,7 +14,7 @@ from typing import Any
 
 from fitness_buddy.core.errors import BuddyError
 from fitness_buddy.core.settings import Settings
-from fitness_buddy.warehouse import Row, Warehouse
+from fitness_buddy.warehouse import NotBuiltError, Row, Warehouse
 
 # Whatever came from anywhere else has not been cleared.
 _ALLOWED_SOURCE = "strava_export"
@@ -99,6 +99,15 @@ class Facts:
     def to_json(self) -> str:
         """The rows as a model reads them."""
         return json.dumps({self.mart: list(self.rows)}, ensure_ascii=False, default=str)
+
+
+def read_day_facts(warehouse: Warehouse, settings: Settings, day: date) -> list[Facts]:
+    """Read the workouts and steps of a day; an empty list if there are none, or if the marts were not built yet."""
+    try:
+        facts = [read_facts(warehouse, settings, mart, day, day) for mart in ("fct_daily_workouts", "fct_daily_steps")]
+    except NotBuiltError:
+        return []
+    return [fact for fact in facts if fact.rows]
 
 
 def read_facts(warehouse: Warehouse, settings: Settings, mart: str, first_day: date, last_day: date) -> Facts:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from fitness_buddy.core.errors import BuddyError
-from fitness_buddy.ingest.landing import Landing
+from fitness_buddy.ingest.landing import Landing, totals
 from fitness_buddy.llm.client import (
     BudgetSpentError,
     LanguageModel,
@@ -20,7 +20,7 @@ from fitness_buddy.llm.client import (
 )
 from fitness_buddy.meals.diary import MIN_ID_LENGTH, Diary, LoggedMeal
 from fitness_buddy.meals.estimate import KCAL_PER_G, Estimate, estimate_meal
-from fitness_buddy.meals.picture import PictureError, read_picture
+from fitness_buddy.meals.picture import PictureError, can_draw, read_picture
 from fitness_buddy.meals.request import MealIntent
 from fitness_buddy.meals.stated import EXAMPLE, parse_stated_meal, shortened
 from fitness_buddy.notify.message import escape_markdown
@@ -68,6 +68,23 @@ class MealReply:
     meal: LoggedMeal | None = None
     landing: Landing | None = None
     reason: str = ""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return it as JSON-ready values, with the counts of the load.
+
+        ``is_to_draw`` is true once for each meal: with the message after which it counts.
+        """
+        meal = self.meal
+        return {
+            "outcome": self.outcome,
+            "message": self.message,
+            "is_stored": meal is not None and meal.counts,
+            "meal_id": meal.meal_id if meal else "",
+            "confidence": meal.confidence if meal else None,
+            "reason": self.reason,
+            "is_to_draw": self.outcome in {"noted", "confirmed"} and self.landing is not None and can_draw(),
+            **totals([self.landing] if self.landing else []),
+        }
 
 
 @dataclass(frozen=True, slots=True)

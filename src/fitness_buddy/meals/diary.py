@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from fitness_buddy.core.errors import UsageError
+from fitness_buddy.core.errors import BuddyError, UsageError
 from fitness_buddy.ingest.landing import Landing, is_tombstone, tombstone
 from fitness_buddy.ingest.load import Ingest
 from fitness_buddy.ingest.sources.meals import TABLE, FieldError, settled_time, to_record
@@ -105,6 +105,19 @@ class Diary:
     def find(self, beginning: str) -> list[LoggedMeal]:
         """The meals whose ids begin so, those that were deleted left out, the last told first."""
         return [meal for meal in self._meals if meal.outcome != "deleted" and meal.meal_id.startswith(beginning)]
+
+    def only(self, beginning: str) -> LoggedMeal:
+        """Return the one meal whose id begins so.
+
+        Raises:
+            BuddyError: there is none, or more than one.
+        """
+        found = self.find(beginning)
+        if len(found) != 1:
+            raise BuddyError(
+                f"{len(found)} meals of the last weeks have an id that begins with {beginning!r}: expected one"
+            )
+        return found[0]
 
     def check_time(self, eaten_at: str) -> None:
         """Before anybody is asked about a meal.

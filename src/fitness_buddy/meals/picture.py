@@ -7,7 +7,9 @@ import struct
 from collections.abc import Iterator
 
 from fitness_buddy.core.errors import BuddyError
-from fitness_buddy.llm.client import Picture
+from fitness_buddy.llm.client import LanguageModel, Picture, model_settings
+from fitness_buddy.meals.stated import MAX_CHARACTERS, shortened
+from fitness_buddy.notify.message import Attachment, OutgoingMessage
 from fitness_buddy.notify.persona import Persona
 
 MAX_BYTES = 8 * 2**20
@@ -48,6 +50,23 @@ def read_picture(content: bytes) -> Picture:
             f"That picture has {pixels / 1e6:.0f} million pixels, and I take up to {MAX_PIXELS / 1e6:.0f} million."
         )
     return Picture(bare)
+
+
+def can_draw() -> bool:
+    """Return whether the settings name an image model."""
+    settings = model_settings()
+    return settings is not None and bool(settings.image_model)
+
+
+def draw_meal(model: LanguageModel, persona: Persona, meal: str) -> OutgoingMessage:
+    """Return the picture of the buddy who eats a meal, as the message that shows it.
+
+    Raises:
+        ModelError: the model gave no picture.
+    """
+    drawn = model.picture("meal_picture", picture_prompt(persona, shortened(meal, MAX_CHARACTERS)))
+    name = f"meal.{drawn.media_type.partition('/')[2]}"
+    return OutgoingMessage("Same here. Enjoy!", attachments=[Attachment(name, drawn.content, drawn.media_type)])
 
 
 def picture_prompt(persona: Persona, meal: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import hashlib
 import json
 import re
 from collections.abc import Sequence
@@ -11,7 +12,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from fitness_buddy.core.errors import InputError, Refusal
+from fitness_buddy.core.errors import BuddyError, InputError, Refusal, UsageError
+from fitness_buddy.meals.picture import MAX_BYTES
 
 MAX_CHARACTERS = 2000
 MAX_PICTURES = 4
@@ -80,6 +82,33 @@ def read_message(path: Path) -> MealMessage:
     if not isinstance(pictures, list) or len(pictures) > MAX_PICTURES:
         raise _refused(path, "pictures", f"expected a list of up to {MAX_PICTURES}")
     return MealMessage(text, message_id, [_content(path, picture) for picture in pictures])
+
+
+def id_of_command(intent: MealIntent, eaten_at: str, pictures: Sequence[bytes]) -> str:
+    """Return a message id for a command, which has none: the same intent, time and pictures have the same id."""
+    content = hashlib.sha256(repr((intent, eaten_at)).encode())
+    for picture in pictures:
+        content.update(picture)
+    return f"cli-{content.hexdigest()[:32]}"
+
+
+def read_pictures(paths: Sequence[Path]) -> list[bytes]:
+    """Read picture files; a file that is too large is read up to one byte more than a picture may have.
+
+    Raises:
+        UsageError: there are too many.
+        BuddyError: a file cannot be read.
+    """
+    if len(paths) > MAX_PICTURES:
+        raise UsageError(f"expected up to {MAX_PICTURES} pictures, found {len(paths)}")
+    contents = []
+    for path in paths:
+        try:
+            with path.open("rb") as stream:
+                contents.append(stream.read(MAX_BYTES + 1))
+        except OSError as error:
+            raise BuddyError(f"{path}: cannot be read: {error.strerror}") from None
+    return contents
 
 
 def parse_intent(text: str) -> MealIntent:

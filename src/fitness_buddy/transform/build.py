@@ -81,6 +81,17 @@ class BuildResult:
         del answer["exit_code"]
         return answer
 
+    def summary(self) -> str:
+        """Return how many nodes have which status, such as ``3 pass, 2 success``."""
+        return ", ".join(f"{count} {status}" for status, count in sorted(self.statuses.items()))
+
+    def failure(self) -> BuddyError | None:
+        """Return the error with which a command ends; None if nothing failed."""
+        if self.exit_code == EXIT_DONE:
+            return None
+        failures = "".join(f"\n  {failure}" for failure in self.failures)
+        return BuddyError(f"dbt build failed ({self.summary()}){failures}", details=self.to_dict())
+
 
 def build(
     settings: Settings,
