@@ -1,6 +1,6 @@
-"""What is said of one day on Discord: its workouts, its steps, its food.
+"""Write the daily messages for Discord: workouts, steps, food.
 
-Names of sessions and meals are somebody's words: their Markdown is out of force.
+Names of activities and meals are texts of other people, so their Markdown is escaped.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from fitness_buddy.notify.persona import Persona
 from fitness_buddy.report import lines, pictures, text
 from fitness_buddy.report.data import MacroDay, MacroShares, Report, Session
 
-# The CSV of the sessions: an empty field is what was not recorded.
+# In the CSV an empty field means: not recorded.
 SESSION_COLUMNS = (
     "activity_date",
     "started_at",
@@ -35,10 +35,10 @@ PNG = "image/png"
 
 
 def workout_message(report: Report, persona: Persona, today: date, note: str) -> OutgoingMessage:
-    """The sessions with their totals and a CSV of them; a nudge without any.
+    """Return the message about the activities of the day, with totals and a CSV; a nudge if there are none.
 
     Args:
-        today: the buddy's own words are for this day; of an earlier one only the facts are told.
+        today: the buddy adds a line of its own only for this day; for an earlier day the message has facts only.
         note: the last line, in Markdown.
     """
     title = f"**Workouts · {text.full_day(report.day)}**"
@@ -58,7 +58,7 @@ def workout_message(report: Report, persona: Persona, today: date, note: str) ->
 
 
 def session_csv(report: Report) -> str:
-    """The sessions of the day with SESSION_COLUMNS, in the order in which they began; times are the athlete's own."""
+    """Return the activities of the day as CSV with SESSION_COLUMNS, ordered by start; times are local."""
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
     writer.writerow(SESSION_COLUMNS)
@@ -84,7 +84,10 @@ def session_csv(report: Report) -> str:
 
 
 def steps_message(report: Report, persona: Persona, today: date, note: str) -> OutgoingMessage:
-    """The steps against the goal, the streak, both 7-day averages and a chart; a day without an observation says so."""
+    """Return the message about the steps of the day: goal, streak, both 7-day averages, and a chart.
+
+    A day without an observation is named as such.
+    """
     day = report.steps_of_day
     said = [f"**Steps · {text.full_day(report.day)}**"]
     if day.steps is None:
@@ -114,9 +117,9 @@ def steps_message(report: Report, persona: Persona, today: date, note: str) -> O
 
 
 def macros_message(report: Report, persona: Persona, today: date, note: str) -> OutgoingMessage:
-    """The mean split of the meals beside that of the totals and the target, grams, energy and a pie.
+    """Return the message about the meals of the day: mean split of the meals, split of the totals, target, and a pie.
 
-    Without meals a line that says so.
+    A day without meals is named as such.
     """
     title = f"**Food · {text.full_day(report.day)}**"
     day = report.macros_of_day
@@ -152,7 +155,7 @@ def fit_items(
     more: Callable[[int], str],
     most: int = MAX_CHARACTERS,
 ) -> str:
-    """The lines, with as many of the items as fit into a text of Discord, and a line that counts the others."""
+    """Return the lines with as many items as fit into a message, and a line that counts the others."""
 
     def together(shown: int) -> str:
         rest = [more(len(items) - shown)] if shown < len(items) else []
@@ -165,7 +168,7 @@ def fit_items(
 
 
 def format_name(words: str) -> str:
-    """Somebody's name for something, short and without Markdown."""
+    """Return somebody's name for something, shortened and with escaped Markdown."""
     return escape_markdown(truncate(text.printable(words), _MAX_CHARACTERS_OF_A_NAME)) or text.NONE
 
 
@@ -174,7 +177,7 @@ def _with_picture(said: Sequence[str], what: str, day: date, picture: bytes | No
     if picture is None:
         return OutgoingMessage(content)
     name = f"{what}-{day}.png"
-    # In an embed a picture is shown whole, and in the place where it belongs.
+    # In an embed Discord shows the whole picture, at its place in the text.
     return OutgoingMessage(content, [{"image": {"url": f"attachment://{name}"}}], [Attachment(name, picture, PNG)])
 
 
@@ -195,7 +198,7 @@ def _shares(shares: MacroShares) -> str:
 
 
 def _adherence(day: MacroDay) -> str:
-    """`` (± 5 points): carbs 6 over, protein 2 under …`` as far as it is beyond the tolerance."""
+    """Return what is outside the tolerance, such as `` (± 5 points): carbs 6 over, protein 2 under``."""
     if day.tolerance_pct is None or day.mean_of_meals is None or day.target is None:
         return ""
     target = day.target.by_macro()

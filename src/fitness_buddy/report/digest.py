@@ -1,4 +1,4 @@
-"""The week against the week before, as one message with its charts."""
+"""Write the weekly message: the week compared with the week before, with its charts."""
 
 from __future__ import annotations
 
@@ -10,19 +10,21 @@ from fitness_buddy.report import charts, lines, pictures, text
 from fitness_buddy.report.daily import PNG
 from fitness_buddy.report.data import PeriodTotals, Report, monday_of
 
-# Discord's limit on the text of an embed is 4096, and 6000 on that of all embeds of a message.
+# Discord allows 4096 characters in the text of one embed, and 6000 in all embeds of a message.
 _MAX_CHARACTERS = 1000
 
 
 def week_of(stated: date | None, today: date) -> date:
-    """The last day to report on: of the stated day's week, else of this one; on a Monday of the week that has ended."""
+    """Return the last day to report on: the last day of the stated week or of this week; on a Monday, of the week
+    before.
+    """
     if stated is None and today.weekday() == 0:
         return today - timedelta(days=1)
     return min(monday_of(stated or today) + timedelta(days=6), today)
 
 
 def digest_message(report: Report, note: str) -> OutgoingMessage:
-    """The week that the report's day ends: sports, time, steps, food, goals, streaks, what is missing, and charts.
+    """Return the message about the week that the report's day ends, with its charts.
 
     Args:
         note: the last line, in Markdown.
@@ -46,7 +48,7 @@ def digest_message(report: Report, note: str) -> OutgoingMessage:
             name = f"{what}-{report.day}.png"
             section["image"] = {"url": f"attachment://{name}"}
             attachments.append(Attachment(name, picture, PNG))
-    # The first line is what a phone shows of the message.
+    # A phone shows the first line as the preview of the message.
     said = [
         f"**{_title(week)}**",
         f"{text.counted(week.activities, 'session')} on {text.counted(week.active_days, 'day')} · "

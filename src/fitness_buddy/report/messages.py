@@ -1,4 +1,4 @@
-"""The reports as messages: which day each is of, what it says where the marts cannot tell, and its files."""
+"""Compose the message of a report: choose the day, check that the marts cover it, and write text and files."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _TITLES: Mapping[ReportKind, tuple[str, str | None]] = {
     ReportKind.DAILY_MACROS: ("Food", "meals"),
     ReportKind.WEEKLY_DIGEST: ("Week", None),
 }
-# A brace in a text; those of JSON itself are followed by a quote or by their other half.
+# A brace inside a text. A brace of the JSON itself is followed by a quote or by the closing brace.
 _BRACE = re.compile(r'\{(?!["}])')
 _BEFORE_UNIT = re.compile(r"(?<=\d) (?=(?:g|m|km|h|kcal|bpm)\b|[%×/])")
 _NO_BREAK = "\u00a0"
@@ -39,11 +39,11 @@ _NO_BREAK = "\u00a0"
 
 @dataclass(frozen=True, slots=True)
 class ReportMessage:
-    """A report as it is said.
+    """A report as a message.
 
     Attributes:
-        day: the day it is of; of a digest the last one.
-        is_stale: it says that the marts cannot tell, and nothing else.
+        day: the day of the report; of a digest the last day.
+        is_stale: the marts do not cover the day, and the message says only that.
     """
 
     kind: ReportKind
@@ -62,16 +62,16 @@ def compose_report(
     now: datetime,
     is_build_failed: bool = False,
 ) -> ReportMessage:
-    """The message of a report; the same for the same marts, day and now.
+    """Compose the message of a report; the same marts, day and ``now`` give the same message.
 
     Args:
-        stated: the day to report on, of a digest any day of its week; None for today, or the week that has ended.
+        stated: the day to report on, for a digest any day of its week; None for today, or the week that has ended.
         now: timezone-aware.
-        is_build_failed: the build that should have come before did not come to its end.
+        is_build_failed: the build before this report failed.
 
     Raises:
-        UsageError: the day has not come yet.
-        BuddyError: the athlete has nothing in the marts, or the day lies before the first one.
+        UsageError: the day is in the future.
+        BuddyError: the marts have nothing of the athlete, or the day is before their first day.
         NotBuiltError: the marts do not exist yet.
     """
     built = load_built_range(warehouse, settings)
@@ -94,9 +94,9 @@ def compose_report(
 
 
 def write_payload(message: OutgoingMessage, path: Path) -> list[Path]:
-    """Write Discord's JSON of a message to a file, and its attachments beside it; the paths of these.
+    """Write the JSON of a message for Discord to a file, and its attachments beside it; return the paths of these.
 
-    The JSON is ASCII, and no text in it holds the braces of a template: whoever renders it on its way changes nothing.
+    The JSON is ASCII and holds no braces of a template, so that Kestra, which renders it, changes nothing.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(_BRACE.sub(r"\\u007b", message.payload_json()), encoding="ascii")
@@ -108,7 +108,7 @@ def write_payload(message: OutgoingMessage, path: Path) -> list[Path]:
 
 
 def without_markdown(message: OutgoingMessage) -> str:
-    """The words of a message without their Markdown, nothing in them that a terminal would obey."""
+    """Return the text of a message without Markdown and without control characters, for a terminal."""
     blocks = [
         message.content,
         *(f"{embed.get('title', '')}\n{embed.get('description', '')}" for embed in message.embeds),
@@ -119,7 +119,7 @@ def without_markdown(message: OutgoingMessage) -> str:
 
 
 def _with_no_break_spaces(message: OutgoingMessage) -> OutgoingMessage:
-    """No line of a narrow screen ends between a number and its unit."""
+    """Put no-break spaces between numbers and units, so that no line of a narrow screen ends between them."""
 
     def together(words: str) -> str:
         return _BEFORE_UNIT.sub(_NO_BREAK, words)
