@@ -16,8 +16,8 @@ import pytest
 from support import BUDDY, NO_TESTS, REPOSITORY, Answer, Demo, run_process
 
 from fitness_buddy.cli.ingest import STEPS_FORMATS
-from fitness_buddy.cli.report import KINDS
 from fitness_buddy.ingest.sources.steps import FORMAT_OPTIONS
+from fitness_buddy.report.kinds import ReportKind
 
 Buddy = Callable[..., Answer]
 
@@ -73,7 +73,7 @@ def test_what_speaks_to_the_athlete_starts_no_dbt_and_imports_none(demo: Demo, t
     }
     codes, packages = imported_by(
         ["report", *now],
-        *(["report", kind, *now, "--discord-payload", payload] for kind in KINDS),
+        *(["report", kind, *now, "--discord-payload", payload] for kind in ReportKind),
         ["remind", "request", "--text", "remind me to stretch tomorrow at 7am", *now],
         ["remind", "deliver", *now],
         ["remind", "list", *now],

@@ -103,7 +103,7 @@ def ingest_inbox(run: Run, folder: Path, source: str | None) -> dict[str, Any]:
                 click.echo(f"Error: {error}", err=True)
                 refused[path.name] = error
             else:
-                _tell_landings(run, path.name, landings[-1:])
+                _report_landings(run, path.name, landings[-1:])
                 inbox.move_on(path, version, clock())
     counts = {**totals(landings), "files_read": len(files), "files_refused": list(refused)}
     counts["rows_read"] += sum(error.rows_read for error in refused.values())
@@ -232,7 +232,7 @@ def _load_windows(
     return {
         "since": days[0],
         "until": days[1],
-        **_tell_landings(run, f"{source}, {days[0]} to {days[1]}", landings),
+        **_report_landings(run, f"{source}, {days[0]} to {days[1]}", landings),
         "load_ids": [landing.load_id for landing in landings],
     }
 
@@ -260,7 +260,7 @@ def load_path(
                 on_row=on_row,
             )
         )
-    answer = _tell_landing(run, path, landing)
+    answer = _report_landing(run, path, landing)
     if archive:
         run.say(f"  Kept in {to_bucket}; `buddy load-from-bucket {to_bucket}` loads it.")
         answer |= {"bucket": to_bucket, "objects_added": archive.kept}
@@ -281,12 +281,12 @@ def load_clock(run: Run) -> Clock:
 
 
 def _archive(run: Run, path: Path, bucket_url: str, *, restate: bool) -> Archive:
-    from fitness_buddy.warehouse.bigquery.bucket import Bucket
+    from fitness_buddy.warehouse.bigquery.bucket import BucketFolder
 
     if restate:
         raise UsageError("--restate is for loading: a bucket keeps what was read, and knows no current version")
     source = click.get_current_context().info_name
-    return Bucket(bucket_url, run.settings).archive(str(source), path)
+    return BucketFolder(bucket_url, run.settings).archive(str(source), path)
 
 
 @contextmanager
@@ -309,11 +309,11 @@ def _progress(run: Run, label: str) -> Iterator[Callable[[], None]]:
         yield lambda: progress.advance(task)
 
 
-def _tell_landing(run: Run, path: Path, landing: Landing) -> dict[str, Any]:
-    return {"path": str(path), "load_id": landing.load_id, **_tell_landings(run, str(path), [landing])}
+def _report_landing(run: Run, path: Path, landing: Landing) -> dict[str, Any]:
+    return {"path": str(path), "load_id": landing.load_id, **_report_landings(run, str(path), [landing])}
 
 
-def _tell_landings(run: Run, label: str, landings: Sequence[Landing]) -> dict[str, Any]:
+def _report_landings(run: Run, label: str, landings: Sequence[Landing]) -> dict[str, Any]:
     from fitness_buddy.ingest.landing import totals
 
     counts = totals(landings)

@@ -40,7 +40,7 @@ class CheckResult:
 
 
 @dataclass(frozen=True, slots=True)
-class Checkup:
+class CheckReport:
     """All checks of one run.
 
     ``volume`` counts the rows that were loaded, by raw table and UTC day: it is told and never judged, since an athlete
@@ -71,7 +71,7 @@ class Checkup:
         }
 
 
-def check_raw(warehouse: Warehouse, project_dir: Path, *, days: int, now: datetime) -> Checkup:
+def check_raw(warehouse: Warehouse, project_dir: Path, *, days: int, now: datetime) -> CheckReport:
     """Check the loads of all athletes of the last days, in every raw table that is there.
 
     Args:
@@ -86,7 +86,7 @@ def check_raw(warehouse: Warehouse, project_dir: Path, *, days: int, now: dateti
     )
     results = [_is_known(table, table in known, now) for table in tables]
     results += [result for table in checked for result in _judge(table, now)]
-    return Checkup(
+    return CheckReport(
         sorted(results, key=lambda result: result.table), {table.table: table.rows_by_day for table in checked}
     )
 
@@ -103,12 +103,12 @@ def declared_raw_tables(project_dir: Path) -> set[str]:
     }
 
 
-def write_report(checkup: Checkup, folder: Path) -> list[Path]:
+def write_report(report: CheckReport, folder: Path) -> list[Path]:
     """Write the results as data_checks.json, .csv and .parquet into a folder, which is made where it is missing."""
     from fitness_buddy.warehouse.row_files import write_rows
 
     columns = {name: get_origin(kind) or kind for name, kind in get_type_hints(CheckResult).items()}
-    return write_rows(folder, REPORT_NAME, columns, [asdict(result) for result in checkup.results])
+    return write_rows(folder, REPORT_NAME, columns, [asdict(result) for result in report.results])
 
 
 def _judge(checked: RawTableCheck, now: datetime) -> list[CheckResult]:

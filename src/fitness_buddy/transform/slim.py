@@ -35,7 +35,7 @@ class Inputs:
         models: a hash of the models, seeds and tests; dbt finds the changed ones by its manifest.
         options: of dbt, other than the one that only says to build more.
         incremental: what BUDDY_INCREMENTAL says.
-        raw: see :meth:`fitness_buddy.warehouse.Warehouse.raw_marks`.
+        raw: see :meth:`fitness_buddy.warehouse.Warehouse.raw_fingerprints`.
     """
 
     dbt: str
@@ -55,7 +55,7 @@ def inputs_now(settings: Settings, warehouse: Warehouse, options: Sequence[str])
         models=_hash(folder, ["models", "seeds", "tests/dbt"]),
         options=[option for option in options if option not in {"--full-refresh", "-f"}],
         incremental=os.environ.get("BUDDY_INCREMENTAL", ""),
-        raw=warehouse.raw_marks(),
+        raw=warehouse.raw_fingerprints(),
     )
 
 
@@ -149,19 +149,19 @@ def plan(
         today: the day that the models are to take as today, or the instant that says it for each athlete.
     """
     if last is None:
-        return Plan("no whole build that succeeded came right before")
-    if why := _why_everything(last, inputs, settings, warehouse, results, today):
+        return Plan("the build before was not a full build that succeeded")
+    if why := _reason_for_full_build(last, inputs, settings, warehouse, results, today):
         return Plan(why)
     if last.inputs == inputs:
         return Plan("nothing is new in raw, and the project is as it was built", [])
-    grown = {table for table, mark in inputs.raw.items() if last.inputs.raw.get(table) != mark}
+    changed_tables = {table for table, fingerprint in inputs.raw.items() if last.inputs.raw.get(table) != fingerprint}
     # A table that the last build did not know is read by models that are new to it, too.
     sources = [
         f"source:{source['source_name']}.{source['name']}+"
         for source in last.manifest["sources"].values()
-        if source["identifier"] in grown
+        if source["identifier"] in changed_tables
     ]
-    why = f"new in raw: {', '.join(sorted(grown))}" if sources else "models, seeds or tests have changed"
+    why = f"new in raw: {', '.join(sorted(changed_tables))}" if sources else "models, seeds or tests have changed"
     return Plan(why, ["state:modified+", *sorted(sources)])
 
 
@@ -170,7 +170,7 @@ def write_manifest(last: LastBuild, folder: Path) -> None:
     (folder / "manifest.json").write_text(json.dumps(last.manifest), encoding="utf-8")
 
 
-def _why_everything(
+def _reason_for_full_build(
     last: LastBuild,
     inputs: Inputs,
     settings: Settings,
@@ -187,14 +187,14 @@ def _why_everything(
         return "BUDDY_INCREMENTAL is not that of the last build"
     if last.inputs.options != inputs.options:
         return "the options are not those of the last build"
-    if not _is_last_of_all(last, warehouse, results):
+    if not _is_latest_build(last, warehouse, results):
         return f"{results} does not say that the last build was made here"
     if not _is_same_day(settings, warehouse, today):
         return "the day is not that of the last build"
     return None
 
 
-def _is_last_of_all(last: LastBuild, warehouse: Warehouse, results: str) -> bool:
+def _is_latest_build(last: LastBuild, warehouse: Warehouse, results: str) -> bool:
     """Whether this warehouse knows of that build, and of none since: it may be a copy, or built by other machines."""
     since = datetime.fromisoformat(last.started_at).astimezone(UTC)
     try:

@@ -84,12 +84,14 @@ class LogTable:
         columns: GoogleSQL's types (string, int64, float64, timestamp) by name.
         time: the column of type timestamp by whose UTC day BigQuery partitions it.
         cluster: the column by which BigQuery clusters it.
+        former_name: what it was called before; a write renames a table that still has this name.
     """
 
     name: str
     columns: Mapping[str, str]
     time: str
     cluster: str
+    former_name: str = ""
 
 
 class RawLoad(Protocol):
@@ -160,7 +162,7 @@ class Warehouse(RawStore, Protocol):
         """
         ...
 
-    def raw_marks(self) -> dict[str, str]:
+    def raw_fingerprints(self) -> dict[str, str]:
         """A text for each raw table that holds anything, another one whenever rows have come to it.
 
         Reads next to nothing.
