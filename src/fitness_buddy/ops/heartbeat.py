@@ -13,13 +13,8 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from fitness_buddy.core.errors import UsageError
+from fitness_buddy.ingest.sources.registry import NEVER, raw_tables
 from fitness_buddy.warehouse import RawSummary
-
-# By raw table, or by what its name begins with. An export is asked for by hand, about once a month: as the freshness of
-# dbt's sources has it (a test holds them together).
-DEFAULT_SOURCE_DAYS: Mapping[str, int] = {"strava_export": 35}
-# Bikes and shoes seldom change.
-_NEVER_SILENT = "_gear"
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +64,7 @@ def listen(
     now: datetime,
     *,
     silent_after_days: int,
-    source_days: Mapping[str, int] = DEFAULT_SOURCE_DAYS,
+    source_days: Mapping[str, int] | None = None,
 ) -> Heartbeat:
     """Decide who is silent and who has to be told about it. Run often enough to see a source that speaks only once.
 
@@ -79,12 +74,13 @@ def listen(
         now: timezone-aware.
         silent_after_days: a source is silent when its last load is older.
         source_days: the same of single sources, by raw table or what its name begins with; the longest name counts.
+            Without one the registry of sources decides.
     """
     silent = []
     for source in sources:
         silent_for = now - source.last_loaded_at
-        after_days = _days_of(source.table, source_days, silent_after_days)
-        if not source.table.endswith(_NEVER_SILENT) and silent_for > timedelta(days=after_days):
+        after_days = _days_of(source.table, source_days or {}, silent_after_days)
+        if after_days != NEVER and silent_for > timedelta(days=after_days):
             silent.append(Silence(source.table, source.last_loaded_at, silent_for.days))
     silent_names = {silence.source for silence in silent}
     speaking = {source.table for source in sources} - silent_names
@@ -113,12 +109,12 @@ def read_told(text: str) -> list[str]:
 
 
 def read_source_days(stated: Sequence[str]) -> dict[str, int]:
-    """``NAME=DAYS`` each, over the defaults.
+    """Read ``NAME=DAYS`` each.
 
     Raises:
         UsageError: one is spelled otherwise, or no whole number of days of at least 1.
     """
-    source_days = dict(DEFAULT_SOURCE_DAYS)
+    source_days = {}
     for text in stated:
         name, _, days = text.partition("=")
         if not name or not days.isdecimal() or int(days) < 1:
@@ -127,9 +123,13 @@ def read_source_days(stated: Sequence[str]) -> dict[str, int]:
     return source_days
 
 
-def _days_of(table: str, source_days: Mapping[str, int], otherwise: int) -> int:
-    names = [name for name in source_days if table == name or table.startswith(f"{name}_")]
-    return source_days[max(names, key=len)] if names else otherwise
+def _days_of(table: str, stated: Mapping[str, int], otherwise: int) -> float:
+    registered = raw_tables().get(table)
+    of_table = registered.stale_after_days if registered else None
+    names = [name for name in stated if table == name or table.startswith(f"{name}_")]
+    if names and of_table != NEVER:
+        return stated[max(names, key=len)]
+    return otherwise if of_table is None else of_table
 
 
 def _title(source: str) -> str:
