@@ -15,8 +15,6 @@ from pathlib import Path
 import pytest
 from support import BUDDY, NO_TESTS, REPOSITORY, Answer, Demo, run_process
 
-from fitness_buddy.cli.ingest import STEPS_FORMATS
-from fitness_buddy.ingest.sources.steps import FORMAT_OPTIONS
 from fitness_buddy.report.kinds import ReportKind
 
 Buddy = Callable[..., Answer]
@@ -115,10 +113,6 @@ def test_every_command_takes_the_common_options(buddy: Buddy, words: list[str]) 
     text = buddy(*words, "--help").output
     for option in ("--athlete", "--target", "--json", "--kestra"):
         assert option in text
-
-
-def test_the_formats_offered_are_those_that_are_read() -> None:
-    assert ("auto", *FORMAT_OPTIONS) == STEPS_FORMATS
 
 
 def test_counts_are_told_and_a_second_load_says_that_it_adds_nothing(buddy: Buddy, steps_csv: Path) -> None:

@@ -20,6 +20,7 @@ from kestra_server import ANSWERS, FLOWS, TIMEZONE, Server, TimedServer, hurried
 
 from fitness_buddy.core.settings import load_settings
 from fitness_buddy.ingest.load import Ingest
+from fitness_buddy.ingest.sources import meals
 from fitness_buddy.warehouse import connect
 
 SEND = "buddy.ops.send_discord"
@@ -305,7 +306,7 @@ def test_a_silence_is_told_once_and_so_is_its_end(
     def eat(day: int, loaded_at: datetime) -> None:
         path = tmp_path / "meals.csv"
         path.write_text(f"eaten_at,description,carbs_g,protein_g,fat_g\n2026-01-{day:02} 08:00,Porridge,60,12,8\n")
-        Ingest(connect(load_settings(target="duckdb")), athlete, now=loaded_at).meals(path)
+        Ingest(connect(load_settings(target="duckdb")), athlete, now=loaded_at).files(meals.SOURCE, path)
 
     def beat() -> tuple[str, int]:
         execution = engine.run("buddy.ops.heartbeat_of_one")

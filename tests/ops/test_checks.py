@@ -13,12 +13,13 @@ from typing import Any
 import duckdb
 import pyarrow.parquet as pq
 import pytest
-from support import REPOSITORY, Demo, run_buddy
+from support import Demo, run_buddy
 
 from fitness_buddy.core.settings import load_settings
 from fitness_buddy.demo import DEMO_AS_OF
 from fitness_buddy.ingest.landing import Batch, Record, land, to_raw_row, tombstone
-from fitness_buddy.ops.checks import CheckReport, CheckResult, check_raw, declared_raw_tables, write_report
+from fitness_buddy.ingest.sources.registry import raw_tables
+from fitness_buddy.ops.checks import CheckReport, CheckResult, check_raw, write_report
 from fitness_buddy.warehouse import Warehouse, connect, new_load_id
 from fitness_buddy.warehouse.bigquery.warehouse import make_client
 
@@ -63,7 +64,7 @@ def run(warehouse: Warehouse, sql: str) -> None:
 
 
 def check(warehouse: Warehouse, days: int = 7) -> CheckReport:
-    return check_raw(warehouse, REPOSITORY, days=days, now=NOON + timedelta(hours=1))
+    return check_raw(warehouse, days=days, now=NOON + timedelta(hours=1))
 
 
 def problems(report: CheckReport) -> dict[str, tuple[str, int, list[str]]]:
@@ -161,7 +162,7 @@ def test_loads_before_the_days_asked_for_are_not_looked_at(warehouse: Warehouse)
     assert report.volume == {TABLE: {date(2026, 11, 20): 1}}
 
 
-def test_a_table_that_no_model_reads_is_a_warning_and_asked_nothing(warehouse: Warehouse) -> None:
+def test_a_table_of_no_source_is_a_warning_and_asked_nothing(warehouse: Warehouse) -> None:
     load(warehouse, [Record("a", {"steps": 1})])
     run(warehouse, f"create table {load_settings().raw_schema}.dreams as select 1 as depth_m")
     report = check(warehouse)
@@ -173,10 +174,10 @@ def test_a_table_that_no_model_reads_is_a_warning_and_asked_nothing(warehouse: W
 def test_the_demo_passes(demo: Demo, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("BUDDY_DUCKDB_PATH", str(demo.duckdb_path))
     evening = datetime.combine(DEMO_AS_OF, datetime.max.time(), UTC)
-    report = check_raw(connect(load_settings()), REPOSITORY, days=1, now=evening)
+    report = check_raw(connect(load_settings()), days=1, now=evening)
     assert {result.status for result in report.results} == {"pass"}
     # dbt has made the tables that nothing was loaded into.
-    assert set(report.volume) == declared_raw_tables(REPOSITORY)
+    assert set(report.volume) == raw_tables().keys()
     summary = demo.query("select count(*) as rows_loaded from raw.strava_export_activities")
     assert sum(report.volume["strava_export_activities"].values()) == summary[0]["rows_loaded"]
 

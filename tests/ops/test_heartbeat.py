@@ -17,13 +17,8 @@ from support import REPOSITORY, run_buddy
 from fitness_buddy.core.errors import UsageError
 from fitness_buddy.core.settings import load_settings
 from fitness_buddy.ingest.landing import Batch, Record, land
-from fitness_buddy.ops.heartbeat import (
-    DEFAULT_SOURCE_DAYS,
-    Heartbeat,
-    find_stale_sources,
-    read_reported,
-    read_source_days,
-)
+from fitness_buddy.ingest.sources.registry import NEVER, raw_tables
+from fitness_buddy.ops.heartbeat import Heartbeat, find_stale_sources, read_reported, read_source_days
 from fitness_buddy.warehouse import RawSummary, Warehouse, connect
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
@@ -78,13 +73,16 @@ def test_the_longest_name_decides_and_a_name_ends_at_an_underscore() -> None:
     assert found.newly_stale == ["meals_entries", "steps_daily", "strava_export_activities"]
 
 
-def test_exports_rest_as_long_as_dbt_s_freshness_has_it() -> None:
-    stated = yaml.safe_load((REPOSITORY / "models/staging/strava/_strava__sources.yml").read_text())["sources"]
-    (export,) = (source for source in stated if source["name"] == "strava_export")
-    assert export["config"]["freshness"]["warn_after"] == {
-        "count": DEFAULT_SOURCE_DAYS["strava_export"],
-        "period": "day",
-    }
+def test_tables_rest_as_long_as_dbt_s_freshness_has_it() -> None:
+    """dbt's sources ask of a table what the heartbeat asks of it, unless it asks after everything."""
+    for path in (REPOSITORY / "models/staging").rglob("_*__models.yml"):
+        for stated in yaml.safe_load(path.read_text())["sources"]:
+            of_source = stated["config"]["freshness"]
+            for table in stated["tables"]:
+                freshness = table.get("config", {}).get("freshness", of_source)
+                days = raw_tables()[table["identifier"]].stale_after_days
+                if days is not None:
+                    assert freshness is None if days == NEVER else freshness["warn_after"]["count"] == days
 
 
 @given(

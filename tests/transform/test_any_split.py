@@ -19,6 +19,7 @@ from support import NO_TESTS, run_buddy
 from fitness_buddy.core.settings import load_settings
 from fitness_buddy.ingest.landing import Batch, Record, land
 from fitness_buddy.ingest.load import Ingest
+from fitness_buddy.ingest.sources import steps
 from fitness_buddy.ingest.sources.strava_api import ACTIVITIES_TABLE, read
 from fitness_buddy.ingest.windows import windows
 from fitness_buddy.warehouse import Row, connect
@@ -196,7 +197,7 @@ def test_any_exports_of_apple_health_in_any_order_give_the_same_raw(
             with zipfile.ZipFile(path.with_suffix(".zip"), "w", zipfile.ZIP_DEFLATED) as archive:
                 archive.write(path, "apple_health_export/export.xml")
             path = path.with_suffix(".zip")
-        Ingest(warehouse, "me", now=NOW + timedelta(minutes=number)).steps(path)
+        Ingest(warehouse, "me", now=NOW + timedelta(minutes=number)).files(steps.SOURCE, path)
     held = warehouse.current_payloads("steps_intervals", "me", date(1971, 1, 1))
     assert sum(int(payload["steps"]) for payload in held.values()) == sum(
         int(record.partition('value="')[2].partition('"')[0]) for record in RECORDS

@@ -43,7 +43,7 @@ def check(run: Run, report_folder: Path | None, days: int) -> dict[str, Any]:
     """Check raw, of all athletes, for what no load leaves behind. Fails where rows are wrong; the report is written."""
     from fitness_buddy.ops.checks import check_raw, write_report
 
-    report = check_raw(run.warehouse, run.settings.project_dir, days=days, now=run.now)
+    report = check_raw(run.warehouse, days=days, now=run.now)
     answer = report.to_dict() | {"days": days}
     if report_folder:
         answer["report"] = [str(path) for path in write_report(report, report_folder)]

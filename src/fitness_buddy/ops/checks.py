@@ -9,6 +9,7 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any, get_origin, get_type_hints
 
+from fitness_buddy.ingest.sources.registry import raw_tables
 from fitness_buddy.warehouse import RawTableCheck, Warehouse
 
 REPORT_NAME = "data_checks"
@@ -71,15 +72,14 @@ class CheckReport:
         }
 
 
-def check_raw(warehouse: Warehouse, project_dir: Path, *, days: int, now: datetime) -> CheckReport:
+def check_raw(warehouse: Warehouse, *, days: int, now: datetime) -> CheckReport:
     """Check the loads of all athletes of the last days, in every raw table that is there.
 
     Args:
-        project_dir: whose models declare the raw tables that it knows.
         days: how many UTC days before today are looked at, too.
         now: timezone-aware.
     """
-    known = declared_raw_tables(project_dir)
+    known = raw_tables()
     tables = sorted(warehouse.raw_tables())
     checked = warehouse.check_raw(
         [table for table in tables if table in known], now.astimezone(UTC).date() - timedelta(days=days), now
@@ -89,18 +89,6 @@ def check_raw(warehouse: Warehouse, project_dir: Path, *, days: int, now: dateti
     return CheckReport(
         sorted(results, key=lambda result: result.table), {table.table: table.rows_by_day for table in checked}
     )
-
-
-def declared_raw_tables(project_dir: Path) -> set[str]:
-    """The raw tables that the project's models read."""
-    import yaml
-
-    return {
-        table.get("identifier", table["name"])
-        for path in (project_dir / "models" / "staging").rglob("_*__sources.yml")
-        for source in yaml.safe_load(path.read_text(encoding="utf-8"))["sources"]
-        for table in source["tables"]
-    }
 
 
 def write_report(report: CheckReport, folder: Path) -> list[Path]:
@@ -138,5 +126,5 @@ def _is_known(table: str, is_known: bool, now: datetime) -> CheckResult:
         rows_checked=0,
         rows_failed=0,
         record_ids=[],
-        message="expected a table that a staging model reads" + ("" if is_known else "; none does"),
+        message="expected a table of a registered source" + ("" if is_known else "; none fills it"),
     )

@@ -13,13 +13,8 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from fitness_buddy.core.errors import UsageError
+from fitness_buddy.ingest.sources.registry import NEVER, raw_tables
 from fitness_buddy.warehouse import RawSummary
-
-# By the name of the raw table, or by a prefix of it. An athlete asks for an export by hand, about once a month. The
-# freshness of dbt's sources has the same number (a test compares them).
-DEFAULT_SOURCE_DAYS: Mapping[str, int] = {"strava_export": 35}
-# Bikes and shoes seldom change.
-_NEVER_STALE = "_gear"
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +64,7 @@ def find_stale_sources(
     now: datetime,
     *,
     stale_after_days: int,
-    source_days: Mapping[str, int] = DEFAULT_SOURCE_DAYS,
+    source_days: Mapping[str, int] | None = None,
 ) -> Heartbeat:
     """Find the stale sources and compare them with those that were reported.
 
@@ -81,12 +76,13 @@ def find_stale_sources(
         now: timezone-aware.
         stale_after_days: a source is stale when its last load is older.
         source_days: the same for single sources, by raw table or by a prefix of its name; the longest name counts.
+            For others the registry of sources decides.
     """
     stale = []
     for source in sources:
         age = now - source.last_loaded_at
-        after_days = _days_of(source.table, source_days, stale_after_days)
-        if not source.table.endswith(_NEVER_STALE) and age > timedelta(days=after_days):
+        after_days = _days_of(source.table, source_days or {}, stale_after_days)
+        if after_days != NEVER and age > timedelta(days=after_days):
             stale.append(StaleSource(source.table, source.last_loaded_at, age.days))
     stale_names = {one.source for one in stale}
     fresh_names = {source.table for source in sources} - stale_names
@@ -115,12 +111,12 @@ def read_reported(text: str) -> list[str]:
 
 
 def read_source_days(stated: Sequence[str]) -> dict[str, int]:
-    """Read texts of the form ``NAME=DAYS`` and add them to the defaults.
+    """Read texts of the form ``NAME=DAYS``.
 
     Raises:
         UsageError: a text has another form, or its days are not a whole number of at least 1.
     """
-    source_days = dict(DEFAULT_SOURCE_DAYS)
+    source_days = {}
     for text in stated:
         name, _, days = text.partition("=")
         if not name or not days.isdecimal() or int(days) < 1:
@@ -129,9 +125,13 @@ def read_source_days(stated: Sequence[str]) -> dict[str, int]:
     return source_days
 
 
-def _days_of(table: str, source_days: Mapping[str, int], default: int) -> int:
-    names = [name for name in source_days if table == name or table.startswith(f"{name}_")]
-    return source_days[max(names, key=len)] if names else default
+def _days_of(table: str, stated: Mapping[str, int], default: int) -> float:
+    registered = raw_tables().get(table)
+    of_table = registered.stale_after_days if registered else None
+    names = [name for name in stated if table == name or table.startswith(f"{name}_")]
+    if names and of_table != NEVER:
+        return stated[max(names, key=len)]
+    return default if of_table is None else of_table
 
 
 def _title(source: str) -> str:

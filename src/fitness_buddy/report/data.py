@@ -137,7 +137,7 @@ class SportTotals:
 
 @dataclass(frozen=True, slots=True)
 class PeriodTotals:
-    """Totals from ``first_day`` to ``last_day``, both included. Averages are over observed days if not named otherwise."""
+    """Totals from ``first_day`` to ``last_day``, both included. Averages are over observed days unless named."""
 
     first_day: date
     last_day: date
