@@ -10,12 +10,18 @@ case {{ at_ms }}
 end
 {%- endmacro %}
 
-{#- What an interval adds to those that come before it: its steps in the time that is left to it. Nobody walks evenly for
-    hours, so a record of more than an hour is taken as a total: it adds no more than it counted beyond the steps of the
-    others in its time. So a record of the whole day adds nothing to the minutes that it sums up. -#}
-{% macro steps_left(steps, left_ms, of_ms, steps_before) -%}
-case
-    when ends_ms - starts_ms <= 3600000 then {{ steps }} * {{ left_ms }} / ({{ of_ms }})
-    else least({{ steps }} * {{ left_ms }} / ({{ of_ms }}), greatest({{ steps }} - {{ steps_before }}, 0))
-end
+{#- What an interval adds to those that come before it: its steps in the time that is left to it, and no more than it
+    counted beyond theirs (steps_before). -#}
+{% macro steps_left(steps, left_ms, of_ms, before) -%}
+least({{ steps }} * {{ left_ms }} / ({{ of_ms }}), greatest({{ steps }} - {{ before }}, 0))
+{%- endmacro %}
+
+{#- The steps of those that come before an interval, in its time, as far as their time does not say it all: where a record
+    has no length, and where the interval is longer than an hour. Nobody walks evenly for hours, so that is a total: a
+    record of the whole day adds nothing to the minutes that it sums up. -#}
+{% macro steps_before(is_first, first_per_ms) -%}
+{{ exact_sum(
+    'case when not ' ~ is_first ~ ' and (ends_ms - starts_ms > 3600000 or duration_ms = 1) then '
+    ~ first_per_ms ~ ' * duration_ms else 0 end'
+) }}
 {%- endmacro %}

@@ -75,7 +75,10 @@ CLAIMS = st.builds(
     st.integers(0, 40).map(lambda number: 420 + number * 5),
     LENGTHS,
     st.integers(0, 2000),
-) | st.builds(lambda device, steps: Claim(device, 0, 1440, steps), st.integers(0, len(DEVICES) - 1), st.integers(0, 9000))
+)
+WHOLE_DAYS = st.builds(
+    lambda device, steps: Claim(device, 0, 1440, steps), st.integers(0, len(DEVICES) - 1), st.integers(0, 9000)
+)
 
 
 def generated(cases: int) -> list[list[Claim]]:
@@ -83,7 +86,7 @@ def generated(cases: int) -> list[list[Claim]]:
     found: list[list[Claim]] = []
 
     @settings(max_examples=cases, phases=[Phase.generate], database=None, derandomize=True, deadline=None)
-    @given(st.lists(CLAIMS, min_size=1, max_size=10, unique=True))
+    @given(st.lists(CLAIMS | WHOLE_DAYS, min_size=1, max_size=10, unique=True))
     def collect(claims: list[Claim]) -> None:
         found.append(claims)
 

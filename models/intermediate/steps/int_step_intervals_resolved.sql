@@ -34,11 +34,15 @@ localized as (
             {{ local_date('coalesce(interval_counts.ended_at, interval_counts.started_at)', 'settings.timezone') }}
         ) as last_date,
         {{ unix_milliseconds('interval_counts.started_at') }} as record_starts_ms,
-        -- one without a length stands for its first millisecond
-        greatest(
-            {{ unix_milliseconds('coalesce(interval_counts.ended_at, interval_counts.started_at)') }},
-            {{ unix_milliseconds('interval_counts.started_at') }} + 1
-        ) as record_ends_ms
+        case
+            -- files that state no end count by the minute
+            when interval_counts.ended_at is null then {{ unix_milliseconds('interval_counts.started_at') }} + 60000
+            -- a record without a length has the first millisecond
+            else greatest(
+                {{ unix_milliseconds('interval_counts.ended_at') }},
+                {{ unix_milliseconds('interval_counts.started_at') }} + 1
+            )
+        end as record_ends_ms
     from interval_counts
     inner join settings
         on
@@ -46,6 +50,12 @@ localized as (
             and {{ in_force_at('interval_counts.started_at') }}
     inner join kinds on interval_counts.device_kind = kinds.device_kind
     where not interval_counts.is_deleted
+    -- a count that names no device (Fitbit's JSON) gives way to the counts of devices for the same time
+    qualify
+        interval_counts.device_name <> ''
+        or max(interval_counts.device_name) over (
+            partition by interval_counts.athlete_id, interval_counts.step_source, interval_counts.started_at
+        ) = ''
 ),
 
 dates_over_midnight as (
@@ -224,7 +234,7 @@ left_in_device as (
         record_id,
         steps_date,
         sum(case when is_first then duration_ms else 0 end) as own_ms,
-        {{ exact_sum('case when is_first then 0 else first_per_ms * duration_ms end') }} as others_steps
+        {{ steps_before('is_first', 'first_per_ms') }} as others_steps
     from claims_in_device
     group by athlete_id, record_id, steps_date
 ),
@@ -265,6 +275,8 @@ claims_of_devices as (
         claims.athlete_id,
         claims.record_id,
         claims.steps_date,
+        claims.starts_ms,
+        claims.ends_ms,
         claims.duration_ms,
         row_number() over by_rank = 1 as is_first_by_rank,
         first_value(in_device.device_steps / in_device.own_ms) over by_rank as first_by_rank_per_ms,
@@ -301,11 +313,9 @@ left_of_devices as (
         record_id,
         steps_date,
         sum(case when is_first_by_rank then duration_ms else 0 end) as ms_by_rank,
-        {{ exact_sum('case when is_first_by_rank then 0 else first_by_rank_per_ms * duration_ms end') }}
-            as others_by_rank,
+        {{ steps_before('is_first_by_rank', 'first_by_rank_per_ms') }} as others_by_rank,
         sum(case when is_first_by_count then duration_ms else 0 end) as ms_by_count,
-        {{ exact_sum('case when is_first_by_count then 0 else first_by_count_per_ms * duration_ms end') }}
-            as others_by_count
+        {{ steps_before('is_first_by_count', 'first_by_count_per_ms') }} as others_by_count
     from claims_of_devices
     group by athlete_id, record_id, steps_date
 ),
