@@ -62,11 +62,11 @@ def _records(file: InputFile, _: str | None, now: datetime) -> Records:
     with _database(file) as database:
         apps = {app_id: _first_name(names) for app_id, *names in _rows(database, file, _APPS)}
         devices = _devices(database, file)
-        for row, (*times, steps, app_id, day, uuid, device_id, start_offset, end_offset) in enumerate(
+        for row, (start, end, steps, app_id, day, uuid, device_id, start_offset, end_offset) in enumerate(
             _rows(database, file, _STEPS), start=1
         ):
             source = f"health_connect:{apps.get(app_id) or f'app {app_id}'}"
-            counted = _Counted(*times, steps, day, start_offset, end_offset, uuid, devices.get(device_id, {}))
+            counted = _Counted(start, end, steps, day, start_offset, end_offset, uuid, devices.get(device_id, {}))
             yield _record(file.label, row, source, counted, now)
     if not row:
         raise no_step_counts(file, "a Health Connect export")
