@@ -12,14 +12,14 @@ import duckdb
 import pytest
 from history import marts, story
 from support import NO_TESTS, Answer, run_buddy
-from test_incremental import FROM_EMPTY, INCREMENTAL, load_chapter, marts_from_empty, state_settings
+from test_incremental import change, load_chapter, marts_from_empty, state_settings
 
 from fitness_buddy.core.settings import Settings, load_settings
 from fitness_buddy.core.state import FileStateStore
 from fitness_buddy.ingest.landing import Batch, Record, land
 from fitness_buddy.transform.build import RESULTS
 from fitness_buddy.transform.slim import BuildMemory, Inputs, LastBuild, inputs_now, plan
-from fitness_buddy.warehouse import Row, Warehouse, connect
+from fitness_buddy.warehouse import Warehouse, connect
 
 NOW = datetime.now(UTC)
 ELSEWHERE = "ops.dbt_results does not say that the last build was made here"
@@ -34,27 +34,8 @@ def rows_of(sql: str) -> list[dict[str, Any]]:
     return rows
 
 
-def change(project: Path, *models: str) -> None:
-    """Give models another text that gives the same rows."""
-    for model in models:
-        (path,) = (project / "models").rglob(f"{model}.sql")
-        path.write_text(path.read_text() + "\n-- changed\n")
-
-
-@pytest.fixture(scope="module")
-def expected() -> dict[str, dict[str, list[Row]]]:
-    """The marts of builds from empty by the model that was changed before: the same for both ways."""
-    return {}
-
-
-@pytest.mark.xdist_group("slim builds")
-@pytest.mark.parametrize("way", [INCREMENTAL, FROM_EMPTY], ids=["incrementally", "from empty"])
-def test_slim_builds_equal_builds_from_empty(
-    project: Path, way: dict[str, str], expected: dict[str, dict[str, list[Row]]], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """As test_incremental.py has it, on one day, so that few builds have to be full."""
-    for name, value in way.items():
-        monkeypatch.setenv(name, value)
+def test_slim_builds_equal_builds_from_empty(project: Path) -> None:
+    """As test_incremental.py has it for incremental builds, on one day, so that few builds have to be full."""
     settings = load_settings()
     chapters = story(seed=2)
     as_of = chapters[-1].as_of
@@ -80,9 +61,8 @@ def test_slim_builds_equal_builds_from_empty(
         assert built.exit_code == 0, built.errors
         modes.append(built.json["mode"])
         if models:
-            if models[0] not in expected:
-                expected[models[0]] = marts_from_empty(project, settings, replace(chapter, as_of=as_of))
-            assert marts(settings) == expected[models[0]], (numbers, models)
+            expected = marts_from_empty(project, settings, replace(chapter, as_of=as_of))
+            assert marts(settings) == expected, (numbers, models)
     assert modes == ["full", "slim", "part", "full", "skipped"]
 
 
