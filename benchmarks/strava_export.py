@@ -24,6 +24,7 @@ from typing import NamedTuple
 from fitness_buddy.core.settings import load_settings
 from fitness_buddy.demo import write_demo_files
 from fitness_buddy.ingest.load import Ingest
+from fitness_buddy.ingest.sources.strava_export import SOURCE
 from fitness_buddy.warehouse import connect
 
 
@@ -55,7 +56,7 @@ def write_export(path: Path, activities: int) -> None:
 def load(path: Path) -> Load:
     """Load the export into the warehouse of the environment."""
     before, started = time.process_time(), time.perf_counter()
-    landing = Ingest(connect(load_settings()), "benchmark").strava_export(path)
+    landing = Ingest(connect(load_settings()), "benchmark").files(SOURCE, path)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1024**2 if sys.platform == "darwin" else 1024)
     return Load(
         landing.total("read"),

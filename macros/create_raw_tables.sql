@@ -8,13 +8,12 @@
       ) %}
       {%- if needs_creating(relation) %}
 create schema if not exists {{ relation.without_identifier() }};
-      {%- set typed = source.columns.values() | selectattr('data_type') | list %}
+      {%- set typed = [] -%}
+      {%- for column in source.columns.values() if column.data_type -%}
+        {%- do typed.append(column.name ~ ' ' ~ column.data_type) -%}
+      {%- endfor -%}
       {%- if typed %}
-create table if not exists {{ relation }} (
-      {%- for column in typed %}
-    {{ column.name }} {{ column.data_type }}{{ ',' if not loop.last }}
-      {%- endfor %}
-);
+create table if not exists {{ relation }} ({{ typed | join(', ') }});
       {%- else %}
 {{ create_raw_table(relation) }};
       {%- endif %}

@@ -8,7 +8,7 @@ select
     loaded_at,
     load_id
 from {{ raw_table }}
-where loaded_at >= timestamp '{{ since_ever() }} 00:00:00'
+where loaded_at >= timestamp '{{ min_date() }} 00:00:00'
 {%- endmacro %}
 
 {#- A deletion repeats the record as it last was, marked. -#}

@@ -27,7 +27,7 @@
 
 {#- And this of its way to make a table: the new rows of a window need no partitions, and days are written in spans. -#}
 {% macro bq_create_table_as(partition_by, temporary, relation, compiled_code, language='sql') -%}
-{%- set spans = day_spans(since_ever()) if config.get('meta', {}).day else [] -%}
+{%- set spans = day_spans(min_date()) if config.get('meta', {}).day else [] -%}
 {%- if temporary -%}
 create or replace table {{ relation }}
 {{ bigquery_table_options(config, model, temporary) }}

@@ -5,8 +5,8 @@
 
     columns: {name: type}. -#}
 {% macro lookback(columns) -%}
-{%- set start = window_start() if execute else since_ever() -%}
-{%- if start == since_ever() -%}
+{%- set start = window_start() if execute else min_date() -%}
+{%- if start == min_date() -%}
 select
     {%- for name, type in columns.items() %}
     {{ decimal('null') if type == 'numeric' else 'cast(null as ' ~ type ~ ')' }} as {{ name }}{{ ',' if not loop.last }}

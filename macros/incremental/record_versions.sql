@@ -57,5 +57,5 @@ union all
     an hour after the instant that its rows carry. -#}
 {% macro loads_after(loads) -%}
 {{ return(instant_constant(loads, 'select ' ~ dbt.dateadd('hour', -1, 'max(loaded_at)') ~ ' from ' ~ loads)
-    or loaded_since(since_ever())) }}
+    or loaded_since(min_date())) }}
 {%- endmacro %}

@@ -6,7 +6,7 @@
   {%- set meta = model.config.meta if execute else none -%}
   {%- if not meta or not (meta.day or meta.reads_window) -%}{{ return(relation) }}{%- endif -%}
   {%- set start = window_start() -%}
-  {%- if start == since_ever() -%}{{ return(relation) }}{%- endif -%}
+  {%- if start == min_date() -%}{{ return(relation) }}{%- endif -%}
   {%- set first_day = shifted_day(start, -(meta.lookback_days or 0)) -%}
   {%- set read = meta_of(id_of(varargs[-1])) -%}
   {%- if read.day -%}

@@ -6,7 +6,7 @@
   {%- if (meta.day and is_incremental()) or (meta.reads_window and has_window()) -%}
     {{ return(last_window_start()) }}
   {%- endif -%}
-  {{ return(since_ever()) }}
+  {{ return(min_date()) }}
 {%- endmacro %}
 
 {#- Whether this run has a window: not where a compilation without a warehouse stands for a build from empty. -#}
@@ -18,10 +18,10 @@
   {%- set windows = relation_of('int_rebuild_window') -%}
   {{ return(one_value(
       windows, 'select cast(rebuild_from as string) from ' ~ windows ~ ' order by started_at desc limit 1', '2026-01-02'
-  ) or since_ever()) }}
+  ) or min_date()) }}
 {%- endmacro %}
 
-{% macro since_ever() -%}{{ return('1900-01-01') }}{%- endmacro %}
+{% macro min_date() -%}{{ return('1900-01-01') }}{%- endmacro %}
 
 {#- What a model states as meta; nothing for other nodes. In a unit test dbt knows of none, so that nothing is filtered
     there: a unit test gives the rows of the window, and says by override where it starts. -#}

@@ -1,6 +1,6 @@
 {{ config(materialized='table') }}
 {% set goes_on = builds_incrementally() and is_built(this) and not should_full_refresh() %}
-{% set since = loads_after(this) if goes_on else loaded_since(since_ever()) %}
+{% set since = loads_after(this) if goes_on else loaded_since(min_date()) %}
 
 with versions as (
     {{ record_versions(since) | indent }}
@@ -22,7 +22,7 @@ loads as (
         loaded_at,
         first_read_at
     from {{ this }}
-    where loaded_at >= {{ since }} or first_read_at > {{ last_build_began() or loaded_since(since_ever()) }}
+    where loaded_at >= {{ since }} or first_read_at > {{ last_build_began() or loaded_since(min_date()) }}
     {%- endif %}
 ),
 

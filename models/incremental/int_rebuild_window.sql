@@ -6,7 +6,7 @@
 -- depends_on: {{ ref('int_loads') }}, {{ ref('int_athlete_settings_scd') }}, {{ ref('int_athletes_as_of') }}
 {% set began = last_build_began() %}
 {% set unread = 'first_read_at > ' ~ began if began else 'true' %}
-{% set since = loaded_since(since_ever()) if not began else instant_constant(
+{% set since = loaded_since(min_date()) if not began else instant_constant(
     relation_of('int_loads'), 'select min(loaded_at) from ' ~ relation_of('int_loads') ~ ' where ' ~ unread
 ) or run_instant() %}
 
@@ -66,7 +66,7 @@ final as (
             cast({{ dbt.dateadd('day', -1, 'min(affected_day)') }} as date), {{ day_constant(reach()) }}
         ) as rebuild_from,
         {%- else %}
-        {{ day_constant(since_ever()) }} as rebuild_from,
+        {{ day_constant(min_date()) }} as rebuild_from,
         {%- endif %}
         cast({{ dbt.dateadd('day', -1, 'min(affected_day)') }} as date) as first_day
     from affected

@@ -7,10 +7,26 @@ import re
 from pathlib import Path
 
 import pytest
-from googlesql import Project, Warehouse
-from support import REPOSITORY
+from bigquery_bytes import table_of_costs
+from googlesql import Project, Warehouse, compile_project
+from support import REPOSITORY, Demo
 
-pytestmark = pytest.mark.xdist_group("the analysed project")
+
+@pytest.fixture(scope="module")
+def targets(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """The project compiled from empty, and incrementally."""
+    folder = tmp_path_factory.mktemp("bigquery")
+    return compile_project(folder / "from_empty", incremental=False), compile_project(
+        folder / "incremental", incremental=True
+    )
+
+
+@pytest.fixture(scope="module")
+def analysed(targets: tuple[Path, Path]) -> Project:
+    """The project as the analyzer sees it: sound. No test changes it."""
+    project = Project(REPOSITORY, *targets)
+    assert project.analyse() == {}
+    return project
 
 
 def test_every_model_snapshot_and_data_test_is_valid_googlesql_from_empty_and_incrementally(
@@ -118,3 +134,8 @@ def test_days_are_replaced_by_one_valid_statement_that_prunes_what_it_deletes(ta
     assert "using (select * from `m.tmp` where meal_date >= date '2026-01-02')" in merge
     with pytest.raises(Exception, match="meal_day"):
         warehouse.analyse(merge.replace("target.meal_date", "target.meal_day"))
+
+
+def test_the_page_on_costs_has_what_the_compiled_project_reads(demo: Demo, analysed: Project) -> None:
+    page = REPOSITORY / "docs" / "warehouse" / "bigquery-cost.md"
+    assert table_of_costs(demo.duckdb_path, analysed) in page.read_text()

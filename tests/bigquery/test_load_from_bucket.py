@@ -9,7 +9,6 @@ import shutil
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from operator import methodcaller
 from pathlib import Path
 from typing import Any
 
@@ -23,13 +22,13 @@ from support import HANGS_AFTER_S, REPOSITORY, run_buddy
 from fitness_buddy.core.errors import BuddyError
 from fitness_buddy.core.settings import load_settings
 from fitness_buddy.ingest.load import Ingest
-from fitness_buddy.ops.checks import declared_raw_tables
+from fitness_buddy.ingest.sources.registry import raw_tables, sources
 from fitness_buddy.warehouse import connect
-from fitness_buddy.warehouse.bigquery.bucket import Bucket
+from fitness_buddy.warehouse.bigquery.bucket import BucketFolder
 from fitness_buddy.warehouse.bigquery.bulk import TableLoad, load_tables
 from fitness_buddy.warehouse.bigquery.warehouse import make_client
 
-RAW_TABLES = sorted(declared_raw_tables(REPOSITORY))
+RAW_TABLES = sorted(raw_tables())
 URL = "gs://bucket/backfill"
 FIXTURES = REPOSITORY / "tests" / "fixtures" / "strava_export"
 MEALS = "eaten_at,description,carbs_g,protein_g,fat_g\n2026-11-01 08:00,"
@@ -41,7 +40,7 @@ FILES: list[tuple[str, str, str]] = [
     ("bob", "steps", "date,steps\n2026-10-01,10\n2026-10-04,4\n"),  # an edit, and a new day
     ("bob", "steps", "date,steps\n2026-10-01,1\n2026-10-02,20\n"),  # the old value again, and another edit
     ("bob", "meals", f"{MEALS}Müsli,60,20,10\n"),
-    ("eve", "strava_export", "activities_101_columns.ok.csv bikes.ok.csv"),
+    ("eve", "strava-export", "activities_101_columns.ok.csv bikes.ok.csv"),
 ]
 
 
@@ -107,15 +106,15 @@ def ingest_all(folder: Path, *, to_bucket: bool = False) -> None:
     settings = load_settings()
     for number, (athlete, source, content) in enumerate(FILES):
         path = folder / f"{number}.csv"
-        if source == "strava_export":
+        if source == "strava-export":
             path = folder / "export"
             path.mkdir(exist_ok=True)
             for name in content.split():
                 shutil.copy(FIXTURES / name, path / name.replace("_101_columns", "").replace(".ok", ""))
         else:
             path.write_text(content)
-        store = Bucket(URL, settings).archive(source, path) if to_bucket else connect(settings)
-        methodcaller(source, path)(Ingest(store, athlete))
+        store = BucketFolder(URL, settings).archive(source, path) if to_bucket else connect(settings)
+        Ingest(store, athlete).files(sources()[source], path)
 
 
 def raw() -> dict[str, list[tuple[Any, ...]]]:
@@ -155,7 +154,7 @@ def current_steps(athlete: str) -> dict[str, str]:
 
 def load_bucket() -> list[TableLoad]:
     settings = load_settings()
-    return list(load_tables(settings, Bucket(URL, settings)))
+    return list(load_tables(settings, BucketFolder(URL, settings)))
 
 
 def test_a_bulk_load_gives_the_raw_of_single_loads_and_a_second_one_adds_nothing(
@@ -193,7 +192,7 @@ def test_a_bulk_load_gives_the_raw_of_single_loads_and_a_second_one_adds_nothing
     # What single loads have brought is not loaded again; what is read later becomes current.
     later = tmp_path / "later.csv"
     later.write_text("date,steps\n2026-10-04,40\n")
-    Ingest(Bucket(URL, load_settings()).archive("steps", later), "bob").steps(later)
+    Ingest(BucketFolder(URL, load_settings()).archive("steps", later), "bob").files(sources()["steps"], later)
     loads = {load.table: load for load in load_bucket()}
     assert loads.pop("steps_daily") == TableLoad("steps_daily", found=9, added=1)
     assert {load.added for load in loads.values()} == {0}
@@ -205,7 +204,7 @@ def test_a_crash_after_any_statement_leaves_raw_whole_and_a_later_run_completes_
 ) -> None:
     steps = tmp_path / "steps.csv"
     steps.write_text("date,steps\n2026-10-01,1\n2026-10-02,2\n2026-10-03,3\n")
-    Ingest(Bucket(URL, load_settings()).archive("steps", steps), "bob").steps(steps)
+    Ingest(BucketFolder(URL, load_settings()).archive("steps", steps), "bob").files(sources()["steps"], steps)
     run_statement = bigquery.Client.query_and_wait
     raw_table = f"{load_settings().raw_schema}.steps_daily"
 
@@ -240,7 +239,7 @@ def test_of_two_bulk_loads_at_once_only_one_adds(place: Place, tmp_path: Path, m
     def keep(text: str) -> None:
         path = tmp_path / "steps.csv"
         path.write_text(text)
-        Ingest(Bucket(URL, load_settings()).archive("steps", path), "bob").steps(path)
+        Ingest(BucketFolder(URL, load_settings()).archive("steps", path), "bob").files(sources()["steps"], path)
 
     keep("date,steps\n2026-10-01,1\n")
     load_bucket()  # the tables are there from now on

@@ -14,11 +14,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support import BUDDY, REPOSITORY, Answer, Demo, run_dbt, run_process
+from support import BUDDY, NO_TESTS, REPOSITORY, Answer, Demo, run_dbt, run_process
 
-from fitness_buddy.cli.ingest import STEPS_FORMATS
-from fitness_buddy.cli.report import KINDS
-from fitness_buddy.ingest.sources.steps import FORMAT_OPTIONS
+from fitness_buddy.report.kinds import ReportKind
 
 Buddy = Callable[..., Answer]
 
@@ -74,7 +72,7 @@ def test_what_speaks_to_the_athlete_starts_no_dbt_and_imports_none(demo: Demo, t
     }
     codes, packages = imported_by(
         ["report", *now],
-        *(["report", kind, *now, "--discord-payload", payload] for kind in KINDS),
+        *(["report", kind, *now, "--discord-payload", payload] for kind in ReportKind),
         ["remind", "request", "--text", "remind me to stretch tomorrow at 7am", *now],
         ["remind", "deliver", *now],
         ["remind", "list", *now],
@@ -116,10 +114,6 @@ def test_every_command_takes_the_common_options(buddy: Buddy, words: list[str]) 
     text = buddy(*words, "--help").output
     for option in ("--athlete", "--target", "--json", "--kestra"):
         assert option in text
-
-
-def test_the_formats_offered_are_those_that_are_read() -> None:
-    assert ("auto", *FORMAT_OPTIONS) == STEPS_FORMATS
 
 
 def test_counts_are_told_and_a_second_load_says_that_it_adds_nothing(buddy: Buddy, steps_csv: Path) -> None:
@@ -249,7 +243,7 @@ class TestStatus:
 
     def test_after_a_later_load_it_asks_for_a_build(self, buddy: Buddy, project: Path, steps_csv: Path) -> None:
         assert buddy("ingest", "steps", steps_csv).exit_code == 0
-        assert buddy("build", "--quiet").exit_code == 0
+        assert buddy("build", "--quiet", *NO_TESTS).exit_code == 0
         assert buddy("status", "--json").json["is_build_outdated"] is False
         steps_csv.write_text("date,steps\n2026-11-03,\n")
         buddy("ingest", "steps", steps_csv)
@@ -315,7 +309,7 @@ class TestInit:
         assert buddy("status", "--json").json["raw"] == []
         buddy("ingest", "steps", steps_csv)
         # As an analyst builds, and as Kestra does.
-        assert run_dbt("build", "--exclude-resource-type", "unit_test", project=project).exit_code == 0
+        assert run_dbt("build", *NO_TESTS, project=project).exit_code == 0
         rows = buddy(
             "sql", "select step_goal, is_goal_met from marts.fct_daily_steps order by steps_date", "--json"
         ).json

@@ -307,7 +307,7 @@ def tls_server(folder: Path) -> Iterator[int]:
 def test_too_much_is_not_taken(stub: ApiStub) -> None:
     stub.script(LIST, Canned(body=b"[" + b" " * 10**6 + b"]"))
     with pytest.raises(ApiError, match=r"answered with more than 0\.5 MB"):
-        make_api(stub, most_bytes=2**19).call("GET", LIST)
+        make_api(stub, max_bytes=2**19).call("GET", LIST)
     assert len(stub.requests) == 1
 
 
@@ -322,12 +322,12 @@ def test_redirects_are_followed_where_that_is_allowed_and_nobody_is_logged_in(st
     there = Canned(307, b"", {"Location": "/api/v3/there?x=1"})
     stub.script(LIST, *[there] * 3)
     stub.script("/there", OK)
-    client = make_api(stub, most_redirects=1)
+    client = make_api(stub, max_redirects=1)
     assert client.call("GET", LIST).document == [{"id": 987654321234567891234}]
     assert stub.requests[-1].query == {"x": "1"}
     for token in ("t-1", None):
         with pytest.raises(ApiError, match="redirects are not followed"):
-            make_api(stub, most_redirects=1 if token else 0).call("GET", LIST, token=token)
+            make_api(stub, max_redirects=1 if token else 0).call("GET", LIST, token=token)
     assert len(stub.asked("/there")) == 1
 
 
@@ -342,7 +342,7 @@ def test_redirects_are_followed_where_that_is_allowed_and_nobody_is_logged_in(st
 def test_a_redirect_to_nowhere_is_left(stub: ApiStub, place: str, problem: str) -> None:
     stub.script(LIST, *[Canned(302, b"", {"Location": place} if place else {})] * 9)
     with pytest.raises(ApiError, match=problem):
-        make_api(stub, most_redirects=2).call("GET", LIST)
+        make_api(stub, max_redirects=2).call("GET", LIST)
 
 
 def test_a_secret_address_is_in_no_words(stub: ApiStub, caplog: pytest.LogCaptureFixture) -> None:

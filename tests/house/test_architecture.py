@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
 from support import REPOSITORY
+
+from fitness_buddy.ingest.sources.registry import raw_tables, sources
+from fitness_buddy.warehouse import is_record_table
 
 MODELS = sorted((REPOSITORY / "models").rglob("*.sql"))
 MACROS = sorted((REPOSITORY / "macros").rglob("*.sql"))
@@ -51,7 +55,7 @@ def test_every_module_is_in_a_room() -> None:
 
 def test_docs_and_tests_have_the_same_rooms() -> None:
     docs, tests = REPOSITORY / "docs", REPOSITORY / "tests"
-    assert {path.relative_to(docs).parts[0] for path in docs.rglob("*.md")} <= ROOMS
+    assert {path.relative_to(docs).parts[0] for path in docs.rglob("*.md")} - {"glossary.md"} <= ROOMS
     assert {path.relative_to(tests).parts[0] for path in tests.rglob("test_*.py")} - ONLY_TESTS == ROOMS
     contributing = (REPOSITORY / "CONTRIBUTING.md").read_text()
     assert {room for room in ROOMS if f"`{room}/`" not in contributing} == set()
@@ -101,17 +105,19 @@ def test_only_staging_reads_sources_and_only_other_layers_read_models(path: Path
     assert text.rstrip().endswith("select * from final")
 
 
+def staging_yaml(part: str) -> list[dict[str, Any]]:
+    """All entries of a part (``sources`` or ``models``) of the YAML of staging."""
+    paths = (REPOSITORY / "models/staging").rglob("_*__models.yml")
+    return [entry for path in paths for entry in yaml.safe_load(path.read_text())[part]]
+
+
 def test_no_staging_model_is_forgotten_by_the_builds() -> None:
     """A source that is left out would be built from empty, and then never again."""
     listed = re.findall(r"'(stg_\w+)',", (REPOSITORY / "macros/incremental/record_versions.sql").read_text())
     # Settings are no records: builds compare all of them with those of the last build.
     compared = {"stg_athletes__settings"}
     assert {*listed, *compared} == {path.stem for path in MODELS if path.stem.startswith("stg_")}
-    meta = {}
-    for path in (REPOSITORY / "models/staging").rglob("_*__models.yml"):
-        for model in yaml.safe_load(path.read_text())["models"]:
-            if model["name"] not in compared:
-                meta[model["name"]] = model["config"]["meta"]
+    meta = {model["name"]: model["config"]["meta"] for model in staging_yaml("models") if model["name"] not in compared}
     assert meta.keys() == set(listed)
     # Gear has no day: all of it is read in every run.
     assert {name for name, stated in meta.items() if not stated["event_day"]} == {"stg_strava__export_gear"}
@@ -119,8 +125,24 @@ def test_no_staging_model_is_forgotten_by_the_builds() -> None:
         assert ("days_in" in stated) <= ("record_id" in stated)
 
 
+def test_the_raw_tables_of_the_registry_are_those_of_dbt_and_of_the_docs() -> None:
+    filled = {(source.name, table.name) for source in sources().values() for table in source.tables}
+    declared = {
+        f"{source['name']}.{table['name']}": table["identifier"]
+        for source in staging_yaml("sources")
+        for table in source["tables"]
+        if is_record_table(table["identifier"])
+    }
+    assert sorted(declared.values()) == sorted(raw_tables()) == sorted(table for _, table in filled)
+    text = "".join(path.read_text() for path in MODELS)
+    read = {".".join(names) for names in re.findall(r"source\('(\w+)', '(\w+)'\)", text)}
+    assert read == {*declared, "athletes.settings"}
+    page = (REPOSITORY / "docs/ingest/sources.md").read_text()
+    assert set(re.findall(r"^\| `([\w-]+)` \| `(\w+)` \|", page, re.MULTILINE)) == filled
+
+
 MACHINERY = re.compile(
-    r"\b(window_start|since_ever|loaded_since|day_constant|is_incremental|is_built|depends_on|relation_of|carried|this)\b"
+    r"\b(window_start|min_date|loaded_since|day_constant|is_incremental|is_built|depends_on|relation_of|carried|this)\b"
 )
 
 

@@ -18,6 +18,8 @@ from fitness_buddy.core.errors import InputError
 from fitness_buddy.core.settings import Settings
 from fitness_buddy.ingest.landing import Landing
 from fitness_buddy.ingest.load import Ingest
+from fitness_buddy.ingest.sources import meals, steps, strava_export
+from fitness_buddy.ingest.sources.registry import AUTO
 from fitness_buddy.warehouse import NotBuiltError
 from fitness_buddy.warehouse.duckdb import DuckDBWarehouse
 
@@ -59,13 +61,12 @@ class Store:
 
     def load(self, source: str, path: Path, now: datetime = NOW) -> Landing:
         """``buddy ingest <source> <path>``."""
-        ingest = self.ingest(now)
-        loads: dict[str, Callable[[Path], Landing]] = {
-            "strava": ingest.strava_export,
-            "steps": ingest.steps,
-            "meals": ingest.meals,
-        }
-        return loads[source](path)
+        named = {"strava": strava_export.SOURCE, "steps": steps.SOURCE, "meals": meals.SOURCE}
+        return self.ingest(now).files(named[source], path)
+
+    def steps(self, path: Path, *, device: str | None = None, file_format: str = AUTO) -> Landing:
+        """``buddy ingest steps <path>`` with its options."""
+        return self.ingest().files(steps.SOURCE, path, device=device, file_format=file_format)
 
     def versions(self, table: str) -> list[tuple[str, str]]:
         """The (record_id, payload_hash) pairs that raw holds, sorted; none where there is no such table."""

@@ -175,7 +175,7 @@ def test_values_that_no_athlete_can_have_are_refused_and_nothing_is_written(
 
 
 def test_python_and_dbt_make_the_same_table() -> None:
-    (source,) = yaml.safe_load((REPOSITORY / "models/staging/athletes/_athletes__sources.yml").read_text())["sources"]
+    (source,) = yaml.safe_load((REPOSITORY / "models/staging/athletes/_athletes__models.yml").read_text())["sources"]
     (table,) = source["tables"]
     assert table["identifier"] == STATEMENTS.name
     assert {column["name"]: column["data_type"] for column in table["columns"]} == STATEMENTS.columns

@@ -66,7 +66,7 @@ applied as (
     inner join settings on coalesce(athletes_with_own.athlete_id, '*') = settings.athlete_id
 ),
 
-ranged as (
+periods as (
     select
         *,
         -- the first statement also holds for all the days before it
@@ -95,7 +95,7 @@ final as (
         resting_heartrate_bpm,
         max_heartrate_bpm,
         sex
-    from ranged
+    from periods
 )
 
 select * from final

@@ -1,13 +1,25 @@
 {{ config(meta={'day': 'record_date'}) }}
 
-with final as (
+with activities as (
+    select * from {{ ref('int_activities_localized') }}
+),
+
+steps as (
+    select * from {{ ref('int_steps_by_source') }}
+),
+
+meals as (
+    select * from {{ ref('int_meals_localized') }}
+),
+
+final as (
     select
         athlete_id,
         source,
         'activities' as area,
         activity_date as record_date,
         loaded_at
-    from {{ ref('int_activities_localized') }}
+    from activities
     union all
     select
         athlete_id,
@@ -15,7 +27,7 @@ with final as (
         'steps' as area,
         steps_date as record_date,
         loaded_at
-    from {{ ref('int_steps_by_source') }}
+    from steps
     union all
     select
         athlete_id,
@@ -23,7 +35,7 @@ with final as (
         'meals' as area,
         meal_date as record_date,
         loaded_at
-    from {{ ref('int_meals_localized') }}
+    from meals
 )
 
 select * from final

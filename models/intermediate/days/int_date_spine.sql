@@ -15,18 +15,8 @@ before as (
 observed_days as (
     select
         athlete_id,
-        activity_date as date_day
-    from {{ ref('int_activities_localized') }}
-    union all
-    select
-        athlete_id,
-        steps_date as date_day
-    from {{ ref('int_steps_resolved') }}
-    union all
-    select
-        athlete_id,
-        meal_date as date_day
-    from {{ ref('int_meals_localized') }}
+        record_date as date_day
+    from {{ ref('int_source_records') }}
     union all
     -- an athlete who has a day has every day from then on
     select

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
 
-from fitness_buddy.notify.message import MOST_CHARACTERS, cut, plain
+from fitness_buddy.notify.message import MAX_CHARACTERS, escape_markdown, truncate
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,21 +45,21 @@ class Answer:
 
         Of a table as many lines as fit.
         """
-        said = "\n".join(plain(line) for line in self.words)
-        notes = "\n".join(plain(line) for line in self.notes)
+        said = "\n".join(escape_markdown(line) for line in self.words)
+        notes = "\n".join(escape_markdown(line) for line in self.notes)
         with_sql = "\n".join(
             filter(None, [said, _block(self.table), notes, _block(self.statement.splitlines(), "sql")])
         )
-        if length(with_sql) <= MOST_CHARACTERS:
+        if length(with_sql) <= MAX_CHARACTERS:
             return with_sql
         for lines in range(len(self.table), 1, -1):
             table = list(self.table[:lines])
             if lines < len(self.table):
                 table.append(f"… and {len(self.table) - lines} more")
             message = "\n".join(filter(None, [said, _block(table), notes]))
-            if length(message) <= MOST_CHARACTERS:
+            if length(message) <= MAX_CHARACTERS:
                 return message
-        return cut("\n".join(filter(None, [said, notes])), MOST_CHARACTERS)
+        return truncate("\n".join(filter(None, [said, notes])), MAX_CHARACTERS)
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready."""

@@ -11,12 +11,12 @@ from datetime import date
 from typing import Any
 
 from fitness_buddy.ask.catalogue import Catalogue
-from fitness_buddy.ask.choice import Choice, DocsSearch, Refused, checked, choice_schema
+from fitness_buddy.ask.choice import Choice, DocsSearch, Refused, choice_schema, parse_choice
 from fitness_buddy.ask.passages import Passage
 from fitness_buddy.llm.client import LanguageModel
 
-MOST_QUESTION_CHARACTERS = 1000
-_MOST_ANSWER_CHARACTERS = 1200
+MAX_QUESTION_CHARACTERS = 1000
+_MAX_ANSWER_CHARACTERS = 1200
 
 _CHOOSE = """\
 You choose what is looked up for an athlete's question. You never see the athlete's data: a program looks up what you
@@ -63,8 +63,8 @@ def choose(
         _CHOOSE.format(today=today, timezone=timezone, catalogue=catalogue.markdown()),
         question,
         choice_schema(catalogue),
-        lambda document: checked(document, catalogue, today),
-        most_tokens=1000,
+        lambda document: parse_choice(document, catalogue, today),
+        max_tokens=1000,
     )
 
 
@@ -88,8 +88,8 @@ def answer_from(model: LanguageModel, question: str, passages: Sequence[Passage]
         unknown = [name for name in named if name not in by_id]
         if unknown or not named:
             raise ValueError(f"sections: expected ids among {', '.join(by_id)}, found {named}")
-        if not 0 < len(answer) <= _MOST_ANSWER_CHARACTERS:
-            raise ValueError(f"answer: expected 1 to {_MOST_ANSWER_CHARACTERS} characters, found {len(answer)}")
+        if not 0 < len(answer) <= _MAX_ANSWER_CHARACTERS:
+            raise ValueError(f"answer: expected 1 to {_MAX_ANSWER_CHARACTERS} characters, found {len(answer)}")
         return answer, [by_id[name] for name in named]
 
     shown = "\n\n".join(f"[{passage.id}] {passage.place}\n{passage.text}" for passage in passages)
@@ -99,5 +99,5 @@ def answer_from(model: LanguageModel, question: str, passages: Sequence[Passage]
         question,
         {"type": "object", "properties": properties, "required": list(properties), "additionalProperties": False},
         check,
-        most_tokens=1000,
+        max_tokens=1000,
     )

@@ -1,6 +1,6 @@
 """Looks a choice up in the warehouse and says what was found, with what is known of the days asked for.
 
-No language model is told anything of it.
+No language model is padded anything of it.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from typing import Any
 
 from fitness_buddy.ask.answer import Answer
 from fitness_buddy.ask.catalogue import Catalogue, Metric, Subject
-from fitness_buddy.ask.choice import MOST_ROWS, Choice
-from fitness_buddy.ask.statement import Statement, rows_of, statement
+from fitness_buddy.ask.choice import MAX_ROWS, Choice
+from fitness_buddy.ask.statement import Statement, athlete_rows_sql, statement
 from fitness_buddy.core.settings import Settings
 from fitness_buddy.warehouse import Row, Warehouse, as_utc
 
@@ -44,11 +44,11 @@ def look_up(choice: Choice, catalogue: Catalogue, warehouse: Warehouse, settings
     asked = statement(choice, catalogue, settings)
     found = _rows(warehouse.query(asked.sql, asked.parameters), asked, choice, subject)
     coverage = _coverage(choice, subject, warehouse, settings)
-    rows, left_out = found[: choice.most_rows], len(found) - choice.most_rows
+    rows, left_out = found[: choice.max_rows], len(found) - choice.max_rows
     metrics = [catalogue.metrics[name] for name in choice.metrics]
     where = _where(choice, subject)
     if not rows:
-        words = [_nothing(subject, where, choice, coverage), *_instead(choice, subject, warehouse, settings)]
+        words = [_no_records(subject, where, choice, coverage), *_recorded_values(choice, subject, warehouse, settings)]
         table = []
     elif choice.grain or choice.group_by:
         by = " and ".join(
@@ -65,11 +65,11 @@ def look_up(choice: Choice, catalogue: Catalogue, warehouse: Warehouse, settings
         ]
         table = []
     notes = _notes(choice, subject, coverage)
-    if left_out > 0 and choice.most_rows == MOST_ROWS:
+    if left_out > 0 and choice.max_rows == MAX_ROWS:
         notes = [f"{left_out:,} more rows are not shown.", *notes]
-    if silent := _silent_times(found, choice, coverage):
-        grain = choice.grain if silent == 1 else f"{choice.grain}s"
-        notes = [f"{silent:,} {grain} without {subject.many}{where} {'is' if silent == 1 else 'are'} left out.", *notes]
+    if empty := _count_empty_periods(found, choice, coverage):
+        grain = choice.grain if empty == 1 else f"{choice.grain}s"
+        notes = [f"{empty:,} {grain} without {subject.many}{where} {'is' if empty == 1 else 'are'} left out.", *notes]
     shown = [*_keys(choice), *choice.metrics]
     return Answer(
         kind="metric",
@@ -101,7 +101,7 @@ def _keys(choice: Choice) -> list[str]:
 def _place(name: str, value: Any, subject: Subject) -> tuple[bool, int, str]:
     """As the catalogue has its values; what is not there comes last."""
     known = subject.dimensions[name].values if name in subject.dimensions else None
-    place = known.index(value) if known is not None and value in known else MOST_ROWS
+    place = known.index(value) if known is not None and value in known else MAX_ROWS
     return value is None, place, str(value)
 
 
@@ -133,19 +133,19 @@ def _coverage(choice: Choice, subject: Subject, warehouse: Warehouse, settings: 
     if subject.area in {"steps", "meals"}:
         parameters |= {"last_day": choice.last_day} | ({"first_day": choice.first_day} if choice.first_day else {})
         counted = f"count(distinct {subject.day}) as observed_days"
-        (counts,) = warehouse.query(rows_of(subject, choice, settings, counted), parameters)
+        (counts,) = warehouse.query(athlete_rows_sql(subject, choice, settings, counted), parameters)
         observed = int(counts["observed_days"])
     loaded = row["last_loaded_at"]
     return _Coverage(row["as_of_date"], row["first_date"], row["last_date"], loaded and as_utc(loaded), observed)
 
 
-def _nothing(subject: Subject, where: str, choice: Choice, coverage: _Coverage) -> str:
+def _no_records(subject: Subject, where: str, choice: Choice, coverage: _Coverage) -> str:
     if coverage.first_day is None:
         return f"No {subject.many} are recorded at all."
     return f"No {subject.many} are recorded {_period(choice, coverage)}{where}: there is no number to tell."
 
 
-def _instead(choice: Choice, subject: Subject, warehouse: Warehouse, settings: Settings) -> list[str]:
+def _recorded_values(choice: Choice, subject: Subject, warehouse: Warehouse, settings: Settings) -> list[str]:
     """What there is of a dimension whose values only the data know."""
     lines = []
     for name in dict.fromkeys(chosen.dimension for chosen in choice.filters):
@@ -161,7 +161,7 @@ def _instead(choice: Choice, subject: Subject, warehouse: Warehouse, settings: S
     return lines
 
 
-def _silent_times(rows: Sequence[Row], choice: Choice, coverage: _Coverage) -> int:
+def _count_empty_periods(rows: Sequence[Row], choice: Choice, coverage: _Coverage) -> int:
     """Days, weeks, months or years inside the recorded ones for which there is no row."""
     if not choice.grain or not rows or coverage.first_day is None or coverage.as_of_day is None:
         return 0
@@ -218,11 +218,11 @@ def _period(choice: Choice, coverage: _Coverage) -> str:
 
 
 def _where(choice: Choice, subject: Subject) -> str:
-    told = [
+    conditions = [
         f"{subject.dimensions[chosen.dimension].label.lower()} {' or '.join(_named(value) for value in chosen.values)}"
         for chosen in choice.filters
     ]
-    return "".join(f", {part}" for part in told)
+    return "".join(f", {part}" for part in conditions)
 
 
 def _named(value: Any) -> str:
@@ -258,14 +258,14 @@ def _table(rows: Sequence[Row], metrics: Sequence[Metric], subject: Subject, cho
     heads = [choice.grain if key == "time" else subject.dimensions[key].label for key in keys]
     cells = [[*heads, *(metric.label for metric in metrics)]]
     for row in rows:
-        told = [_time(row[key], choice.grain) if key == "time" else _cell(row[key]) for key in keys]
-        cells.append([*told, *(_value(row[metric.name], metric) for metric in metrics)])
+        keys_of_row = [_time(row[key], choice.grain) if key == "time" else _cell(row[key]) for key in keys]
+        cells.append([*keys_of_row, *(_value(row[metric.name], metric) for metric in metrics)])
     widths = [max(len(line[place]) for line in cells) for place in range(len(cells[0]))]
     lines = []
     for line in cells:
-        told = [cell.ljust(width) for cell, width in zip(line[: len(keys)], widths, strict=False)]
-        told += [cell.rjust(width) for cell, width in zip(line[len(keys) :], widths[len(keys) :], strict=True)]
-        lines.append("  ".join(told).rstrip())
+        padded = [cell.ljust(width) for cell, width in zip(line[: len(keys)], widths, strict=False)]
+        padded += [cell.rjust(width) for cell, width in zip(line[len(keys) :], widths[len(keys) :], strict=True)]
+        lines.append("  ".join(padded).rstrip())
     return lines
 
 

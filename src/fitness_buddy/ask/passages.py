@@ -17,13 +17,13 @@ import yaml
 
 from fitness_buddy.ask.catalogue import Catalogue
 
-MOST_PASSAGES = 6
-_MOST_CHARACTERS = 2500
+MAX_PASSAGES = 6
+_MAX_CHARACTERS = 2500
 _HEADING = re.compile(r"^(#{1,4}) +(.+?)\s*$")
 _DOC_BLOCK = re.compile(r"{%\s*docs\s+(\w+)\s*%}(.*?){%\s*enddocs\s*%}", re.DOTALL)
 _DOC_CALL = re.compile(r"{{\s*doc\('(\w+)'\)\s*}}")
 # They stand in every section and tell none from another.
-_SAID_ANYWAY = frozenset(
+_STOP_WORDS = frozenset(
     """
     a about all also an and any are as at be been but by can could did do does for from get had has have how i if
     in into is it its many me much my no not of on or our out please should so tell than that the their them then there
@@ -52,7 +52,7 @@ class Passage:
 
 def find_passages(project_dir: Path, catalogue: Catalogue, words: str) -> list[Passage]:
     """The sections that fit the words best, best first; none where no word that tells anything stands in any."""
-    asked = dict.fromkeys(word for word in re.findall(r"\w+", words.casefold()) if word not in _SAID_ANYWAY)
+    asked = dict.fromkeys(word for word in re.findall(r"\w+", words.casefold()) if word not in _STOP_WORDS)
     if not asked:
         return []
     sections = list(_sections(project_dir, catalogue))
@@ -62,12 +62,12 @@ def find_passages(project_dir: Path, catalogue: Catalogue, words: str) -> list[P
         # Quoted, a word is a word, whatever it means to the index.
         found = index.execute(
             "select rowid from sections where sections match ? order by bm25(sections, 4.0, 1.0), rowid limit ?",
-            (" OR ".join(f'"{word}"' for word in asked), MOST_PASSAGES),
+            (" OR ".join(f'"{word}"' for word in asked), MAX_PASSAGES),
         ).fetchall()
     passages = []
     for place, (row,) in enumerate(found, start=1):
         file, heading, body = sections[row - 1]
-        passages.append(Passage(f"s{place}", file, heading, body[:_MOST_CHARACTERS]))
+        passages.append(Passage(f"s{place}", file, heading, body[:_MAX_CHARACTERS]))
     return passages
 
 
@@ -92,11 +92,11 @@ def _sections(project_dir: Path, catalogue: Catalogue) -> Iterator[tuple[str, st
 
 
 def _model_text(model: dict[str, Any], blocks: dict[str, str]) -> str:
-    def told(text: str) -> str:
+    def with_docs(text: str) -> str:
         return _DOC_CALL.sub(lambda call: blocks.get(call[1], ""), " ".join(text.split()))
 
-    columns = [f"{column['name']}: {told(column.get('description', ''))}" for column in model.get("columns", [])]
-    return "\n".join([told(model["description"]), *columns])
+    columns = [f"{column['name']}: {with_docs(column.get('description', ''))}" for column in model.get("columns", [])]
+    return "\n".join([with_docs(model["description"]), *columns])
 
 
 def _markdown_sections(text: str) -> Iterator[tuple[str, str]]:

@@ -60,19 +60,19 @@ def statement(choice: Choice, catalogue: Catalogue, settings: Settings) -> State
     columns = {name: f"{subject.entity}__{name}" for name in choice.group_by}
     if choice.grain:
         columns["time"] = f"metric_time__{choice.grain}"
-    engine = MetricFlowEngine(_known(catalogue), _Renderer.of(str(settings.profile["type"])))
+    engine = MetricFlowEngine(_semantic_manifest(catalogue), _Renderer.of(str(settings.profile["type"])))
     request = MetricFlowQueryRequest.create(
         metric_names=metrics, group_by_names=list(columns.values()), where_constraints=conditions
     )
     sql = engine.explain(request).sql_statement.without_descriptions.sql
     return Statement(
-        sql.replace(f"{_PLACE}.{subject.mart}", f"(\n  {rows_of(subject, choice, settings)}\n)"),
+        sql.replace(f"{_PLACE}.{subject.mart}", f"(\n  {athlete_rows_sql(subject, choice, settings)}\n)"),
         parameters,
         columns | {name: name for name in metrics},
     )
 
 
-def rows_of(subject: Subject, choice: Choice, settings: Settings, columns: str = "*") -> str:
+def athlete_rows_sql(subject: Subject, choice: Choice, settings: Settings, columns: str = "*") -> str:
     """SQL of the athlete's rows of a mart on the days asked for, with parameters of these names."""
     since = f"{subject.day} >= @first_day and " if choice.first_day else ""
     return (
@@ -99,7 +99,7 @@ class _Renderer:
         return cls(SqlEngine.DUCKDB, DuckDbSqlPlanRenderer())
 
 
-def _known(catalogue: Catalogue) -> SemanticManifestLookup:
+def _semantic_manifest(catalogue: Catalogue) -> SemanticManifestLookup:
     """The semantic models as MetricFlow knows them: what `dbt parse` makes of the same files, but for the schema."""
     from metricflow_semantic_interfaces.implementations.semantic_manifest import PydanticSemanticManifest
     from metricflow_semantic_interfaces.transformations.semantic_manifest_transformer import (

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import itertools
 import sys
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from datetime import time as clock_time
-from operator import methodcaller
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,8 +18,7 @@ from fitness_buddy.cli.transform import build_marts
 from fitness_buddy.core.errors import BuddyError
 
 if TYPE_CHECKING:
-    from fitness_buddy.ingest.landing import Landing
-    from fitness_buddy.ingest.load import Ingest
+    from fitness_buddy.ingest.sources.registry import Source
 
 DEMO_ATHLETE_ID = "demo"
 
@@ -32,6 +29,7 @@ DEMO_ATHLETE_ID = "demo"
 def demo(run: Run, folder: Path | None, open_report: bool | None) -> dict[str, Any]:
     """A synthetic athlete's two years, from their files to the report, with the commands above."""
     from fitness_buddy.demo import DEMO_AS_OF, write_demo_files
+    from fitness_buddy.ingest.sources import meals, steps, strava_export
 
     athlete_id = run.settings.athlete_id
     others = [other for other in run.warehouse.raw_athlete_ids() if other != athlete_id]
@@ -51,16 +49,16 @@ def demo(run: Run, folder: Path | None, open_report: bool | None) -> dict[str, A
     ticks = (evening + timedelta(minutes=minute) for minute in itertools.count())
     loads = []
 
-    def load(path: Path, words: str, ingest_path: Callable[[Ingest], Landing]) -> None:
-        _show(run, f"ingest {words}")
-        loads.append(load_path(run, path, ingest_path, now=next(ticks)))
+    def load(source: Source, path: Path, device: str | None = None) -> None:
+        _show(run, f"ingest {source.name} {path}" + (f" --source {device}" if device else ""))
+        loads.append(load_path(run, source, path, device=device, now=next(ticks)))
 
     for path in files.strava_exports:
-        load(path, f"strava-export {path}", methodcaller("strava_export", path))
-    for path, source in files.steps:
-        load(path, f"steps {path} --source {source}", methodcaller("steps", path, source=source))
+        load(strava_export.SOURCE, path)
+    for path, device in files.steps:
+        load(steps.SOURCE, path, device)
     for path in files.meals:
-        load(path, f"meals {path}", methodcaller("meals", path))
+        load(meals.SOURCE, path)
     _show(run, f"build --quiet --as-of {DEMO_AS_OF}")
     built = build_marts(run, DEMO_AS_OF, quiet=True)
     html_path = folder / "report.html"

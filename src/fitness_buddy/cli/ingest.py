@@ -6,7 +6,6 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
-from operator import methodcaller
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,17 +18,35 @@ from fitness_buddy.core.errors import BuddyError, InputError, UsageError
 if TYPE_CHECKING:
     from fitness_buddy.core.state import StateStore
     from fitness_buddy.ingest.landing import Landing
-    from fitness_buddy.ingest.load import Ingest, Service
+    from fitness_buddy.ingest.load import Service
     from fitness_buddy.ingest.services.oauth import AthleteApi
+    from fitness_buddy.ingest.sources.registry import Source
     from fitness_buddy.warehouse.bigquery.bucket import Archive
 
-# "auto" and ingest.sources.steps.FORMAT_OPTIONS, which the help would have to import (a test holds them together).
-STEPS_FORMATS = ("auto", "csv", "json", "fitbit", "google-fit", "google-health", "apple-health", "health-connect")
 # Loads for which the same --now was stated are nearer to each other than this.
 _SAME_INSTANT = timedelta(minutes=1)
 
 
-@main.group()
+class _IngestGroup(click.Group):
+    """Gives every registered source a command; the readers are imported when a command of the group is asked for."""
+
+    def list_commands(self, context: click.Context) -> list[str]:
+        self._add_sources()
+        return super().list_commands(context)
+
+    def get_command(self, context: click.Context, name: str) -> click.Command | None:
+        self._add_sources()
+        return super().get_command(context, name)
+
+    def _add_sources(self) -> None:
+        from fitness_buddy.ingest.sources.registry import sources
+
+        for source in sources().values():
+            if source.name not in self.commands:  # a service has a command of its own below
+                _add_command(source)
+
+
+@main.group(cls=_IngestGroup)
 def ingest() -> None:
     """Load an athlete's own data into raw. A file is loaded whole or not at all; a second time adds nothing."""
 
@@ -49,39 +66,33 @@ _load_options = options(
 )
 
 
-@command(ingest, "strava-export", takes_now=True)
-@click.argument("path", type=PATH)
-@_load_options
-def ingest_strava_export(run: Run, path: Path, **how: Any) -> dict[str, Any]:
-    """Load a Strava bulk export: the zip, its unpacked folder, or its activities.csv."""
-    return load_path(run, path, methodcaller("strava_export", path), **how)
+def _add_command(source: Source) -> None:
+    """Add ``buddy ingest <source>`` to the group, with the options that the source knows."""
+    from fitness_buddy.ingest.sources.registry import AUTO
+
+    known = []
+    if source.formats:
+        choice = click.Choice((AUTO, *source.formats))
+        words = f"What the file is; {AUTO} tells by its content."
+        known.append(click.option("--format", "file_format", type=choice, default=AUTO, show_default=True, help=words))
+    if source.has_devices:
+        known.append(_device_option)
+
+    @command(ingest, source.name, takes_now=True, help=source.summary)
+    @click.argument("path", type=PATH)
+    @options(*known)
+    @_load_options
+    def ingest_files(run: Run, path: Path, **how: Any) -> dict[str, Any]:
+        return load_path(run, source, path, **how)
 
 
-@command(ingest, "steps", takes_now=True)
-@click.argument("path", type=PATH)
-@click.option("--source", metavar="NAME", help="The device or app, for rows that name none.")
-@click.option(
-    "--format",
-    "file_format",
-    type=click.Choice(STEPS_FORMATS),
-    default="auto",
-    show_default=True,
-    help="What the file is; auto tells by its content.",
-)
-@_load_options
-def ingest_steps(run: Run, path: Path, source: str | None, file_format: str, **how: Any) -> dict[str, Any]:
-    """Load step counts from a file, a folder or a zip.
-
-    Apple Health, Health Connect, Google Fit and Fitbit exports, saved answers of Google Health or Fitbit, a CSV
-    (date,steps[,source]) or JSON.
-    """
-    return load_path(run, path, methodcaller("steps", path, source=source, file_format=file_format), **how)
+_device_option = click.option("--source", "device", metavar="NAME", help="The device or app, for rows that name none.")
 
 
 @command(ingest, "inbox", takes_now=True)
 @click.argument("folder", type=PATH)
-@click.option("--source", metavar="NAME", help="The device or app, for rows that name none.")
-def ingest_inbox(run: Run, folder: Path, source: str | None) -> dict[str, Any]:
+@_device_option
+def ingest_inbox(run: Run, folder: Path, device: str | None) -> dict[str, Any]:
     """Load the step counts in the files of FOLDER, one by one; what is loaded moves on to FOLDER/loaded.
 
     For a folder that a phone syncs to. A file that is refused stays, and keeps no other one out.
@@ -89,6 +100,7 @@ def ingest_inbox(run: Run, folder: Path, source: str | None) -> dict[str, Any]:
     from fitness_buddy.ingest.inbox import Inbox, version_of
     from fitness_buddy.ingest.landing import totals
     from fitness_buddy.ingest.load import Ingest
+    from fitness_buddy.ingest.sources import steps
 
     inbox = Inbox(folder)
     landings: list[Landing] = []
@@ -98,12 +110,13 @@ def ingest_inbox(run: Run, folder: Path, source: str | None) -> dict[str, Any]:
         for path in files:
             version = version_of(path)
             try:
-                landings.append(Ingest(run.warehouse, run.settings.athlete_id, now=clock()).steps(path, source=source))
+                ingest = Ingest(run.warehouse, run.settings.athlete_id, now=clock())
+                landings.append(ingest.files(steps.SOURCE, path, device=device))
             except InputError as error:
                 click.echo(f"Error: {error}", err=True)
                 refused[path.name] = error
             else:
-                _tell_landings(run, path.name, landings[-1:])
+                _report_landings(run, path.name, landings[-1:])
                 inbox.move_on(path, version, clock())
     counts = {**totals(landings), "files_read": len(files), "files_refused": list(refused)}
     counts["rows_read"] += sum(error.rows_read for error in refused.values())
@@ -116,14 +129,6 @@ def ingest_inbox(run: Run, folder: Path, source: str | None) -> dict[str, Any]:
     if not files:
         run.say(f"Nothing new in {folder}.")
     return counts
-
-
-@command(ingest, "meals", takes_now=True)
-@click.argument("path", type=PATH)
-@_load_options
-def ingest_meals(run: Run, path: Path, **how: Any) -> dict[str, Any]:
-    """Load meals: a CSV (eaten_at,description,carbs_g,protein_g,fat_g[,energy_kcal,alcohol_g]) or JSON of estimates."""
-    return load_path(run, path, methodcaller("meals", path), **how)
 
 
 # What all services take; :func:`_load_windows` says what it does.
@@ -168,7 +173,9 @@ def ingest_strava_api(
     if path is not None:
         if which["since"] or which["until"] or which["keep_answers"]:
             raise UsageError("saved answers are loaded whole: give PATH, or --since, --until and --keep-answers")
-        return load_path(run, path, methodcaller("strava_answers", path), restate=restate, to_bucket=to_bucket)
+        from fitness_buddy.ingest.sources import strava_api
+
+        return load_path(run, strava_api.SOURCE, path, restate=restate, to_bucket=to_bucket)
     if restate or to_bucket:
         raise UsageError("--restate and --to-bucket are for saved answers: give their PATH")
     from fitness_buddy.core.state import open_state
@@ -232,35 +239,34 @@ def _load_windows(
     return {
         "since": days[0],
         "until": days[1],
-        **_tell_landings(run, f"{source}, {days[0]} to {days[1]}", landings),
+        **_report_landings(run, f"{source}, {days[0]} to {days[1]}", landings),
         "load_ids": [landing.load_id for landing in landings],
     }
 
 
 def load_path(
     run: Run,
+    source: Source,
     path: Path,
-    ingest_path: Callable[[Ingest], Landing],
     *,
     restate: bool = False,
     to_bucket: str | None = None,
     now: datetime | None = None,
+    **stated: Any,
 ) -> dict[str, Any]:
+    """Load a path of a source, or keep it in a bucket, and say what became of it.
+
+    Args:
+        stated: what :meth:`fitness_buddy.ingest.load.Ingest.files` takes.
+    """
     from fitness_buddy.ingest.load import Ingest
 
-    archive = _archive(run, path, to_bucket, restate=restate) if to_bucket else None
+    archive = _archive(run, source, path, to_bucket, restate=restate) if to_bucket else None
     now = now or (run.now if archive else load_clock(run).now)
     with _progress(run, path.name) as on_row:
-        landing = ingest_path(
-            Ingest(
-                archive or run.warehouse,
-                run.settings.athlete_id,
-                restate,
-                now=now,
-                on_row=on_row,
-            )
-        )
-    answer = _tell_landing(run, path, landing)
+        ingest = Ingest(archive or run.warehouse, run.settings.athlete_id, restate, now=now, on_row=on_row)
+        landing = ingest.files(source, path, **stated)
+    answer = _report_landing(run, path, landing)
     if archive:
         run.say(f"  Kept in {to_bucket}; `buddy load-from-bucket {to_bucket}` loads it.")
         answer |= {"bucket": to_bucket, "objects_added": archive.kept}
@@ -280,13 +286,12 @@ def load_clock(run: Run) -> Clock:
     return Clock(max(same) + timedelta.resolution) if same else run.clock
 
 
-def _archive(run: Run, path: Path, bucket_url: str, *, restate: bool) -> Archive:
-    from fitness_buddy.warehouse.bigquery.bucket import Bucket
+def _archive(run: Run, source: Source, path: Path, bucket_url: str, *, restate: bool) -> Archive:
+    from fitness_buddy.warehouse.bigquery.bucket import BucketFolder
 
     if restate:
         raise UsageError("--restate is for loading: a bucket keeps what was read, and knows no current version")
-    source = click.get_current_context().info_name
-    return Bucket(bucket_url, run.settings).archive(str(source), path)
+    return BucketFolder(bucket_url, run.settings).archive(source.name, path)
 
 
 @contextmanager
@@ -309,11 +314,11 @@ def _progress(run: Run, label: str) -> Iterator[Callable[[], None]]:
         yield lambda: progress.advance(task)
 
 
-def _tell_landing(run: Run, path: Path, landing: Landing) -> dict[str, Any]:
-    return {"path": str(path), "load_id": landing.load_id, **_tell_landings(run, str(path), [landing])}
+def _report_landing(run: Run, path: Path, landing: Landing) -> dict[str, Any]:
+    return {"path": str(path), "load_id": landing.load_id, **_report_landings(run, str(path), [landing])}
 
 
-def _tell_landings(run: Run, label: str, landings: Sequence[Landing]) -> dict[str, Any]:
+def _report_landings(run: Run, label: str, landings: Sequence[Landing]) -> dict[str, Any]:
     from fitness_buddy.ingest.landing import totals
 
     counts = totals(landings)

@@ -30,8 +30,8 @@ from fitness_buddy.core import variables
 from fitness_buddy.core.errors import EXIT_TRY_LATER, BuddyError, UsageError
 from fitness_buddy.core.retry import ATTEMPTS, LONGEST_PAUSE_S, back_off
 
-MOST_BYTES = 64 * 2**20
-_MOST_SHOWN = 200
+MAX_BYTES = 64 * 2**20
+_MAX_SHOWN = 200
 _CHUNK = 2**16
 # A host that does not accept the connection by then is down.
 _CONNECT_WITHIN_S = 10
@@ -199,8 +199,8 @@ class HttpClient:
         secrets: Iterable[str] = (),
         label: str = "",
         is_clear_text_allowed: bool = False,
-        most_redirects: int = 0,
-        most_bytes: int = MOST_BYTES,
+        max_redirects: int = 0,
+        max_bytes: int = MAX_BYTES,
         attempts: int = ATTEMPTS,
         backoff_s: float | None = None,
         timeout_s: float | None = None,
@@ -212,7 +212,7 @@ class HttpClient:
             secrets: texts that no message may show, besides the secrets of the requests themselves.
             label: shown instead of each request, where the address itself is a secret.
             is_clear_text_allowed: whether http:// is allowed for other machines.
-            most_redirects: how many are followed; never with a login or a token, and never from https:// to http://.
+            max_redirects: how many are followed; never with a login or a token, and never from https:// to http://.
             backoff_s: the first pause before another attempt; each further one is twice as long.
             timeout_s: the deadline of one attempt, from the connection to the last byte.
 
@@ -238,8 +238,8 @@ class HttpClient:
             self._login = base64.b64encode(":".join(login).encode()).decode()
             self._secrets |= {login[1], self._login}
         self._rate_limit = rate_limit or RateLimit(label or self._host)
-        self._most_redirects = most_redirects
-        self._most_bytes = most_bytes
+        self._max_redirects = max_redirects
+        self._max_bytes = max_bytes
         self._timeout_s = variables.HTTP_TIMEOUT_S.read() if timeout_s is None else timeout_s
         backoff_s = variables.HTTP_BACKOFF_S.read() if backoff_s is None else backoff_s
         self._policy = back_off(backoff_s, attempts)
@@ -368,19 +368,19 @@ class HttpClient:
     def _exchange(self, request: _Request) -> tuple[int, Mapping[str, str], bytes]:
         """Send the request, follow redirects, and return status, headers and body."""
         ends_at = time.monotonic() + self._timeout_s
-        most_redirects = 0 if "Authorization" in request.headers else self._most_redirects
+        max_redirects = 0 if "Authorization" in request.headers else self._max_redirects
         url = request.url
-        for _ in range(most_redirects + 1):
+        for _ in range(max_redirects + 1):
             status, headers, body = self._send(request, url, ends_at)
             place = headers.get("Location")
-            if not (most_redirects and status in _REDIRECTS and place):
+            if not (max_redirects and status in _REDIRECTS and place):
                 return status, headers, body
             expected = {"https"} if urlsplit(url).scheme == "https" else {"https", "http"}
             url = urljoin(url, place)
             if urlsplit(url).scheme not in expected:
                 schemes = " or ".join(f"{scheme}://" for scheme in sorted(expected, reverse=True))
                 raise ApiError(request.label, f"redirected to an address that does not begin with {schemes}")
-        raise ApiError(request.label, f"redirected more than {most_redirects} times")
+        raise ApiError(request.label, f"redirected more than {max_redirects} times")
 
     def _send(self, request: _Request, url: str, ends_at: float) -> tuple[int, Mapping[str, str], bytes]:
         response = self._pool(url).request(
@@ -398,8 +398,8 @@ class HttpClient:
             # What is there, not a full chunk: a server that sends single bytes would hold up a full chunk for ever.
             while chunk := response.read1(_CHUNK):
                 content += chunk
-                if len(content) > self._most_bytes:
-                    too_large = f"answered with more than {self._most_bytes / 2**20:g} MB"
+                if len(content) > self._max_bytes:
+                    too_large = f"answered with more than {self._max_bytes / 2**20:g} MB"
                     raise ApiError(request.label, too_large, status=response.status)
                 if time.monotonic() > ends_at:
                     raise TimeoutError
@@ -433,7 +433,7 @@ class HttpClient:
         """Return the text of others as one short line, printable and without secrets."""
         text = self._hidden(text)
         text = " ".join("".join(character if character.isprintable() else " " for character in text).split())
-        return text if len(text) <= _MOST_SHOWN else text[: _MOST_SHOWN - 1] + "…"
+        return text if len(text) <= _MAX_SHOWN else text[: _MAX_SHOWN - 1] + "…"
 
 
 def retry_after_s(headers: Mapping[str, str], now: float) -> float | None:

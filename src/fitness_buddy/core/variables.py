@@ -18,7 +18,7 @@ from fitness_buddy.core.errors import UsageError
 _LABEL_KEY = re.compile(r"[a-z][a-z0-9_-]{0,62}")
 _LABEL_VALUE = re.compile(r"[a-z0-9_-]{0,63}")
 # BigQuery takes 64 for a job; dbt adds its own.
-_MOST_LABELS = 50
+_MAX_LABELS = 50
 _DISCORD_ID = re.compile(r"\d{5,20}")
 _WEBHOOK_KEY = re.compile(r"[A-Za-z0-9._~-]{8,}")
 
@@ -192,8 +192,8 @@ def _labels(stated: str) -> dict[str, str]:
                 "side, keys beginning with a letter"
             )
         labels[key] = value
-    if len(labels) > _MOST_LABELS:
-        raise ValueError(f"up to {_MOST_LABELS} labels")
+    if len(labels) > _MAX_LABELS:
+        raise ValueError(f"up to {_MAX_LABELS} labels")
     return labels
 
 

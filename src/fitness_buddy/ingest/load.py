@@ -1,4 +1,4 @@
-"""From a path or an answer to raw: one function a source, each a ``buddy ingest …`` command but for its words."""
+"""From a path or an answer to raw, whatever the source."""
 
 from __future__ import annotations
 
@@ -13,8 +13,9 @@ from typing import Any
 from fitness_buddy.core.clock import utc_now
 from fitness_buddy.core.errors import BuddyError, Refusal, StoppedError
 from fitness_buddy.ingest.landing import Batch, Landing, Record, is_tombstone, land, totals
-from fitness_buddy.ingest.sources import meals, steps, strava_api, strava_export
-from fitness_buddy.ingest.sources.files import Bundle, open_bundle
+from fitness_buddy.ingest.sources import steps, strava_api
+from fitness_buddy.ingest.sources.files import open_bundle
+from fitness_buddy.ingest.sources.registry import AUTO, ReadOptions, Source
 from fitness_buddy.ingest.windows import Progress, Window, windows
 from fitness_buddy.warehouse import RawStore, Warehouse
 
@@ -35,34 +36,25 @@ class Ingest:
     now: datetime = field(default_factory=utc_now)
     on_row: Callable[[], None] = lambda: None
 
-    def strava_export(self, path: Path) -> Landing:
-        """Activities and gear of a Strava bulk export."""
-        return self._load(path, lambda bundle: strava_export.batches(bundle, now=self.now))
+    def files(self, source: Source, path: Path, *, device: str | None = None, file_format: str = AUTO) -> Landing:
+        """Load a file, a folder or an archive of a source.
 
-    def strava_answers(self, path: Path) -> Landing:
-        """Activities of saved answers of Strava's API."""
-        return self._load(path, lambda bundle: (strava_api.batches(bundle, now=self.now), ()))
+        Args:
+            device: the device or app, for rows that name none.
+            file_format: one of the source's formats; :data:`AUTO` tells by the content.
 
-    def steps(self, path: Path, *, source: str | None = None, file_format: str = "auto") -> Landing:
-        """Step counts; see :func:`fitness_buddy.ingest.sources.steps.batches`."""
-        return self._load(
-            path, lambda bundle: (steps.batches(bundle, file_format=file_format, source=source, now=self.now), ())
-        )
-
-    def meals(self, path: Path) -> Landing:
-        """Meals from a diary or an estimate."""
-        return self._load(path, lambda bundle: (meals.batches(bundle, now=self.now), ()))
+        Raises:
+            InputError: the source finds nothing of its own there, or a row cannot be loaded.
+        """
+        with open_bundle(path) as bundle:
+            contents = source.read(bundle, ReadOptions(self.now, device, file_format))
+            return self._land(contents.batches, contents.notices)
 
     def answers(self, table: str, rows: Sequence[Record | Refusal]) -> Landing:
         """What a service was asked for, to the end, before this load began."""
         gone = sum(isinstance(row, Record) and is_tombstone(row.payload) for row in rows)
         notices = [f"gone where they came from, and kept as deletions: {gone:,}"] if gone else []
         return self._land([Batch(table, rows)], notices)
-
-    def _load(self, path: Path, read: Callable[[Bundle], tuple[Sequence[Batch], Sequence[str]]]) -> Landing:
-        with open_bundle(path) as bundle:
-            batches, notices = read(bundle)
-            return self._land(batches, notices)
 
     def _land(self, batches: Sequence[Batch], notices: Sequence[str] = ()) -> Landing:
         return land(

@@ -25,9 +25,9 @@ def task_line(answer: str) -> str:
     """
     # Kestra's JSON has no NaN.
     outputs = _without_secrets(json.loads(answer, parse_constant=lambda _: None))
-    told = {"outputs": outputs, "metrics": metrics(outputs)}
+    content = {"outputs": outputs, "metrics": metrics(outputs)}
     # In ASCII: some programs take more characters for the end of a line than others.
-    return f"::{json.dumps(told, separators=(',', ':'), allow_nan=False)}::"
+    return f"::{json.dumps(content, separators=(',', ':'), allow_nan=False)}::"
 
 
 def metrics(outputs: Mapping[str, Any]) -> list[dict[str, Any]]:

@@ -27,7 +27,7 @@ CALLS = LogTable(
 )
 
 
-class WarehouseCalls:
+class WarehouseCallLog:
     """The calls of all athletes, in ``ops.model_calls``."""
 
     def __init__(self, warehouse: Warehouse, settings: Settings) -> None:
@@ -59,4 +59,4 @@ def open_model(warehouse: Warehouse, settings: Settings) -> LanguageModel | None
         UsageError: its settings are wrong.
     """
     stated = model_settings()
-    return LanguageModel(stated, WarehouseCalls(warehouse, settings)) if stated else None
+    return LanguageModel(stated, WarehouseCallLog(warehouse, settings)) if stated else None

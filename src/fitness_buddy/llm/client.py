@@ -25,7 +25,7 @@ from fitness_buddy.core.redaction import without_secrets
 from fitness_buddy.ingest.sources.files import check_json
 from fitness_buddy.llm.facts import Facts
 
-_MOST_SHOWN = 200
+_MAX_SHOWN = 200
 # Codes of a request that is not answered for what it says.
 _REFUSALS = {"content_policy_violation", "moderation_blocked", "content_filter"}
 # The kinds of pictures that are taken, by their first bytes.
@@ -78,7 +78,7 @@ class ModelCall:
     outcome: str
 
 
-class CallRecord(Protocol):
+class CallLog(Protocol):
     """Where calls are kept, and what they have come to."""
 
     def spent_usd(self, since: datetime) -> float:
@@ -169,7 +169,7 @@ class LanguageModel:
     def __init__(
         self,
         settings: ModelSettings,
-        record: CallRecord,
+        record: CallLog,
         *,
         clock: Callable[[], datetime] = utc_now,
         sleep: Callable[[float], None] = time.sleep,
@@ -188,13 +188,13 @@ class LanguageModel:
         )
         self.calls: list[ModelCall] = []
 
-    def text(self, purpose: str, system: str, user: str, *, facts: Sequence[Facts] = (), most_tokens: int = 400) -> str:
+    def text(self, purpose: str, system: str, user: str, *, facts: Sequence[Facts] = (), max_tokens: int = 400) -> str:
         """What the model says.
 
         Raises:
             ModelError: nothing that could be used.
         """
-        return self._chat(purpose, _messages(system, user, facts), most_tokens)
+        return self._chat(purpose, _messages(system, user, facts), max_tokens)
 
     def document(
         self,
@@ -206,7 +206,7 @@ class LanguageModel:
         *,
         pictures: Sequence[Picture] = (),
         facts: Sequence[Facts] = (),
-        most_tokens: int = 2000,
+        max_tokens: int = 2000,
     ) -> _Checked:
         """A JSON object by a schema, as ``check`` makes of it; where that fails the model may mend it, once.
 
@@ -222,7 +222,7 @@ class LanguageModel:
             "type": "json_schema",
             "json_schema": {"name": purpose, "schema": dict(schema), "strict": True},
         }
-        answer = self._chat(purpose, messages, most_tokens, answer_format)
+        answer = self._chat(purpose, messages, max_tokens, answer_format)
         try:
             return _checked(answer, schema, check)
         except ValueError as problem:
@@ -231,7 +231,7 @@ class LanguageModel:
                 f"That cannot be used: {problem}. Answer again with the whole corrected JSON object and nothing else."
             )
             messages += [{"role": "assistant", "content": answer}, {"role": "user", "content": mend}]
-        answer = self._chat(purpose, messages, most_tokens, answer_format)
+        answer = self._chat(purpose, messages, max_tokens, answer_format)
         try:
             return _checked(answer, schema, check)
         except ValueError as problem:
@@ -252,7 +252,7 @@ class LanguageModel:
             {} if model.startswith(("gpt-image", "chatgpt-image")) else {"response_format": "b64_json"}
         )
         started = time.monotonic()
-        answer = self._ask("/images/generations", {"model": model, "prompt": prompt, "n": 1, **how})
+        answer = self._request("/images/generations", {"model": model, "prompt": prompt, "n": 1, **how})
         usage = _get(answer, "usage")
         counts = _count(usage, "input_tokens"), _count(usage, "output_tokens")
         encoded = _text(_first(_get(answer, "data")), "b64_json")
@@ -261,7 +261,7 @@ class LanguageModel:
         except (BuddyError, ValueError):
             picture = None
         outcome = "answered" if picture else "unusable"
-        self._keep(purpose, model, *counts, self._settings.image_usd or 0, started, outcome)
+        self._record_call(purpose, model, *counts, self._settings.image_usd or 0, started, outcome)
         if picture is None:
             raise ModelAnswerError("the model's picture cannot be used: expected a PNG or JPEG as b64_json")
         return picture
@@ -279,14 +279,14 @@ class LanguageModel:
         self,
         purpose: str,
         messages: list[dict[str, Any]],
-        most_tokens: int,
+        max_tokens: int,
         answer_format: Mapping[str, Any] | None = None,
     ) -> str:
         settings = self._settings
         how: dict[str, Any] = {"response_format": answer_format} if answer_format else {}
         started = time.monotonic()
-        request = {"model": settings.model, "messages": messages, "max_completion_tokens": most_tokens, **how}
-        answer = self._ask("/chat/completions", request)
+        request = {"model": settings.model, "messages": messages, "max_completion_tokens": max_tokens, **how}
+        answer = self._request("/chat/completions", request)
         usage = _get(answer, "usage")
         tokens = _count(usage, "prompt_tokens"), _count(usage, "completion_tokens")
         prices = settings.input_usd_per_million or 0, settings.output_usd_per_million or 0
@@ -297,7 +297,7 @@ class LanguageModel:
         reason = _get(choice, "finish_reason")
         error: ModelError | None = None
         if refusal or reason == "content_filter":
-            error = ModelRefusedError(f"the model does not answer: {_shown(refusal or 'its filter stopped it')}")
+            error = ModelRefusedError(f"the model does not answer: {_shorten(refusal or 'its filter stopped it')}")
             outcome = "refused"
         elif reason == "length":
             error, outcome = ModelAnswerError(f"the model's answer is cut off after {tokens[1]} tokens"), "cut_off"
@@ -305,12 +305,12 @@ class LanguageModel:
             error, outcome = ModelAnswerError("the model answered with nothing"), "unusable"
         else:
             outcome = "answered"
-        self._keep(purpose, settings.model, *tokens, cost_usd, started, outcome)
+        self._record_call(purpose, settings.model, *tokens, cost_usd, started, outcome)
         if error:
             raise error
         return said
 
-    def _keep(
+    def _record_call(
         self,
         purpose: str,
         model: str,
@@ -325,7 +325,7 @@ class LanguageModel:
         self.calls.append(call)
         self._record.keep(call)
 
-    def _ask(self, path: str, request: Mapping[str, Any]) -> object:
+    def _request(self, path: str, request: Mapping[str, Any]) -> object:
         """Send a request within the budget; return the JSON of a success, which may be of any shape."""
         self._check_budget()
         try:
@@ -333,11 +333,13 @@ class LanguageModel:
                 "POST", path, body_json=request, token=self._settings.api_key or None, expects_json=False
             )
         except (ApiError, RateLimitedError) as error:
-            raise ModelUnavailableError(f"the model was not reached: {_shown(str(error))}") from None
+            raise ModelUnavailableError(f"the model was not reached: {_shorten(str(error))}") from None
         if response.status >= 400:
             if _get(_get(response.document, "error"), "code") in _REFUSALS:
-                raise ModelRefusedError(f"the model does not answer: {_shown(response.message)}")
-            raise ModelUnavailableError(f"the model's endpoint answered {response.status}: {_shown(response.message)}")
+                raise ModelRefusedError(f"the model does not answer: {_shorten(response.message)}")
+            raise ModelUnavailableError(
+                f"the model's endpoint answered {response.status}: {_shorten(response.message)}"
+            )
         if not response.is_json:
             raise ModelAnswerError(f"the model's endpoint answered {response.status} with no JSON")
         return response.document
@@ -374,7 +376,7 @@ def _checked(answer: str, schema: Mapping[str, Any], check: Callable[[dict[str, 
         check_json(document)
         jsonschema.validate(document, schema)
     except jsonschema.ValidationError as error:
-        raise ValueError(f"{error.json_path}: {_shown(error.message)}") from None
+        raise ValueError(f"{error.json_path}: {_shorten(error.message)}") from None
     except RecursionError:
         raise ValueError("it is no JSON object") from None
     except json.JSONDecodeError as error:
@@ -408,6 +410,6 @@ def _no_number(name: str) -> float:
     raise ValueError(f"{name} is no number")
 
 
-def _shown(text: str) -> str:
+def _shorten(text: str) -> str:
     text = " ".join(without_secrets(text).split())
-    return text if len(text) <= _MOST_SHOWN else text[: _MOST_SHOWN - 1] + "…"
+    return text if len(text) <= _MAX_SHOWN else text[: _MAX_SHOWN - 1] + "…"

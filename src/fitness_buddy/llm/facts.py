@@ -14,7 +14,7 @@ from typing import Any
 
 from fitness_buddy.core.errors import BuddyError
 from fitness_buddy.core.settings import Settings
-from fitness_buddy.warehouse import Row, Warehouse
+from fitness_buddy.warehouse import NotBuiltError, Row, Warehouse
 
 # Whatever came from anywhere else has not been cleared.
 _ALLOWED_SOURCE = "strava_export"
@@ -101,6 +101,15 @@ class Facts:
         return json.dumps({self.mart: list(self.rows)}, ensure_ascii=False, default=str)
 
 
+def read_day_facts(warehouse: Warehouse, settings: Settings, day: date) -> list[Facts]:
+    """Read the workouts and steps of a day; an empty list if there are none, or if the marts were not built yet."""
+    try:
+        facts = [read_facts(warehouse, settings, mart, day, day) for mart in ("fct_daily_workouts", "fct_daily_steps")]
+    except NotBuiltError:
+        return []
+    return [fact for fact in facts if fact.rows]
+
+
 def read_facts(warehouse: Warehouse, settings: Settings, mart: str, first_day: date, last_day: date) -> Facts:
     """What a model may know of the athlete's days from first to last, both included.
 
@@ -110,11 +119,11 @@ def read_facts(warehouse: Warehouse, settings: Settings, mart: str, first_day: d
     """
     if mart not in _MARTS:
         return Facts(mart, [])
-    door = _MARTS[mart]
+    rules = _MARTS[mart]
     rows: list[Row] = warehouse.query(
-        f"select {', '.join(door.columns)} from {settings.marts_schema}.{mart} "  # noqa: S608 - names from above
-        f"where athlete_id = @athlete_id and {door.day} between @first_day and @last_day and {door.allowed} "
-        f"order by {', '.join(door.columns)}",
+        f"select {', '.join(rules.columns)} from {settings.marts_schema}.{mart} "  # noqa: S608 - names from above
+        f"where athlete_id = @athlete_id and {rules.day} between @first_day and @last_day and {rules.allowed} "
+        f"order by {', '.join(rules.columns)}",
         {"athlete_id": settings.athlete_id, "first_day": first_day, "last_day": last_day},
     )
     return Facts(mart, rows)

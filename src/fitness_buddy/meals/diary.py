@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from fitness_buddy.core.errors import UsageError
+from fitness_buddy.core.errors import BuddyError, UsageError
 from fitness_buddy.ingest.landing import Landing, is_tombstone, tombstone
 from fitness_buddy.ingest.load import Ingest
 from fitness_buddy.ingest.sources.meals import TABLE, FieldError, settled_time, to_record
@@ -20,7 +20,7 @@ from fitness_buddy.warehouse import Warehouse
 
 # Whoever corrects a meal means one of the last weeks.
 REMEMBERED_DAYS = 31
-SHORTEST_ID, _SHOWN_ID, _WHOLE_ID = 4, 6, 16
+MIN_ID_LENGTH, _SHORT_ID_LENGTH, _ID_LENGTH = 4, 6, 16
 # The meal itself, and where it comes from.
 _MEAL = ("description", "carbs_g", "protein_g", "fat_g", "alcohol_g", "energy_kcal")
 _ESTIMATE = ("meal_summary", "overall_confidence", "items", "totals")
@@ -30,7 +30,7 @@ _MESSAGES, _NOTED_AT, _OUTCOME = "messages", "noted_at", "outcome"
 
 
 @dataclass(frozen=True, slots=True)
-class ToldMeal:
+class LoggedMeal:
     """The current version of a meal.
 
     Attributes:
@@ -43,7 +43,7 @@ class ToldMeal:
 
     @property
     def short_id(self) -> str:
-        return self.meal_id[:_SHOWN_ID]
+        return self.meal_id[:_SHORT_ID_LENGTH]
 
     @property
     def outcome(self) -> str:
@@ -75,7 +75,7 @@ class ToldMeal:
         """The meal itself, as a model may be told of it when it is corrected."""
         return self._parts(*_MEAL, *_ESTIMATE)
 
-    def whole(self) -> dict[str, Any]:
+    def full_content(self) -> dict[str, Any]:
         """The meal and where it comes from, for another version of the same."""
         return self._parts(*_MEAL, *_ESTIMATE, *_ORIGIN)
 
@@ -91,20 +91,33 @@ class Diary:
         self._ingest = Ingest(warehouse, athlete_id, now=now)
         self._now = now
         since = (now - timedelta(days=REMEMBERED_DAYS)).date()
-        told = [
-            ToldMeal(meal_id, payload)
+        logged = [
+            LoggedMeal(meal_id, payload)
             for meal_id, payload in warehouse.current_payloads(TABLE, athlete_id, since).items()
             if _MESSAGES in payload
         ]
-        self._meals = sorted(told, key=lambda meal: str(meal.payload[_NOTED_AT]), reverse=True)
+        self._meals = sorted(logged, key=lambda meal: str(meal.payload[_NOTED_AT]), reverse=True)
 
-    def of_message(self, message_id: str) -> ToldMeal | None:
+    def of_message(self, message_id: str) -> LoggedMeal | None:
         """The meal that a message was about, where it comes a second time."""
         return next((meal for meal in self._meals if message_id in meal.payload[_MESSAGES]), None)
 
-    def find(self, beginning: str) -> list[ToldMeal]:
+    def find(self, beginning: str) -> list[LoggedMeal]:
         """The meals whose ids begin so, those that were deleted left out, the last told first."""
         return [meal for meal in self._meals if meal.outcome != "deleted" and meal.meal_id.startswith(beginning)]
+
+    def only(self, beginning: str) -> LoggedMeal:
+        """Return the one meal whose id begins so.
+
+        Raises:
+            BuddyError: there is none, or more than one.
+        """
+        found = self.find(beginning)
+        if len(found) != 1:
+            raise BuddyError(
+                f"{len(found)} meals of the last weeks have an id that begins with {beginning!r}: expected one"
+            )
+        return found[0]
 
     def check_time(self, eaten_at: str) -> None:
         """Before anybody is asked about a meal.
@@ -119,24 +132,24 @@ class Diary:
 
     def note(
         self, content: Mapping[str, Any], eaten_at: str, message_id: str, *, is_pending: bool = False
-    ) -> tuple[ToldMeal, Landing]:
+    ) -> tuple[LoggedMeal, Landing]:
         """A new meal; its time is checked."""
-        meal_id = hashlib.sha256(message_id.encode()).hexdigest()[:_WHOLE_ID]
+        meal_id = hashlib.sha256(message_id.encode()).hexdigest()[:_ID_LENGTH]
         return self._keep(meal_id, content, eaten_at, [message_id], "pending" if is_pending else "noted")
 
     def replace(
-        self, meal: ToldMeal, content: Mapping[str, Any], message_id: str, outcome: str
-    ) -> tuple[ToldMeal, Landing]:
+        self, meal: LoggedMeal, content: Mapping[str, Any], message_id: str, outcome: str
+    ) -> tuple[LoggedMeal, Landing]:
         """Another version of the meal; where it is deleted, its last content stays with it."""
         messages = [*meal.payload[_MESSAGES], message_id]
         return self._keep(meal.meal_id, content, str(meal.payload["eaten_at"]), messages, outcome)
 
     def _keep(
         self, meal_id: str, content: Mapping[str, Any], eaten_at: str, messages: Sequence[str], outcome: str
-    ) -> tuple[ToldMeal, Landing]:
-        told = {_MESSAGES: list(messages), _NOTED_AT: self._now.astimezone(UTC).isoformat(), _OUTCOME: outcome}
-        record = to_record({**content, **told, "meal_id": meal_id, "eaten_at": eaten_at}, self._now)
+    ) -> tuple[LoggedMeal, Landing]:
+        origin = {_MESSAGES: list(messages), _NOTED_AT: self._now.astimezone(UTC).isoformat(), _OUTCOME: outcome}
+        record = to_record({**content, **origin, "meal_id": meal_id, "eaten_at": eaten_at}, self._now)
         if outcome in {"pending", "deleted"}:
             record = tombstone(record)
         landing = self._ingest.answers(TABLE, [record])
-        return ToldMeal(meal_id, record.payload), landing
+        return LoggedMeal(meal_id, record.payload), landing

@@ -13,12 +13,12 @@ from typing import Any
 
 from fitness_buddy.ingest.sources.meals import FieldError, check_estimate
 from fitness_buddy.llm.client import LanguageModel, Picture
-from fitness_buddy.meals.stated import MOST_CHARACTERS, MOST_GRAMS, MOST_KCAL, shortened
+from fitness_buddy.meals.stated import MAX_CHARACTERS, MAX_GRAMS, MAX_KCAL, shortened
 
 PURPOSE = "meal_estimate"
 CONFIDENCES = ("high", "medium", "low")
-_MOST_ITEMS = 40
-_MOST_WORDS = 200
+_MAX_ITEMS = 40
+_MAX_WORDS = 200
 # A stated energy may be this far off its macros: fibre and polyols have less than 4 kcal/g, and all of it is rounded.
 _ENERGY_TOLERANCE, _ENERGY_ROUNDING_KCAL = 0.2, 25.0
 _ROUNDING_PER_ITEM_G = 0.6
@@ -27,7 +27,7 @@ KCAL_PER_G: Mapping[str, int] = {"carbs_g": 4, "protein_g": 4, "fat_g": 9, "alco
 _TEXT, _AMOUNT = {"type": "string"}, {"type": "number"}
 _NUMBERS = ("calories_kcal", "protein_g", "carbs_g", "fat_g", "fiber_g", "alcohol_g")
 # No meal has more; it is asked for first, of numbers that may have thousands of digits.
-_MOST = {"estimated_grams": 10_000, **dict.fromkeys(_NUMBERS, MOST_GRAMS), "calories_kcal": MOST_KCAL}
+_MOST = {"estimated_grams": 10_000, **dict.fromkeys(_NUMBERS, MAX_GRAMS), "calories_kcal": MAX_KCAL}
 
 
 def _object(**properties: Mapping[str, Any]) -> dict[str, Any]:
@@ -102,15 +102,15 @@ def estimate_meal(
     Raises:
         ModelError: it has nothing that could be used.
     """
-    told = words or (
+    prompt = words or (
         "This is what I ate." if len(pictures) == 1 else "This is what I ate, one meal in several pictures."
     )
     if earlier is not None:
-        told = (
+        prompt = (
             f"Earlier this meal was understood as follows (JSON):\n{json.dumps(earlier, ensure_ascii=False)}\n"
-            f"The athlete corrects it, and is right:\n{told}"
+            f"The athlete corrects it, and is right:\n{prompt}"
         )
-    return model.document(PURPOSE, _SYSTEM, told, SCHEMA, check_answer, pictures=pictures)
+    return model.document(PURPOSE, _SYSTEM, prompt, SCHEMA, check_answer, pictures=pictures)
 
 
 def check_answer(answer: Mapping[str, Any]) -> Estimate:
@@ -122,22 +122,22 @@ def check_answer(answer: Mapping[str, Any]) -> Estimate:
     items = [
         {
             **item,
-            "name": shortened(item["name"], MOST_CHARACTERS) or "food",
-            "assumptions": shortened(item["assumptions"], _MOST_WORDS),
+            "name": shortened(item["name"], MAX_CHARACTERS) or "food",
+            "assumptions": shortened(item["assumptions"], _MAX_WORDS),
         }
         for item in answer["items"]
     ]
     content = {
-        "meal_summary": shortened(answer["meal_summary"], MOST_CHARACTERS),
+        "meal_summary": shortened(answer["meal_summary"], MAX_CHARACTERS),
         "overall_confidence": answer["overall_confidence"],
         "items": items,
         "totals": dict(answer["totals"]),
     }
-    question = shortened(answer["question"], _MOST_WORDS)
+    question = shortened(answer["question"], _MAX_WORDS)
     if not answer["is_food"]:
         return Estimate(False, content, question, answer)
-    if not 1 <= len(items) <= _MOST_ITEMS:
-        raise ValueError(f"items: expected 1 to {_MOST_ITEMS} of them, found {len(items)}")
+    if not 1 <= len(items) <= _MAX_ITEMS:
+        raise ValueError(f"items: expected 1 to {_MAX_ITEMS} of them, found {len(items)}")
     for place, part in (("totals.", answer["totals"]), *(("items[].", item) for item in items)):
         for name, most in _MOST.items():
             if name in part and not 0 <= part[name] <= most:

@@ -7,17 +7,19 @@ import struct
 from collections.abc import Iterator
 
 from fitness_buddy.core.errors import BuddyError
-from fitness_buddy.llm.client import Picture
+from fitness_buddy.llm.client import LanguageModel, Picture, model_settings
+from fitness_buddy.meals.stated import MAX_CHARACTERS, shortened
+from fitness_buddy.notify.message import Attachment, OutgoingMessage
 from fitness_buddy.notify.persona import Persona
 
-MOST_BYTES = 8 * 2**20
+MAX_BYTES = 8 * 2**20
 # More than any telephone takes; a small file can unfold to more than a machine has memory.
-MOST_PIXELS = 120_000_000
+MAX_PIXELS = 120_000_000
 _PNG, _JPEG = b"\x89PNG\r\n\x1a\n", b"\xff\xd8"
 # What a PNG is drawn from. Everything else is beside the picture: texts, times, places, further frames.
 _PNG_CHUNKS = {b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND"}
 _EOI, _SOS, _APP0, _APP1, _APP14 = 0xD9, 0xDA, 0xE0, 0xE1, 0xEE
-_BESIDE_THE_JPEG = {*range(_APP0 + 1, 0xF0), 0xFE} - {_APP14}  # Adobe's segment says how its colours are meant
+_JPEG_METADATA = {*range(_APP0 + 1, 0xF0), 0xFE} - {_APP14}  # Adobe's segment says how its colours are meant
 _SIZES = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}
 _NEXT_MARKER = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")
 _EXIF, _ORIENTATION = b"Exif\0\0", 0x0112
@@ -35,19 +37,36 @@ def read_picture(content: bytes) -> Picture:
     """
     if not content.startswith((_PNG, _JPEG)):
         raise PictureError("I can look at PNG and JPEG pictures only.")
-    if len(content) > MOST_BYTES:
+    if len(content) > MAX_BYTES:
         raise PictureError(
-            f"That picture is too large: {len(content) / 2**20:.1f} MB, and I take up to {MOST_BYTES // 2**20} MB."
+            f"That picture is too large: {len(content) / 2**20:.1f} MB, and I take up to {MAX_BYTES // 2**20} MB."
         )
     try:
-        bare, pixels = _bare_png(content) if content.startswith(_PNG) else _bare_jpeg(content)
+        bare, pixels = _strip_png_metadata(content) if content.startswith(_PNG) else _strip_jpeg_metadata(content)
     except (struct.error, IndexError, ValueError):
         raise PictureError("That picture is damaged or cut off.") from None
-    if not 0 < pixels <= MOST_PIXELS:
+    if not 0 < pixels <= MAX_PIXELS:
         raise PictureError(
-            f"That picture has {pixels / 1e6:.0f} million pixels, and I take up to {MOST_PIXELS / 1e6:.0f} million."
+            f"That picture has {pixels / 1e6:.0f} million pixels, and I take up to {MAX_PIXELS / 1e6:.0f} million."
         )
     return Picture(bare)
+
+
+def can_draw() -> bool:
+    """Return whether the settings name an image model."""
+    settings = model_settings()
+    return settings is not None and bool(settings.image_model)
+
+
+def draw_meal(model: LanguageModel, persona: Persona, meal: str) -> OutgoingMessage:
+    """Return the picture of the buddy who eats a meal, as the message that shows it.
+
+    Raises:
+        ModelError: the model gave no picture.
+    """
+    drawn = model.picture("meal_picture", picture_prompt(persona, shortened(meal, MAX_CHARACTERS)))
+    name = f"meal.{drawn.media_type.partition('/')[2]}"
+    return OutgoingMessage("Same here. Enjoy!", attachments=[Attachment(name, drawn.content, drawn.media_type)])
 
 
 def picture_prompt(persona: Persona, meal: str) -> str:
@@ -59,7 +78,7 @@ def picture_prompt(persona: Persona, meal: str) -> str:
     )
 
 
-def _bare_png(content: bytes) -> tuple[bytes, int]:
+def _strip_png_metadata(content: bytes) -> tuple[bytes, int]:
     kept, pixels = [_PNG], 0
     for kind, chunk in _png_chunks(content):
         if kind == b"IHDR":
@@ -82,7 +101,7 @@ def _png_chunks(content: bytes) -> Iterator[tuple[bytes, bytes]]:
         start = end
 
 
-def _bare_jpeg(content: bytes) -> tuple[bytes, int]:
+def _strip_jpeg_metadata(content: bytes) -> tuple[bytes, int]:
     kept: list[bytes] = []
     pixels, orientation = 0, 0
     position = len(_JPEG)
@@ -112,7 +131,7 @@ def _bare_jpeg(content: bytes) -> tuple[bytes, int]:
                 raise ValueError
             end = following.start()
             segment = content[position:end]
-        if marker not in _BESIDE_THE_JPEG:
+        if marker not in _JPEG_METADATA:
             kept.append(segment)
         position = end
     return b"".join([_JPEG, _exif(orientation), *kept, bytes([0xFF, _EOI])]), pixels

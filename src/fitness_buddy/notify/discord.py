@@ -11,7 +11,7 @@ from urllib3.filepost import encode_multipart_formdata
 from fitness_buddy.core import variables
 from fitness_buddy.core.errors import BuddyError, UsageError
 from fitness_buddy.core.http import HttpClient, HttpResponse, RateLimit, retry_after
-from fitness_buddy.notify.message import MOST_FILES, Message
+from fitness_buddy.notify.message import MAX_FILES, OutgoingMessage
 
 
 class Webhook:
@@ -36,7 +36,7 @@ class Webhook:
             sleep=sleep,
         )
 
-    def post(self, message: Message) -> str:
+    def post(self, message: OutgoingMessage) -> str:
         """Post a message and return the id that Discord gives it.
 
         Where the response of a post is lost it is posted again: twice is better than never.
@@ -75,12 +75,12 @@ def _opens_at(response: HttpResponse, now: float) -> float | None:
     return now + stated if isinstance(stated, int | float) else retry_after(response, now)
 
 
-def _body(message: Message) -> tuple[str, bytes]:
+def _body(message: OutgoingMessage) -> tuple[str, bytes]:
     payload = message.payload_json().encode()
     if not message.attachments:
         return "application/json", payload
-    if len(message.attachments) > MOST_FILES:
-        raise BuddyError(f"Discord takes {MOST_FILES} files a message, this one has {len(message.attachments)}")
+    if len(message.attachments) > MAX_FILES:
+        raise BuddyError(f"Discord takes {MAX_FILES} files a message, this one has {len(message.attachments)}")
     parts = {
         f"files[{number}]": (one.name, one.content, one.media_type) for number, one in enumerate(message.attachments)
     }

@@ -10,10 +10,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-MOST_CHARACTERS = 2000
-MOST_FILES = 10
+MAX_CHARACTERS = 2000
+MAX_FILES = 10
 # Nobody is called, whoever a text names.
-CALLS_NOBODY: dict[str, list[str]] = {"parse": []}
+NO_MENTIONS: dict[str, list[str]] = {"parse": []}
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +26,7 @@ class Attachment:
 
 
 @dataclass(frozen=True, slots=True)
-class Message:
+class OutgoingMessage:
     """What is said in one message.
 
     Attributes:
@@ -41,7 +41,7 @@ class Message:
 
     def payload(self) -> dict[str, Any]:
         """Discord's JSON of it. Without ``embeds`` there is no such key."""
-        payload: dict[str, Any] = {"content": cut(self.content, MOST_CHARACTERS), "allowed_mentions": CALLS_NOBODY}
+        payload: dict[str, Any] = {"content": truncate(self.content, MAX_CHARACTERS), "allowed_mentions": NO_MENTIONS}
         if self.embeds:
             payload["embeds"] = list(self.embeds)
         return payload
@@ -51,17 +51,17 @@ class Message:
         return json.dumps(self.payload())
 
 
-def cut(text: str, most_characters: int) -> str:
+def truncate(text: str, max_characters: int) -> str:
     """The text, or as much of it as fits with an ellipsis. Discord counts UTF-16 units, as JavaScript does."""
-    if _length(text) <= most_characters:
+    if _length(text) <= max_characters:
         return text
-    kept = text[: most_characters - 1]
-    while _length(kept) > most_characters - 1:
+    kept = text[: max_characters - 1]
+    while _length(kept) > max_characters - 1:
         kept = kept[:-1]
     return kept.rstrip() + "…"
 
 
-def plain(text: str) -> str:
+def escape_markdown(text: str) -> str:
     """Somebody's words with Discord's Markdown taken out of force, on one line; addresses are no links."""
     words = " ".join(text.split())
     words = "".join(f"\\{character}" if character in r"\*_~`|>#[]()<-" else character for character in words)

@@ -9,7 +9,8 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any, get_origin, get_type_hints
 
-from fitness_buddy.warehouse import RawTableCheck, Warehouse, is_record_table
+from fitness_buddy.ingest.sources.registry import raw_tables
+from fitness_buddy.warehouse import RawTableCheck, Warehouse
 
 REPORT_NAME = "data_checks"
 
@@ -40,7 +41,7 @@ class CheckResult:
 
 
 @dataclass(frozen=True, slots=True)
-class Checkup:
+class CheckReport:
     """All checks of one run.
 
     ``volume`` counts the rows that were loaded, by raw table and UTC day: it is told and never judged, since an athlete
@@ -71,45 +72,31 @@ class Checkup:
         }
 
 
-def check_raw(warehouse: Warehouse, project_dir: Path, *, days: int, now: datetime) -> Checkup:
+def check_raw(warehouse: Warehouse, *, days: int, now: datetime) -> CheckReport:
     """Check the loads of all athletes of the last days, in every raw table that is there.
 
     Args:
-        project_dir: whose models declare the raw tables that it knows.
         days: how many UTC days before today are looked at, too.
         now: timezone-aware.
     """
-    known = declared_raw_tables(project_dir)
+    known = raw_tables()
     tables = sorted(warehouse.raw_tables())
     checked = warehouse.check_raw(
         [table for table in tables if table in known], now.astimezone(UTC).date() - timedelta(days=days), now
     )
     results = [_is_known(table, table in known, now) for table in tables]
     results += [result for table in checked for result in _judge(table, now)]
-    return Checkup(
+    return CheckReport(
         sorted(results, key=lambda result: result.table), {table.table: table.rows_by_day for table in checked}
     )
 
 
-def declared_raw_tables(project_dir: Path) -> set[str]:
-    """The raw tables that the project's models read."""
-    import yaml
-
-    named = {
-        table.get("identifier", table["name"])
-        for path in (project_dir / "models" / "staging").rglob("_*__sources.yml")
-        for source in yaml.safe_load(path.read_text(encoding="utf-8"))["sources"]
-        for table in source["tables"]
-    }
-    return set(filter(is_record_table, named))
-
-
-def write_report(checkup: Checkup, folder: Path) -> list[Path]:
+def write_report(report: CheckReport, folder: Path) -> list[Path]:
     """Write the results as data_checks.json, .csv and .parquet into a folder, which is made where it is missing."""
     from fitness_buddy.warehouse.row_files import write_rows
 
     columns = {name: get_origin(kind) or kind for name, kind in get_type_hints(CheckResult).items()}
-    return write_rows(folder, REPORT_NAME, columns, [asdict(result) for result in checkup.results])
+    return write_rows(folder, REPORT_NAME, columns, [asdict(result) for result in report.results])
 
 
 def _judge(checked: RawTableCheck, now: datetime) -> list[CheckResult]:
@@ -139,5 +126,5 @@ def _is_known(table: str, is_known: bool, now: datetime) -> CheckResult:
         rows_checked=0,
         rows_failed=0,
         record_ids=[],
-        message="expected a table that a staging model reads" + ("" if is_known else "; none does"),
+        message="expected a table of a registered source" + ("" if is_known else "; none fills it"),
     )

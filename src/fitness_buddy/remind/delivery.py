@@ -1,4 +1,4 @@
-"""Telling what is due on Discord: each thing once as long as nobody is killed, and at least once whatever happens.
+"""Delivery what is due on Discord: each thing once as long as nobody is killed, and at least once whatever happens.
 
 Whoever tells something claims it in the ledger first, posts it, and then says so in the ledger. Nothing is held while
 posting. The claim of somebody who was killed ends by itself; the thing is then told again, marked as perhaps a repeat.
@@ -18,13 +18,13 @@ from fitness_buddy.core import variables
 from fitness_buddy.core.clock import utc_now
 from fitness_buddy.core.errors import BuddyError
 from fitness_buddy.core.http import ApiError
-from fitness_buddy.notify.message import Message, plain
-from fitness_buddy.remind.ledger import CLAIMED, RELEASED, TOLD, Entry, Ledger
+from fitness_buddy.notify.message import OutgoingMessage, escape_markdown
+from fitness_buddy.remind.ledger import CLAIMED, DELIVERED, RELEASED, Entry, Ledger
 from fitness_buddy.remind.rules import next_occurrence, told_day, told_time
 
 LATE_AFTER = timedelta(minutes=5)
 # As long as a post takes at most, with all its attempts and pauses.
-_MOST_AT_ONCE = 500
+_MAX_AT_ONCE = 500
 # Of HTTP: Discord does not take this message, but may take another.
 _ITS_OWN_FAULT = {400, 413}
 
@@ -32,7 +32,7 @@ _ITS_OWN_FAULT = {400, 413}
 class Channel(Protocol):
     """Where messages are posted."""
 
-    def post(self, message: Message) -> str:
+    def post(self, message: OutgoingMessage) -> str:
         """
         Raises:
             BuddyError: it was not taken.
@@ -41,7 +41,7 @@ class Channel(Protocol):
 
 
 @dataclass
-class Telling:
+class Delivery:
     """What one run has told.
 
     Attributes:
@@ -50,26 +50,26 @@ class Telling:
         failures: why others were not told.
     """
 
-    told: list[Entry] = field(default_factory=list)
+    delivered: list[Entry] = field(default_factory=list)
     late: int = 0
     failures: list[BuddyError] = field(default_factory=list)
 
     def to_dict(self) -> dict[str, Any]:
         """As commands answer it, JSON-ready."""
-        return {"told_count": len(self.told), "late_count": self.late, "failed_count": len(self.failures)}
+        return {"delivered_count": len(self.delivered), "late_count": self.late, "failed_count": len(self.failures)}
 
     def failure(self, what: str) -> BuddyError | None:
         """What the command ends with; None if all was told."""
         if not self.failures:
             return None
         first = self.failures[0]
-        told = f"{first}\nWhat was not told stays due ({len(self.told)} {what} told before)."
-        error = BuddyError(told, details={**first.details(), **self.to_dict()})
+        message = f"{first}\nWhat was not told stays due ({len(self.delivered)} {what} told before)."
+        error = BuddyError(message, details={**first.details(), **self.to_dict()})
         error.exit_code = first.exit_code
         return error
 
 
-class Teller:
+class Dispatcher:
     """Tells the due things of one athlete."""
 
     def __init__(
@@ -94,14 +94,16 @@ class Teller:
         self._ahead = timedelta(seconds=ahead_s)
         self._claim_id = str(uuid4())
 
-    def tell(self, candidates: Iterable[Entry], words: Callable[[Entry, datetime, bool], Message]) -> Telling:
+    def dispatch(
+        self, candidates: Iterable[Entry], format_message: Callable[[Entry, datetime, bool], OutgoingMessage]
+    ) -> Delivery:
         """Tell those that are still to be told, in their order.
 
         Args:
             candidates: states as they are in the ledger, or new ones.
-            words: what to say of a state at an instant, and whether it may have been said before.
+            format_message: what to say of a state at an instant, and whether it may have been said before.
         """
-        telling = Telling()
+        delivery = Delivery()
         for candidate in candidates:
             before = self._ledger.change(functools.partial(self._claim, candidate))
             if before is None:
@@ -110,17 +112,17 @@ class Teller:
             # A claim that has ended and was not given back: whoever had it was killed, before or after posting.
             is_repeat = before.claim_id is not None
             try:
-                self._channel.post(words(before, now, is_repeat))
+                self._channel.post(format_message(before, now, is_repeat))
             except BuddyError as error:
-                self._ledger.change(functools.partial(self._released, before))
-                telling.failures.append(error)
+                self._ledger.change(functools.partial(self._release, before))
+                delivery.failures.append(error)
                 if isinstance(error, ApiError) and error.status in _ITS_OWN_FAULT:
                     continue
                 break
-            self._ledger.change(functools.partial(self._told, before))
-            telling.told.append(before)
-            telling.late += is_late(before, now)
-        return telling
+            self._ledger.change(functools.partial(self._mark_delivered, before))
+            delivery.delivered.append(before)
+            delivery.late += is_late(before, now)
+        return delivery
 
     def _claim(self, candidate: Entry) -> tuple[Sequence[Entry], Entry | None]:
         now, newest = self._clock(), self._ledger.newest(candidate.subject_id)
@@ -130,25 +132,25 @@ class Teller:
         before = newest or candidate
         return [before.after(CLAIMED, now, claim_id=self._claim_id, claimed_until=now + self._lease)], before
 
-    def _released(self, before: Entry) -> tuple[Sequence[Entry], None]:
+    def _release(self, before: Entry) -> tuple[Sequence[Entry], None]:
         newest = self._ledger.newest(before.subject_id)
         if newest is None or newest.claim_id != self._claim_id:
             return [], None
         claim = {"claim_id": before.claim_id, "claimed_until": before.claimed_until}
         return [newest.after(RELEASED, self._clock(), **claim)], None
 
-    def _told(self, before: Entry) -> tuple[Sequence[Entry], None]:
+    def _mark_delivered(self, before: Entry) -> tuple[Sequence[Entry], None]:
         newest, now = self._ledger.newest(before.subject_id), self._clock()
         if newest is None or newest.claim_id != self._claim_id:
             # Cancelled, put off or claimed by another meanwhile: it stays as it is, but was told.
-            return [(newest or before).after(TOLD, now)], None
+            return [(newest or before).after(DELIVERED, now)], None
         further = None
         if newest.rule and before.due_at:
             # What was missed meanwhile is not made up for.
             covered = max(before.due_at, now + self._ahead)
             further = next_occurrence(newest.rule, ZoneInfo(newest.timezone), covered)
         return [
-            newest.after(TOLD, now, due_at=further.instant if further else None, claim_id=None, claimed_until=None)
+            newest.after(DELIVERED, now, due_at=further.instant if further else None, claim_id=None, claimed_until=None)
         ], None
 
 
@@ -159,23 +161,23 @@ def deliver(
     window_s: float,
     clock: Callable[[], datetime] = utc_now,
     lease_s: float | None = None,
-) -> Telling:
+) -> Delivery:
     """Tell the reminders that are due by the end of the window, in the order of their times; very many in parts."""
     now = clock()
     # Only reading: where nothing is due, which is nearly always, nobody waits for another's lock.
-    due = ledger.due(now + timedelta(seconds=window_s), now, _MOST_AT_ONCE)
-    teller = Teller(ledger, channel, clock=clock, lease_s=lease_s, ahead_s=window_s)
-    return teller.tell(due, reminder_message)
+    due = ledger.due(now + timedelta(seconds=window_s), now, _MAX_AT_ONCE)
+    dispatcher = Dispatcher(ledger, channel, clock=clock, lease_s=lease_s, ahead_s=window_s)
+    return dispatcher.dispatch(due, reminder_message)
 
 
-def reminder_message(entry: Entry, now: datetime, is_repeat: bool) -> Message:
+def reminder_message(entry: Entry, now: datetime, is_repeat: bool) -> OutgoingMessage:
     """What is said of a due reminder."""
     notes = [f"reminder {entry.number}"]
     if is_late(entry, now):
-        notes.append(f"late: was due {told_due(entry, now)}")
+        notes.append(f"late: was due {format_due(entry, now)}")
     if is_repeat:
         notes.append("perhaps I said so before")
-    return Message(f"⏰ {plain(entry.text)} ({'; '.join(notes)})")
+    return OutgoingMessage(f"⏰ {escape_markdown(entry.text)} ({'; '.join(notes)})")
 
 
 def is_late(entry: Entry, now: datetime) -> bool:
@@ -183,7 +185,7 @@ def is_late(entry: Entry, now: datetime) -> bool:
     return entry.due_at is not None and now - entry.due_at > LATE_AFTER
 
 
-def told_due(entry: Entry, now: datetime) -> str:
+def format_due(entry: Entry, now: datetime) -> str:
     """``07:00``, with the day if that is another one."""
     if entry.due_at is None:
         return ""

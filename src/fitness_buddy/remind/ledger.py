@@ -1,4 +1,4 @@
-"""What is to be told and what has been told, in the append-only table ``ops.tellings``: reminders and calendar events.
+"""The append-only ledger of reminders and calendar events, ``ops.deliveries``.
 
 Each row holds the whole state of its subject from then on, so the last one (by ``sequence``) is the current one.
 """
@@ -13,8 +13,9 @@ from typing import Any, TypeVar
 from fitness_buddy.core.settings import Settings
 from fitness_buddy.warehouse import LogTable, NotBuiltError, Parameters, Warehouse, as_utc
 
-TELLINGS = LogTable(
-    name="tellings",
+DELIVERIES = LogTable(
+    name="deliveries",
+    former_name="tellings",
     columns={
         "athlete_id": "string",
         "sequence": "int64",
@@ -37,9 +38,9 @@ TELLINGS = LogTable(
 )
 REMINDER, CALENDAR, SHEET = "reminder", "calendar", "sheet"
 CREATED, CANCELLED, SNOOZED = "created", "cancelled", "snoozed"
-CLAIMED, TOLD, RELEASED = "claimed", "told", "released"
+CLAIMED, DELIVERED, RELEASED = "claimed", "delivered", "released"
 _INSTANTS = ("recorded_at", "due_at", "claimed_until")
-_COLUMNS = ", ".join(f"rows_of.{column}" for column in TELLINGS.columns if column != "athlete_id")
+_COLUMNS = ", ".join(f"rows_of.{column}" for column in DELIVERIES.columns if column != "athlete_id")
 _IS_REMINDER = "source = 'reminder'"
 _Result = TypeVar("_Result")
 
@@ -81,8 +82,7 @@ class Entry:
 
     def after(self, kind: str, now: datetime, **changes: Any) -> Entry:
         """The next state; no message made it unless it is said."""
-        told = {"message_id": None, "reply": None, **changes}
-        return replace(self, kind=kind, recorded_at=now, **told)
+        return replace(self, kind=kind, recorded_at=now, **{"message_id": None, "reply": None, **changes})
 
     def is_claimed(self, now: datetime) -> bool:
         """Whether somebody is telling it, as far as one can know."""
@@ -115,7 +115,8 @@ class Ledger:
     def __init__(self, warehouse: Warehouse, settings: Settings) -> None:
         self._warehouse = warehouse
         self._athlete_id = settings.athlete_id
-        self._table = f"{settings.ops_schema}.{TELLINGS.name}"
+        # Until the first row is added, a warehouse may have the table under its former name.
+        self._tables = [f"{settings.ops_schema}.{name}" for name in (DELIVERIES.name, DELIVERIES.former_name)]
 
     def change(self, decide: Callable[[], tuple[Sequence[Entry], _Result]]) -> _Result:
         """Add what is decided by reading the ledger; decided again if others have added to it meanwhile.
@@ -132,7 +133,7 @@ class Ledger:
                     for place, entry in enumerate(entries, start=1)
                 ]
                 if not rows or self._warehouse.append_next(
-                    TELLINGS, rows, athlete_id=self._athlete_id, last_sequence=last
+                    DELIVERIES, rows, athlete_id=self._athlete_id, last_sequence=last
                 ):
                     return result
 
@@ -176,10 +177,12 @@ class Ledger:
         found = self._entries(_newest("number = @number"), {"number": number})
         return found[0] if found else None
 
-    def last_told(self) -> Entry | None:
+    def last_delivered(self) -> Entry | None:
         """The state of the reminder that was told last."""
         subject_id = self._one(
-            "select subject_id from {table} where athlete_id = @athlete_id and source = 'reminder' and kind = 'told' "
+            "select subject_id from {table} where athlete_id = @athlete_id and source = 'reminder' "
+            # Rows written under the table's former name say told.
+            "and kind in ('delivered', 'told') "
             "order by sequence desc limit 1"
         )
         return self.newest(str(subject_id)) if subject_id else None
@@ -209,9 +212,10 @@ class Ledger:
         return entries
 
     def _query(self, sql: str, parameters: Parameters | None = None) -> list[dict[str, Any]]:
-        try:
-            return self._warehouse.query(
-                sql.format(table=self._table), {"athlete_id": self._athlete_id, **(parameters or {})}
-            )
-        except NotBuiltError:
-            return []
+        values = {"athlete_id": self._athlete_id, **(parameters or {})}
+        for table in self._tables:
+            try:
+                return self._warehouse.query(sql.format(table=table), values)
+            except NotBuiltError:
+                continue
+        return []

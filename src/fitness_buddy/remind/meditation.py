@@ -9,7 +9,7 @@ from datetime import date
 
 from fitness_buddy.llm.client import LanguageModel, ModelError
 from fitness_buddy.llm.facts import Facts
-from fitness_buddy.notify.message import MOST_CHARACTERS
+from fitness_buddy.notify.message import MAX_CHARACTERS
 from fitness_buddy.notify.persona import Persona
 
 _TASK = """
@@ -40,10 +40,10 @@ def morning_words(model: LanguageModel | None, persona: Persona, day: date, fact
     if model is None:
         return Words(persona.line("meditation", day), "persona", "no language model is set")
     try:
-        text = model.text("meditation", persona.voice, _TASK.format(day=day), facts=facts, most_tokens=300)
+        text = model.text("meditation", persona.voice, _TASK.format(day=day), facts=facts, max_tokens=300)
     except ModelError as error:
         _log.warning("%s", error)
         return Words(persona.line("meditation", day), "persona", str(error))
-    if len(text) > MOST_CHARACTERS:
+    if len(text) > MAX_CHARACTERS:
         return Words(persona.line("meditation", day), "persona", f"the model wrote {len(text)} characters")
     return Words(text, "model")

@@ -44,13 +44,13 @@ RESULTS = LogTable(
     time="started_at",
     cluster="unique_id",
 )
-_WRONG = {"error", "fail", "runtime error"}
+_FAILED_STATUSES = {"error", "fail", "runtime error"}
 # Options of dbt that say what to build.
-_SELECTING = re.compile(
+_SELECTION_OPTIONS = re.compile(
     r"-[smf].*|--(select|models?|exclude|selector|full-refresh|state|empty|sample|event-time-(start|end))(=.*)?"
 )
 # Without them there is nothing that a later build could go on from.
-_BUILT = {"model", "seed", "snapshot"}
+_BUILT_TYPES = {"model", "seed", "snapshot"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +82,17 @@ class BuildResult:
         del answer["exit_code"]
         return answer
 
+    def summary(self) -> str:
+        """Return how many nodes have which status, such as ``3 pass, 2 success``."""
+        return ", ".join(f"{count} {status}" for status, count in sorted(self.statuses.items()))
+
+    def failure(self) -> BuddyError | None:
+        """Return the error with which a command ends; None if nothing failed."""
+        if self.exit_code == EXIT_DONE:
+            return None
+        failures = "".join(f"\n  {failure}" for failure in self.failures)
+        return BuddyError(f"dbt build failed ({self.summary()}){failures}", details=self.to_dict())
+
 
 def build(
     settings: Settings,
@@ -107,7 +118,7 @@ def build(
         UsageError: a slim build is to build what the options say.
         BuddyError: dbt could not start, or left no results.
     """
-    if is_slim and (own := [option for option in options if _SELECTING.fullmatch(option)]):
+    if is_slim and (own := [option for option in options if _SELECTION_OPTIONS.fullmatch(option)]):
         raise UsageError(f"--slim selects by itself: give it or {', '.join(own)}, not both")
     memory = slim.BuildMemory(store, settings, warehouse)
     with warehouse.exclusive(), tempfile.TemporaryDirectory() as state:
@@ -118,7 +129,7 @@ def build(
             results = f"{settings.ops_schema}.{RESULTS.name}"
             plan = slim.plan(last, inputs, settings, warehouse, results, as_of or clock())
         if plan.select == []:
-            return BuildResult("nothing", plan.why, EXIT_DONE, {}, [], dbt_duration_s=0, rows_recorded=0)
+            return BuildResult("skipped", plan.why, EXIT_DONE, {}, [], dbt_duration_s=0, rows_recorded=0)
         # Whatever stops the build that now begins, the one after it builds everything.
         if not memory.forget():
             plan = slim.Plan("what is built cannot be kept")
@@ -134,8 +145,8 @@ def build(
             environment=_today(clock, as_of),
             quiet=quiet,
         )
-        result = _judge(run, plan, warehouse)
-        if result.mode == "nothing" and last:
+        result = _summarize(run, plan, warehouse)
+        if result.mode == "skipped" and last:
             memory.keep(replace(last, inputs=inputs))
             return result
         result = replace(
@@ -164,11 +175,11 @@ def _without_unit_tests(options: Sequence[str]) -> list[str]:
     return [] if asked_for else ["--exclude-resource-type", "unit_test"]
 
 
-def _judge(run: DbtRun, plan: slim.Plan, warehouse: Warehouse) -> BuildResult:
+def _summarize(run: DbtRun, plan: slim.Plan, warehouse: Warehouse) -> BuildResult:
     results, args = run.artifact["results"], run.artifact["args"]
-    mode, why = "whole", plan.why
+    mode, why = "full", plan.why
     if plan.select is not None and not results:
-        mode, why = "nothing", "nothing is new in raw, and the project is as it was built"
+        mode, why = "skipped", "nothing is new in raw, and the project is as it was built"
     elif plan.select is not None:
         mode = "slim"
     elif args.get("empty") or args.get("sample") or not _covers_everything(run):
@@ -181,16 +192,16 @@ def _judge(run: DbtRun, plan: slim.Plan, warehouse: Warehouse) -> BuildResult:
         exit_code=run.exit_code,
         statuses=dict(Counter(result["status"] for result in results)),
         failures=[
-            f"{result['unique_id']}: {_broken(result, warehouse) or _message(result) or result['status']}"
+            f"{result['unique_id']}: {_failed_rows(result, warehouse) or _message(result) or result['status']}"
             for result in results
-            if result["status"] in _WRONG
+            if result["status"] in _FAILED_STATUSES
         ],
         dbt_duration_s=round(run.artifact["elapsed_time"], 1),
         rows_recorded=0,
     )
 
 
-def _broken(result: dict[str, Any], warehouse: Warehouse) -> str | None:
+def _failed_rows(result: dict[str, Any], warehouse: Warehouse) -> str | None:
     """Return what a failed data test found, where its rows name it (tests/dbt/generic/sound_rows.sql); else None."""
     if result["status"] != "fail" or not result["compiled_code"]:
         return None
@@ -205,7 +216,7 @@ def _broken(result: dict[str, Any], warehouse: Warehouse) -> str | None:
 
 def _covers_everything(run: DbtRun) -> bool:
     nodes = run.read("manifest.json")["nodes"].values()
-    there = {node["unique_id"] for node in nodes if node["resource_type"] in _BUILT}
+    there = {node["unique_id"] for node in nodes if node["resource_type"] in _BUILT_TYPES}
     return there <= {result["unique_id"] for result in run.artifact["results"]}
 
 

@@ -41,7 +41,7 @@ class DbtRun:
 
     exit_code: int
     artifact: dict[str, Any]
-    said: str
+    output: str
     folder: Path
 
     def read(self, name: str) -> dict[str, Any]:
@@ -79,7 +79,7 @@ def run_dbt(
         *("--target", settings.target),
         *options,
     ]
-    folder = settings.project_dir / (stated_option(options, "--target-path") or variables.TARGET_PATH.read())
+    folder = settings.project_dir / (option_value(options, "--target-path") or variables.TARGET_PATH.read())
     # A target folder of a command's own is empty: dbt goes on from what the project's builds have parsed.
     parsed = settings.project_dir / "target" / "partial_parse.msgpack"
     if parsed.is_file() and not (folder / parsed.name).exists():
@@ -104,7 +104,7 @@ def invoke_dbt(words: Sequence[str], folder: Path, output: TextIO, environment: 
         environment: variables that dbt sees beside this process's own.
     """
     with (
-        _few_collections(),
+        _rare_garbage_collection(),
         _variables(environment or {}),
         contextlib.chdir(folder),
         contextlib.redirect_stdout(output),
@@ -125,7 +125,7 @@ def invoke_dbt(words: Sequence[str], folder: Path, output: TextIO, environment: 
 
 
 @contextlib.contextmanager
-def _few_collections() -> Iterator[None]:
+def _rare_garbage_collection() -> Iterator[None]:
     """Let garbage be collected seldom: dbt's import and manifest are a million objects that live to the end.
 
     Measured: a tenth of a build's time, for 20 MB.
@@ -160,7 +160,7 @@ def _variables(environment: Mapping[str, str]) -> Iterator[None]:
                 os.environ[name] = value
 
 
-def stated_option(options: Sequence[str], name: str) -> str | None:
+def option_value(options: Sequence[str], name: str) -> str | None:
     """The value of an option among dbt's, the last one where it stands twice; None where it does not stand."""
     stated = None
     for position, option in enumerate(options):
@@ -202,12 +202,12 @@ def freshness(settings: Settings, warehouse: Warehouse) -> list[SourceAge]:
             if source["freshness"] and source["loaded_at_field"]
         ]
     # dbt leaves those out that it could not ask.
-    told = {age.source: age for age in map(_source_age, run.artifact["results"])}
-    ages = [told.get(source) or SourceAge(source, "error") for source in sorted({*declared, *told})]
+    found = {age.source: age for age in map(_source_age, run.artifact["results"])}
+    ages = [found.get(source) or SourceAge(source, "error") for source in sorted({*declared, *found})]
     if run.exit_code != EXIT_DONE:
         failed = ", ".join(age.source for age in ages if age.status == "error")
         raise BuddyError(
-            f"dbt source freshness failed ({failed})" + (f":\n{run.said}" if run.said else ""),
+            f"dbt source freshness failed ({failed})" + (f":\n{run.output}" if run.output else ""),
             details=freshness_answer(ages),
         )
     return ages
@@ -248,7 +248,7 @@ def write_docs(settings: Settings, warehouse: Warehouse, folder: Path) -> list[s
     with warehouse.exclusive():
         run = run_dbt(settings, ("docs", "generate", "--static"), "catalog.json")
         if run.exit_code != EXIT_DONE:
-            raise BuddyError(f"dbt docs generate failed:\n{run.said}")
+            raise BuddyError(f"dbt docs generate failed:\n{run.output}")
         try:
             folder.mkdir(parents=True, exist_ok=True)
             for name, dbt_name in _DOCS.items():

@@ -10,7 +10,7 @@ import json
 import logging
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from datetime import UTC, date, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -37,7 +37,7 @@ class Inputs:
         models: a hash of the models, seeds and tests; dbt finds the changed ones by its manifest.
         options: of dbt, other than the one that only says to build more.
         incremental: what BUDDY_INCREMENTAL says.
-        raw: see :meth:`fitness_buddy.warehouse.Warehouse.raw_marks`; and the number of athletes' settings.
+        raw: see :meth:`fitness_buddy.warehouse.Warehouse.raw_fingerprints`; and the number of athletes' settings.
     """
 
     dbt: str
@@ -57,7 +57,7 @@ def inputs_now(settings: Settings, warehouse: Warehouse, options: Sequence[str])
         models=_hash(folder, ["models", "seeds", "tests/dbt"]),
         options=[option for option in options if option not in {"--full-refresh", "-f"}],
         incremental=variables.INCREMENTAL.stated(),
-        raw={**warehouse.raw_marks(), **statements_mark(warehouse, settings)},
+        raw={**warehouse.raw_fingerprints(), **statements_mark(warehouse, settings)},
     )
 
 
@@ -115,7 +115,9 @@ class BuildMemory:
 
     def keep(self, build: LastBuild) -> None:
         """Keep a build for the next one."""
-        self._write(asdict(build))
+        # Not asdict() of it all: that copies the manifest, which takes half a second.
+        state = {field.name: getattr(build, field.name) for field in fields(build)}
+        self._write(state | {"inputs": asdict(build.inputs)})
 
     def _write(self, state: dict[str, Any]) -> bool:
         try:
@@ -149,19 +151,19 @@ def plan(
         today: the day that the models are to take as today, or the instant that says it for each athlete.
     """
     if last is None:
-        return Plan("no whole build that succeeded came right before")
-    if why := _why_everything(last, inputs, settings, warehouse, results, today):
+        return Plan("the build before was not a full build that succeeded")
+    if why := _reason_for_full_build(last, inputs, settings, warehouse, results, today):
         return Plan(why)
     if last.inputs == inputs:
         return Plan("nothing is new in raw, and the project is as it was built", [])
-    grown = {table for table, mark in inputs.raw.items() if last.inputs.raw.get(table) != mark}
+    changed_tables = {table for table, fingerprint in inputs.raw.items() if last.inputs.raw.get(table) != fingerprint}
     # A table that the last build did not know is read by models that are new to it, too.
     sources = [
         f"source:{source['source_name']}.{source['name']}+"
         for source in last.manifest["sources"].values()
-        if source["identifier"] in grown
+        if source["identifier"] in changed_tables
     ]
-    why = f"new in raw: {', '.join(sorted(grown))}" if sources else "models, seeds or tests have changed"
+    why = f"new in raw: {', '.join(sorted(changed_tables))}" if sources else "models, seeds or tests have changed"
     return Plan(why, ["state:modified+", *sorted(sources)])
 
 
@@ -170,7 +172,7 @@ def write_manifest(last: LastBuild, folder: Path) -> None:
     (folder / "manifest.json").write_text(json.dumps(last.manifest), encoding="utf-8")
 
 
-def _why_everything(
+def _reason_for_full_build(
     last: LastBuild,
     inputs: Inputs,
     settings: Settings,
@@ -187,14 +189,14 @@ def _why_everything(
         return "BUDDY_INCREMENTAL is not that of the last build"
     if last.inputs.options != inputs.options:
         return "the options are not those of the last build"
-    if not _is_last_of_all(last, warehouse, results):
+    if not _is_latest_build(last, warehouse, results):
         return f"{results} does not say that the last build was made here"
     if not _is_same_day(settings, warehouse, today):
         return "the day is not that of the last build"
     return None
 
 
-def _is_last_of_all(last: LastBuild, warehouse: Warehouse, results: str) -> bool:
+def _is_latest_build(last: LastBuild, warehouse: Warehouse, results: str) -> bool:
     """Whether this warehouse knows of that build, and of none since: it may be a copy, or built by other machines."""
     since = datetime.fromisoformat(last.started_at).astimezone(UTC)
     try:

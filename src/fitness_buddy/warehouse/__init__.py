@@ -85,6 +85,7 @@ class LogTable:
         time: the column of type timestamp by whose UTC day BigQuery partitions it; empty for a small table.
         cluster: the column by which BigQuery clusters it; empty for a small table.
         schema: ops (one for each schema prefix) or raw (shared by all).
+        former_name: what it was called before; a write renames a table that still has this name.
     """
 
     name: str
@@ -92,6 +93,7 @@ class LogTable:
     time: str = ""
     cluster: str = ""
     schema: Literal["ops", "raw"] = "ops"
+    former_name: str = ""
 
 
 class RawLoad(Protocol):
@@ -162,7 +164,7 @@ class Warehouse(RawStore, Protocol):
         """
         ...
 
-    def raw_marks(self) -> dict[str, str]:
+    def raw_fingerprints(self) -> dict[str, str]:
         """A text for each raw table that holds anything, another one whenever rows have come to it.
 
         Reads next to nothing.

@@ -23,7 +23,7 @@ SEED = "athlete_settings.csv"
 DEFAULTS_ID = "*"
 # The first statement of an athlete also holds for all days before it.
 SINCE_EVER = date(1900, 1, 1)
-# models/staging/athletes/_athletes__sources.yml has the same columns (a test holds them together). It is not a table of
+# models/staging/athletes/_athletes__models.yml has the same columns (a test holds them together). It is not a table of
 # records: the name begins with an underscore.
 STATEMENTS = LogTable(
     name="_athlete_settings",

@@ -129,7 +129,7 @@ class DuckDBWarehouse(versions.RawReads):
             except duckdb.Error as error:
                 raise BuddyError(_first_line(error)) from error
 
-    def raw_marks(self) -> dict[str, str]:
+    def raw_fingerprints(self) -> dict[str, str]:
         # Raw only grows; the id tells a table that was made anew.
         rows = self._query_each(
             f"select '{{table}}' as name, count(*) as versions, max(load_id) as last_load_id "  # noqa: S608
@@ -154,6 +154,9 @@ class DuckDBWarehouse(versions.RawReads):
             try:
                 connection.execute("begin transaction")
                 connection.execute(f"create schema if not exists {schema}")
+                if table.former_name:
+                    former = f"{schema}.{table.former_name}"
+                    connection.execute(f"alter table if exists {former} rename to {table.name}")
                 connection.execute(f"create table if not exists {name} ({columns})")
                 if seen:
                     last = connection.execute(
@@ -186,7 +189,7 @@ class DuckDBWarehouse(versions.RawReads):
     def _connection(self, *, read_only: bool) -> Iterator[duckdb.DuckDBPyConnection]:
         if read_only and not self._path.exists():
             raise NotBuiltError(f"{self._path} does not exist yet")
-        connection = self._connect_patiently(read_only=read_only)
+        connection = self._connect_waiting(read_only=read_only)
         try:
             # A progress bar would stand in the middle of --json.
             connection.execute("set timezone = 'UTC'; set enable_progress_bar = false")
@@ -194,7 +197,7 @@ class DuckDBWarehouse(versions.RawReads):
         finally:
             connection.close()
 
-    def _connect_patiently(self, *, read_only: bool) -> duckdb.DuckDBPyConnection:
+    def _connect_waiting(self, *, read_only: bool) -> duckdb.DuckDBPyConnection:
         try:
             return wait_for_lock(LOCK_TIMEOUT_S).call(
                 lambda: duckdb.connect(str(self._path), read_only=read_only, config=_OFFLINE),

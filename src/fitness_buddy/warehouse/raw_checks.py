@@ -57,7 +57,7 @@ def raw_checks(dialect: Dialect, now: datetime) -> list[RawCheck]:
             "loaded_in_the_past", "loaded_at not in the future", f"loaded_at > timestamp '{latest:%Y-%m-%d %H:%M:%S}'"
         ),
         RawCheck(
-            "load_id_tells_loaded_at",
+            "load_id_matches_loaded_at",
             "a load_id that begins with the time of loaded_at, or in a bulk load with one up to a day before",
             # A bulk load stamps its rows when they become visible, some time after it began.
             f"case length(load_id) when {_ID_CHARACTERS} then {id_time} <> {loaded} "

@@ -28,7 +28,7 @@ LOCK_TIMEOUT_S = 600.0
 # Nothing happened before it (sources refuse such days), so it stands for a day that is not known.
 EPOCH = date(1970, 1, 1)
 # A day may begin 14 hours before UTC's, and a time with an offset may be spelled on the day beside.
-_BEFORE_ITS_DAY = timedelta(days=2)
+_DAY_MARGIN = timedelta(days=2)
 
 # Last row of an id wins inside one load; against raw each id is new, changed, unchanged, or equal to an older version.
 # Payloads stay where they are until the insert: they are most of the bytes and none of the decision. The bound on
@@ -78,7 +78,7 @@ def states_sql(table: str, incoming: str, athlete_id: str, earliest_day: date) -
         athlete_id: as an expression, such as a parameter.
         earliest_day: of the load's events; EPOCH where one of them tells no day.
     """
-    since = earliest_day - _BEFORE_ITS_DAY
+    since = earliest_day - _DAY_MARGIN
     return _STATES.format(table=table, incoming=incoming, athlete_id=athlete_id, since=since)
 
 
@@ -162,7 +162,7 @@ class RawReads(ABC):
         try:
             rows = self.query(
                 f"select record_id, payload from {self._raw_schema}.{table} "  # noqa: S608
-                f"where athlete_id = @athlete_id and loaded_at >= timestamp '{since - _BEFORE_ITS_DAY}' "
+                f"where athlete_id = @athlete_id and loaded_at >= timestamp '{since - _DAY_MARGIN}' "
                 "qualify row_number() over (partition by record_id order by loaded_at desc, load_id desc) = 1",
                 {"athlete_id": athlete_id},
             )

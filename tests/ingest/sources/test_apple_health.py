@@ -24,6 +24,7 @@ from fitness_buddy.core.errors import InputError
 from fitness_buddy.ingest.landing import Record
 from fitness_buddy.ingest.sources import steps
 from fitness_buddy.ingest.sources.files import open_bundle
+from fitness_buddy.ingest.sources.registry import ReadOptions
 
 XML = '<?xml version="1.0" encoding="UTF-8"?>\n'
 DOCTYPE = """<!DOCTYPE HealthData [
@@ -210,7 +211,7 @@ def test_of_a_whole_export_only_the_healthdata_is_read(
     else:
         for name, content in MEMBERS:
             write(path / name, content)
-    assert counts(store.ingest().steps(path, file_format=file_format)) == {"read": 1, "new": 1}
+    assert counts(store.steps(path, file_format=file_format)) == {"read": 1, "new": 1}
 
 
 @pytest.mark.parametrize("name", ["导出.xml", "steps.csv", "steps.json", "download"])
@@ -385,7 +386,7 @@ def test_the_parser_finds_what_another_one_finds_in_the_whole_file(parts: list[s
     with tempfile.TemporaryDirectory() as folder:
         path = write(Path(folder) / "export.xml", text)
         with open_bundle(path) as bundle:
-            (batch,) = steps.batches(bundle, file_format="auto", source=None, now=NOW)
+            (batch,) = steps.SOURCE.read(bundle, ReadOptions(NOW)).batches
             found = list(batch.records)
     assert len(found) == len(expected)
     # The generated ones lack their times: each is refused, in its place.
@@ -401,7 +402,7 @@ def test_no_bytes_escape_as_a_bug(content: bytes) -> None:
             path = write(Path(folder) / "export.xml", whole[:place] + content + whole[place:])
             try:
                 with open_bundle(path) as bundle:
-                    for batch in steps.batches(bundle, file_format="auto", source=None, now=NOW):
+                    for batch in steps.SOURCE.read(bundle, ReadOptions(NOW)).batches:
                         deque(batch.records, maxlen=0)
             except InputError as error:
                 assert str(path) in str(error)
@@ -414,7 +415,7 @@ def test_memory_does_not_grow_with_the_file(tmp_path: Path) -> None:
         written = write_export(path, megabytes)
         tracemalloc.start()
         with open_bundle(path) as bundle:
-            (batch,) = steps.batches(bundle, file_format="auto", source=None, now=datetime.now(UTC))
+            (batch,) = steps.SOURCE.read(bundle, ReadOptions(datetime.now(UTC))).batches
             assert sum(isinstance(one, Record) for one in batch.records) == written
         peaks.append(tracemalloc.get_traced_memory()[1])
         tracemalloc.stop()

@@ -34,6 +34,7 @@ from fitness_buddy.core.errors import InputError, Refusal
 from fitness_buddy.ingest.landing import Batch, Record, to_raw_row
 from fitness_buddy.ingest.sources import meals, steps, strava_export
 from fitness_buddy.ingest.sources.files import Bundle, CsvRow, open_bundle, open_csv
+from fitness_buddy.ingest.sources.registry import ReadOptions
 
 PNG = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\0\1\0\0\0\1\x08\6\0\0\0\x1f\x15\xc4\x89"
 SOURCES = ("strava", "steps", "meals")
@@ -333,7 +334,7 @@ def test_no_damage_to_an_archive_escapes_as_a_bug(tmp_path: Path, method: int) -
         path = write(tmp_path / "bad.zip", bytes(content))
         try:
             with open_bundle(path) as bundle:
-                (batch,), _ = strava_export.batches(bundle, now=NOW)
+                (batch,) = strava_export.SOURCE.read(bundle, ReadOptions(NOW)).batches
                 bad = [record for record in batch.records if isinstance(record, Refusal)]
             outcomes["refused" if bad else "read"] += 1
         except InputError as error:
@@ -383,7 +384,7 @@ def test_every_text_of_an_activity_arrives_in_its_payload(texts: list[str]) -> N
     with tempfile.TemporaryDirectory() as folder:
         path = write(Path(folder) / "activities.csv", activities_csv(*rows))
         with open_bundle(path) as bundle:
-            (batch,), _ = strava_export.batches(bundle, now=NOW)
+            (batch,) = strava_export.SOURCE.read(bundle, ReadOptions(NOW)).batches
             records = list(batch.records)
     read = [record.payload["activity_description"] for record in records if isinstance(record, Record)]
     assert read == [text.strip() for text in texts]
@@ -404,9 +405,9 @@ def test_loading_any_texts_twice_adds_nothing(texts: list[str]) -> None:
 
 
 READ: dict[str, Callable[[Bundle], Sequence[Batch]]] = {
-    "strava": lambda bundle: strava_export.batches(bundle, now=NOW)[0],
-    "steps": lambda bundle: steps.batches(bundle, file_format="auto", source=None, now=NOW),
-    "meals": lambda bundle: meals.batches(bundle, now=NOW),
+    "strava": lambda bundle: strava_export.SOURCE.read(bundle, ReadOptions(NOW)).batches,
+    "steps": lambda bundle: steps.SOURCE.read(bundle, ReadOptions(NOW)).batches,
+    "meals": lambda bundle: meals.SOURCE.read(bundle, ReadOptions(NOW)).batches,
 }
 
 

@@ -15,6 +15,7 @@ from reader_support import INTERVALS, NOW, Store, counts, steps_csv, write, writ
 
 from fitness_buddy.ingest.sources import steps
 from fitness_buddy.ingest.sources.files import open_bundle
+from fitness_buddy.ingest.sources.registry import ReadOptions
 
 STEPS_COLUMNS = "row_id integer primary key, uuid blob, app_info_id integer, start_time, end_time, local_date, count"
 APPS_COLUMNS = "row_id integer primary key, package_name text, app_name text"
@@ -100,7 +101,7 @@ def test_an_app_without_a_package_name_has_another_name(
     store: Store, tmp_path: Path, app: tuple[Any, ...], source: str
 ) -> None:
     # A source that the athlete names is for none of them: apps that repeat one another would become one.
-    store.ingest().steps(write_database(tmp_path / "export.db", apps=[app]), source="phone")
+    store.steps(write_database(tmp_path / "export.db", apps=[app]), device="phone")
     assert [payload["source"] for payload in store.payloads(INTERVALS).values()] == [source]
 
 
@@ -133,7 +134,7 @@ def test_it_is_found_by_its_content(store: Store, tmp_path: Path, kind: str, fil
         )
     elif kind == "a file called otherwise":
         path = database.rename(tmp_path / "steps 100%?#.csv")
-    assert counts(store.ingest().steps(path, file_format=file_format)) == {"read": 1, "new": 1}
+    assert counts(store.steps(path, file_format=file_format)) == {"read": 1, "new": 1}
 
 
 def test_nothing_is_written_beside_it(store: Store, tmp_path: Path) -> None:
@@ -246,7 +247,7 @@ def test_memory_does_not_grow_with_the_database(tmp_path: Path) -> None:
         )
         tracemalloc.start()
         with open_bundle(path) as bundle:
-            (batch,) = steps.batches(bundle, file_format="auto", source=None, now=NOW)
+            (batch,) = steps.SOURCE.read(bundle, ReadOptions(NOW)).batches
             deque(batch.records, maxlen=0)
         peaks.append(tracemalloc.get_traced_memory()[1])
         tracemalloc.stop()

@@ -67,7 +67,7 @@ def test_a_format_is_known_by_its_content_whatever_the_file_is_called(
     store: Store, tmp_path: Path, fixture: str, file_format: str, table: str, rows: int
 ) -> None:
     path = copied(fixture, tmp_path / f"download (3){Path(fixture).suffix.upper()}")
-    landing = store.ingest().steps(path)
+    landing = store.steps(path)
     assert {name: table_counts.new for name, table_counts in landing.tables.items()} == {table: rows}
 
 
@@ -77,13 +77,13 @@ def test_a_stated_format_reads_its_own_files_and_refuses_all_others(
 ) -> None:
     path = STEPS / fixture
     for other in set(FORMATS) - {file_format}:
-        message = store.refused(path, lambda other=other: store.ingest().steps(path, file_format=other))  # type: ignore[misc]
+        message = store.refused(path, lambda other=other: store.steps(path, file_format=other))  # type: ignore[misc]
         assert f"expected step counts in the format '{other}', found none; looked for: " in message
-    assert store.ingest().steps(path, file_format=file_format).tables[table].new == rows
+    assert store.steps(path, file_format=file_format).tables[table].new == rows
 
 
 def test_blank_is_nothing_observed_and_zero_is_zero(store: Store) -> None:
-    store.ingest().steps(STEPS / "daily.ok.csv")
+    store.steps(STEPS / "daily.ok.csv")
     assert days(store) == {
         "csv|2026-11-17": "9321",
         "csv|2026-11-18": "0",
@@ -94,7 +94,7 @@ def test_blank_is_nothing_observed_and_zero_is_zero(store: Store) -> None:
 
 @pytest.mark.parametrize("fixture", ["google_fit_daily.ok.csv", "google_fit_daily_other_columns.ok.csv"])
 def test_google_fits_columns_come_in_any_order_and_number(store: Store, fixture: str) -> None:
-    store.ingest().steps(STEPS / fixture)
+    store.steps(STEPS / fixture)
     assert days(store) == {
         "google_fit|2026-11-17": "9321",
         "google_fit|2026-11-18": None,
@@ -103,12 +103,12 @@ def test_google_fits_columns_come_in_any_order_and_number(store: Store, fixture:
 
 
 def test_json_numbers_texts_and_nulls_are_one_spelling(store: Store) -> None:
-    store.ingest().steps(STEPS / "array.ok.json")
+    store.steps(STEPS / "array.ok.json")
     assert days(store) == {"json|2026-11-18": "9321", "json|2026-11-19": None, "json|2026-11-20": "0"}
 
 
 def test_fitbits_archive_is_in_utc(store: Store) -> None:
-    store.ingest().steps(STEPS / "fitbit_archive.ok.json")
+    store.steps(STEPS / "fitbit_archive.ok.json")
     assert minutes(store) == {
         "fitbit|2026-11-20T07:58:00Z": "0",
         "fitbit|2026-11-20T07:59:00Z": "31",
@@ -117,7 +117,7 @@ def test_fitbits_archive_is_in_utc(store: Store) -> None:
 
 
 def test_fitbits_api_answer_counts_by_day_and_leaves_its_minutes_aside(store: Store) -> None:
-    store.ingest().steps(STEPS / "fitbit_api.ok.json")
+    store.steps(STEPS / "fitbit_api.ok.json")
     assert days(store) == {"fitbit|2026-11-18": "10542", "fitbit|2026-11-19": "0"}
 
 
@@ -125,18 +125,18 @@ def test_fitbits_api_answer_counts_by_day_and_leaves_its_minutes_aside(store: St
 
 
 def test_rows_that_name_their_source_keep_it(store: Store) -> None:
-    store.ingest().steps(STEPS / "daily_with_sources.ok.csv", source="armband")
+    store.steps(STEPS / "daily_with_sources.ok.csv", device="armband")
     assert days(store) == {"watch|2026-11-17": "9321", "phone|2026-11-17": "8100", "armband|2026-11-18": "7000"}
 
 
 def test_two_sources_of_one_day_stand_side_by_side(store: Store, tmp_path: Path) -> None:
-    store.ingest().steps(write(tmp_path / "a.csv", steps_csv({"steps": "100"})), source="phone")
-    store.ingest().steps(write(tmp_path / "b.csv", steps_csv({"steps": "200"})), source="watch")
+    store.steps(write(tmp_path / "a.csv", steps_csv({"steps": "100"})), device="phone")
+    store.steps(write(tmp_path / "b.csv", steps_csv({"steps": "200"})), device="watch")
     assert days(store) == {"phone|2026-11-19": "100", "watch|2026-11-19": "200"}
 
 
 def test_the_webhook_names_its_source(store: Store) -> None:
-    store.ingest().steps(STEPS / "webhook_object.ok.json")
+    store.steps(STEPS / "webhook_object.ok.json")
     assert days(store) == {"phone|2026-11-20": "9321"}
 
 
@@ -162,7 +162,7 @@ def google_fit_takeout(folder: Path) -> Path:
 
 @pytest.mark.parametrize("file_format", ["auto", "google-fit"])
 def test_of_a_google_fit_takeout_only_the_daily_file_counts(store: Store, tmp_path: Path, file_format: str) -> None:
-    landing = store.ingest().steps(google_fit_takeout(tmp_path), file_format=file_format)
+    landing = store.steps(google_fit_takeout(tmp_path), file_format=file_format)
     assert counts(landing) == {"read": 3, "new": 3}
     assert days(store)["google_fit|2026-11-17"] == "9321"
 
@@ -182,7 +182,7 @@ def fitbit_takeout(folder: Path) -> Path:
 
 
 def test_fitbits_old_and_new_files_of_the_same_minutes_count_once(store: Store, tmp_path: Path) -> None:
-    landing = store.ingest().steps(fitbit_takeout(tmp_path / "Takeout"))
+    landing = store.steps(fitbit_takeout(tmp_path / "Takeout"))
     assert counts(landing) == {"read": 6, "new": 4, "duplicates": 2}
     assert minutes(store) == {
         "fitbit|2026-11-20T07:58:00Z": "0",
@@ -193,11 +193,11 @@ def test_fitbits_old_and_new_files_of_the_same_minutes_count_once(store: Store, 
 
 
 def test_fitbits_calories_and_active_minutes_are_not_steps(store: Store, tmp_path: Path) -> None:
-    store.ingest().steps(fitbit_takeout(tmp_path / "Takeout"))
+    store.steps(fitbit_takeout(tmp_path / "Takeout"))
     before = minutes(store)
     (tmp_path / "Takeout/Fitbit/Global Export Data/steps-2026-11-20.json").unlink()
     other = Store.in_folder(tmp_path / "other")
-    other.ingest().steps(tmp_path / "Takeout")
+    other.steps(tmp_path / "Takeout")
     assert minutes(other).items() <= before.items()
     assert len(minutes(other)) == 3
 
@@ -205,7 +205,7 @@ def test_fitbits_calories_and_active_minutes_are_not_steps(store: Store, tmp_pat
 def test_one_takeout_with_google_fit_and_fitbit_gives_both(store: Store, tmp_path: Path) -> None:
     write(tmp_path / "Takeout/Fit/Daily activity metrics.csv", (STEPS / "google_fit_daily.ok.csv").read_bytes())
     fitbit_takeout(tmp_path / "Takeout")
-    landing = store.ingest().steps(tmp_path / "Takeout")
+    landing = store.steps(tmp_path / "Takeout")
     assert {table: table_counts.new for table, table_counts in landing.tables.items()} == {DAILY: 3, INTERVALS: 4}
 
 

@@ -57,7 +57,7 @@ def test_an_interval_of_google_fit_arrives_with_its_day_and_its_times_in_utc(
 ) -> None:
     last = {"start": "23:45:00.000-07:00", "end": "00:00:00.000-07:00", "steps": "5"}
     path = write(tmp_path / "2026-11-17.csv", fit_csv({}, {"steps": ""}, {"steps": " "}, last))
-    assert counts(store.ingest().steps(path, file_format=file_format)) == {"read": 2, "new": 2}
+    assert counts(store.steps(path, file_format=file_format)) == {"read": 2, "new": 2}
     assert store.payloads(INTERVALS) == {
         "google_fit|2026-11-17T07:15:00Z": {
             "source": "google_fit",
@@ -153,7 +153,7 @@ def test_saved_answers_of_google_health_are_days(store: Store, tmp_path: Path, k
     elif kind == "zip":
         path = write_zip(tmp_path / "saved.zip", [("a/answers.json", path.read_bytes())])
     for file_format, expected in (("google-health", "new"), ("auto", "unchanged")):
-        assert counts(store.ingest().steps(path, file_format=file_format)) == {"read": 4, expected: 4}
+        assert counts(store.steps(path, file_format=file_format)) == {"read": 4, expected: 4}
     assert held(store, DAILY) == {
         "google_health|2026-11-17": "9321",
         "google_health|2026-11-18": "0",
@@ -219,7 +219,7 @@ def test_an_array_of_fitbits_answers_is_read_like_one_after_another(store: Store
         for days in ((16, 17), (), (18,))
     ]
     path = write(tmp_path / "answers.json", json.dumps(answers))
-    assert counts(store.ingest().steps(path, file_format="fitbit")) == {"read": 3, "new": 3}
+    assert counts(store.steps(path, file_format="fitbit")) == {"read": 3, "new": 3}
     assert held(store, DAILY) == {f"fitbit|2026-11-{day}": str(day) for day in (16, 17, 18)}
     answers[2]["activities-steps"][0]["value"] = "-1"
     assert f"{path}, row 3, value: " in store.refusal("steps", write(path, json.dumps(answers)))
@@ -260,7 +260,7 @@ def test_the_command_takes_every_format_by_name(tmp_path: Path) -> None:
     assert run_buddy("ingest", "steps", path, "--format", "google-health", "--json").json["tables"] == {DAILY: 1}
     for file_format in set(FORMAT_OPTIONS) - {"google-health"}:
         with pytest.raises(InputError, match=f"in the format '{file_format}', found none"):
-            Store.in_folder(tmp_path).ingest().steps(path, file_format=file_format)
+            Store.in_folder(tmp_path).steps(path, file_format=file_format)
 
 
 # Archives ----------------------------------------------------------------------------------------------------------

@@ -30,6 +30,7 @@ from reader_support import (
 from fitness_buddy.ingest.landing import Record
 from fitness_buddy.ingest.sources import strava_export
 from fitness_buddy.ingest.sources.files import open_bundle
+from fitness_buddy.ingest.sources.registry import ReadOptions
 
 EXPORTS = FIXTURES / "strava_export"
 EXACT, ROUNDED_TO_10_M = 0.0, 5.0
@@ -443,7 +444,7 @@ def test_reading_holds_no_more_than_a_few_rows(tmp_path: Path) -> None:
     tracemalloc.start()
     try:
         with open_bundle(path) as bundle:
-            (batch,), _ = strava_export.batches(bundle, now=NOW)
+            (batch,) = strava_export.SOURCE.read(bundle, ReadOptions(NOW)).batches
             assert sum(isinstance(record, Record) for record in batch.records) == 5_000
         _, peak = tracemalloc.get_traced_memory()
     finally:

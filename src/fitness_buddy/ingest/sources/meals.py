@@ -14,6 +14,7 @@ from fitness_buddy.core.errors import InputError, Refusal
 from fitness_buddy.ingest.landing import Batch, Record
 from fitness_buddy.ingest.sources import values
 from fitness_buddy.ingest.sources.files import Bundle, InputFile, open_csv, read_json
+from fitness_buddy.ingest.sources.registry import Contents, RawTable, ReadOptions, Source
 
 TABLE = "meals_entries"
 
@@ -27,8 +28,8 @@ _ROUNDING_PER_ITEM = 0.6
 _GRAMS_TOLERANCE = 1.1
 
 
-def batches(bundle: Bundle, *, now: datetime) -> list[Batch]:
-    """The meals of a bundle's CSV and JSON files.
+def read_bundle(bundle: Bundle, options: ReadOptions) -> Contents:
+    """Read the meals of a bundle's CSV and JSON files.
 
     Raises:
         InputError: it has none.
@@ -36,7 +37,16 @@ def batches(bundle: Bundle, *, now: datetime) -> list[Batch]:
     files = bundle.data_files()
     if not files:
         raise InputError.whole_file(str(bundle.path), "expected a CSV or JSON file of meals, found neither")
-    return [Batch(TABLE, (record for file in files for record in _read(file, now)))]
+    return Contents([Batch(TABLE, (record for file in files for record in _read(file, options.now)))])
+
+
+SOURCE = Source(
+    name="meals",
+    summary="Load meals: a CSV (eaten_at,description,carbs_g,protein_g,fat_g[,energy_kcal,alcohol_g]) or JSON of "
+    "estimates.",
+    tables=[RawTable(TABLE)],
+    read=read_bundle,
+)
 
 
 def _read(file: InputFile, now: datetime) -> Iterator[Record | Refusal]:

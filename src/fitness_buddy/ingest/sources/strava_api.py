@@ -14,6 +14,7 @@ from fitness_buddy.core.errors import InputError, Refusal
 from fitness_buddy.ingest.landing import Batch, Record, is_tombstone, tombstone
 from fitness_buddy.ingest.sources import values
 from fitness_buddy.ingest.sources.files import Bundle, InputFile, check_json, read_json
+from fitness_buddy.ingest.sources.registry import Contents, RawTable, ReadOptions, Source
 
 ACTIVITIES_TABLE = "strava_api_activities"
 # Strava began in 2009; activities of earlier days can be typed in.
@@ -48,8 +49,8 @@ class Activities(Protocol):
     def activity(self, activity_id: str) -> dict[str, Any] | None: ...
 
 
-def batches(bundle: Bundle, *, now: datetime) -> list[Batch]:
-    """The activities of saved answers: JSON arrays as the list gives them, or single activities.
+def read_bundle(bundle: Bundle, options: ReadOptions) -> Contents:
+    """Read the activities of saved answers: JSON arrays as the list gives them, or single activities.
 
     Raises:
         InputError: there is no such file.
@@ -57,7 +58,15 @@ def batches(bundle: Bundle, *, now: datetime) -> list[Batch]:
     files = [file for file in bundle.files() if bundle.is_single_file or file.path.suffix.lower() == ".json"]
     if not files:
         raise InputError.whole_file(str(bundle.path), "expected saved answers of Strava's API (JSON), found none")
-    return [Batch(ACTIVITIES_TABLE, (row for file in files for row in _saved(file, now)))]
+    return Contents([Batch(ACTIVITIES_TABLE, (row for file in files for row in _saved(file, options.now)))])
+
+
+SOURCE = Source(
+    name="strava-api",
+    summary="Load activities from saved answers of Strava's API.",
+    tables=[RawTable(ACTIVITIES_TABLE)],
+    read=read_bundle,
+)
 
 
 def _saved(file: InputFile, now: datetime) -> Iterator[Record | Refusal]:

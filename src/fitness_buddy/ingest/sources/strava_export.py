@@ -22,6 +22,7 @@ from fitness_buddy.core.errors import InputError, Refusal
 from fitness_buddy.ingest.landing import Batch, Record
 from fitness_buddy.ingest.sources import values
 from fitness_buddy.ingest.sources.files import Bundle, CsvRow, InputFile, open_csv
+from fitness_buddy.ingest.sources.registry import NEVER, Contents, RawTable, ReadOptions, Source
 
 ACTIVITIES_TABLE = "strava_export_activities"
 GEAR_TABLE = "strava_export_gear"
@@ -94,8 +95,8 @@ _GEAR_FILES = {"bikes.csv": "bike", "shoes.csv": "shoe"}
 _ReadNumber: TypeAlias = Callable[[str, str, float | None], str]
 
 
-def batches(bundle: Bundle, *, now: datetime) -> tuple[list[Batch], list[str]]:
-    """What an export holds, and remarks about what was left aside.
+def read_bundle(bundle: Bundle, options: ReadOptions) -> Contents:
+    """Read the activities of an export, and its gear where the headers of bikes.csv and shoes.csv are known.
 
     Raises:
         InputError: there is no (or more than one) activities.csv.
@@ -114,10 +115,19 @@ def batches(bundle: Bundle, *, now: datetime) -> tuple[list[Batch], list[str]]:
             notices.append(f"{file.label}: headers not known ({', '.join(header)}); this gear is left aside")
         else:
             gear.append(_gear(file, gear_type, known))
-    loads = [Batch(ACTIVITIES_TABLE, _activities(activities, now))]
+    batches = [Batch(ACTIVITIES_TABLE, _activities(activities, options.now))]
     if gear:
-        loads.append(Batch(GEAR_TABLE, chain.from_iterable(gear)))
-    return loads, notices
+        batches.append(Batch(GEAR_TABLE, chain.from_iterable(gear)))
+    return Contents(batches, notices)
+
+
+SOURCE = Source(
+    name="strava-export",
+    summary="Load a Strava bulk export: the zip, its unpacked folder, or its activities.csv.",
+    # An export is asked for by hand, about once a month; bikes and shoes seldom change.
+    tables=[RawTable(ACTIVITIES_TABLE, stale_after_days=35), RawTable(GEAR_TABLE, stale_after_days=NEVER)],
+    read=read_bundle,
+)
 
 
 def _activities_file(bundle: Bundle) -> InputFile:

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 _RAW_TABLE = re.compile(r"[a-z][a-z0-9_]*")
 
 
-class Bucket:
+class BucketFolder:
     """A folder of a bucket, as ``gs://bucket/folder``; it is not opened before it is used."""
 
     def __init__(self, url: str, settings: Settings) -> None:
@@ -60,7 +60,7 @@ class Bucket:
             BuddyError: there is a folder among them that no raw table can be called.
         """
         prefix = f"{self._folder}rows/"
-        with _in_words(self.url):
+        with _translated_errors(self.url):
             pages = self._client.list_blobs(self._bucket_name, prefix=prefix, delimiter="/")
             for _ in pages:  # prefixes are there once all pages were read
                 pass
@@ -77,7 +77,7 @@ class Bucket:
     def held(self, prefix: str) -> set[str]:
         """The names of what is kept under a prefix."""
         start = len(self._folder)
-        with _in_words(self.url):
+        with _translated_errors(self.url):
             blobs = self._client.list_blobs(self._bucket_name, prefix=self._folder + prefix)
             return {blob.name[start:] for blob in blobs}
 
@@ -85,7 +85,7 @@ class Bucket:
         """Keep the stream under a name that tells its content."""
         from google.api_core.exceptions import PreconditionFailed
 
-        with _in_words(self.url):
+        with _translated_errors(self.url):
             blob = self._client.bucket(self._bucket_name).blob(self._folder + name)
             size = stream.seek(0, os.SEEK_END)  # where it is small and known, one request is enough
             with suppress(PreconditionFailed):  # another run was faster, with the same content by its name
@@ -98,13 +98,13 @@ class Bucket:
 
 @dataclass(frozen=True, slots=True)
 class BucketFacts:
-    """Of a bucket that is there: its location, and whether it is closed as :meth:`WholeBucket.make` closes one."""
+    """Of a bucket that is there: its location, and whether it is closed as :meth:`StorageBucket.make` closes one."""
 
     location: str
     is_closed: bool
 
 
-class WholeBucket:
+class StorageBucket:
     """A bucket by its name, there or not."""
 
     def __init__(self, name: str, settings: Settings) -> None:
@@ -120,7 +120,7 @@ class WholeBucket:
 
     def facts(self) -> BucketFacts | None:
         """None where it is not there."""
-        with _in_words(self.url):
+        with _translated_errors(self.url):
             found = self._client.lookup_bucket(self._name)
         if found is None:
             return None
@@ -133,7 +133,7 @@ class WholeBucket:
         bucket = self._client.bucket(self._name)
         bucket.iam_configuration.uniform_bucket_level_access_enabled = True
         bucket.iam_configuration.public_access_prevention = "enforced"
-        with _in_words(self.url):
+        with _translated_errors(self.url):
             bucket.create(location=location)
 
     @functools.cached_property
@@ -148,7 +148,7 @@ class Archive:
         kept: the names of the objects that this load has added.
     """
 
-    def __init__(self, bucket: Bucket, source: str, path: Path) -> None:
+    def __init__(self, bucket: BucketFolder, source: str, path: Path) -> None:
         self._bucket = bucket
         self._source = source
         self._path = path
@@ -262,7 +262,7 @@ def _make_client(settings: Settings) -> Client:
 
 
 @contextmanager
-def _in_words(place: str) -> Iterator[None]:
+def _translated_errors(place: str) -> Iterator[None]:
     """What Google's client raises, as an error that a person is meant to read."""
     import requests
     from google.api_core.exceptions import GoogleAPIError

@@ -11,8 +11,8 @@ from google.cloud import bigquery
 
 from fitness_buddy.core.errors import BuddyError
 from fitness_buddy.core.settings import Settings
-from fitness_buddy.warehouse.bigquery.bucket import WholeBucket
-from fitness_buddy.warehouse.bigquery.warehouse import make_client, told
+from fitness_buddy.warehouse.bigquery.bucket import StorageBucket
+from fitness_buddy.warehouse.bigquery.warehouse import make_client, translated_errors
 
 # Beside raw: what dbt builds, and what is kept of how runs went.
 _SCHEMAS = ("staging", "intermediate", "marts", "ops")
@@ -52,13 +52,13 @@ def set_up(settings: Settings, bucket_name: str) -> GoogleCloud:
         UsageError: no bucket can be called so.
         BuddyError: one of them is in another location, or Google refuses, in its own words.
     """
-    bucket = WholeBucket(bucket_name, settings)
+    bucket = StorageBucket(bucket_name, settings)
     location = str(settings.profile["location"])
     datasets = {"raw": settings.raw_schema, **{name: f"{settings.schema_prefix}{name}" for name in _SCHEMAS}}
     client = make_client(settings)
     facts = bucket.facts()
     found = {bucket.url: facts.location if facts else None}
-    with told():
+    with translated_errors():
         found |= {name: _location_of(client, name) for name in datasets.values()}
     for name, place in found.items():
         # Buckets tell theirs in capitals.
@@ -69,7 +69,7 @@ def set_up(settings: Settings, bucket_name: str) -> GoogleCloud:
             )
     if facts is None:
         bucket.make(location)
-    with told():
+    with translated_errors():
         for name in datasets.values():
             if found[name] is None:
                 dataset = bigquery.Dataset(f"{client.project}.{name}")

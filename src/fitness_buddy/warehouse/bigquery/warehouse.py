@@ -77,6 +77,7 @@ _INCOMING_EXPIRES_AFTER = timedelta(days=1)
 # spread over so many locks that strangers seldom meet.
 _LOCKS = 256
 CREATE_LOCK = "create table if not exists {lock} as select 0 as loads"
+RENAME_LOG = "alter table if exists {former} rename to {name}"
 _APPEND_ALL = """
 begin transaction;
 update {lock} set loads = loads + 1 where true;
@@ -143,12 +144,12 @@ class BigQueryWarehouse(versions.RawReads):
 
     @contextmanager
     def load(self, athlete_id: str, load_id: str, loaded_at: datetime) -> Iterator[_BigQueryLoad]:
-        with told(), ExitStack() as clean_up:
+        with translated_errors(), ExitStack() as clean_up:
             yield _BigQueryLoad(self._client, self._settings, athlete_id, load_id, loaded_at, clean_up)
 
     def query(self, sql: str, parameters: Parameters | None = None) -> list[Row]:
         typed = [query_parameter(name, value) for name, value in (parameters or {}).items()]
-        with told():
+        with translated_errors():
             planned = self._client.query(sql, job_config=bigquery.QueryJobConfig(dry_run=True, query_parameters=typed))
             if planned.statement_type != "SELECT":
                 raise BuddyError(
@@ -162,9 +163,9 @@ class BigQueryWarehouse(versions.RawReads):
                 for row in rows
             ]
 
-    def raw_marks(self) -> dict[str, str]:
+    def raw_fingerprints(self) -> dict[str, str]:
         """From what BigQuery knows of tables without reading them."""
-        with told():
+        with translated_errors():
             tables = [self._client.get_table(f"{self._raw_schema}.{name}") for name in self.raw_tables()]
         # Raw only grows; the day of its making tells a table that was made anew.
         return {table.table_id: f"{table.num_rows} {table.created}" for table in tables if table.num_rows}
@@ -175,7 +176,7 @@ class BigQueryWarehouse(versions.RawReads):
             {column: value.isoformat() if isinstance(value, datetime) else value for column, value in row.items()}
             for row in rows
         ]
-        with told():
+        with translated_errors():
             name = self._make_log(table)
             if lines:
                 config = bigquery.LoadJobConfig(schema=_log_schema(table))
@@ -191,11 +192,11 @@ class BigQueryWarehouse(versions.RawReads):
             lock=f"`{_lock(schema, athlete_id)}`",
         )
         seen = [query_parameter("athlete_id", athlete_id), query_parameter("last_sequence", last_sequence)]
-        with told():
+        with translated_errors():
             self._make_log(table)
             make_lock(self._client, schema, athlete_id)
             config = bigquery.QueryJobConfig(query_parameters=[*seen, *parameters])
-            (answer,) = run_alone(self._client, script, config, waits_for="another command is writing")
+            (answer,) = run_serialized(self._client, script, config, waits_for="another command is writing")
         return bool(answer["is_last"])
 
     def _make_log(self, table: LogTable) -> str:
@@ -203,9 +204,7 @@ class BigQueryWarehouse(versions.RawReads):
         schema = self._settings.schema_of(table.schema)
         name = f"{self._client.project}.{schema}.{table.name}"
         make_dataset(self._client, schema)
-        try:
-            self._client.get_table(name)
-        except NotFound:
+        if not self._exists(name) and not self._renamed(table):
             made = bigquery.Table(name, schema=_log_schema(table))
             if table.time:
                 made.time_partitioning = bigquery.TimePartitioning(field=table.time)
@@ -213,8 +212,23 @@ class BigQueryWarehouse(versions.RawReads):
             self._client.create_table(made, exists_ok=True)
         return name
 
+    def _renamed(self, table: LogTable) -> bool:
+        """Rename a log table that still has its former name; return whether there was one."""
+        former = f"{self._client.project}.{self._settings.schema_of(table.schema)}.{table.former_name}"
+        if not table.former_name or not self._exists(former):
+            return False
+        self._client.query_and_wait(RENAME_LOG.format(former=f"`{former}`", name=table.name))
+        return True
+
+    def _exists(self, table: str) -> bool:
+        try:
+            self._client.get_table(table)
+        except NotFound:
+            return False
+        return True
+
     def raw_tables(self) -> list[str]:
-        with told():
+        with translated_errors():
             try:
                 tables = [table.table_id for table in self._client.list_tables(self._raw_schema)]
             except NotFound:
@@ -355,7 +369,9 @@ class _BigQueryLoad:
         states: dict[str, dict[str, int]] = {staged.table: {} for staged in self._staged}
         filled = [staged for staged in self._staged if staged.rows]
         if filled:
-            for row in self._run_alone(self._script(lock, filled, [self._send(staged) for staged in filled], restate)):
+            for row in self._run_serialized(
+                self._script(lock, filled, [self._send(staged) for staged in filled], restate)
+            ):
                 states[row["name"]][row["state"]] = row["n"]
         return {
             staged.table: versions.count_states(staged.rows, states[staged.table], restate=restate)
@@ -410,7 +426,7 @@ class _BigQueryLoad:
             counts.append(_COUNT.format(table=staged.table, states=states))
         return _APPEND_ALL.format(lock=f"`{lock}`", appends="".join(appends), counts=" union all ".join(counts))
 
-    def _run_alone(self, script: str) -> list[Row]:
+    def _run_serialized(self, script: str) -> list[Row]:
         """Run it again for as long as other loads get in its way; they leave nothing of it behind."""
         config = bigquery.QueryJobConfig(
             query_parameters=[
@@ -419,10 +435,12 @@ class _BigQueryLoad:
                 query_parameter("load_id", self._load_id),
             ]
         )
-        return run_alone(self._client, script, config, waits_for="another load is being written")
+        return run_serialized(self._client, script, config, waits_for="another load is being written")
 
 
-def run_alone(client: bigquery.Client, script: str, config: bigquery.QueryJobConfig, *, waits_for: str) -> list[Row]:
+def run_serialized(
+    client: bigquery.Client, script: str, config: bigquery.QueryJobConfig, *, waits_for: str
+) -> list[Row]:
     """Run a transaction and return its rows; repeat it while others conflict with it (it is rolled back then).
 
     Args:
@@ -509,7 +527,7 @@ def _json_text(value: Any) -> str | None:
 
 
 @contextmanager
-def told() -> Iterator[None]:
+def translated_errors() -> Iterator[None]:
     """What Google's client raises, in one line that says what to do."""
     try:
         yield

@@ -8,11 +8,11 @@ day, in ``steps_intervals`` those of one source and instant, or what the source 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from datetime import datetime
 
 from fitness_buddy.core.errors import InputError, Refusal
 from fitness_buddy.ingest.landing import Batch, Record
 from fitness_buddy.ingest.sources.files import Bundle, InputFile
+from fitness_buddy.ingest.sources.registry import AUTO, Contents, RawTable, ReadOptions, Source
 from fitness_buddy.ingest.sources.steps import apple_health, fitbit, google_fit, google_health, health_connect, own
 from fitness_buddy.ingest.sources.steps.formats import DAILY_TABLE, INTERVALS_TABLE, Format, Head
 from fitness_buddy.ingest.sources.steps.google_health import google_health_records
@@ -36,12 +36,8 @@ FORMAT_OPTIONS = tuple(dict.fromkeys(known.option for known in _FORMATS))
 LOOKED_FOR = "; ".join(known.looked_for for known in _FORMATS if known.looked_for)
 
 
-def batches(bundle: Bundle, *, file_format: str, source: str | None, now: datetime) -> list[Batch]:
-    """The step counts of a bundle.
-
-    Args:
-        file_format: ``auto`` or one of :data:`FORMAT_OPTIONS`.
-        source: the device or app; in rows that name their own, theirs stands.
+def read_bundle(bundle: Bundle, options: ReadOptions) -> Contents:
+    """Read the step counts of a bundle.
 
     Raises:
         InputError: no file of the bundle is of the format, or of any known one.
@@ -59,19 +55,18 @@ def batches(bundle: Bundle, *, file_format: str, source: str | None, now: dateti
         # Fitbit's archive writes calories, minutes and more in the very same form, told apart by their names only.
         if known is fitbit.ARCHIVE_JSON and len(files) > 1 and not file.name.lower().startswith("steps"):
             continue
-        if file_format in {"auto", known.option}:
+        if options.file_format in {AUTO, known.option}:
             tables.setdefault(known.table, []).append((file, known))
     if not tables:
-        wanted = "step counts" if file_format == "auto" else f"step counts in the format {file_format!r}"
+        is_stated = options.file_format != AUTO
+        wanted = f"step counts in the format {options.file_format!r}" if is_stated else "step counts"
         raise InputError.whole_file(str(bundle.path), f"expected {wanted}, found none; looked for: {LOOKED_FOR}")
-    return [Batch(table, _records(pairs, source, now)) for table, pairs in tables.items()]
+    return Contents([Batch(table, _records(pairs, options)) for table, pairs in tables.items()])
 
 
-def _records(
-    pairs: Iterable[tuple[InputFile, Format]], source: str | None, now: datetime
-) -> Iterator[Record | Refusal]:
+def _records(pairs: Iterable[tuple[InputFile, Format]], options: ReadOptions) -> Iterator[Record | Refusal]:
     for file, known in pairs:
-        yield from known.records(file, source, now)
+        yield from known.records(file, options.device, options.now)
 
 
 def _recognise(file: InputFile) -> Format | None:
@@ -79,4 +74,17 @@ def _recognise(file: InputFile) -> Format | None:
     return next((known for known in reversed(_FORMATS) if known.recognises(head)), None)
 
 
-__all__ = ["DAILY_TABLE", "FORMAT_OPTIONS", "INTERVALS_TABLE", "LOOKED_FOR", "batches", "google_health_records"]
+SOURCE = Source(
+    name="steps",
+    summary="""Load step counts from a file, a folder or a zip.
+
+    Apple Health, Health Connect, Google Fit and Fitbit exports, saved answers of Google Health or Fitbit, a CSV
+    (date,steps[,source]) or JSON.
+    """,
+    tables=[RawTable(DAILY_TABLE), RawTable(INTERVALS_TABLE)],
+    read=read_bundle,
+    formats=FORMAT_OPTIONS,
+    has_devices=True,
+)
+
+__all__ = ["DAILY_TABLE", "FORMAT_OPTIONS", "INTERVALS_TABLE", "LOOKED_FOR", "SOURCE", "google_health_records"]

@@ -13,14 +13,14 @@ from fitness_buddy.core.clock import utc_now
 from fitness_buddy.core.errors import BuddyError
 from fitness_buddy.core.settings import Settings
 from fitness_buddy.warehouse import new_load_id
-from fitness_buddy.warehouse.bigquery.bucket import Bucket
+from fitness_buddy.warehouse.bigquery.bucket import BucketFolder
 from fitness_buddy.warehouse.bigquery.warehouse import (
     CREATE_LOCK,
     CREATE_RAW,
     make_client,
     make_dataset,
     query_parameter,
-    told,
+    translated_errors,
 )
 
 STATEMENTS = sorted(Path(__file__).parent.glob("*.sql"))
@@ -35,7 +35,9 @@ class TableLoad:
     added: int
 
 
-def load_tables(settings: Settings, bucket: Bucket, *, clock: Callable[[], datetime] = utc_now) -> Iterator[TableLoad]:
+def load_tables(
+    settings: Settings, bucket: BucketFolder, *, clock: Callable[[], datetime] = utc_now
+) -> Iterator[TableLoad]:
     """Load one raw table after the other; each is whole or as it was, and a further run goes on from there.
 
     Args:
@@ -48,11 +50,11 @@ def load_tables(settings: Settings, bucket: Bucket, *, clock: Callable[[], datet
     if not tables:
         raise BuddyError(f"{bucket.url}: no rows are kept there; `buddy ingest … --to-bucket {bucket.url}` keeps them")
     client = make_client(settings)
-    with told():
+    with translated_errors():
         make_dataset(client, settings.raw_schema)
         client.query_and_wait(CREATE_LOCK.format(lock=_lock(settings.raw_schema)))
     for table in tables:
-        with told():
+        with translated_errors():
             yield _load_table(client, settings.raw_schema, bucket, table, clock)
 
 
@@ -72,7 +74,7 @@ def _lock(raw_schema: str) -> str:
 
 
 def _load_table(
-    client: bigquery.Client, raw_schema: str, bucket: Bucket, table: str, clock: Callable[[], datetime]
+    client: bigquery.Client, raw_schema: str, bucket: BucketFolder, table: str, clock: Callable[[], datetime]
 ) -> TableLoad:
     load_id = new_load_id(clock())
     named = names(raw_schema, table, load_id)
