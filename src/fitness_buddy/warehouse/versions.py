@@ -35,38 +35,36 @@ _DAY_MARGIN = timedelta(days=2)
 # version. Payloads are not read here: they are most of the bytes, and the hash is enough. The bound on loaded_at is a
 # literal, so that BigQuery prunes the partitions of earlier years.
 _STATES = """
-with latest as (
-    select ordinal, record_id, payload_hash
-    from {incoming}
-    qualify row_number() over (partition by record_id order by ordinal desc) = 1
-),
-held as (
+with last_of_id as (select max(ordinal) as ordinal from {incoming} group by record_id),
+compared as (
     select
-        record_id,
-        payload_hash,
-        row_number() over (partition by record_id order by loaded_at desc, load_id desc) as position
-    from {table}
+        incoming.ordinal,
+        held.payload_hash = incoming.payload_hash as is_same,
+        row_number() over (partition by incoming.ordinal order by held.loaded_at desc, held.load_id desc) as position
+    from {incoming} as incoming
+    inner join {table} as held on incoming.record_id = held.record_id
     where
-        athlete_id = {athlete_id}
-        and loaded_at >= timestamp '{since}'
-        and record_id in (select record_id from latest)
+        held.athlete_id = {athlete_id}
+        and held.loaded_at >= timestamp '{since}'
 ),
-held_ids as (select distinct record_id from held),
 held_versions as (
-    select record_id, payload_hash, min(position) = 1 as is_current from held group by record_id, payload_hash
+    select
+        ordinal,
+        max(case when is_same then 1 else 0 end) = 1 as is_held,
+        max(case when is_same and position = 1 then 1 else 0 end) = 1 as is_current
+    from compared
+    group by ordinal
 )
 select
-    latest.ordinal,
+    last_of_id.ordinal,
     case
-        when held_ids.record_id is null then 'new'
-        when held_versions.record_id is null then 'changed'
+        when held_versions.ordinal is null then 'new'
         when held_versions.is_current then 'unchanged'
-        else 'superseded'
+        when held_versions.is_held then 'superseded'
+        else 'changed'
     end as state
-from latest
-left join held_ids on latest.record_id = held_ids.record_id
-left join held_versions
-    on latest.record_id = held_versions.record_id and latest.payload_hash = held_versions.payload_hash
+from last_of_id
+left join held_versions on last_of_id.ordinal = held_versions.ordinal
 """
 
 

@@ -18,12 +18,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import chain
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 from fitness_buddy.core.errors import BuddyError, UsageError
 from fitness_buddy.core.settings import Settings
-from fitness_buddy.warehouse import AppendCounts, RawRow
+from fitness_buddy.warehouse import AppendCounts, RawRows
 
 if TYPE_CHECKING:
     from google.cloud.storage import Client  # type: ignore[import-untyped]
@@ -212,9 +213,9 @@ class _ArchiveLoad:
         self._load_id = load_id
         self._staged: dict[str, _Rows] = {}
 
-    def stage(self, table: str, rows: Iterator[RawRow]) -> int:
+    def stage(self, table: str, blocks: Iterator[RawRows]) -> int:
         staged = self._staged[table] = _Rows(self._folder / table)
-        staged.take(rows, self._athlete_id, self._load_id)
+        staged.take(blocks, self._athlete_id, self._load_id)
         return staged.read
 
     def append_new(self, *, restate: bool = False) -> dict[str, AppendCounts]:
@@ -236,19 +237,19 @@ class _Rows:
         # read again.
         self.sha256 = hashlib.sha256()
 
-    def take(self, rows: Iterator[RawRow], athlete_id: str, load_id: str) -> None:
+    def take(self, blocks: Iterator[RawRows], athlete_id: str, load_id: str) -> None:
         with self._path.open("wb") as waiting:
-            for row in rows:
+            for record_id, payload, payload_hash in chain.from_iterable(block.texts() for block in blocks):
                 line = {
                     "athlete_id": athlete_id,
-                    "record_id": row.record_id,
-                    "payload": row.payload,
-                    "payload_hash": row.payload_hash,
+                    "record_id": record_id,
+                    "payload": payload,
+                    "payload_hash": payload_hash,
                     "load_id": load_id,
                 }
                 waiting.write(json.dumps(line, ensure_ascii=False, separators=(",", ":")).encode() + b"\n")
-                self.sha256.update(f"{row.record_id}\0{row.payload_hash}\0".encode())
-                self.last[row.record_id] = self.read
+                self.sha256.update(f"{record_id}\0{payload_hash}\0".encode())
+                self.last[record_id] = self.read
                 self.read += 1
 
     def write_last(self, target: IO[bytes]) -> None:
