@@ -1,6 +1,6 @@
 {% macro create_raw_tables() -%}
-  {#- Makes every declared raw table that is not there yet, empty: `dbt build` works before anything was loaded. A source
-      that states the types of its columns is made with these, all others are tables of records. -#}
+  {#- Create every declared raw table that is missing, so that `dbt build` works before the first load. A source that states
+      the types of its columns is made with these, all others are tables of records. -#}
   {%- if execute -%}
     {%- for source in graph.sources.values() if source.package_name == project_name -%}
       {%- set relation = api.Relation.create(

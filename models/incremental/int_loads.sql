@@ -15,7 +15,7 @@ loads as (
     from versions
     {%- if goes_on %}
     union all
-    -- those that no build of all days has read, and those after which late ones can still come
+    -- loads that no build of all days has read, and loads of the last hour, after which others may become visible late
     select
         athlete_id,
         load_id,

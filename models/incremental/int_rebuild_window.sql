@@ -29,7 +29,7 @@ settings_before as (
     select * from {{ last_build() }}
 ),
 
--- an athlete who is new has no settings before: what they loaded says which days are affected
+-- a new athlete has no earlier settings: their records say which days are affected
 settings_compared as (
     select {{ settings_columns() }} from settings_before
     union all
@@ -44,13 +44,13 @@ affected as (
     union all
     {{ former_days('changed') | indent }}
     union all
-    -- in both alike or else changed
+    -- settings that are not in both are changed
     select valid_from as affected_day
     from settings_compared
     group by {{ settings_columns() }}
     having count(*) = 1
     union all
-    -- days that have come since the last build, or gone
+    -- days between the as-of dates of the last build and of this one
     select as_of_date as affected_day from settings_before
     union all
     select as_of_date as affected_day from {{ ref('int_athletes_as_of') }}
@@ -61,7 +61,7 @@ final as (
     select
         {{ run_instant() }} as started_at,
         {%- if began %}
-        -- a day in UTC may be the day before where the athlete is
+        -- the local day may be the day before the UTC day
         greatest(
             cast({{ dbt.dateadd('day', -1, 'min(affected_day)') }} as date), {{ day_constant(reach()) }}
         ) as rebuild_from,

@@ -189,7 +189,7 @@ def test_after_four_attempts_a_429_is_an_error_that_says_when_to_resume_if_the_s
 def test_a_service_that_is_known_to_refuse_is_not_asked(stub: ApiStub) -> None:
     """By any of the clients that share the limit, until the stated time; a success may state one, too."""
     now = [1000.0]
-    limit = RateLimit("S", opens_at=lambda _, now: 1500, longest_wait_s=400, clock=lambda: now[0])
+    limit = RateLimit("S", opens_at=lambda _, now: 1500, clock=lambda: now[0])
     slept: list[float] = []
     first, second = (make_api(stub, rate_limit=limit, sleep=slept.append) for _ in range(2))
     stub.script(LIST, OK, OK)
@@ -197,9 +197,9 @@ def test_a_service_that_is_known_to_refuse_is_not_asked(stub: ApiStub) -> None:
     with pytest.raises(RateLimitedError, match="1970-01-01 00:25 UTC"):
         second.call("GET", LIST)
     assert (second.requests, slept) == (0, [])
-    now[0] = 1100
+    now[0] = 1400
     assert second.call("GET", LIST).status == 200
-    assert (second.requests, slept) == (1, [400])
+    assert (second.requests, slept) == (1, [100])
 
 
 def test_retry_after_is_seconds_or_a_date() -> None:

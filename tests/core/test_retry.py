@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fitness_buddy.core.retry import ATTEMPTS, LONGEST_PAUSE_S, back_off, wait_for_lock
+from fitness_buddy.core.retry import ATTEMPTS, MAX_PAUSES_S, back_off, wait_for_lock
 
 
 def failing(times: int, error: Exception) -> Callable[[], str]:
@@ -27,7 +27,7 @@ def is_os_error(error: BaseException) -> bool:
     return isinstance(error, OSError)
 
 
-@given(failures=st.integers(0, ATTEMPTS - 1), first_pause_s=st.floats(0, 10), stated_pause_s=st.floats(0, 100))
+@given(failures=st.integers(0, ATTEMPTS - 1), first_pause_s=st.floats(0, 10), stated_pause_s=st.floats(0, 30))
 def test_a_passing_failure_is_repeated_after_a_pause_that_doubles_or_is_stated(
     failures: int, first_pause_s: float, stated_pause_s: float
 ) -> None:
@@ -45,7 +45,22 @@ def test_a_passing_failure_is_repeated_after_a_pause_that_doubles_or_is_stated(
     for number, pause_s in enumerate(slept):
         least = first_pause_s * 2**number
         assert max(least, stated_pause_s) <= pause_s <= max(least + first_pause_s, stated_pause_s)
-        assert pause_s <= LONGEST_PAUSE_S
+
+
+@given(pauses=st.lists(st.floats(0, 2 * MAX_PAUSES_S), min_size=ATTEMPTS, max_size=ATTEMPTS))
+def test_all_pauses_of_a_call_have_a_limit(pauses: list[float]) -> None:
+    slept: list[float] = []
+    stated = iter(pauses)
+    with pytest.raises(OSError, match="x"):
+        back_off(0).call(
+            failing(ATTEMPTS, OSError("x")),
+            is_passing=is_os_error,
+            stated_pause_s=lambda _: next(stated),
+            sleep=slept.append,
+        )
+    assert sum(slept) <= MAX_PAUSES_S
+    assert slept == pauses[: len(slept)]
+    assert len(slept) == ATTEMPTS - 1 or sum(pauses[: len(slept) + 1]) > MAX_PAUSES_S
 
 
 def test_the_error_of_the_last_attempt_is_raised() -> None:

@@ -175,7 +175,7 @@ def test_a_rate_limit_is_told_with_its_end_and_not_run_into_again(
     limited = ended(engine, engine.run(STRAVA, given), "WARNING")
     assert limited.task("read").attempts == 1
     engine.wait_for_log(limited, "Strava takes no more requests for now: resume after")
-    engine.wait_for_log(limited, "a backfill goes on from 2025-01-01")
+    engine.wait_for_log(limited, "continue a backfill from 2025-01-01")
     assert rows(limited) == (1, 1, 0, 0), "the first year is loaded"
     strava.used, strava.limits = [0, 0], dict(RATE_LIMITS)
     assert rows(ended(engine, engine.run(STRAVA, given | {"since": "2025-01-01"}))) == (1, 1, 0, 0)

@@ -52,7 +52,7 @@ compared as (
 
 activities as (
     select * from compared
-    -- of two that tell the same the export's row, which tells more; where one was edited or deleted, the later one
+    -- if both sources agree, the row of the export, which has more fields; else the row that was loaded later
     qualify
         row_number() over (
             partition by athlete_id, activity_id

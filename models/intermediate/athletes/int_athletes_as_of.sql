@@ -31,7 +31,7 @@ final as (
     from stated
     inner join athletes on stated.athlete_id = athletes.athlete_id
     where stated.as_of_date >= stated.valid_from and stated.as_of_date < stated.valid_before
-    -- a move between time zones on the very day could leave two answers: the later statement counts
+    -- after a change of the time zone on this day two rows could match: the later one counts
     qualify row_number() over (partition by stated.athlete_id order by stated.valid_from desc) = 1
 )
 

@@ -170,7 +170,16 @@ moments as (
         lead(at_ms) over (
             partition by athlete_id, step_source, steps_date, contest order by moment
         ) - at_ms as duration_ms
-    from (select distinct athlete_id, step_source, steps_date, contest, moment, at_ms from numbered_edges) as instants
+    from (
+        select distinct
+            athlete_id,
+            step_source,
+            steps_date,
+            contest,
+            moment,
+            at_ms
+        from numbered_edges
+    ) as instants
 ),
 
 moments_of_record as (
@@ -299,11 +308,11 @@ claims_of_devices as (
     window
         by_rank as (
             partition by claims.athlete_id, claims.step_source, claims.steps_date, claims.contest, claims.moment
-            order by claims.device_rank, device_bouts.device_bout_steps desc, claims.device_key
+            order by claims.device_rank asc, device_bouts.device_bout_steps desc, claims.device_key asc
         ),
         by_count as (
             partition by claims.athlete_id, claims.step_source, claims.steps_date, claims.contest, claims.moment
-            order by device_bouts.device_bout_steps desc, claims.device_rank, claims.device_key
+            order by device_bouts.device_bout_steps desc, claims.device_rank asc, claims.device_key asc
         )
 ),
 

@@ -25,7 +25,7 @@ used as (
 export_gear as (
     select * from gear
     where not is_deleted
-    -- a bike and a shoe of one name cannot be told apart in an activity
+    -- an activity does not say whether its gear is the bike or the shoe of this name
     qualify row_number() over (partition by athlete_id, gear_id order by gear_type) = 1
 ),
 

@@ -1,4 +1,4 @@
-"""What is to be looked up: one choice among the catalogue's metrics, made by a person or a model, and checked alike."""
+"""Check a choice of metrics, dimensions and days, whether a person or a language model made it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ MAX_ROWS = 100
 _MAX_CHARACTERS = 100
 _EARLIEST = date(1900, 1, 1)
 ORDERS = ("in_order", "highest_first", "lowest_first")
-# Why a question cannot be looked up, and how that is said: a model may choose among these, not word its own.
+# Why a question cannot be looked up, with the words for the athlete. A language model picks one of these and writes no
+# words of its own.
 REASONS = {
     "not_recorded": "That is not among what is recorded here.",
     "future": "That lies in the future: only what has been recorded can be looked up.",
@@ -26,7 +27,7 @@ REASONS = {
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """Rows with one of these values of a dimension; texts are compared without regard to case."""
+    """Rows with one of these values of a dimension; upper and lower case are the same."""
 
     dimension: str
     values: Sequence[str]
@@ -37,10 +38,10 @@ class Choice:
     """Metrics of one subject, over days.
 
     Attributes:
-        grain: of the rows' time; empty where all days are one.
-        first_day: None: from the first record on.
-        last_day: not after the day of asking.
-        max_rows: after ordering by the first metric, or by time and dimensions.
+        grain: the period of one row; empty for one row of all days.
+        first_day: None for the first record.
+        last_day: at most the day of the question.
+        max_rows: how many rows are returned, after ordering by the first metric, or by time and dimensions.
     """
 
     metrics: Sequence[str]
@@ -55,20 +56,20 @@ class Choice:
 
 @dataclass(frozen=True, slots=True)
 class DocsSearch:
-    """The question is about the project; its words in the docs' language."""
+    """The question is about the project; ``words`` are what is searched for in the docs."""
 
     words: str
 
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """It cannot be looked up; ``reason`` is one of REASONS."""
+    """The question cannot be looked up; ``reason`` is one of REASONS."""
 
     reason: str
 
 
 def choice_schema(catalogue: Catalogue) -> dict[str, Any]:
-    """JSON Schema of what a model answers, by the rules that endpoints enforce strictly."""
+    """Return the JSON Schema of a language model's answer, by the rules that endpoints enforce strictly."""
     dimensions = sorted({name for subject in catalogue.subjects.values() for name in subject.dimensions})
     chosen = {
         "type": "object",
@@ -99,10 +100,11 @@ def choice_schema(catalogue: Catalogue) -> dict[str, Any]:
 
 
 def parse_choice(document: Mapping[str, Any], catalogue: Catalogue, today: date) -> Choice | DocsSearch | Refused:
-    """What a document of the schema says.
+    """Parse a document of the schema.
 
     Raises:
-        ValueError: it chooses what is not there, in words that it can be mended by.
+        ValueError: it chooses something that does not exist; the message says what exists, so that a model can
+            correct it.
     """
     if document["kind"] == "docs":
         return DocsSearch(document["search_words"])
@@ -138,10 +140,11 @@ def check_choice(
     order: str = "in_order",
     max_rows: int | None = None,
 ) -> Choice:
-    """A choice that can be looked up; days after today are left out.
+    """Return a choice that can be looked up; days after today are left out.
 
     Raises:
-        ValueError: it chooses what is not there, in words that it can be mended by.
+        ValueError: it chooses something that does not exist; the message says what exists, so that a model can
+            correct it.
     """
     metrics, group_by = tuple(dict.fromkeys(metrics)), tuple(dict.fromkeys(group_by))
     unknown = [name for name in metrics if name not in catalogue.metrics]

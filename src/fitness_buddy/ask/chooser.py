@@ -1,7 +1,7 @@
-"""What a language model does for a question: it chooses what is looked up, and answers from sections of the docs.
+"""Let a language model choose what is looked up, and answer from sections of the docs.
 
-It is told the question, the day, the catalogue of what can be asked, and the project's own docs: nothing that was ever
-recorded of an athlete. Whatever a question talks it into, it can only choose otherwise.
+The model gets the question, the day, the catalogue and the project's docs, and nothing that was recorded of an
+athlete. A question that tries to instruct the model can only change the choice.
 """
 
 from __future__ import annotations
@@ -54,10 +54,10 @@ it, is_answered is false, answer is empty and sections is [].
 def choose(
     model: LanguageModel, question: str, catalogue: Catalogue, today: date, timezone: str
 ) -> Choice | DocsSearch | Refused:
-    """What the model would look up.
+    """Return what the model chooses to look up.
 
     Raises:
-        ModelError: nothing that could be used, also mended.
+        ModelError: the model gave no usable answer, also after one correction.
     """
     return model.document(
         "ask_choice",
@@ -70,10 +70,10 @@ def choose(
 
 
 def answer_from(model: LanguageModel, question: str, passages: Sequence[Passage]) -> tuple[str, list[Passage]] | None:
-    """An answer and the sections that it names; None where they do not say.
+    """Return an answer and the sections that it names; None if the sections do not answer the question.
 
     Raises:
-        ModelError: nothing that could be used, also mended.
+        ModelError: the model gave no usable answer, also after one correction.
     """
     by_id = {passage.id: passage for passage in passages}
     properties = {

@@ -1,6 +1,6 @@
-"""Looks a choice up in the warehouse and says what was found, with what is known of the days asked for.
+"""Look up a choice in the warehouse, and say what was found and what is known of the days.
 
-No language model is padded anything of it.
+No language model gets any of it.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ from fitness_buddy.warehouse import Row, Warehouse, as_utc
 
 @dataclass(frozen=True, slots=True)
 class _Coverage:
-    """What the marts hold of a subject; days and the last load are None where there is nothing.
+    """The days for which the marts have records of a subject; None where there is nothing.
 
     Attributes:
-        observed_days: of the days asked for; None where a day without rows is no gap.
+        observed_days: how many of the asked days have records; None if a day without rows is no gap.
     """
 
     as_of_day: date | None
@@ -36,7 +36,7 @@ class _Coverage:
 
 
 def look_up(choice: Choice, catalogue: Catalogue, warehouse: Warehouse, settings: Settings) -> Answer:
-    """The answer to a choice that was checked.
+    """Return the answer to a checked choice.
 
     Raises:
         NotBuiltError: the marts were not built yet.
@@ -85,7 +85,7 @@ def look_up(choice: Choice, catalogue: Catalogue, warehouse: Warehouse, settings
 
 
 def _rows(found: Sequence[Row], asked: Statement, choice: Choice, subject: Subject) -> list[Row]:
-    """By the names of the choice and in its order; without rows that nothing stands behind."""
+    """Return the rows by the names of the choice and in its order, without rows that count nothing."""
     rows = [{name: _plain(row[column]) for name, column in asked.columns.items()} for row in found]
     rows = [row for row in rows if row[subject.counted_by]]
     rows.sort(key=lambda row: [_place(name, row[name], subject) for name in _keys(choice)])
@@ -100,7 +100,7 @@ def _keys(choice: Choice) -> list[str]:
 
 
 def _place(name: str, value: Any, subject: Subject) -> tuple[bool, int, str]:
-    """As the catalogue has its values; what is not there comes last."""
+    """Return a sort key: values in the order of the catalogue, null last."""
     known = subject.dimensions[name].values if name in subject.dimensions else None
     place = known.index(value) if known is not None and value in known else MAX_ROWS
     return value is None, place, str(value)
@@ -108,7 +108,7 @@ def _place(name: str, value: Any, subject: Subject) -> tuple[bool, int, str]:
 
 def _plain(value: Any) -> Any:
     if isinstance(value, datetime):
-        # A day that was truncated to the first one of its week, month or year.
+        # A day that was truncated to the first day of its week, month or year.
         return value.date()
     if value is None or isinstance(value, bool | int | float | str | date):
         return value
@@ -147,7 +147,7 @@ def _no_records(subject: Subject, where: str, choice: Choice, coverage: _Coverag
 
 
 def _recorded_values(choice: Choice, subject: Subject, warehouse: Warehouse, settings: Settings) -> list[str]:
-    """What there is of a dimension whose values only the data know."""
+    """Return a line with the recorded values of each filtered dimension whose values only the data has."""
     lines = []
     for name in dict.fromkeys(chosen.dimension for chosen in choice.filters):
         dimension = subject.dimensions[name]
@@ -163,7 +163,7 @@ def _recorded_values(choice: Choice, subject: Subject, warehouse: Warehouse, set
 
 
 def _count_empty_periods(rows: Sequence[Row], choice: Choice, coverage: _Coverage) -> int:
-    """Days, weeks, months or years inside the recorded ones for which there is no row."""
+    """Count the days, weeks, months or years without a row, between the first record and the as-of day."""
     if not choice.grain or not rows or coverage.first_day is None or coverage.as_of_day is None:
         return 0
     first = max(choice.first_day or coverage.first_day, coverage.first_day)
@@ -179,7 +179,7 @@ def _beginning(day: date, grain: str) -> date:
 
 
 def _notes(choice: Choice, subject: Subject, coverage: _Coverage) -> list[str]:
-    """What is known of the days asked for."""
+    """Return what is known of the days that were asked for."""
     if coverage.first_day is None or coverage.last_day is None or coverage.as_of_day is None:
         return []
     loaded = f"; last load {coverage.last_loaded_at:%Y-%m-%d %H:%M} UTC" if coverage.last_loaded_at else ""
@@ -232,7 +232,7 @@ def _named(value: Any) -> str:
 
 
 def _basis(row: Row, metric: Metric, subject: Subject) -> str:
-    """How many rows stand behind a number; nothing where the number says so itself."""
+    """Return how many rows a number was computed from; empty if the number is that count."""
     count = int(row[subject.counted_by])
     rows = f"{count:,} {subject.one if count == 1 else subject.many}"
     known = row[metric.known_by] if metric.known_by else None

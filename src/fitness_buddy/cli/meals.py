@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from fitness_buddy.cli.command import PATH, Run, command, main, options
-from fitness_buddy.cli.ingest import load_clock
 from fitness_buddy.core.errors import BuddyError, UsageError
 
 if TYPE_CHECKING:
@@ -134,6 +133,7 @@ def _handle(
     run: Run, intent: MealIntent, pictures: Sequence[bytes], eaten_at: str | None = None, message_id: str | None = None
 ) -> dict[str, Any]:
     """Do what is asked for, once for each message, and print the reply."""
+    from fitness_buddy.ingest.load import load_clock
     from fitness_buddy.llm.calls import open_model
     from fitness_buddy.meals.conversation import MealConversation
     from fitness_buddy.meals.diary import Diary
@@ -141,7 +141,8 @@ def _handle(
 
     eaten_at = eaten_at or run.now.isoformat(timespec="seconds")
     model = open_model(run.warehouse, run.settings)
-    diary = Diary(run.warehouse, run.settings.athlete_id, load_clock(run).now)
+    clock = load_clock(run.clock, run.warehouse, run.settings.athlete_id)
+    diary = Diary(run.warehouse, run.settings.athlete_id, clock.now)
     reply = MealConversation(diary, model).handle(
         intent, pictures, eaten_at, message_id or id_of_command(intent, eaten_at, pictures)
     )

@@ -28,7 +28,7 @@ from urllib3.exceptions import HTTPError
 from fitness_buddy import __version__
 from fitness_buddy.core import variables
 from fitness_buddy.core.errors import EXIT_TRY_LATER, BuddyError, UsageError
-from fitness_buddy.core.retry import ATTEMPTS, LONGEST_PAUSE_S, back_off
+from fitness_buddy.core.retry import ATTEMPTS, back_off
 
 MAX_BYTES = 64 * 2**20
 _MAX_SHOWN = 200
@@ -120,7 +120,7 @@ class RateLimit:
 
     Attributes:
         title: the name of the service, for people.
-        longest_wait_s: a client waits for no longer.
+        is_waited_for: whether a client waits by itself, instead of leaving it to its caller.
     """
 
     def __init__(
@@ -128,7 +128,7 @@ class RateLimit:
         title: str,
         *,
         opens_at: Callable[[HttpResponse, float], float | None] = retry_after,
-        longest_wait_s: float = LONGEST_PAUSE_S,
+        is_waited_for: bool = True,
         clock: Callable[[], float] = time.time,
     ) -> None:
         """
@@ -137,7 +137,7 @@ class RateLimit:
                 not say. All in epoch seconds.
         """
         self.title = title
-        self.longest_wait_s = longest_wait_s
+        self.is_waited_for = is_waited_for
         self._read = opens_at
         self._clock = clock
         self._opens_at = 0.0
@@ -321,8 +321,8 @@ class HttpClient:
 
     def _is_passing(self, error: BaseException) -> bool:
         if isinstance(error, RateLimitedError):
-            return self._rate_limit.wait_s(error) <= self._rate_limit.longest_wait_s
-        return isinstance(error, _PassingError) and error.pause_s <= LONGEST_PAUSE_S
+            return self._rate_limit.is_waited_for
+        return isinstance(error, _PassingError)
 
     def _stated_pause_s(self, error: BaseException) -> float:
         if isinstance(error, RateLimitedError):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from math import inf
 from typing import TypeVar
 
 from tenacity import (
@@ -20,8 +21,8 @@ from tenacity.stop import stop_base
 from tenacity.wait import wait_base
 
 ATTEMPTS = 4
-# A service that asks for a longer pause is left until the next run.
-LONGEST_PAUSE_S = 120.0
+# All pauses of one call together: a service that asks for more is left until the next run.
+MAX_PAUSES_S = 120.0
 
 _Result = TypeVar("_Result")
 
@@ -33,10 +34,12 @@ class RetryPolicy:
     Attributes:
         pause: the pause after an attempt, in seconds, as tenacity gives it.
         stop: when no attempt follows.
+        max_pauses_s: no attempt follows either if all pauses together would be longer.
     """
 
     pause: wait_base
     stop: stop_base
+    max_pauses_s: float = inf
 
     def call(
         self,
@@ -64,17 +67,17 @@ class RetryPolicy:
         return Retrying(
             retry=retry_if_exception(is_passing),
             wait=lambda state: max(self.pause(state), stated_pause_s(error_of(state))),
-            stop=self.stop,
+            stop=lambda state: self.stop(state) or state.idle_for + state.upcoming_sleep > self.max_pauses_s,
             before_sleep=lambda state: before_pause(error_of(state), state.upcoming_sleep, state.attempt_number),
             sleep=sleep,
             reraise=True,
         )(function)
 
 
-def back_off(first_pause_s: float, attempts: int = ATTEMPTS) -> RetryPolicy:
+def back_off(first_pause_s: float, attempts: int = ATTEMPTS, *, max_pauses_s: float = MAX_PAUSES_S) -> RetryPolicy:
     """Return the policy of HTTP requests: each pause is twice as long as the one before, plus jitter."""
-    pause = wait_exponential_jitter(initial=first_pause_s, max=LONGEST_PAUSE_S, jitter=first_pause_s)
-    return RetryPolicy(pause, stop_after_attempt(attempts))
+    pause = wait_exponential_jitter(initial=first_pause_s, jitter=first_pause_s)
+    return RetryPolicy(pause, stop_after_attempt(attempts), max_pauses_s)
 
 
 def wait_for_lock(longest_s: float) -> RetryPolicy:

@@ -535,7 +535,7 @@ CLAIM_S = _declare(
     "remind",
     "BUDDY_CLAIM_S",
     _seconds(1),
-    300.0,
+    300.0,  # the longest time of a post, with all its attempts and pauses
     "for how long a claim holds: a killed delivery is repeated after so many seconds",
 )
 CALENDAR_URL = _declare(

@@ -1,4 +1,4 @@
-"""At the table with the buddy: what a message about a meal comes to, and what is answered."""
+"""Carry out the intent of a message about a meal, and write the reply."""
 
 from __future__ import annotations
 
@@ -52,15 +52,15 @@ _WORDS = {
 
 @dataclass(frozen=True, slots=True)
 class MealReply:
-    """What became of a message.
+    """The reply to a message about a meal.
 
     Attributes:
-        outcome: noted, pending, corrected, confirmed, deleted; or, where nothing was kept, asked, no_food or
-            unknown_meal.
-        message: for Discord.
-        meal: the meal as it stands, None where none is meant.
-        landing: what was added to raw; None where nothing was.
-        reason: why the model had no answer, for the log; empty where it had one or was not asked.
+        outcome: noted, pending, corrected, confirmed or deleted; asked, no_food or unknown_meal if nothing was
+            stored.
+        message: the text for Discord.
+        meal: the current version of the meal; None if no meal was meant.
+        landing: the result of the load; None if nothing was added to raw.
+        reason: why the language model gave no answer, for the log; empty if it did, or was not asked.
     """
 
     outcome: str
@@ -70,7 +70,7 @@ class MealReply:
     reason: str = ""
 
     def to_dict(self) -> dict[str, Any]:
-        """Return it as JSON-ready values, with the counts of the load.
+        """Return the reply as JSON-ready values, with the counts of the load.
 
         ``is_to_draw`` is true once for each meal: with the message after which it counts.
         """
@@ -89,20 +89,20 @@ class MealReply:
 
 @dataclass(frozen=True, slots=True)
 class MealConversation:
-    """Where meals are told.
+    """The messages of one athlete about meals.
 
     Attributes:
-        model: None where none is set up; stated numbers are understood all the same.
+        model: None if no language model is set; stated numbers are understood without one.
     """
 
     diary: Diary
     model: LanguageModel | None
 
     def handle(self, intent: MealIntent, pictures: Sequence[bytes], eaten_at: str, message_id: str) -> MealReply:
-        """Do what a message asks for; one that was heard before changes nothing and is answered alike.
+        """Carry out an intent; a message that was handled before changes nothing and gets the same reply.
 
         Raises:
-            UsageError: eaten_at is no time, or in the future.
+            UsageError: eaten_at is not a time, or is in the future.
         """
         if known := self.diary.of_message(message_id):
             return MealReply(known.outcome, describe_meal(known), known)
@@ -139,7 +139,7 @@ class MealConversation:
             content = meal.full_content()
         else:
             example = f"correct {meal.short_id}: {EXAMPLE}"
-            # Whoever corrects is right: the estimate counts, however sure the model is.
+            # A correction counts, even if the model is not sure of it.
             content, _ = self._understood(words, pictures, example, earlier=meal)
             outcome = "corrected"
         meal, landing = self.diary.replace(meal, content, message_id, outcome)
@@ -153,7 +153,7 @@ class MealConversation:
         return MealReply(meal.outcome, describe_meal(meal), meal, landing)
 
     def _ask_which(self, intent: MealIntent, found: Sequence[LoggedMeal]) -> MealReply:
-        """No meal or several are meant."""
+        """Return the question which meal is meant, when none or several fit."""
         known = found or self.diary.find("")
         if not known:
             return MealReply("unknown_meal", "I know of no meal of the last weeks that you could mean.")
@@ -166,7 +166,11 @@ class MealConversation:
     def _understood(
         self, words: str, pictures: Sequence[Picture], example: str, *, earlier: LoggedMeal | None = None
     ) -> tuple[dict[str, Any], Estimate | None]:
-        """The meal as it is to be kept; with the estimate if it is one."""
+        """Return the content of the meal to store, and the estimate if there is one.
+
+        Raises:
+            _NotUnderstoodError: there is no meal; the error has the reply.
+        """
         how = _how_to_state(example)
         try:
             stated = parse_stated_meal(words)
@@ -199,7 +203,7 @@ class MealConversation:
 
 
 class _NotUnderstoodError(Exception):
-    """There is no meal yet, only an answer."""
+    """A message that gave no meal; it has the reply."""
 
     def __init__(self, reply: MealReply) -> None:
         super().__init__(reply.outcome)
@@ -211,7 +215,7 @@ def _how_to_state(example: str) -> str:
 
 
 def describe_meal(meal: LoggedMeal) -> str:
-    """The meal in words, as its last message left it."""
+    """Return the meal in words, after its last message."""
     begin = f"{_WORDS[meal.outcome]}: **{escape_markdown(meal.description)}** (`{meal.short_id}`)"
     if meal.outcome == "deleted":
         return f"{begin}. It counts no more."
@@ -256,5 +260,5 @@ def _items(meal: LoggedMeal) -> list[str]:
 
 
 def _code(text: str) -> str:
-    """Somebody's word between backticks."""
+    """Return somebody's word without characters that would end the code format."""
     return "".join(character for character in text if character.isalnum())[:16]

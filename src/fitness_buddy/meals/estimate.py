@@ -1,7 +1,7 @@
-"""What a language model makes of a meal's picture or words, taken only where its parts agree with one another.
+"""Have a language model estimate a meal from pictures or words, and check that the parts of its answer agree.
 
-The model fills in numbers and texts of a form, nothing else: whose meal it is, when it was eaten and what is done with
-it is decided elsewhere, whatever a picture or a text says.
+The model only fills in a form. The athlete, the time and what happens with the meal are decided elsewhere, whatever
+a picture or a text says.
 """
 
 from __future__ import annotations
@@ -19,14 +19,15 @@ PURPOSE = "meal_estimate"
 CONFIDENCES = ("high", "medium", "low")
 _MAX_ITEMS = 40
 _MAX_WORDS = 200
-# A stated energy may be this far off its macros: fibre and polyols have less than 4 kcal/g, and all of it is rounded.
+# The stated energy may differ this much from the energy of the macros: fibre and polyols have less than 4 kcal/g, and
+# all numbers are rounded.
 _ENERGY_TOLERANCE, _ENERGY_ROUNDING_KCAL = 0.2, 25.0
 _ROUNDING_PER_ITEM_G = 0.6
 KCAL_PER_G: Mapping[str, int] = {"carbs_g": 4, "protein_g": 4, "fat_g": 9, "alcohol_g": 7}
 
 _TEXT, _AMOUNT = {"type": "string"}, {"type": "number"}
 _NUMBERS = ("calories_kcal", "protein_g", "carbs_g", "fat_g", "fiber_g", "alcohol_g")
-# No meal has more; it is asked for first, of numbers that may have thousands of digits.
+# No meal has more. This is checked first, because a number may have thousands of digits.
 _MOST = {"estimated_grams": 10_000, **dict.fromkeys(_NUMBERS, MAX_GRAMS), "calories_kcal": MAX_KCAL}
 
 
@@ -76,9 +77,9 @@ class Estimate:
     """An estimate whose parts agree.
 
     Attributes:
-        content: what is stored: meal_summary, overall_confidence, items, totals, as the model's form has them.
-        question: what to ask the athlete; may be empty.
-        answer: the form as the model has filled it in.
+        content: what is stored: meal_summary, overall_confidence, items, totals, named as in the form.
+        question: a question for the athlete; may be empty.
+        answer: the form as the model filled it in.
     """
 
     is_food: bool
@@ -94,13 +95,13 @@ class Estimate:
 def estimate_meal(
     model: LanguageModel, words: str, pictures: Sequence[Picture], *, earlier: Mapping[str, Any] | None = None
 ) -> Estimate:
-    """Ask the model, which may mend its answer once.
+    """Return the model's estimate; the model may correct its answer once.
 
     Args:
-        earlier: the meal as it was understood before, where the words correct it.
+        earlier: the meal before the correction that the words contain; None for a new meal.
 
     Raises:
-        ModelError: it has nothing that could be used.
+        ModelError: the model gave no usable answer.
     """
     prompt = words or (
         "This is what I ate." if len(pictures) == 1 else "This is what I ate, one meal in several pictures."
@@ -114,10 +115,10 @@ def estimate_meal(
 
 
 def check_answer(answer: Mapping[str, Any]) -> Estimate:
-    """The filled in form as an estimate.
+    """Return the filled form as an estimate.
 
     Raises:
-        ValueError: its parts do not agree; the words say which, for the model to mend it.
+        ValueError: its parts do not agree; the message says which, so that the model can correct it.
     """
     items = [
         {

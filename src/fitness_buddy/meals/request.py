@@ -1,4 +1,4 @@
-"""What a message about a meal asks for, read from the JSON that the bot posts; nothing in it is a command."""
+"""Read messages about meals from the JSON that the bot posts, and parse their intent; nothing in them is a command."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from fitness_buddy.meals.picture import MAX_BYTES
 
 MAX_CHARACTERS = 2000
 MAX_PICTURES = 4
-# Four pictures of 8 MB in base64, and some words.
+# Four pictures of 8 MB in base64, and a text.
 _MAX_BYTES = 48 * 2**20
 _MESSAGE_ID = re.compile(r"[A-Za-z0-9_.:-]{1,64}")
 _NOTE = re.compile(r"\s*(?:meal|i\s+ate|ate|mahlzeit|ich\s+habe\s+gegessen|gegessen)\b\s*[:,]?\s*", re.IGNORECASE)
@@ -31,8 +31,8 @@ class MealMessage:
     """A message about a meal.
 
     Attributes:
-        pictures: as they came, not looked at yet.
-        message_id: by which the same message is known when it comes again.
+        pictures: the bytes of the files, not checked yet.
+        message_id: a message that comes again has the same id.
     """
 
     text: str
@@ -46,9 +46,9 @@ class MealIntent:
 
     Attributes:
         kind: note, correct or delete.
-        meal_id: the beginning of the id that was named; empty where none was.
-        words: what was said about the meal; empty where nothing was.
-        is_id_sure: False where the id may as well be the first of the words ("correct beef stew").
+        meal_id: the beginning of the id in the message; empty if there is none.
+        words: what the message says about the meal; may be empty.
+        is_id_sure: False if the id may also be the first of the words ("correct beef stew").
     """
 
     kind: str
@@ -58,10 +58,10 @@ class MealIntent:
 
 
 def read_message(path: Path) -> MealMessage:
-    """The message in a file: ``{"text": …, "message_id": …, "pictures": [{"name": …, "content_base64": …}]}``.
+    """Read a message file: ``{"text": …, "message_id": …, "pictures": [{"name": …, "content_base64": …}]}``.
 
     Raises:
-        InputError: it is not there, or not as expected.
+        InputError: the file is missing, or has another form.
     """
     try:
         if path.stat().st_size > _MAX_BYTES:
@@ -112,7 +112,7 @@ def read_pictures(paths: Sequence[Path]) -> list[bytes]:
 
 
 def parse_intent(text: str) -> MealIntent:
-    """What the words ask for. What asks for nothing else describes a meal."""
+    """Parse the intent of a text; a text without a command word describes a meal."""
     if deleting := _DELETE.fullmatch(text):
         return MealIntent("delete", deleting["id"].lower())
     if not (correcting := _CORRECT.fullmatch(text)):
@@ -136,7 +136,7 @@ def _content(path: Path, picture: Any) -> bytes:
 
 
 def _is_whole(text: str) -> bool:
-    """Whether it has no halves of characters, which JSON can spell."""
+    """Return whether a text has no halves of characters (lone surrogates), which JSON can contain."""
     return text.encode("utf-8", "ignore").decode() == text
 
 

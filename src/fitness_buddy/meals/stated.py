@@ -1,4 +1,4 @@
-"""Meals whose numbers the athlete states: "oats: 60 carbs, 12 protein, 7 fat". No model is asked about them."""
+"""Parse meals whose numbers the athlete states, such as "oats: 60 carbs, 12 protein, 7 fat"; no model is asked."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ _BETWEEN = re.compile(r"(?:[\s,;.&+]|\band\b)*", re.IGNORECASE)
 
 
 def parse_stated_meal(words: str) -> dict[str, Any] | None:
-    """The meal's description and numbers as a diary has them; None where the three macros are not stated, once each.
+    """Return description and numbers of a meal, named as in a diary; None if the three macros are not stated once each.
 
     Raises:
-        BuddyError: a number is none that a meal can have.
+        BuddyError: a number is not one that a meal can have.
     """
     found = list(_STATED.finditer(words))
     if not found:
@@ -44,7 +44,7 @@ def parse_stated_meal(words: str) -> dict[str, Any] | None:
 
 
 def shortened(text: str, max_characters: int) -> str:
-    """Somebody's words on one short line: printable, and no address that Discord would make a link of."""
+    """Return somebody's words on one short line: printable, and without an address that Discord would make a link."""
     kept = "".join(character if character.isprintable() else " " for character in text).replace("://", " ")
     line = " ".join(kept.split())
     return line if len(line) <= max_characters else line[: max_characters - 1].rstrip() + "…"
@@ -54,7 +54,7 @@ def _number(text: str, field: str) -> str:
     try:
         stated = values.number(text)
     except ValueError:
-        # Half the world writes a decimal comma.
+        # Many languages write a decimal comma.
         stated = text.replace(",", ".")
     try:
         stated = values.number(stated)

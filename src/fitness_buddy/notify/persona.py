@@ -1,4 +1,4 @@
-"""How the buddy speaks: a voice for a language model, and lines for when there is none."""
+"""Read the persona: a voice for a language model, and lines for when there is no model."""
 
 from __future__ import annotations
 
@@ -20,10 +20,12 @@ KINDS = ("meditation", "no_workout", "goal_met", "goal_missed", "no_steps", "no_
 
 @dataclass(frozen=True, slots=True)
 class Persona:
-    """Attributes:
-    name: as the buddy signs.
-    voice: what a language model is told of its part.
-    lines: by their kind, one or more each.
+    """The persona of the buddy.
+
+    Attributes:
+        name: the name of the buddy.
+        voice: the instructions for a language model.
+        lines: one or more lines of each kind.
     """
 
     name: str
@@ -31,21 +33,21 @@ class Persona:
     lines: Mapping[str, Sequence[str]]
 
     def line(self, kind: str, day: date) -> str:
-        """The line of a day: each has its turn, and a day's line stays the same."""
+        """Return the line of a day; lines alternate from day to day."""
         lines = self.lines[kind]
         return lines[day.toordinal() % len(lines)]
 
 
 def persona_path() -> Path:
-    """The file that BUDDY_PERSONA names, else the project's own."""
+    """Return the file that BUDDY_PERSONA names, else the file of this package."""
     return variables.PERSONA.read() or DEFAULT
 
 
 def load_persona() -> Persona:
-    """The persona of :func:`persona_path`.
+    """Read the persona of :func:`persona_path`.
 
     Raises:
-        InputError: the file is not there, or not as expected.
+        InputError: the file is missing, or has another form.
     """
     path = persona_path()
     try:

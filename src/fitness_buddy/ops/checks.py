@@ -1,4 +1,4 @@
-"""Whether raw is as loads leave it: what the warehouse finds, judged, and kept as a report."""
+"""Check that raw is as loads leave it, and write the results as a report."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ class CheckResult:
     """One check of one raw table: a row of the report.
 
     Attributes:
-        checked_at: when, in UTC.
+        checked_at: in UTC.
         status: pass, warn (worth a look, but no row is wrong) or fail.
-        record_ids: a few of those that are wrong, of any athlete.
+        record_ids: some of the wrong records, of any athlete.
         message: what was expected and what was found.
     """
 
@@ -44,19 +44,19 @@ class CheckResult:
 class CheckReport:
     """All checks of one run.
 
-    ``volume`` counts the rows that were loaded, by raw table and UTC day: it is told and never judged, since an athlete
-    may rest and an export may bring ten years at once.
+    ``volume`` counts the loaded rows by raw table and UTC day. It is reported and never judged: an athlete may rest,
+    and an export may bring ten years at once.
     """
 
     results: Sequence[CheckResult]
     volume: Mapping[str, Mapping[date, int]]
 
     def of(self, status: str) -> list[CheckResult]:
-        """The results of a status."""
+        """Return the results with a status."""
         return [result for result in self.results if result.status == status]
 
     def to_dict(self) -> dict[str, Any]:
-        """JSON-ready."""
+        """Return the report as JSON-ready values."""
         statuses = Counter(result.status for result in self.results)
         return {
             "checks": len(self.results),
@@ -73,10 +73,10 @@ class CheckReport:
 
 
 def check_raw(warehouse: Warehouse, *, days: int, now: datetime) -> CheckReport:
-    """Check the loads of all athletes of the last days, in every raw table that is there.
+    """Check the loads of all athletes of the last days, in every raw table.
 
     Args:
-        days: how many UTC days before today are looked at, too.
+        days: how many UTC days before today are checked in addition to today.
         now: timezone-aware.
     """
     known = raw_tables()
@@ -92,7 +92,7 @@ def check_raw(warehouse: Warehouse, *, days: int, now: datetime) -> CheckReport:
 
 
 def write_report(report: CheckReport, folder: Path) -> list[Path]:
-    """Write the results as data_checks.json, .csv and .parquet into a folder, which is made where it is missing."""
+    """Write the results as data_checks.json, .csv and .parquet into a folder, which is created if it is missing."""
     from fitness_buddy.warehouse.row_files import write_rows
 
     columns = {name: get_origin(kind) or kind for name, kind in get_type_hints(CheckResult).items()}
@@ -117,7 +117,7 @@ def _judge(checked: RawTableCheck, now: datetime) -> list[CheckResult]:
 
 
 def _is_known(table: str, is_known: bool, now: datetime) -> CheckResult:
-    """A table that no model reads harms nothing, but what is in it is in no mart either."""
+    """Return a warning for a table that no model reads: it does no harm, but no mart has its rows."""
     return CheckResult(
         checked_at=now,
         table=table,

@@ -1,4 +1,4 @@
-"""The morning's words: by a language model in the buddy's voice, or one of the persona's own lines."""
+"""Write the morning message: by a language model in the buddy's voice, or a line of the persona."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Words:
-    """What is said.
+    """The text of a message.
 
     Attributes:
         written_by: model or persona.
@@ -36,7 +36,7 @@ class Words:
 
 
 def morning_words(model: LanguageModel | None, persona: Persona, day: date, facts: Sequence[Facts]) -> Words:
-    """The invitation of a day; there always is one."""
+    """Return the invitation of a day; without a usable answer of the model it is a line of the persona."""
     if model is None:
         return Words(persona.line("meditation", day), "persona", "no language model is set")
     try:

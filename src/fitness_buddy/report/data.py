@@ -224,9 +224,7 @@ class Report:
     streaks: Streaks
     notices: tuple[Notice, ...]
     week_distances: tuple[WeekDistance, ...]
-    year: tuple[
-        ActiveDay, ...
-    ]  # to the day, from the first day of a week 52 weeks before, or from the first built day
+    year: tuple[ActiveDay, ...]  # to the day, from the first day of a week 52 weeks before, or from the first built day
     steps: tuple[StepDay, ...]  # DAYS_OF_STEPS calendar days to the day, fewer where the built range is shorter
     macros: tuple[MacroDay, ...]  # the days with meals among the last DAYS_OF_MACROS
     macros_mean: MacroShares | None  # mean of those days

@@ -1,4 +1,4 @@
-"""Building the marts with dbt: everything or what has changed, and a record of what came of it."""
+"""Build the marts with dbt, all of them or what has changed, and record the results."""
 
 from __future__ import annotations
 
@@ -45,26 +45,26 @@ RESULTS = LogTable(
     cluster="unique_id",
 )
 _FAILED_STATUSES = {"error", "fail", "runtime error"}
-# Options of dbt that say what to build.
+# Options of dbt that select what is built.
 _SELECTION_OPTIONS = re.compile(
     r"-[smf].*|--(select|models?|exclude|selector|full-refresh|state|empty|sample|event-time-(start|end))(=.*)?"
 )
-# Without them there is nothing that a later build could go on from.
+# A slim build needs all nodes of these types from the last full build.
 _BUILT_TYPES = {"model", "seed", "snapshot"}
 
 
 @dataclass(frozen=True, slots=True)
 class BuildResult:
-    """What one build did.
+    """The result of one build.
 
     Attributes:
-        mode: whole, slim, nothing (a slim build that found nothing to do), full-refresh, or part (whatever the options
-            select).
-        why: the reason for it, in words.
-        exit_code: dbt's.
-        statuses: how many nodes by dbt's status (success, pass, error, fail, warn …).
-        failures: what went wrong, a line each.
-        dbt_duration_s: as dbt took it.
+        mode: full, slim, skipped (a slim build that found nothing to do), full-refresh, or part (the options select
+            models).
+        why: the reason for the mode, in words.
+        exit_code: the exit code of dbt.
+        statuses: how many nodes have which status of dbt (success, pass, error, fail, warn …).
+        failures: one line for each failure.
+        dbt_duration_s: the time that dbt took.
         rows_recorded: how many results were added to ``ops.dbt_results``.
     """
 
@@ -77,7 +77,7 @@ class BuildResult:
     rows_recorded: int
 
     def to_dict(self) -> dict[str, Any]:
-        """As commands answer it, JSON-ready."""
+        """Return the result as JSON-ready values."""
         answer = asdict(self)
         del answer["exit_code"]
         return answer
@@ -105,18 +105,18 @@ def build(
     is_slim: bool = False,
     quiet: bool = False,
 ) -> BuildResult:
-    """Run ``dbt build`` and record its results; dbt's own output goes to stderr, or nowhere if ``quiet``.
+    """Run ``dbt build`` and record its results; dbt's output goes to stderr, or nowhere if ``quiet``.
 
     Args:
-        store: where it is kept what was built, for the next slim build.
-        options: passed on to dbt as they are.
-        clock: says the day that the models take as today, for each athlete in their time zone.
-        as_of: that day itself, for all athletes.
-        is_slim: build only what has changed since the last build, and what hangs on it (docs/transform/incremental.md).
+        store: keeps what was built, for the next slim build.
+        options: passed to dbt unchanged.
+        clock: gives the as-of date of each athlete, by their time zone.
+        as_of: the as-of date of all athletes.
+        is_slim: build only what has changed since the last build, and its children (docs/transform/incremental.md).
 
     Raises:
-        UsageError: a slim build is to build what the options say.
-        BuddyError: dbt could not start, or left no results.
+        UsageError: ``is_slim`` together with options that select models.
+        BuddyError: dbt did not start, or left no results.
     """
     if is_slim and (own := [option for option in options if _SELECTION_OPTIONS.fullmatch(option)]):
         raise UsageError(f"--slim selects by itself: give it or {', '.join(own)}, not both")
@@ -130,7 +130,7 @@ def build(
             plan = slim.plan(last, inputs, settings, warehouse, results, as_of or clock())
         if plan.select == []:
             return BuildResult("skipped", plan.why, EXIT_DONE, {}, [], dbt_duration_s=0, rows_recorded=0)
-        # Whatever stops the build that now begins, the one after it builds everything.
+        # If this build is interrupted, the next one is a full build.
         if not memory.forget():
             plan = slim.Plan("what is built cannot be kept")
         selection: list[str] = []
@@ -160,16 +160,16 @@ def build(
 
 
 def _today(clock: Clock, as_of: date | None) -> dict[str, str]:
-    """Return the variables that macros/as_of_date.sql reads; none where the start of dbt's run counts."""
+    """Return the variables that macros/as_of_date.sql reads; empty if the start of dbt's run is to count."""
     if as_of:
         return {variables.AS_OF_DATE.name: as_of.isoformat()}
     return {variables.NOW.name: clock.now.isoformat()} if clock.is_stated else {}
 
 
 def _without_unit_tests(options: Sequence[str]) -> list[str]:
-    """Unit tests say whether the models are right, not whether the data is: they belong to development and CI.
+    """Return the option that leaves out unit tests, which test the models and not the data.
 
-    https://docs.getdbt.com/docs/build/unit-tests
+    Source: https://docs.getdbt.com/docs/build/unit-tests
     """
     asked_for = any(option.startswith(("--resource-type", "--exclude-resource-type")) for option in options)
     return [] if asked_for else ["--exclude-resource-type", "unit_test"]
@@ -202,13 +202,13 @@ def _summarize(run: DbtRun, plan: slim.Plan, warehouse: Warehouse) -> BuildResul
 
 
 def _failed_rows(result: dict[str, Any], warehouse: Warehouse) -> str | None:
-    """Return what a failed data test found, where its rows name it (tests/dbt/generic/sound_rows.sql); else None."""
+    """Return what a failed data test found, if its rows name it (tests/dbt/generic/sound_rows.sql); else None."""
     if result["status"] != "fail" or not result["compiled_code"]:
         return None
     try:
         rows = warehouse.query(result["compiled_code"])
     except BuddyError:
-        return None  # gone, or not to be read from here: dbt's own message remains
+        return None  # the table is gone, or may not be read: dbt's own message is used
     if not rows or "broken" not in rows[0]:
         return None
     return ", ".join(f"{row['broken'].rstrip('; ')} ({row['broken_rows']})" for row in rows)
@@ -221,7 +221,7 @@ def _covers_everything(run: DbtRun) -> bool:
 
 
 def result_rows(run: DbtRun, target: str, mode: str) -> list[Row]:
-    """A build's results as rows of ``ops.dbt_results``, one for each node that was to run."""
+    """Return the results of a build as rows of ``ops.dbt_results``, one for each selected node."""
     metadata = run.artifact["metadata"]
     return [
         {
@@ -244,23 +244,25 @@ def result_rows(run: DbtRun, target: str, mode: str) -> list[Row]:
 
 
 def _started_at(result: dict[str, Any]) -> str | None:
-    """What was skipped never started."""
+    """Return when a node started; None if it was skipped."""
     return min((step["started_at"] for step in result["timing"] if step["started_at"]), default=None)
 
 
 def _message(result: dict[str, Any]) -> str | None:
-    """In one line and without secrets."""
+    """Return dbt's message on one line and without secrets."""
     return without_secrets(" ".join(result["message"].split())) if result["message"] else None
 
 
 def _count(result: dict[str, Any], name: str) -> int | None:
-    """What only some adapters tell."""
+    """Return a number that only some adapters report; None without it."""
     value = result["adapter_response"].get(name)
     return None if value is None else int(value)
 
 
 def _record(warehouse: Warehouse, settings: Settings, rows: Sequence[Row]) -> int:
-    """Add the results to those of all builds; a build is what it is, recorded or not."""
+    """Add the results to ``ops.dbt_results``; return how many. A build whose results cannot be recorded is still a
+    build.
+    """
     try:
         warehouse.append_rows(RESULTS, rows)
     except BuddyError as error:

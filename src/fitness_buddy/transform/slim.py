@@ -1,4 +1,4 @@
-"""What the last build of a warehouse left behind, and what a slim build after it has to do.
+"""Remember the last build of a warehouse, and decide what a slim build after it has to do.
 
 See docs/transform/incremental.md.
 """
@@ -29,14 +29,14 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Inputs:
-    """The state that a build starts from.
+    """The state of everything that a build depends on.
 
     Attributes:
-        dbt: its version.
-        project: a hash of dbt_project.yml, the profile and all macros: dbt does not see what some of them change.
+        dbt: the version of dbt.
+        project: a hash of dbt_project.yml, the profile and all macros; dbt does not notice all their changes.
         models: a hash of the models, seeds and tests; dbt finds the changed ones by its manifest.
-        options: of dbt, other than the one that only says to build more.
-        incremental: what BUDDY_INCREMENTAL says.
+        options: the options of dbt, without the one that only builds more.
+        incremental: the value of BUDDY_INCREMENTAL.
         raw: see :meth:`fitness_buddy.warehouse.Warehouse.raw_fingerprints`; and the number of athletes' settings.
     """
 
@@ -49,7 +49,7 @@ class Inputs:
 
 
 def inputs_now(settings: Settings, warehouse: Warehouse, options: Sequence[str]) -> Inputs:
-    """Read them. What is loaded while a build runs is new to the next one."""
+    """Return the inputs of a build that starts now; what is loaded while it runs is new to the next one."""
     folder = settings.project_dir
     return Inputs(
         dbt=version("dbt-core"),
@@ -62,7 +62,7 @@ def inputs_now(settings: Settings, warehouse: Warehouse, options: Sequence[str])
 
 
 def _hash(folder: Path, names: Sequence[str], more: Sequence[Path] = ()) -> str:
-    """A hash of files, and of all files below folders; both by their names in a folder."""
+    """Return a hash of files, and of all files below folders, with their names relative to a folder."""
     found = hashlib.sha256()
     paths = [path for name in names for path in [folder / name, *(folder / name).rglob("*")]]
     for path in sorted(path for path in [*paths, *more] if path.is_file()):
@@ -73,13 +73,13 @@ def _hash(folder: Path, names: Sequence[str], more: Sequence[Path] = ()) -> str:
 
 @dataclass(frozen=True, slots=True)
 class LastBuild:
-    """The last build of everything, or slim one after it, that succeeded.
+    """The last successful full build, or slim build after it.
 
     Attributes:
-        invocation_id: dbt's.
+        invocation_id: dbt's id of the run.
         started_at: in UTC, ISO 8601.
-        inputs: what it started from.
-        manifest: dbt's manifest.json, what it was made of.
+        inputs: the inputs of the build.
+        manifest: dbt's manifest.json of the build.
     """
 
     invocation_id: str
@@ -89,11 +89,11 @@ class LastBuild:
 
 
 class BuildMemory:
-    """Keeps the last build of a warehouse in the state store. What cannot be kept costs a whole build, no error."""
+    """Keeps the last build of a warehouse in the state store; if that fails, the next build is a full one."""
 
     def __init__(self, store: StateStore, settings: Settings, warehouse: Warehouse) -> None:
         self._store = store
-        # The same project on another warehouse, or under other names in this one, is built by itself.
+        # Another warehouse, or other schemas in the same one, have builds of their own.
         place = [str(settings.project_dir), settings.target, warehouse.name, settings.marts_schema, settings.raw_schema]
         self._name = f"build-{hashlib.sha256(json.dumps(place).encode()).hexdigest()[:16]}"
 
@@ -106,11 +106,11 @@ class BuildMemory:
         except BuddyError as error:
             _log.warning("what the last build was is not known: %s", error)
         except (KeyError, TypeError):
-            pass  # not as this version writes it
+            pass  # written by another version
         return None
 
     def forget(self) -> bool:
-        """Make the next build build everything; return whether that is certain."""
+        """Make the next build a full one; return whether that is certain."""
         return self._write({})
 
     def keep(self, build: LastBuild) -> None:
@@ -130,7 +130,7 @@ class BuildMemory:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """A selection for dbt (None: everything, empty: nothing) and the reason for it."""
+    """What dbt is to select (None: everything, empty: nothing), and the reason."""
 
     why: str
     select: Sequence[str] | None = None
@@ -144,11 +144,11 @@ def plan(
     results: str,
     today: date | datetime,
 ) -> Plan:
-    """Decide what a slim build has to do after the last one: only what has changed, where that is certain.
+    """Decide what a slim build has to do: only what has changed, if that is certain.
 
     Args:
-        results: the table of builds' results.
-        today: the day that the models are to take as today, or the instant that says it for each athlete.
+        results: the table with the results of builds.
+        today: the as-of date of the models, or the instant that gives it for each athlete.
     """
     if last is None:
         return Plan("the build before was not a full build that succeeded")
@@ -157,7 +157,7 @@ def plan(
     if last.inputs == inputs:
         return Plan("nothing is new in raw, and the project is as it was built", [])
     changed_tables = {table for table, fingerprint in inputs.raw.items() if last.inputs.raw.get(table) != fingerprint}
-    # A table that the last build did not know is read by models that are new to it, too.
+    # If the last build did not know a table, the models that read it are new, too, and selected as modified.
     sources = [
         f"source:{source['source_name']}.{source['name']}+"
         for source in last.manifest["sources"].values()
@@ -168,7 +168,7 @@ def plan(
 
 
 def write_manifest(last: LastBuild, folder: Path) -> None:
-    """Where dbt's --state finds it."""
+    """Write the manifest of the last build to a folder for dbt's option --state."""
     (folder / "manifest.json").write_text(json.dumps(last.manifest), encoding="utf-8")
 
 
@@ -180,7 +180,7 @@ def _reason_for_full_build(
     results: str,
     today: date | datetime,
 ) -> str | None:
-    """Why it cannot be told what has changed, or why everything has; None where neither is so."""
+    """Return why it is not certain what has changed, or why everything has; None if a slim build is possible."""
     if last.inputs.dbt != inputs.dbt:
         return "dbt is of another version"
     if last.inputs.project != inputs.project:
@@ -197,7 +197,10 @@ def _reason_for_full_build(
 
 
 def _is_latest_build(last: LastBuild, warehouse: Warehouse, results: str) -> bool:
-    """Whether this warehouse knows of that build, and of none since: it may be a copy, or built by other machines."""
+    """Return whether the results of this warehouse end with that build.
+
+    They do not if the warehouse was copied or restored, or if another machine has built it.
+    """
     since = datetime.fromisoformat(last.started_at).astimezone(UTC)
     try:
         rows = warehouse.query(
@@ -205,12 +208,12 @@ def _is_latest_build(last: LastBuild, warehouse: Warehouse, results: str) -> boo
             f"where started_at >= timestamp '{since:%Y-%m-%d %H:%M:%S.%f}'"
         )
     except BuddyError:
-        return False  # no such table, or no right to read it
+        return False  # the table does not exist, or may not be read
     return [row["invocation_id"] for row in rows] == [last.invocation_id]
 
 
 def _is_same_day(settings: Settings, warehouse: Warehouse, today: date | datetime) -> bool:
-    """Whether every athlete's today is the one that the marts were built for."""
+    """Return whether the marts of every athlete were built for the as-of date of now."""
     try:
         rows = warehouse.query(f"select distinct timezone, as_of_date from {settings.marts_schema}.dim_athletes")  # noqa: S608
     except NotBuiltError:

@@ -12,6 +12,7 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from math import inf
 from typing import Any, ClassVar
 
 from fitness_buddy.core.errors import BuddyError, UsageError
@@ -253,7 +254,7 @@ class AthleteApi(ABC):
             raise UsageError(f"set {' and '.join(missing)}: {self.SETUP}")
         self.settings = settings
         # Waits are in `call`: a client that waits for a token would hold the login's lock.
-        self._rate_limit = RateLimit(settings.title, opens_at=self._opens_at, longest_wait_s=0, clock=clock)
+        self._rate_limit = RateLimit(settings.title, opens_at=self._opens_at, is_waited_for=False, clock=clock)
         self._client, self._token_client = (
             HttpClient(
                 url,
@@ -284,7 +285,7 @@ class AthleteApi(ABC):
             RateLimitedError: the wait for the service's limit would be too long.
             BuddyError: the service refused, or did not answer.
         """
-        response = back_off(0, _RATE_LIMIT_ATTEMPTS).call(
+        response = back_off(0, _RATE_LIMIT_ATTEMPTS, max_pauses_s=inf).call(
             lambda: self._call_now(method, path, what),
             is_passing=lambda error: isinstance(error, RateLimitedError) and self._wait_s(error) <= self._max_wait_s,
             stated_pause_s=lambda error: self._wait_s(error) + 1,  # both clocks are right to the second at best

@@ -35,7 +35,7 @@ from fitness_buddy.warehouse import (
     LogTable,
     NotBuiltError,
     Parameters,
-    RawRow,
+    RawRows,
     Row,
     as_utc,
     is_record_table,
@@ -348,19 +348,16 @@ class _BigQueryLoad:
         self._clean_up = clean_up
         self._staged: list[_Staged] = []
 
-    def stage(self, table: str, rows: Iterator[RawRow]) -> int:
+    def stage(self, table: str, blocks: Iterator[RawRows]) -> int:
         spool = self._clean_up.enter_context(tempfile.TemporaryFile())  # noqa: SIM115 - closed by the stack
         earliest_day = date.max
         read = 0
-        for read, row in enumerate(rows, start=1):
-            earliest_day = min(earliest_day, row.day or versions.EPOCH)
-            line = {
-                "ordinal": read,
-                "record_id": row.record_id,
-                "payload": row.payload,
-                "payload_hash": row.payload_hash,
-            }
-            spool.write(json.dumps(line, ensure_ascii=False).encode() + b"\n")
+        for block in blocks:
+            earliest_day = min(earliest_day, block.earliest_day or versions.EPOCH)
+            for record_id, payload, payload_hash in block.texts():
+                read += 1
+                line = {"ordinal": read, "record_id": record_id, "payload": payload, "payload_hash": payload_hash}
+                spool.write(json.dumps(line, ensure_ascii=False).encode() + b"\n")
         self._staged.append(_Staged(table, read, earliest_day, spool))
         return read
 

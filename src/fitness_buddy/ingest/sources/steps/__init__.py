@@ -16,6 +16,7 @@ from fitness_buddy.ingest.sources.registry import AUTO, Contents, RawTable, Read
 from fitness_buddy.ingest.sources.steps import apple_health, fitbit, google_fit, google_health, health_connect, own
 from fitness_buddy.ingest.sources.steps.formats import DAILY_TABLE, INTERVALS_TABLE, Format, Head
 from fitness_buddy.ingest.sources.steps.google_health import google_health_records
+from fitness_buddy.warehouse import RawRows
 
 # From the general to the particular: what two of them recognise is of the later one.
 _FORMATS = (
@@ -64,7 +65,7 @@ def read_bundle(bundle: Bundle, options: ReadOptions) -> Contents:
     return Contents([Batch(table, _records(pairs, options)) for table, pairs in tables.items()])
 
 
-def _records(pairs: Iterable[tuple[InputFile, Format]], options: ReadOptions) -> Iterator[Record | Refusal]:
+def _records(pairs: Iterable[tuple[InputFile, Format]], options: ReadOptions) -> Iterator[Record | Refusal | RawRows]:
     for file, known in pairs:
         yield from known.records(file, options.device, options.now)
 

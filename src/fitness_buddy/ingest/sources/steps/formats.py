@@ -13,6 +13,7 @@ from fitness_buddy.core.errors import InputError, Refusal
 from fitness_buddy.ingest.landing import Record
 from fitness_buddy.ingest.sources import values
 from fitness_buddy.ingest.sources.files import InputFile, open_csv, read_json
+from fitness_buddy.warehouse import RawRows
 
 DAILY_TABLE = "steps_daily"
 INTERVALS_TABLE = "steps_intervals"
@@ -68,7 +69,7 @@ class Format:
     table: str
     looked_for: str
     recognises: Callable[[Head], bool]
-    records: Callable[[InputFile, str | None, datetime], Records]
+    records: Callable[[InputFile, str | None, datetime], Iterator[Record | Refusal | RawRows]]
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from fitness_buddy.ingest.sources.files import InputFile, read_json
 from fitness_buddy.ingest.sources.steps.formats import DAILY_TABLE, Format, Records, count
 
 # Fitbit, whose data Google has, sold its first tracker in that year.
-SINCE_EVER = date(2009, 1, 1)
+EARLIEST_DAY = date(2009, 1, 1)
 _SOURCE = "google_health"
 _POINTS = "rollupDataPoints"
 # What an answer without points may have all the same.
