@@ -66,6 +66,7 @@ ROWS_PER_ATHLETE_DAY = {
 ROWS_PER_ATHLETE = {
     "strava_export_gear": 4,
     "athlete_settings": 1,
+    "_athlete_settings": 1,
     "int_athletes_loaded": 1,
     "int_loads": 4,
     "last_build": 1,

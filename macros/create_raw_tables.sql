@@ -1,5 +1,6 @@
 {% macro create_raw_tables() -%}
-  {#- Create every declared raw table that is missing, so that `dbt build` works before the first load. -#}
+  {#- Create every declared raw table that is missing, so that `dbt build` works before the first load. A source that states
+      the types of its columns is made with these, all others are tables of records. -#}
   {%- if execute -%}
     {%- for source in graph.sources.values() if source.package_name == project_name -%}
       {%- set relation = api.Relation.create(
@@ -7,7 +8,15 @@
       ) %}
       {%- if needs_creating(relation) %}
 create schema if not exists {{ relation.without_identifier() }};
+      {%- set typed = [] -%}
+      {%- for column in source.columns.values() if column.data_type -%}
+        {%- do typed.append(column.name ~ ' ' ~ column.data_type) -%}
+      {%- endfor -%}
+      {%- if typed %}
+create table if not exists {{ relation }} ({{ typed | join(', ') }});
+      {%- else %}
 {{ create_raw_table(relation) }};
+      {%- endif %}
       {%- endif %}
     {%- endfor -%}
   {%- endif -%}

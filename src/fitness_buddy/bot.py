@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import base64
 import logging
-import os
 import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -17,9 +16,9 @@ from typing import Any
 
 import discord
 
+from fitness_buddy.core import variables
 from fitness_buddy.core.errors import BuddyError, UsageError
-from fitness_buddy.core.http import Api, ApiError
-from fitness_buddy.kestra.api import DEFAULT_URL
+from fitness_buddy.core.http import ApiError, HttpClient
 from fitness_buddy.llm.client import PICTURES
 from fitness_buddy.meals.picture import MAX_BYTES
 from fitness_buddy.meals.request import MAX_CHARACTERS, MAX_PICTURES
@@ -36,8 +35,6 @@ TRIGGER_WORDS: Mapping[str, Sequence[str]] = {
     MEALS: ("meal", "ate", "i ate", "correct", "delete meal", "mahlzeit", "gegessen", "ich habe gegessen"),
     QUESTIONS: ("ask", "frage"),
 }
-_ID = re.compile(r"\d{5,20}")
-_KEY = re.compile(r"[A-Za-z0-9._~-]{8,}")
 # A flow that asks a model may take its time.
 _ANSWER_TIMEOUT_S = 300.0
 
@@ -60,36 +57,23 @@ class BotSettings:
 
 
 def bot_settings() -> BotSettings:
-    """Of the environment: BUDDY_DISCORD_BOT_TOKEN, BUDDY_KESTRA_WEBHOOK_KEY, BUDDY_DISCORD_USERS,
-    BUDDY_DISCORD_CHANNELS (ids, comma separated) and BUDDY_KESTRA_URL.
+    """Read the bot's settings from the environment.
 
     Raises:
-        UsageError: one is missing or none.
+        UsageError: one is missing or not of its type.
     """
-    values = {
-        name: os.environ.get(name, "").strip()
-        for name in ("BUDDY_DISCORD_BOT_TOKEN", "BUDDY_KESTRA_WEBHOOK_KEY", "BUDDY_DISCORD_USERS")
-    }
-    missing = [name for name, value in values.items() if not value]
+    token, key = variables.DISCORD_BOT_TOKEN, variables.KESTRA_WEBHOOK_KEY
+    users = variables.DISCORD_USERS
+    missing = [variable.name for variable in (token, key, users) if not variable.read()]
     if missing:
         raise UsageError(f"not set: {', '.join(missing)} (docs/notify/buddy.md says how a bot is made)")
-    if not _KEY.fullmatch(values["BUDDY_KESTRA_WEBHOOK_KEY"]):
-        raise UsageError("BUDDY_KESTRA_WEBHOOK_KEY: expected 8 letters, digits and . _ ~ - or more")
     return BotSettings(
-        token=values["BUDDY_DISCORD_BOT_TOKEN"],
-        webhook_key=values["BUDDY_KESTRA_WEBHOOK_KEY"],
-        kestra_url=os.environ.get("BUDDY_KESTRA_URL") or DEFAULT_URL,
-        user_ids=_ids("BUDDY_DISCORD_USERS"),
-        channel_ids=_ids("BUDDY_DISCORD_CHANNELS"),
+        token=token.read(),
+        webhook_key=key.read(),
+        kestra_url=variables.KESTRA_URL.read(),
+        user_ids=users.read(),
+        channel_ids=variables.DISCORD_CHANNELS.read(),
     )
-
-
-def _ids(variable: str) -> frozenset[int]:
-    stated = [part.strip() for part in os.environ.get(variable, "").split(",") if part.strip()]
-    for part in stated:
-        if not _ID.fullmatch(part):
-            raise UsageError(f"{variable}: expected Discord's ids, whole numbers with commas between; found {part!r}")
-    return frozenset(map(int, stated))
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,8 +107,10 @@ class Forwarder:
             UsageError: the server's address would send the key in the clear.
         """
         self._key = settings.webhook_key
-        # A flow that failed has tried again itself, and would answer in the channel each time that it is asked.
-        self._api = Api(settings.kestra_url, secrets=[settings.webhook_key], timeout_s=_ANSWER_TIMEOUT_S, attempts=1)
+        # One attempt: a flow that failed has retried by itself, and would answer in the channel for each request.
+        self._client = HttpClient(
+            settings.kestra_url, secrets=[settings.webhook_key], timeout_s=_ANSWER_TIMEOUT_S, attempts=1
+        )
 
     def forward(self, flow: str, body: Mapping[str, Any]) -> None:
         """Post to the flow's webhook, which answers when the flow has ended; once.
@@ -133,9 +119,9 @@ class Forwarder:
             BuddyError: the server was not reached or does not know the flow, or the flow failed.
         """
         path = f"/api/v1/main/executions/webhook/{flow}/{self._key}"
-        answer = self._api.call("POST", path, body_json=body, expects_json=False)
-        if answer.status >= 400:
-            raise answer.error(f"{flow} did not take the message")
+        response = self._client.call("POST", path, body_json=body, expects_json=False)
+        if response.status >= 400:
+            raise response.error(f"{flow} did not take the message")
 
 
 class Handler:

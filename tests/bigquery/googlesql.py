@@ -65,6 +65,11 @@ _TYPES = {
 }
 
 
+def typed_columns(source: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Return the columns of a source that is no table of records (macros/create_raw_tables.sql)."""
+    return [(name, column["data_type"]) for name, column in source["columns"].items() if column.get("data_type")]
+
+
 def compile_project(folder: Path, *, incremental: bool) -> Path:
     """Compile every node, and beside them the statements of builds that belong to no node."""
     if incremental:
@@ -154,7 +159,7 @@ class Project:
         self._manifest = self._variants[0]
         self.warehouse = Warehouse()
         for source in self._manifest["sources"].values():
-            self.warehouse.add_table(path_of(source), RAW_COLUMNS)
+            self.warehouse.add_table(path_of(source), typed_columns(source) or RAW_COLUMNS)
         for node in self._nodes("seed"):
             self.warehouse.add_table(path_of(node), list(self._seed_columns(node)))
         self._last_build = (incremental / "last_build.sql").read_text()
@@ -230,7 +235,9 @@ class Project:
 
     def partition_columns(self) -> dict[str, str]:
         """By table: the column that prunes it. Views of staging hand the filter on to raw."""
-        columns = {path_of(source): "loaded_at" for source in self._manifest["sources"].values()}
+        columns = {
+            path_of(source): "loaded_at" for source in self._manifest["sources"].values() if not typed_columns(source)
+        }
         for node in self.models():
             meta = node["config"]["meta"]
             if meta.get("event_day"):

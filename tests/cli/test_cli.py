@@ -11,9 +11,10 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
-from support import BUDDY, NO_TESTS, REPOSITORY, Answer, Demo, run_process
+from support import BUDDY, NO_TESTS, REPOSITORY, Answer, Demo, run_dbt, run_process
 
 from fitness_buddy.report.kinds import ReportKind
 
@@ -41,7 +42,7 @@ for words in json.loads(sys.argv[1]):
         codes.append(done.code)
 print(json.dumps([codes, sorted({name.partition(".")[0] for name in sys.modules})]))
 """
-HEAVY = {"dbt", "duckdb", "altair", "pyarrow", "pandas", "openai", "discord", "metricflow", "dateparser"}
+HEAVY = {"dbt", "duckdb", "altair", "pyarrow", "pandas", "discord", "metricflow", "dateparser"}
 
 
 def imported_by(*commands: list[str], environment: dict[str, str] | None = None) -> tuple[list[int], set[str]]:
@@ -290,17 +291,25 @@ class TestSql:
 
 
 class TestInit:
-    def settings_rows(self, project: Path) -> list[dict[str, str]]:
-        with (project / "seeds" / "athlete_settings.csv").open(newline="") as stream:
-            return [row for row in csv.DictReader(stream) if row["athlete_id"] == "me"]
+    def settings_rows(self, buddy: Buddy) -> list[dict[str, Any]]:
+        found = buddy("sql", "select * from raw._athlete_settings where athlete_id = 'me' order by sequence", "--json")
+        return list(found.json["rows"]) if found.exit_code == 0 else []
 
-    def test_options_are_written_where_dbt_reads_them(self, buddy: Buddy, project: Path, steps_csv: Path) -> None:
+    def test_options_are_written_where_dbt_reads_them_and_not_into_the_project(
+        self, buddy: Buddy, project: Path, steps_csv: Path
+    ) -> None:
+        before = {path: path.read_bytes() for path in project.rglob("*") if path.is_file()}
         answer = buddy("init", "--timezone", "America/New_York", "--step-goal", "10500", "--json")
         assert answer.exit_code == 0
-        (row,) = self.settings_rows(project)
-        assert (row["valid_from"], row["timezone"], row["step_goal"]) == ("1900-01-01", "America/New_York", "10500")
+        after = {path: path.read_bytes() for path in project.rglob("*") if path.is_file()}
+        assert {path.name for path in after.keys() - before.keys()} == {"buddy.duckdb", "buddy.duckdb.lock"}
+        assert {path: after[path] for path in before} == before
+        (row,) = self.settings_rows(buddy)
+        assert (row["valid_from"], row["timezone"], row["step_goal"]) == ("1900-01-01", "America/New_York", 10500)
+        assert buddy("status", "--json").json["raw"] == []
         buddy("ingest", "steps", steps_csv)
-        assert buddy("build", "--quiet", *NO_TESTS).exit_code == 0
+        # As an analyst builds, and as Kestra does.
+        assert run_dbt("build", *NO_TESTS, project=project).exit_code == 0
         rows = buddy(
             "sql", "select step_goal, is_goal_met from marts.fct_daily_steps order by steps_date", "--json"
         ).json
@@ -315,18 +324,24 @@ class TestInit:
     ) -> None:
         buddy("init", "--timezone", "Asia/Tokyo")
         buddy("init", "--step-goal", "12000", "--valid-from", "2026-06-01")
-        first, second = self.settings_rows(project)
-        assert (first["step_goal"], second["step_goal"]) == ("10000", "12000")
+        first, second = self.settings_rows(buddy)
+        assert (first["step_goal"], second["step_goal"]) == (10000, 12000)
         assert second["timezone"] == "Asia/Tokyo"
         assert second["valid_from"] == "2026-06-01"
         # Without a day it holds from today on: in Tokyo that is the next day already.
         buddy("init", "--step-goal", "13000", "--now", "2026-11-20T20:00:00Z")
-        assert self.settings_rows(project)[-1]["valid_from"] == "2026-11-21"
+        assert self.settings_rows(buddy)[-1]["valid_from"] == "2026-11-21"
 
-    def test_the_same_day_stated_again_is_replaced(self, buddy: Buddy, project: Path) -> None:
-        for goal in ("7000", "8000"):
-            buddy("init", "--step-goal", goal, "--valid-from", "2026-06-01")
-        assert [row["step_goal"] for row in self.settings_rows(project)] == ["8000"]
+    def test_a_slim_build_builds_what_was_stated(self, buddy: Buddy, project: Path, steps_csv: Path) -> None:
+        buddy("ingest", "steps", steps_csv)
+        assert buddy("build", "--quiet").exit_code == 0
+        assert buddy("build", "--slim", "--json").json["mode"] == "skipped"
+        buddy("init", "--step-goal", "7000")
+        built = buddy("build", "--slim", "--json").json
+        assert (built["mode"], built["why"]) == ("slim", "new in raw: _athlete_settings")
+        assert buddy("sql", "select distinct step_goal from marts.fct_daily_steps", "--json").json["rows"] == [
+            {"step_goal": 7000}
+        ]
 
     @pytest.mark.parametrize(
         "words",
@@ -344,7 +359,7 @@ class TestInit:
         self, buddy: Buddy, project: Path, words: list[str]
     ) -> None:
         assert buddy("init", *words).exit_code == 2
-        assert self.settings_rows(project) == []
+        assert self.settings_rows(buddy) == []
 
 
 class TestReport:

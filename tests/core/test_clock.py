@@ -26,16 +26,18 @@ TAKE_NOW = {
 }
 # The answers of these are the same at any time, but for `freshness`, which dbt computes, and `bot`, which runs on.
 TAKE_NO_NOW = {
-    *("bot", "demo", "docs", "freshness", "persona", "setup-gcp", "sql", "status"),
+    *("bot", "demo", "docs", "freshness", "persona", "settings", "setup-gcp", "sql", "status"),
     *("auth google-health", "auth strava", "flows deploy", "flows drift"),
 }
 
 
 def commands(group: click.Group, path: str = "") -> Iterator[tuple[str, click.Command]]:
-    for name, command in group.commands.items():
+    context = click.Context(group)
+    for name in group.list_commands(context):
+        command = group.get_command(context, name)
         if isinstance(command, click.Group):
             yield from commands(command, f"{path}{name} ")
-        else:
+        elif command:
             yield f"{path}{name}", command
 
 

@@ -35,7 +35,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from fitness_buddy.core.errors import UsageError
-from fitness_buddy.core.http import Answer, Api, ApiError, RateLimitedError, retry_after_s
+from fitness_buddy.core.http import ApiError, HttpClient, HttpResponse, RateLimit, RateLimitedError, retry_after_s
 
 LIST = "/athlete/activities"
 OK = Canned(body=b'[{"id": 987654321234567891234}]')
@@ -47,8 +47,8 @@ def stub() -> Iterator[ApiStub]:
         yield stub
 
 
-def make_api(stub: ApiStub, **options: Any) -> Api:
-    return Api(f"{stub.url}/api/v3", **{"backoff_s": 0, "timeout_s": 5, **options})
+def make_api(stub: ApiStub, **options: Any) -> HttpClient:
+    return HttpClient(f"{stub.url}/api/v3", **{"backoff_s": 0, "timeout_s": 5, **options})
 
 
 def test_an_answer_is_its_status_headers_and_document(stub: ApiStub) -> None:
@@ -109,7 +109,7 @@ def test_after_four_attempts_it_is_given_up(stub: ApiStub, bad: Canned, words: s
     assert len(stub.requests) == 4
 
 
-@pytest.mark.parametrize("status", [400, 401, 403, 404, 408, 418, 429])
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 408, 418])
 def test_a_refusal_is_given_back_at_once(stub: ApiStub, status: int) -> None:
     stub.script(LIST, Canned(status, b"<html>", cut=3), Canned(status, b'{"message": "No\\u0007 ' + b"x" * 300 + b'"}'))
     api = make_api(stub)
@@ -125,7 +125,6 @@ def test_a_refusal_is_given_back_at_once(stub: ApiStub, status: int) -> None:
     ("service", "name", "words"),
     [
         ("strava_api", "token.400_invalid", "Bad Request: RefreshToken refresh_token invalid"),
-        ("strava_api", "activities.429_old", "Rate Limit Exceeded"),
         ("strava_api", "activities.403_inactive", "Application Status Inactive"),
         ("google_health", "token.400_invalid", "invalid_grant: Token has been expired or revoked."),
         ("google_health", "daily_roll_up.403_scope", "Request had insufficient authentication scopes."),
@@ -163,6 +162,46 @@ def test_a_503_says_when_to_come_back(stub: ApiStub) -> None:
     assert slept == [7, 0]
 
 
+RATE_LIMITED = recorded("strava_api", "activities.429_old")
+
+
+def test_a_429_is_repeated_after_the_stated_pause_else_after_the_back_off(stub: ApiStub) -> None:
+    slept: list[float] = []
+    stub.script(LIST, recorded("strava_api", "activities.429_old", Retry_After="7"), RATE_LIMITED, OK)
+    assert make_api(stub, sleep=slept.append).call("GET", LIST).status == 200
+    assert slept == [pytest.approx(7, abs=1), 0]
+
+
+def test_after_four_attempts_a_429_is_an_error_that_says_when_to_resume_if_the_service_does(stub: ApiStub) -> None:
+    stub.script(LIST, *[RATE_LIMITED] * 9)
+    with pytest.raises(RateLimitedError, match=r"^S takes no .*: try again later \(Rate Limit Exceeded\)$") as caught:
+        make_api(stub, rate_limit=RateLimit("S")).call("GET", LIST)
+    assert (len(stub.requests), caught.value.resume_after) == (4, None)
+    stub.script("/x", recorded("strava_api", "activities.429_old", Retry_After="121"))
+    before = datetime.now(UTC)
+    with pytest.raises(RateLimitedError, match="resume after 20") as caught:
+        make_api(stub).call("GET", "/x")
+    assert caught.value.resume_after
+    assert 120 < (caught.value.resume_after - before).total_seconds() < 130
+    assert len(stub.asked("/x")) == 1
+
+
+def test_a_service_that_is_known_to_refuse_is_not_asked(stub: ApiStub) -> None:
+    """By any of the clients that share the limit, until the stated time; a success may state one, too."""
+    now = [1000.0]
+    limit = RateLimit("S", opens_at=lambda _, now: 1500, clock=lambda: now[0])
+    slept: list[float] = []
+    first, second = (make_api(stub, rate_limit=limit, sleep=slept.append) for _ in range(2))
+    stub.script(LIST, OK, OK)
+    first.call("GET", LIST)
+    with pytest.raises(RateLimitedError, match="1970-01-01 00:25 UTC"):
+        second.call("GET", LIST)
+    assert (second.requests, slept) == (0, [])
+    now[0] = 1400
+    assert second.call("GET", LIST).status == 200
+    assert (second.requests, slept) == (1, [100])
+
+
 def test_retry_after_is_seconds_or_a_date() -> None:
     now = 1_795_600_000.0
     assert retry_after_s({"Retry-After": "12"}, now) == 12
@@ -187,7 +226,7 @@ def test_a_host_that_accepts_and_says_nothing_is_left(stub: ApiStub) -> None:
         silent.listen(8)
         # For https the handshake never ends.
         for scheme in ("http", "https"):
-            api = Api(f"{scheme}://127.0.0.1:{silent.getsockname()[1]}", backoff_s=0, timeout_s=0.1)
+            api = HttpClient(f"{scheme}://127.0.0.1:{silent.getsockname()[1]}", backoff_s=0, timeout_s=0.1)
             with pytest.raises(ApiError, match=r"GET 127\.0\.0\.1/x: no whole answer.* in 4 attempts"):
                 api.call("GET", "/x")
 
@@ -195,7 +234,7 @@ def test_a_host_that_accepts_and_says_nothing_is_left(stub: ApiStub) -> None:
 def test_nobody_there_is_said(stub: ApiStub) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
-        api = Api(f"http://127.0.0.1:{taken.getsockname()[1]}", backoff_s=0, timeout_s=1)
+        api = HttpClient(f"http://127.0.0.1:{taken.getsockname()[1]}", backoff_s=0, timeout_s=1)
         with pytest.raises(ApiError, match="Connection refused"):
             api.call("GET", "/x")
         assert api.requests == 4
@@ -210,7 +249,7 @@ def test_a_proxy_of_the_environment_is_asked_for_a_tunnel_unless_the_host_is_thi
         monkeypatch.setenv("https_proxy", f"http://127.0.0.1:{proxy.getsockname()[1]}")
         monkeypatch.delenv("no_proxy", raising=False)
         monkeypatch.delenv("NO_PROXY", raising=False)
-        api = Api(f"https://{host}/api", backoff_s=0, timeout_s=0.5, sleep=lambda _: None)
+        api = HttpClient(f"https://{host}/api", backoff_s=0, timeout_s=0.5, sleep=lambda _: None)
         with pytest.raises(ApiError):
             api.call("GET", "/things", token="secret")
         proxy.settimeout(0.1)
@@ -227,7 +266,7 @@ def test_a_proxy_of_the_environment_is_asked_for_a_tunnel_unless_the_host_is_thi
 
 def test_a_certificate_that_nobody_vouches_for_is_refused(tmp_path: Path) -> None:
     with tls_server(tmp_path) as port:
-        api = Api(f"https://127.0.0.1:{port}", backoff_s=0, timeout_s=2)
+        api = HttpClient(f"https://127.0.0.1:{port}", backoff_s=0, timeout_s=2)
         with pytest.raises(ApiError, match=r"no whole answer: .*CERTIFICATE_VERIFY_FAILED"):
             api.call("GET", "/x", token="t-1")
 
@@ -268,7 +307,7 @@ def tls_server(folder: Path) -> Iterator[int]:
 def test_too_much_is_not_taken(stub: ApiStub) -> None:
     stub.script(LIST, Canned(body=b"[" + b" " * 10**6 + b"]"))
     with pytest.raises(ApiError, match=r"answered with more than 0\.5 MB"):
-        make_api(stub, most_bytes=2**19).call("GET", LIST)
+        make_api(stub, max_bytes=2**19).call("GET", LIST)
     assert len(stub.requests) == 1
 
 
@@ -277,6 +316,51 @@ def test_a_redirect_is_not_followed(stub: ApiStub) -> None:
     with pytest.raises(ApiError, match="answered 302: redirects are not followed"):
         make_api(stub).call("GET", LIST, token="t-1")
     assert [request.path for request in stub.requests] == ["/api/v3/athlete/activities"]
+
+
+def test_redirects_are_followed_where_that_is_allowed_and_nobody_is_logged_in(stub: ApiStub) -> None:
+    there = Canned(307, b"", {"Location": "/api/v3/there?x=1"})
+    stub.script(LIST, *[there] * 3)
+    stub.script("/there", OK)
+    client = make_api(stub, max_redirects=1)
+    assert client.call("GET", LIST).document == [{"id": 987654321234567891234}]
+    assert stub.requests[-1].query == {"x": "1"}
+    for token in ("t-1", None):
+        with pytest.raises(ApiError, match="redirects are not followed"):
+            make_api(stub, max_redirects=1 if token else 0).call("GET", LIST, token=token)
+    assert len(stub.asked("/there")) == 1
+
+
+@pytest.mark.parametrize(
+    ("place", "problem"),
+    [
+        ("/api/v3/athlete/activities", "redirected more than 2 times"),
+        ("file:///etc/passwd", "does not begin with https:// or http://"),
+        ("", "answered 302: redirects are not followed"),
+    ],
+)
+def test_a_redirect_to_nowhere_is_left(stub: ApiStub, place: str, problem: str) -> None:
+    stub.script(LIST, *[Canned(302, b"", {"Location": place} if place else {})] * 9)
+    with pytest.raises(ApiError, match=problem):
+        make_api(stub, max_redirects=2).call("GET", LIST)
+
+
+def test_a_secret_address_is_in_no_words(stub: ApiStub, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.WARNING)
+    options: dict[str, Any] = {"label": "THE_VARIABLE", "is_clear_text_allowed": True, "backoff_s": 2}
+    stub.script("/planted", *[LOST] * 4, *[broken(500)] * 4, *[RATE_LIMITED] * 4, Canned(404, b"planted"))
+    client = make_api(stub, sleep=lambda _: None, **options)
+    words = []
+    for kind in (ApiError, ApiError, RateLimitedError):
+        with pytest.raises(kind, match=r"^THE_VARIABLE") as caught:
+            client.call("GET", "/planted?key=planted", expects_json=False)
+        words.append(str(caught.value))
+    words.append(client.call("GET", "/planted").request)
+    with pytest.raises(
+        UsageError, match=r"^THE_VARIABLE: expected an address that begins with https:// or http://"
+    ) as bad:
+        HttpClient("ftp://planted.example.org", **options)
+    assert [text for text in [*words, str(bad.value), caplog.text] if "planted" in text or "127.0.0.1" in text] == []
 
 
 @pytest.mark.parametrize(
@@ -293,7 +377,7 @@ def test_a_redirect_is_not_followed(stub: ApiStub) -> None:
 )
 def test_a_login_never_travels_in_the_clear(url: str) -> None:
     with pytest.raises(UsageError, match="begin with https://, since a login goes there") as caught:
-        Api(url)
+        HttpClient(url)
     assert "pass" not in str(caught.value)
 
 
@@ -301,7 +385,7 @@ def test_a_login_never_travels_in_the_clear(url: str) -> None:
     "url", ["https://www.strava.com/api/v3/", "http://localhost:1", "http://[::1]:1", "http://127.8.0.1"]
 )
 def test_https_and_this_machine_are_fine(url: str) -> None:
-    Api(url)
+    HttpClient(url)
 
 
 def test_secrets_are_in_no_words(stub: ApiStub, caplog: pytest.LogCaptureFixture) -> None:
@@ -323,7 +407,7 @@ def test_secrets_are_in_no_words(stub: ApiStub, caplog: pytest.LogCaptureFixture
 
 
 def test_a_token_that_no_header_can_hold_is_not_sent(stub: ApiStub) -> None:
-    with pytest.raises(ApiError, match="the stored access token is damaged") as caught:
+    with pytest.raises(ApiError, match="not sent: the access token is damaged") as caught:
         make_api(stub).call("GET", LIST, token="bad\r\nX-Evil: 1")
     assert "Evil" not in str(caught.value)
     assert stub.requests == []
@@ -334,19 +418,19 @@ def test_the_environment_shortens_waits(stub: ApiStub, monkeypatch: pytest.Monke
     monkeypatch.setenv("BUDDY_HTTP_TIMEOUT_S", "0.1")
     slept: list[float] = []
     stub.script(LIST, Canned(wait_s=0.5), OK)
-    Api(f"{stub.url}/api/v3", sleep=slept.append).call("GET", LIST)
+    HttpClient(f"{stub.url}/api/v3", sleep=slept.append).call("GET", LIST)
     assert slept == [0]
     for value in ("soon", "-1", "nan", "inf"):
         monkeypatch.setenv("BUDDY_HTTP_TIMEOUT_S", value)
         with pytest.raises(UsageError, match="BUDDY_HTTP_TIMEOUT_S: expected a number of seconds"):
-            Api(stub.url)
+            HttpClient(stub.url)
 
 
 def test_calls_from_two_threads_do_not_mix(stub: ApiStub) -> None:
     api = make_api(stub)
     for number in range(10):
         stub.script(f"/{number}", Canned(body=str(number).encode()))
-    answers: dict[int, Answer] = {}
+    answers: dict[int, HttpResponse] = {}
     threads = [threading.Thread(target=lambda n=n: answers.update({n: api.call("GET", f"/{n}")})) for n in range(10)]
     for thread in threads:
         thread.start()
@@ -360,3 +444,4 @@ def test_a_rate_limit_says_when_it_ends() -> None:
     assert str(error) == "Strava takes no more requests for now: resume after 2026-11-20 18:15 UTC"
     assert error.exit_code == 3
     assert error.details() == {"resume_after": "2026-11-20T18:15:00+00:00"}
+    assert RateLimitedError("Strava", None).details() == {"resume_after": None}

@@ -13,6 +13,8 @@ from engine_client import Engine
 from kestra_server import FLOWS, Server
 from support import REPOSITORY
 
+from fitness_buddy.core.validators import ATHLETE_ID, BUCKET_NAME, BUCKET_URL
+
 FILES = sorted(FLOWS.glob("*/*.yaml"))
 PURPOSES = {"ingest", "transform", "remind", "report", "ops", "learn"}
 PYTHON = "io.kestra.plugin.scripts.python."
@@ -105,6 +107,24 @@ def test_scripts_run_without_the_servers_secrets(path: Path) -> None:
             assert task["taskRunner"] == {"type": "io.kestra.plugin.core.runner.Process"}, task["id"]
             # A secret is for the program that needs it, not for a command line, which every user of a machine sees.
             assert "secret(" not in str(task.get("commands", "")) + str(task.get("script", "")), task["id"]
+
+
+# By id of the input, or of the flow and the input.
+VALIDATORS = {
+    "athlete_id": f"({ATHLETE_ID})?",
+    "setup_gcp.bucket": BUCKET_NAME,
+    "load_from_bucket.url": BUCKET_URL,
+}
+
+
+@each_file
+def test_inputs_have_the_validators_of_the_commands(path: Path) -> None:
+    flow = read(path)
+    for given in flow.get("inputs", []):
+        names = {given["id"], f"{flow['id']}.{given['id']}"}
+        expected = {pattern for name, pattern in VALIDATORS.items() if name in names}
+        if expected or given.get("validator") in VALIDATORS.values():
+            assert {given.get("validator")} == expected, given["id"]
 
 
 @each_file

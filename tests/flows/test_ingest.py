@@ -16,7 +16,7 @@ from engine_client import Engine, EngineError, Execution
 from kestra_server import FLOWS, TIMEZONE, Server, TimedServer
 
 from fitness_buddy.cli.demo import DEMO_ATHLETE_ID
-from fitness_buddy.core.http import ATTEMPTS
+from fitness_buddy.core.retry import ATTEMPTS
 
 FIXTURES = Path(__file__).resolve().parents[1] / "fixtures"
 LIST = "/athlete/activities"

@@ -559,7 +559,7 @@ def test_delivering_loads_no_library_that_only_requests_need() -> None:
         "import sys; from fitness_buddy.cli import main\n"
         "try: main(['remind', 'deliver'])\n"
         "except SystemExit: pass\n"
-        "slow = {'dateparser', 'dateutil', 'icalendar', 'openai', 'pandas', 'altair', 'rich'}\n"
+        "slow = {'dateparser', 'dateutil', 'icalendar', 'pandas', 'altair', 'rich'}\n"
         "print(sorted(slow & set(sys.modules)))"
     )
     environment = {**os.environ, "BUDDY_DISCORD_WEBHOOK": "http://127.0.0.1:9/api/webhooks/1/token"}

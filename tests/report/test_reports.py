@@ -400,7 +400,7 @@ def test_a_sunday_has_the_whole_week(tmp_path: Path) -> None:
 def test_twelve_weeks_have_a_row_for_every_week_and_family(small: Report) -> None:
     runs = [row for row in small.week_distances if row.sport_family == "run"]
     assert [row.distance_m for row in runs] == [0] * 9 + [50_000, 17_000, 15_000]
-    assert [row.monday.weekday() for row in runs] == [0] * 12
+    assert [row.first_day.weekday() for row in runs] == [0] * 12
     assert len(small.week_distances) == 12 * 4
 
 

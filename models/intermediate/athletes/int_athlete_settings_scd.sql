@@ -1,5 +1,39 @@
-with settings as (
-    select * from {{ ref('athlete_settings') }}
+with statements as (
+    select
+        athlete_id,
+        valid_from,
+        timezone,
+        step_goal,
+        carbs_target_pct,
+        protein_target_pct,
+        fat_target_pct,
+        macro_tolerance_pct,
+        resting_heartrate_bpm,
+        max_heartrate_bpm,
+        sex,
+        0 as sequence
+    from {{ ref('athlete_settings') }}
+    union all
+    select
+        athlete_id,
+        valid_from,
+        timezone,
+        step_goal,
+        carbs_target_pct,
+        protein_target_pct,
+        fat_target_pct,
+        macro_tolerance_pct,
+        resting_heartrate_bpm,
+        max_heartrate_bpm,
+        sex,
+        sequence
+    from {{ ref('stg_athletes__settings') }}
+),
+
+settings as (
+    select * from statements
+    -- of two statements for one day the later one counts; the seed's come first
+    qualify row_number() over (partition by athlete_id, valid_from order by sequence desc) = 1
 ),
 
 athletes as (

@@ -16,6 +16,7 @@ from fitness_buddy.ask.catalogue import Catalogue, Metric, Subject
 from fitness_buddy.ask.choice import MAX_ROWS, Choice
 from fitness_buddy.ask.statement import Statement, athlete_rows_sql, statement
 from fitness_buddy.core.settings import Settings
+from fitness_buddy.core.weeks import first_day_of_week, last_day_of_week
 from fitness_buddy.warehouse import Row, Warehouse, as_utc
 
 
@@ -173,7 +174,7 @@ def _count_empty_periods(rows: Sequence[Row], choice: Choice, coverage: _Coverag
 
 def _beginning(day: date, grain: str) -> date:
     if grain == "week":
-        return day - timedelta(days=day.weekday())
+        return first_day_of_week(day)
     return {"month": day.replace(day=1), "year": day.replace(month=1, day=1)}.get(grain, day)
 
 
@@ -276,5 +277,5 @@ def _cell(value: Any) -> str:
 
 def _time(day: date, grain: str) -> str:
     if grain == "week":
-        return f"{day} to {day + timedelta(days=6)}"
+        return f"{day} to {last_day_of_week(day)}"
     return {"month": f"{day:%Y-%m}", "year": f"{day:%Y}"}.get(grain, str(day))

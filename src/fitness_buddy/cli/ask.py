@@ -46,7 +46,7 @@ def ask(
     """
     from fitness_buddy.ask.catalogue import load_catalogue
     from fitness_buddy.ask.lookup import look_up
-    from fitness_buddy.core.athlete_settings import current_settings
+    from fitness_buddy.warehouse.athlete_settings import current_settings
 
     ways = [bool(question), request_path is not None, bool(metrics)]
     if sum(ways) != 1:
@@ -56,7 +56,7 @@ def ask(
     if not metrics and any(chosen.values()):
         raise UsageError("--by, --where, --since, --until, --limit and the orders go with --metric")
     catalogue = load_catalogue(run.settings.project_dir)
-    timezone = current_settings(run.settings.seeds_dir, run.settings.athlete_id)[0].timezone
+    timezone = current_settings(run.warehouse, run.settings)[0].timezone
     today = run.today(timezone)
 
     def look_up_choice(choice: Choice) -> Answer:

@@ -66,6 +66,7 @@ def flows_drift(run: Run, folder: Path | None, fail: bool) -> dict[str, Any]:
 
 
 def _flow_folder(run: Run, folder: Path | None) -> FlowFolder:
-    from fitness_buddy.kestra.flows import FlowFolder, enabled_flow_ids
+    from fitness_buddy.core import variables
+    from fitness_buddy.kestra.flows import FlowFolder
 
-    return FlowFolder(folder or run.settings.project_dir / "flows", enabled_flow_ids())
+    return FlowFolder(folder or run.settings.project_dir / "flows", variables.FLOWS_ENABLED.read())

@@ -152,9 +152,9 @@ def _ledger(run: Run) -> Ledger:
 
 
 def _timezone(run: Run) -> str:
-    from fitness_buddy.core.athlete_settings import current_settings
+    from fitness_buddy.warehouse.athlete_settings import current_settings
 
-    stated, _ = current_settings(run.settings.seeds_dir, run.settings.athlete_id)
+    stated, _ = current_settings(run.warehouse, run.settings)
     return stated.timezone
 
 

@@ -31,6 +31,6 @@ def print_rows(rows: Sequence[Row], output_format: str) -> None:
         for row in rows:
             table.add_row(*("" if value is None else str(value) for value in row.values()))
         # A table that does not fit is scrolled or piped, not squeezed until it cannot be read.
-        Console(width=_UNLIMITED, highlight=False).print(table)
+        Console(width=_UNLIMITED, highlight=False, markup=False).print(table)
     else:
         click.echo("no rows")

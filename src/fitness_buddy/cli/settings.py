@@ -1,4 +1,4 @@
-"""The command that states the athlete's settings: ``buddy init``."""
+"""The commands of settings: ``buddy init`` for the athlete's, ``buddy settings`` for the environment's."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from fitness_buddy.cli.command import DAY, Run, command, main
+from fitness_buddy.core.errors import UsageError
 
 
 @command(main, "init", takes_now=True)
@@ -24,27 +25,58 @@ from fitness_buddy.cli.command import DAY, Run, command, main
 @click.option("--sex", type=click.Choice(["female", "male", ""]), help="For the heart-rate load; may stay empty.")
 @click.option("--valid-from", type=DAY, help="First day they hold [the first time: since ever; later: today].")
 def init(run: Run, valid_from: datetime | None, **stated: Any) -> dict[str, Any]:
-    """State your time zone, step goal, macro targets and heart rates; asks for what is not given as an option."""
-    from fitness_buddy.core.athlete_settings import FILE_NAME, AthleteSettings, current_settings, write_settings
+    """State your time zone, step goal, macro targets and heart rates; asks for what is not given as an option.
 
-    athlete_id, seeds_dir = run.settings.athlete_id, run.settings.seeds_dir
-    current, _ = current_settings(seeds_dir, athlete_id)
-    asks = not run.as_json and sys.stdin.isatty()
-    values = asdict(current)
-    for name, default in values.items():
-        if stated[name] is not None:
-            values[name] = stated[name]
-        elif asks:
-            values[name] = click.prompt(name.replace("_", " "), default=default, type=type(default))
-    settings = AthleteSettings(**values)
-    since = write_settings(
-        seeds_dir,
-        athlete_id,
-        settings,
-        valid_from.date() if valid_from else None,
-        run.today(settings.timezone),
+    They are kept in the warehouse; the project's files stay as they are.
+    """
+    from fitness_buddy.warehouse.athlete_settings import current_settings, state_settings
+
+    current, _ = current_settings(run.warehouse, run.settings)
+    changes = {name: value for name, value in stated.items() if value is not None}
+    if not run.as_json and sys.stdin.isatty():
+        for name, default in asdict(current).items():
+            if name not in changes:
+                value = click.prompt(name.replace("_", " "), default=default, type=type(default))
+                if value != default:
+                    changes[name] = value
+    new, since = state_settings(
+        run.warehouse, run.settings, changes, valid_from=valid_from.date() if valid_from else None, now=run.now
     )
     run.say(
-        f"Settings of {athlete_id!r} from {since} on are in {seeds_dir / FILE_NAME}; the next `buddy build` uses them."
+        f"Settings of {run.settings.athlete_id!r} from {since} on are in {run.warehouse.name}; "
+        "the next `buddy build` uses them."
     )
-    return {"settings": values, "valid_from": since}
+    return {"settings": asdict(new), "valid_from": since}
+
+
+@command(main, "settings")
+def settings(run: Run) -> dict[str, Any]:
+    """Show every setting: its value, its origin (option, environment, profile or default) and what it is for.
+
+    Secrets are not shown, only whether they are set. Names that begin with BUDDY_ and are no settings are listed.
+    """
+    from fitness_buddy.cli.rows_text import print_rows
+    from fitness_buddy.core.settings import setting_values
+    from fitness_buddy.core.variables import unknown_names
+
+    options = click.get_current_context().params
+    found = setting_values(run.settings, {"BUDDY_ATHLETE": options["athlete"], "BUDDY_TARGET": options["target"]})
+    unknown = unknown_names()
+    answer = {"settings": [asdict(one) for one in found], "unknown": unknown}
+    rows = [
+        {
+            "setting": one.name,
+            "value": ("set" if one.is_set else "not set") if one.value is None else one.value,
+            "from": one.origin,
+            "what it is": one.about,
+        }
+        for one in found
+    ]
+    if not run.as_json:
+        print_rows(rows, "table")
+    for name in unknown:
+        run.say(f"Note: {name} is set, and is no setting of this version.")
+    problems = [one.problem for one in found if one.problem]
+    if problems:
+        raise UsageError("\n".join(problems), details=answer)
+    return answer

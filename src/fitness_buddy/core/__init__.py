@@ -1,1 +1,1 @@
-"""What every room uses: errors, the clock, settings, state, HTTP and redaction."""
+"""What every room uses: errors, the clock, settings, state, HTTP, retries and redaction."""

@@ -1,7 +1,6 @@
-"""JSON over HTTPS, bounded in time, size and number of attempts; what is secret stays out of every error.
+"""The only HTTP client: each request has a deadline, a size limit, one retry policy and redaction (urllib3 beneath).
 
-The environment shortens waits where a test runs the whole command: BUDDY_HTTP_BACKOFF_S (1: the first pause before
-another attempt) and BUDDY_HTTP_TIMEOUT_S (60: for one attempt, from the connection to the last byte).
+BUDDY_HTTP_TIMEOUT_S and BUDDY_HTTP_BACKOFF_S shorten waits where a test runs a whole command.
 """
 
 from __future__ import annotations
@@ -11,7 +10,6 @@ import functools
 import ipaddress
 import json
 import logging
-import os
 import queue
 import re
 import threading
@@ -21,23 +19,24 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any, TypeVar
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import urlencode, urljoin, urlsplit
 from urllib.request import getproxies, proxy_bypass
 
 import urllib3
-from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_attempt, wait_exponential_jitter
 from urllib3.exceptions import HTTPError
 
 from fitness_buddy import __version__
+from fitness_buddy.core import variables
 from fitness_buddy.core.errors import EXIT_TRY_LATER, BuddyError, UsageError
+from fitness_buddy.core.retry import ATTEMPTS, back_off
 
-ATTEMPTS = 4
-# A service that asks for more patience than this is left until the next run.
-LONGEST_PAUSE_S = 120.0
-MOST_BYTES = 64 * 2**20
-_MOST_WORDS = 200
+MAX_BYTES = 64 * 2**20
+_MAX_SHOWN = 200
 _CHUNK = 2**16
-# What a form field of these names holds is never shown.
+# A host that does not accept the connection by then is down.
+_CONNECT_WITHIN_S = 10
+_REDIRECTS = {301, 302, 303, 307, 308}
+# The values of form fields with these names are never shown.
 _SECRET_FIELDS = {"client_secret", "refresh_token", "code", "code_verifier"}
 _TOKEN = re.compile(r"[\x21-\x7e]+")
 
@@ -49,7 +48,7 @@ class ApiError(BuddyError):
     """A service did not answer, or not as expected.
 
     Attributes:
-        status: of HTTP; None when there was no whole answer.
+        status: of HTTP; None without a whole response.
     """
 
     def __init__(self, request: str, problem: str, *, status: int | None = None) -> None:
@@ -58,33 +57,40 @@ class ApiError(BuddyError):
 
 
 class RateLimitedError(BuddyError):
-    """A service has had enough requests for now.
+    """A service refuses requests for now, because there were too many.
 
     Attributes:
-        resume_after: when it takes the next one; UTC.
+        resume_after: when it takes the next request, in UTC; None where it does not say.
     """
 
     exit_code = EXIT_TRY_LATER
 
-    def __init__(self, title: str, resume_after: datetime) -> None:
-        self.resume_after = resume_after.astimezone(UTC)
+    def __init__(self, title: str, resume_after: datetime | None, words: str = "") -> None:
+        """
+        Args:
+            title: the name of the service.
+            words: the service's own, without secrets.
+        """
+        self.resume_after = resume_after.astimezone(UTC) if resume_after else None
+        advice = f"resume after {self.resume_after:%Y-%m-%d %H:%M} UTC" if self.resume_after else "try again later"
         super().__init__(
-            f"{title} takes no more requests for now: resume after {self.resume_after:%Y-%m-%d %H:%M} UTC",
-            details={"resume_after": self.resume_after.isoformat()},
+            f"{title} takes no more requests for now: {advice}" + (f" ({words})" if words else ""),
+            details={"resume_after": self.resume_after.isoformat() if self.resume_after else None},
         )
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
-    """What a service said.
+class HttpResponse:
+    """The response of a service.
 
     Attributes:
-        status: 200 to 299, or 400 to 499.
-        headers: their names in any case.
-        document: the JSON of its body; None if there is none, and for a refusal that is not JSON.
+        status: 200 to 299, or 400 to 499 without 429.
+        headers: their names in upper or lower case.
+        document: the JSON of the body; None for JSON's null and where the body is no JSON.
         message: the service's own words about a refusal, short and without secrets; may be empty.
-        request: what was asked, for people: method, host and path.
-        body: as it came.
+        request: method, host and path of the request, for people.
+        body: the body, verbatim.
+        is_json: whether the body is JSON.
     """
 
     status: int
@@ -93,77 +99,152 @@ class Answer:
     message: str = ""
     request: str = ""
     body: bytes = field(default=b"", repr=False)
+    is_json: bool = True
 
     def error(self, explanation: str) -> ApiError:
-        """This answer as an error: what was asked, what came back, and what it means."""
-        said = f" ({self.message})" if self.message else ""
-        return ApiError(self.request, f"answered {self.status}{said}. {explanation}", status=self.status)
+        """Return an error with the request, this response, and an explanation of it."""
+        words = f" ({self.message})" if self.message else ""
+        return ApiError(self.request, f"answered {self.status}{words}. {explanation}", status=self.status)
+
+
+def retry_after(response: HttpResponse, now: float) -> float | None:
+    """Return when the next request is taken (epoch seconds), by a 429's header Retry-After; None if missing."""
+    pause_s = retry_after_s(response.headers, now) if response.status == 429 else None
+    return None if pause_s is None else now + pause_s
+
+
+class RateLimit:
+    """When a service takes the next request. The clients of one service share one.
+
+    A service that is known to refuse is not asked: a refused request counts, too.
+
+    Attributes:
+        title: the name of the service, for people.
+        is_waited_for: whether a client waits by itself, instead of leaving it to its caller.
+    """
+
+    def __init__(
+        self,
+        title: str,
+        *,
+        opens_at: Callable[[HttpResponse, float], float | None] = retry_after,
+        is_waited_for: bool = True,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        """
+        Args:
+            opens_at: of a response and the time, when the next request is taken; None for at once, or if a 429 does
+                not say. All in epoch seconds.
+        """
+        self.title = title
+        self.is_waited_for = is_waited_for
+        self._read = opens_at
+        self._clock = clock
+        self._opens_at = 0.0
+
+    def check(self) -> None:
+        """Raise RateLimitedError while the service is known to refuse."""
+        if self._clock() < self._opens_at:
+            raise RateLimitedError(self.title, datetime.fromtimestamp(self._opens_at, UTC))
+
+    def note(self, response: HttpResponse) -> None:
+        """Read a response's limits; raise RateLimitedError for a 429."""
+        stated = self._read(response, self._clock())
+        # A response that says nothing of a limit does not lift it.
+        self._opens_at = max(self._opens_at, stated or 0)
+        if response.status == 429:
+            resume_after = None if stated is None else datetime.fromtimestamp(self._opens_at, UTC)
+            raise RateLimitedError(self.title, resume_after, response.message)
+
+    def wait_s(self, error: RateLimitedError) -> float:
+        """Return for how many seconds the service refuses; 0 where it does not say."""
+        return max(0.0, error.resume_after.timestamp() - self._clock()) if error.resume_after else 0.0
 
 
 class _PassingError(Exception):
-    """What the next attempt may not meet."""
+    """A failure that another attempt may avoid."""
 
-    def __init__(self, problem: str, *, status: int | None = None, retry_after_s: float = 0) -> None:
+    def __init__(self, problem: str, *, status: int | None = None, pause_s: float = 0) -> None:
         super().__init__(problem)
         self.status = status
-        self.retry_after_s = retry_after_s
+        self.pause_s = pause_s
 
 
-class Api:
+@dataclass(slots=True)
+class _Request:
+    """One request; ``label`` is what people see of it."""
+
+    label: str
+    method: str
+    url: str
+    headers: Mapping[str, str]
+    body: bytes | None
+    expects_json: bool
+    attempts: int = 0
+
+
+class HttpClient:
     """A service below one URL.
 
     Attributes:
-        requests: how many were sent, further attempts included.
+        requests: the number of requests sent, further attempts included.
     """
 
     def __init__(
         self,
         base_url: str,
         *,
+        rate_limit: RateLimit | None = None,
         login: tuple[str, str] | None = None,
         secrets: Iterable[str] = (),
+        label: str = "",
+        is_clear_text_allowed: bool = False,
+        max_redirects: int = 0,
+        max_bytes: int = MAX_BYTES,
+        attempts: int = ATTEMPTS,
         backoff_s: float | None = None,
         timeout_s: float | None = None,
-        most_bytes: int = MOST_BYTES,
-        attempts: int = ATTEMPTS,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         """
         Args:
-            login: name and password of Basic authentication, sent with every call.
-            secrets: what no message may show, besides the secrets of the calls themselves.
+            login: name and password of Basic authentication, sent with every request.
+            secrets: texts that no message may show, besides the secrets of the requests themselves.
+            label: shown instead of each request, where the address itself is a secret.
+            is_clear_text_allowed: whether http:// is allowed for other machines.
+            max_redirects: how many are followed; never with a login or a token, and never from https:// to http://.
             backoff_s: the first pause before another attempt; each further one is twice as long.
-            timeout_s: for one attempt, from the connection to the last byte.
+            timeout_s: the deadline of one attempt, from the connection to the last byte.
 
         Raises:
-            UsageError: the URL would send a token in the clear.
+            UsageError: the URL is none, or would send a login unencrypted.
         """
         try:
             parts = urlsplit(base_url)
         except ValueError:
             parts = urlsplit("")
         self._host = parts.hostname or ""
-        if not self._host or not (parts.scheme == "https" or (parts.scheme == "http" and _is_loopback(self._host))):
-            raise UsageError(
-                "expected a service's address to begin with https://, since a login goes there "
-                f"(http:// only on loopback); found {parts.scheme}://{self._host}"
-            )
+        is_safe = parts.scheme == "https" or (
+            parts.scheme == "http" and (is_clear_text_allowed or _is_loopback(self._host))
+        )
+        if not self._host or not is_safe:
+            raise UsageError(_wrong_address(label, f"{parts.scheme}://{self._host}", is_clear_text_allowed))
         self.requests = 0
         self._base_url = base_url.rstrip("/")
+        self._label = label
         self._secrets = {secret for secret in secrets if secret}
         self._login = ""
         if login:
             self._login = base64.b64encode(":".join(login).encode()).decode()
             self._secrets |= {login[1], self._login}
-        self._timeout_s = seconds_setting("BUDDY_HTTP_TIMEOUT_S", 60, least=0.01) if timeout_s is None else timeout_s
-        self._most_bytes = most_bytes
-        self._attempts = attempts
+        self._rate_limit = rate_limit or RateLimit(label or self._host)
+        self._max_redirects = max_redirects
+        self._max_bytes = max_bytes
+        self._timeout_s = variables.HTTP_TIMEOUT_S.read() if timeout_s is None else timeout_s
+        backoff_s = variables.HTTP_BACKOFF_S.read() if backoff_s is None else backoff_s
+        self._policy = back_off(backoff_s, attempts)
         self._sleep = sleep
-        backoff_s = seconds_setting("BUDDY_HTTP_BACKOFF_S", 1) if backoff_s is None else backoff_s
-        self._backoff = wait_exponential_jitter(initial=backoff_s, max=LONGEST_PAUSE_S, jitter=backoff_s)
-        # Certificates are verified: that is urllib3's default. HTTPS_PROXY and NO_PROXY are heeded as everywhere.
-        proxy_url = None if _is_loopback(self._host) or proxy_bypass(self._host) else getproxies().get(parts.scheme)
-        self._pool = urllib3.ProxyManager(proxy_url) if proxy_url else urllib3.PoolManager()
+        self._pools: dict[str, urllib3.PoolManager] = {}
 
     def call(
         self,
@@ -176,27 +257,54 @@ class Api:
         content: tuple[str, bytes] | None = None,
         token: str | None = None,
         expects_json: bool = True,
-    ) -> Answer:
-        """Ask once, and again only where nothing says no: after 5xx, lost connections, timeouts and broken answers.
+    ) -> HttpResponse:
+        """Send a request, and again after 5xx, 429, lost connections, timeouts and broken responses.
 
         Args:
             content: a body of any other kind, after its media type.
-            expects_json: or anything, nothing included.
+            expects_json: whether a success without JSON is a broken response.
 
         Raises:
-            ApiError: no whole answer in any attempt, too large a one, or a redirect.
+            ApiError: no whole response in any attempt, too large a one, or a redirect that is not followed.
+            RateLimitedError: the service asks for too long a pause.
         """
+        request = self._request(method, path, params, body_json, form, content, token, expects_json)
+        try:
+            return self._policy.call(
+                functools.partial(self._attempt, request),
+                is_passing=self._is_passing,
+                stated_pause_s=self._stated_pause_s,
+                before_pause=lambda error, pause_s, _: _log_pause(request.label, error, pause_s),
+                sleep=self._sleep,
+            )
+        except _PassingError as error:
+            in_attempts = f" in {request.attempts} attempts" if request.attempts > 1 else ""
+            raise ApiError(request.label, f"{error}{in_attempts}; try again later", status=error.status) from None
+
+    def _request(
+        self,
+        method: str,
+        path: str,
+        params: Mapping[str, str | int] | None,
+        body_json: object,
+        form: Mapping[str, str] | None,
+        content: tuple[str, bytes] | None,
+        token: str | None,
+        expects_json: bool,
+    ) -> _Request:
         url = self._base_url + path
-        request = f"{method} {self._host}{self._hidden(urlsplit(url).path)}"
-        accepted = "application/json" if expects_json else "*/*"
-        headers = {"Accept": accepted, "User-Agent": f"fitness-buddy/{__version__}"}
+        label = self._label or f"{method} {self._host}{self._hidden(urlsplit(url).path)}"
+        headers = {
+            "Accept": "application/json" if expects_json else "*/*",
+            "User-Agent": f"fitness-buddy/{__version__}",
+        }
         body = None
         if self._login:
             headers["Authorization"] = f"Basic {self._login}"
         if token is not None:
             self._secrets.add(token)
             if not _TOKEN.fullmatch(token):
-                raise ApiError(request, "not asked: the stored access token is damaged; log in again with `buddy auth`")
+                raise ApiError(label, "not sent: the access token is damaged; log in again, or set it again")
             headers["Authorization"] = f"Bearer {token}"
         if form is not None:
             self._secrets |= {value for name, value in form.items() if name in _SECRET_FIELDS and value}
@@ -209,80 +317,112 @@ class Api:
             headers["Content-Type"], body = content
         if params:
             url += "?" + urlencode(params)
-        exchange = functools.partial(self._exchange, request, method, url, headers, body)
-        retrying = Retrying(
-            stop=lambda state: stop_after_attempt(self._attempts)(state) or _asked_pause_s(state) > LONGEST_PAUSE_S,
-            wait=lambda state: max(self._backoff(state), _asked_pause_s(state)),
-            retry=retry_if_exception_type(_PassingError),
-            sleep=self._sleep,
-            before_sleep=functools.partial(_tell_pause, request),
-            reraise=True,
-        )
-        try:
-            return retrying(self._attempt, request, exchange, expects_json)
-        except _PassingError as error:
-            attempts = retrying.statistics["attempt_number"]
-            tried = f" in {attempts} attempts" if attempts > 1 else ""
-            raise ApiError(request, f"{error}{tried}; try again later", status=error.status) from None
+        return _Request(label, method, url, headers, body, expects_json)
 
-    def _attempt(
-        self, request: str, exchange: Callable[[], tuple[int, Mapping[str, str], bytes]], expects_json: bool
-    ) -> Answer:
+    def _is_passing(self, error: BaseException) -> bool:
+        if isinstance(error, RateLimitedError):
+            return self._rate_limit.is_waited_for
+        return isinstance(error, _PassingError)
+
+    def _stated_pause_s(self, error: BaseException) -> float:
+        if isinstance(error, RateLimitedError):
+            return self._rate_limit.wait_s(error)
+        return error.pause_s if isinstance(error, _PassingError) else 0
+
+    def _attempt(self, request: _Request) -> HttpResponse:
+        request.attempts += 1
+        if request.attempts == 1:  # later attempts have waited
+            self._rate_limit.check()
         self.requests += 1
         try:
-            status, headers, body = within(self._timeout_s, exchange)
+            status, headers, body = within(self._timeout_s, functools.partial(self._exchange, request))
         except TimeoutError:
             raise _PassingError(f"no whole answer within {self._timeout_s:g} s") from None
         except HTTPError as error:
-            raise _PassingError(f"no whole answer: {self._plain(str(error))}") from None
+            # Its words may name the address.
+            words = f" ({type(error).__name__})" if self._label else f": {self._plain(str(error))}"
+            raise _PassingError(f"no whole answer{words}") from None
         try:
-            document = json.loads(body) if body else None
-            is_json = bool(body) or status == 204
+            document, is_json = json.loads(body), True
         except (ValueError, RecursionError):
             document, is_json = None, False
-        answer = Answer(status, headers, document, self._plain(_words(document)), request, body)
-        if status >= 500:
-            said = f" ({answer.message})" if answer.message else ""
-            pause_s = (retry_after_s(headers, time.time()) or 0) if status == 503 else 0
-            raise _PassingError(f"answered {status}{said}", status=status, retry_after_s=pause_s)
-        if 300 <= status < 400:
-            raise ApiError(request, f"answered {status}: redirects are not followed, a login stays with its host")
-        if status < 300 and expects_json and not is_json:
-            raise _PassingError(f"answered {status} with something that is not JSON, or not all of it", status=status)
-        return answer
+        response = HttpResponse(
+            status, headers, document, self._plain(_words_of(document)), request.label, body, is_json
+        )
+        self._rate_limit.note(response)
+        self._check(request, response)
+        return response
 
-    def _exchange(
-        self, request: str, method: str, url: str, headers: Mapping[str, str], body: bytes | None
-    ) -> tuple[int, Mapping[str, str], bytes]:
+    def _check(self, request: _Request, response: HttpResponse) -> None:
+        """Raise _PassingError or ApiError unless a caller can use the response."""
+        status = response.status
+        if status >= 500:
+            words = f" ({response.message})" if response.message else ""
+            pause_s = (retry_after_s(response.headers, time.time()) or 0) if status == 503 else 0
+            raise _PassingError(f"answered {status}{words}", status=status, pause_s=pause_s)
+        if 300 <= status < 400:
+            raise ApiError(request.label, f"answered {status}: redirects are not followed, a login stays with its host")
+        if status < 300 and status != 204 and request.expects_json and not response.is_json:
+            raise _PassingError(f"answered {status} with something that is not JSON, or not all of it", status=status)
+
+    def _exchange(self, request: _Request) -> tuple[int, Mapping[str, str], bytes]:
+        """Send the request, follow redirects, and return status, headers and body."""
         ends_at = time.monotonic() + self._timeout_s
-        response = self._pool.request(
-            method,
+        max_redirects = 0 if "Authorization" in request.headers else self._max_redirects
+        url = request.url
+        for _ in range(max_redirects + 1):
+            status, headers, body = self._send(request, url, ends_at)
+            place = headers.get("Location")
+            if not (max_redirects and status in _REDIRECTS and place):
+                return status, headers, body
+            expected = {"https"} if urlsplit(url).scheme == "https" else {"https", "http"}
+            url = urljoin(url, place)
+            if urlsplit(url).scheme not in expected:
+                schemes = " or ".join(f"{scheme}://" for scheme in sorted(expected, reverse=True))
+                raise ApiError(request.label, f"redirected to an address that does not begin with {schemes}")
+        raise ApiError(request.label, f"redirected more than {max_redirects} times")
+
+    def _send(self, request: _Request, url: str, ends_at: float) -> tuple[int, Mapping[str, str], bytes]:
+        response = self._pool(url).request(
+            request.method,
             url,
-            body=body,
-            headers=headers,
+            body=request.body,
+            headers=request.headers,
             retries=False,
             redirect=False,
             preload_content=False,
-            timeout=urllib3.Timeout(connect=min(10, self._timeout_s), read=min(30, self._timeout_s)),
+            timeout=urllib3.Timeout(connect=min(_CONNECT_WITHIN_S, self._timeout_s), read=self._timeout_s),
         )
         content = bytearray()
         try:
-            # What is there, not a full chunk: a dripping server would make that wait for ever.
+            # What is there, not a full chunk: a server that sends single bytes would hold up a full chunk for ever.
             while chunk := response.read1(_CHUNK):
                 content += chunk
-                if len(content) > self._most_bytes:
-                    too_large = f"answered with more than {self._most_bytes / 2**20:g} MB"
-                    raise ApiError(request, too_large, status=response.status)
+                if len(content) > self._max_bytes:
+                    too_large = f"answered with more than {self._max_bytes / 2**20:g} MB"
+                    raise ApiError(request.label, too_large, status=response.status)
                 if time.monotonic() > ends_at:
                     raise TimeoutError
         except HTTPError:
-            # A refusal stands even if its words are cut off; asking again would only be refused again.
+            # A refusal is certain even if its words are cut off; another attempt would only be refused again.
             if not 400 <= response.status < 500:
                 raise
             content.clear()
         finally:
-            response.close()  # a connection whose answer was read whole is back in the pool by now
+            response.close()  # a connection whose response was read whole is back in the pool by now
         return response.status, response.headers, bytes(content)
+
+    def _pool(self, url: str) -> urllib3.PoolManager:
+        """Return the connections for an address, by way of HTTPS_PROXY or HTTP_PROXY unless NO_PROXY excludes it.
+
+        Certificates are verified: that is urllib3's default.
+        """
+        parts = urlsplit(url)
+        host = parts.hostname or ""
+        proxy_url = "" if _is_loopback(host) or proxy_bypass(host) else getproxies().get(parts.scheme, "")
+        if proxy_url not in self._pools:
+            self._pools[proxy_url] = urllib3.ProxyManager(proxy_url) if proxy_url else urllib3.PoolManager()
+        return self._pools[proxy_url]
 
     def _hidden(self, text: str) -> str:
         for secret in sorted(self._secrets, key=len, reverse=True):
@@ -290,14 +430,14 @@ class Api:
         return text
 
     def _plain(self, text: str) -> str:
-        """Text of others on one short line, printable and without secrets."""
+        """Return the text of others as one short line, printable and without secrets."""
         text = self._hidden(text)
         text = " ".join("".join(character if character.isprintable() else " " for character in text).split())
-        return text if len(text) <= _MOST_WORDS else text[: _MOST_WORDS - 1] + "…"
+        return text if len(text) <= _MAX_SHOWN else text[: _MAX_SHOWN - 1] + "…"
 
 
 def retry_after_s(headers: Mapping[str, str], now: float) -> float | None:
-    """How long to wait by the header Retry-After, which holds seconds or a date."""
+    """Return the pause that the header Retry-After states as seconds or as a date; None where it is missing."""
     stated = headers.get("Retry-After", "").strip()
     if stated.isdecimal():
         return float(stated)
@@ -308,17 +448,17 @@ def retry_after_s(headers: Mapping[str, str], now: float) -> float | None:
 
 
 def within(seconds: float, function: Callable[[], _Result]) -> _Result:
-    """Give up waiting for the function after so many seconds (TimeoutError).
+    """Return the function's result; raise TimeoutError after so many seconds.
 
-    Timeouts of sockets are for one read: a name server, a handshake or headers that drip outlast any of them. The
-    thread that is left behind ends with its connection and holds up nothing.
+    Timeouts of sockets are for one read: a name server, a handshake or slow headers outlast any of them. The thread
+    that is left behind ends with its connection and holds up nothing.
     """
     results: queue.SimpleQueue[tuple[_Result | None, BaseException | None]] = queue.SimpleQueue()
 
     def run() -> None:
         try:
             results.put((function(), None))
-        except BaseException as error:  # it is raised where it is waited for
+        except BaseException as error:  # raised by the thread that waits for it
             results.put((None, error))
 
     threading.Thread(target=run, daemon=True).start()
@@ -331,10 +471,10 @@ def within(seconds: float, function: Callable[[], _Result]) -> _Result:
     return result  # type: ignore[return-value]
 
 
-def _words(document: Any) -> str:
-    """What a service says about a refusal.
+def _words_of(document: Any) -> str:
+    """Return a service's own words about a refusal; empty if there are none.
 
-    Strava's ``message`` and ``errors``, OAuth's and Google's ``error``, Kestra's ``message`` or ``detail``.
+    They are Strava's ``message`` and ``errors``, OAuth's and Google's ``error``, Kestra's ``message`` or ``detail``.
     """
     if not isinstance(document, dict):
         return ""
@@ -357,15 +497,18 @@ def _words(document: Any) -> str:
     return ": ".join(word for word in words if isinstance(word, str) and word)
 
 
-def _asked_pause_s(state: RetryCallState) -> float:
-    error = state.outcome.exception() if state.outcome else None
-    return error.retry_after_s if isinstance(error, _PassingError) else 0
+def _log_pause(label: str, error: BaseException, pause_s: float) -> None:
+    if pause_s > 1:
+        _log.warning("%s: %s; trying again in %.0f s", label, error, pause_s)
 
 
-def _tell_pause(request: str, state: RetryCallState) -> None:
-    if state.upcoming_sleep > 1:
-        error = state.outcome.exception() if state.outcome else None
-        _log.warning("%s: %s; trying again in %.0f s", request, error, state.upcoming_sleep)
+def _wrong_address(label: str, found: str, is_clear_text_allowed: bool) -> str:
+    if is_clear_text_allowed:
+        return f"{label}: expected an address that begins with https:// or http://"
+    return (
+        "expected a service's address to begin with https://, since a login goes there "
+        f"(http:// only on loopback); found {found}"
+    )
 
 
 def _is_loopback(host: str) -> bool:
@@ -373,21 +516,3 @@ def _is_loopback(host: str) -> bool:
         return host == "localhost" or ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
-
-
-def seconds_setting(variable: str, default: float, least: float = 0) -> float:
-    """A number of seconds of the environment.
-
-    Raises:
-        UsageError: it is none, or less than the least.
-    """
-    stated = os.environ.get(variable)
-    if not stated:
-        return default
-    try:
-        seconds = float(stated)
-    except ValueError:
-        seconds = -1
-    if not least <= seconds < float("inf"):
-        raise UsageError(f"{variable}: expected a number of seconds from {least:g} on, found {stated!r}")
-    return seconds

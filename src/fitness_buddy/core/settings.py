@@ -1,4 +1,4 @@
-"""Settings: command options over the environment over defaults. The warehouse is described in profiles/profiles.yml."""
+"""The settings of one command: options over the environment over defaults, and the target of profiles/profiles.yml."""
 
 from __future__ import annotations
 
@@ -7,33 +7,30 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
+from fitness_buddy.core import variables
 from fitness_buddy.core.errors import BuddyError, UsageError
+from fitness_buddy.core.redaction import without_secrets
+from fitness_buddy.core.state import state_dir
+from fitness_buddy.core.validators import ATHLETE_ID, ATHLETE_ID_WORDS
 
-DEFAULT_ATHLETE_ID = "me"
 PROFILE_NAME = "fitness_buddy"
-# Athlete ids stand in file names, labels and SQL parameters: one plain word is enough for all of them.
-_ATHLETE_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 _AS_NUMBER = re.compile(r"\|\s*as_number\s*\}\}$")
-_LABEL_KEY = re.compile(r"[a-z][a-z0-9_-]{0,62}")
-_LABEL_VALUE = re.compile(r"[a-z0-9_-]{0,63}")
-# BigQuery takes 64 a job; dbt adds its own.
-_MOST_LABELS = 50
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What one command needs to know before it starts.
+    """The project, the warehouse and the athlete of one command.
 
     Attributes:
         project_dir: the folder of dbt_project.yml.
-        target: name of the output in profiles/profiles.yml.
-        profile: that output, its ``env_var`` calls rendered: exactly what dbt connects with.
-        athlete_id: whose data is loaded or shown.
-        raw_schema: schema of the raw tables.
-        schema_prefix: what the names of all other schemas begin with.
-        labels: what every job on BigQuery is labelled with, for the bill.
+        target: the name of the output in profiles/profiles.yml.
+        profile: that output with its ``env_var`` calls rendered: dbt connects with the same.
+        athlete_id: the athlete whose data is loaded or shown.
+        raw_schema: the schema of the raw tables.
+        schema_prefix: the prefix of the names of all other schemas.
+        labels: the labels of every job on BigQuery, for the bill.
     """
 
     project_dir: Path
@@ -51,8 +48,12 @@ class Settings:
 
     @property
     def ops_schema(self) -> str:
-        """Of the tables that tell how runs went."""
+        """The schema of results, ledgers and calls."""
         return f"{self.schema_prefix}ops"
+
+    def schema_of(self, schema: Literal["ops", "raw"]) -> str:
+        """Return the name of the schema in the warehouse."""
+        return self.ops_schema if schema == "ops" else self.raw_schema
 
     @property
     def seeds_dir(self) -> Path:
@@ -68,49 +69,30 @@ def load_settings(
         UsageError: no project, target or profile of that name, or an athlete id that is not one plain word.
     """
     project_dir = find_project_dir()
-    # An empty variable is how compose files and CI say "not set".
-    athlete_id = athlete_id or os.environ.get("BUDDY_ATHLETE") or default_athlete_id or DEFAULT_ATHLETE_ID
-    if not _ATHLETE_ID.fullmatch(athlete_id):
-        raise UsageError(
-            f"athlete {athlete_id!r}: expected 1 to 64 letters, digits, '_', '-' or '.', the first a letter or digit"
-        )
+    athlete_id = athlete_id or variables.ATHLETE.stated() or default_athlete_id or variables.ATHLETE.default
+    if not re.fullmatch(ATHLETE_ID, athlete_id):
+        raise UsageError(f"athlete {athlete_id!r}: expected {ATHLETE_ID_WORDS}")
     target, profile = _read_profile(project_dir, target)
     return Settings(
         project_dir=project_dir,
         target=target,
         profile=profile,
         athlete_id=athlete_id,
-        raw_schema=os.environ.get("BUDDY_RAW_SCHEMA") or "raw",
-        schema_prefix=os.environ.get("BUDDY_SCHEMA_PREFIX", ""),
-        labels=_labels(os.environ.get("BUDDY_BIGQUERY_LABELS", "")),
+        raw_schema=variables.RAW_SCHEMA.read(),
+        schema_prefix=variables.SCHEMA_PREFIX.read(),
+        labels=variables.BIGQUERY_LABELS.read(),
     )
 
 
-def _labels(stated: str) -> dict[str, str]:
-    """``key=value,key=value`` by BigQuery's rules, in ASCII; macros/query_comment.sql gives the same to dbt's jobs."""
-    labels: dict[str, str] = {}
-    for label in filter(None, (part.strip() for part in stated.split(","))):
-        key, equals, value = label.partition("=")
-        if not equals or not _LABEL_KEY.fullmatch(key) or not _LABEL_VALUE.fullmatch(value) or key in labels:
-            raise UsageError(
-                f"BUDDY_BIGQUERY_LABELS: expected key=value,key=value with each key once, up to 63 lowercase letters, "
-                f"digits, '_' and '-' on either side, keys beginning with a letter; found {label!r}"
-            )
-        labels[key] = value
-    if len(labels) > _MOST_LABELS:
-        raise UsageError(f"BUDDY_BIGQUERY_LABELS: expected up to {_MOST_LABELS} labels, found {len(labels)}")
-    return labels
-
-
 def find_project_dir() -> Path:
-    """The dbt project: BUDDY_PROJECT_DIR, else the nearest above the working folder, else the checkout of this code.
+    """Return the dbt project: BUDDY_PROJECT_DIR, else the nearest above the working folder, else this code's checkout.
 
     Raises:
         UsageError: there is none.
     """
-    stated = os.environ.get("BUDDY_PROJECT_DIR")
+    stated = variables.PROJECT_DIR.read()
     if stated:
-        candidates = [Path(stated).resolve()]
+        candidates = [stated.resolve()]
     else:
         here = Path.cwd()
         candidates = [here, *here.parents, Path(__file__).resolve().parents[3]]
@@ -125,8 +107,8 @@ def find_project_dir() -> Path:
 
 
 def profiles_dir(project_dir: Path) -> Path:
-    """Where profiles.yml is: DBT_PROFILES_DIR as for dbt, else the project's own."""
-    stated = os.environ.get("DBT_PROFILES_DIR")
+    """Return the folder of profiles.yml: DBT_PROFILES_DIR as for dbt, else the project's own."""
+    stated = variables.PROFILES_DIR.read()
     return (project_dir / stated).resolve() if stated else project_dir / "profiles"
 
 
@@ -174,3 +156,70 @@ def _read_profile(project_dir: Path, target: str | None) -> tuple[str, dict[str,
     if target not in outputs:
         raise UsageError(f"target {target!r} is not in {path}; it has: {', '.join(sorted(outputs))}")
     return target, render(outputs[target])
+
+
+@dataclass(frozen=True, slots=True)
+class SettingValue:
+    """The value of one variable of the registry, and its origin.
+
+    Attributes:
+        value: as text; None for a secret.
+        is_set: whether an option or the environment states it.
+        origin: option, environment, profile (profiles/profiles.yml) or default.
+        problem: what is wrong with the value; empty if nothing is.
+    """
+
+    name: str
+    room: str
+    value: str | None
+    is_set: bool
+    origin: str
+    about: str
+    is_secret: bool
+    problem: str = ""
+
+
+def setting_values(settings: Settings, options: Mapping[str, str | None]) -> list[SettingValue]:
+    """Return the value and the origin of every variable, in the order of the registry.
+
+    Args:
+        options: the values of command options, by the variable's name; None where the option was not given.
+    """
+    # Defaults that depend on this machine.
+    found = {
+        variables.PROJECT_DIR.name: str(settings.project_dir),
+        variables.STATE_DIR.name: str(state_dir()),
+        variables.PROFILES_DIR.name: str(profiles_dir(settings.project_dir)),
+    }
+    return [
+        _setting_value(variable, settings, options.get(name), found.get(name) or variable.default_for_people())
+        for name, variable in variables.VARIABLES.items()
+    ]
+
+
+def _setting_value(
+    variable: variables.Variable[Any], settings: Settings, option: str | None, default: str
+) -> SettingValue:
+    stated, problem = variable.stated(), ""
+    if option:
+        origin, value = "option", option
+    elif stated:
+        origin, value = "environment", without_secrets(stated)
+        try:
+            variable.read()
+        except UsageError as error:
+            problem = str(error)
+    elif variable.profile_key in settings.profile:
+        origin, value = "profile", str(settings.profile[variable.profile_key] or default)
+    else:
+        origin, value = "default", default
+    return SettingValue(
+        variable.name,
+        variable.room,
+        None if variable.is_secret else value,
+        bool(option or stated),
+        origin,
+        variable.about,
+        variable.is_secret,
+        problem,
+    )

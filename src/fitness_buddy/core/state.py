@@ -18,6 +18,7 @@ from typing import Any, Protocol
 import platformdirs
 from filelock import FileLock, Timeout
 
+from fitness_buddy.core import variables
 from fitness_buddy.core.errors import BuddyError
 
 # Names stand in file names, and wherever else a store keeps them.
@@ -127,12 +128,15 @@ class FileStateStore:
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
 
 
+def state_dir() -> Path:
+    """Return the folder of the state: BUDDY_STATE_DIR, else the user's own (``~/.local/state/fitness-buddy``)."""
+    stated = variables.STATE_DIR.read()
+    return stated.absolute() if stated else platformdirs.user_state_path("fitness-buddy", appauthor=False)
+
+
 def open_state() -> StateStore:
-    """The user's own: BUDDY_STATE_DIR, else where the system keeps such things (``~/.local/state/fitness-buddy``)."""
-    stated = os.environ.get("BUDDY_STATE_DIR")
-    if stated:
-        return FileStateStore(Path(stated).expanduser().absolute())
-    return FileStateStore(platformdirs.user_state_path("fitness-buddy", appauthor=False))
+    """Return the store in :func:`state_dir`."""
+    return FileStateStore(state_dir())
 
 
 @contextmanager

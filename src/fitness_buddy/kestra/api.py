@@ -1,9 +1,8 @@
-"""Kestra's REST API (2.0, with the one tenant of the open-source edition): flows by their source, namespace files."""
+"""Kestra's REST API (2.0, open-source edition with its one tenant): sources of flows, files of namespaces."""
 
 from __future__ import annotations
 
 import itertools
-import os
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
@@ -11,10 +10,10 @@ from urllib.parse import quote
 
 from urllib3.filepost import encode_multipart_formdata
 
+from fitness_buddy.core import variables
 from fitness_buddy.core.errors import UsageError
-from fitness_buddy.core.http import Answer, Api, ApiError
+from fitness_buddy.core.http import ApiError, HttpClient, HttpResponse, RateLimit
 
-DEFAULT_URL = "http://localhost:8080"
 _TENANT_PATH = "/api/v1/main"
 _YAML = "application/x-yaml"
 _FLOWS_A_PAGE = 100
@@ -24,7 +23,7 @@ _Read = TypeVar("_Read")
 
 @dataclass(frozen=True, slots=True)
 class KestraSettings:
-    """Where Kestra answers, and the login that it has been given (its basic authentication)."""
+    """The address of Kestra, and its login (basic authentication)."""
 
     url: str
     username: str
@@ -32,15 +31,15 @@ class KestraSettings:
 
 
 def kestra_settings() -> KestraSettings:
-    """BUDDY_KESTRA_URL, BUDDY_KESTRA_USERNAME and BUDDY_KESTRA_PASSWORD.
+    """Read BUDDY_KESTRA_URL, BUDDY_KESTRA_USERNAME and BUDDY_KESTRA_PASSWORD.
 
     Raises:
-        UsageError: one half of a login only.
+        UsageError: only one of name and password is set.
     """
-    username, password = (os.environ.get(f"BUDDY_KESTRA_{name}", "") for name in ("USERNAME", "PASSWORD"))
+    username, password = variables.KESTRA_USERNAME.read(), variables.KESTRA_PASSWORD.read()
     if bool(username) != bool(password):
         raise UsageError("BUDDY_KESTRA_USERNAME and BUDDY_KESTRA_PASSWORD: expected both or neither, found one of them")
-    return KestraSettings(os.environ.get("BUDDY_KESTRA_URL") or DEFAULT_URL, username, password)
+    return KestraSettings(variables.KESTRA_URL.read(), username, password)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +56,7 @@ class ServedFlow:
 
 
 def starts_nothing(flow: Mapping[str, Any]) -> bool:
-    """Whether a flow, as YAML or JSON states it, is disabled: as a whole, or by each of the triggers it has."""
+    """Return whether a flow (its YAML or JSON) is disabled, itself or each of its triggers."""
     triggers = flow.get("triggers") or []
     return flow.get("disabled") is True or (
         bool(triggers) and all(isinstance(trigger, dict) and trigger.get("disabled") is True for trigger in triggers)
@@ -65,31 +64,31 @@ def starts_nothing(flow: Mapping[str, Any]) -> bool:
 
 
 class KestraApi:
-    """One server. Every method raises ApiError where it does not answer, or not as Kestra 2.0 does."""
+    """One server. Every method raises ApiError if the server does not answer as Kestra 2.0 does."""
 
     def __init__(
         self, settings: KestraSettings, *, backoff_s: float | None = None, flows_a_page: int = _FLOWS_A_PAGE
     ) -> None:
         """
         Args:
-            backoff_s: see :class:`fitness_buddy.core.http.Api`.
+            backoff_s: see :class:`fitness_buddy.core.http.HttpClient`.
 
         Raises:
-            UsageError: the address would send the password in the clear.
+            UsageError: the address would send the password unencrypted.
         """
         self._url = settings.url
         self._flows_a_page = flows_a_page
         login = (settings.username, settings.password) if settings.username else None
-        self._api = Api(settings.url, login=login, backoff_s=backoff_s)
+        self._client = HttpClient(settings.url, rate_limit=RateLimit("Kestra"), login=login, backoff_s=backoff_s)
 
     def problem(self, source: str) -> str:
-        """What is wrong with a flow, in the server's words on one line; empty if nothing is."""
-        answer = self._call("POST", "/flows/validate", content=(_YAML, source.encode()))
-        constraints = self._read(answer, lambda found: [violation.get("constraints") for violation in found])
+        """Return what is wrong with a flow, in the server's words on one line; empty if nothing is."""
+        response = self._call("POST", "/flows/validate", content=(_YAML, source.encode()))
+        constraints = self._read(response, lambda found: [violation.get("constraints") for violation in found])
         return " ".join(" ".join(filter(None, constraints)).split())
 
     def flows(self, namespace_prefix: str) -> list[ServedFlow]:
-        """All flows in namespaces that begin so; by namespace and id."""
+        """Return all flows of namespaces with this prefix, sorted by namespace and id."""
         flows: dict[tuple[str, str], ServedFlow] = {}
         for page in itertools.count(1):
             asked = {"page": page, "size": self._flows_a_page, "sort": "id:asc"}
@@ -103,12 +102,12 @@ class KestraApi:
         return [flows[key] for key in sorted(flows)]
 
     def source(self, namespace: str, flow_id: str) -> str:
-        """The text of a flow, as it was loaded."""
-        answer = self._call("GET", _flow_path(namespace, flow_id), params={"source": "true"})
-        return self._read(answer, lambda flow: str(flow["source"]))
+        """Return the YAML of a flow, verbatim."""
+        response = self._call("GET", _flow_path(namespace, flow_id), params={"source": "true"})
+        return self._read(response, lambda flow: str(flow["source"]))
 
     def create(self, source: str) -> None:
-        """Load a flow that is not there yet."""
+        """Create a flow from its YAML."""
         self._call("POST", "/flows", content=(_YAML, source.encode()))
 
     def update(self, namespace: str, flow_id: str, source: str) -> None:
@@ -116,28 +115,28 @@ class KestraApi:
         self._call("PUT", _flow_path(namespace, flow_id), content=(_YAML, source.encode()))
 
     def delete(self, namespace: str, flow_id: str) -> None:
-        """Take a flow away; the server keeps its executions."""
+        """Delete a flow; the server keeps its executions."""
         self._call("DELETE", _flow_path(namespace, flow_id), expects_json=False)
 
     def files(self, namespace: str) -> list[str]:
-        """The paths of a namespace's files, each from ``/`` on; sorted."""
+        """Return the absolute paths of a namespace's files, sorted."""
         paths: list[str] = []
         folders = ["/"]
         while folders:
             folder = folders.pop()
-            answer = self._call("GET", _files_path(namespace, "/directory"), params={"path": folder})
-            for name, kind in self._read(answer, _names_and_kinds):
+            response = self._call("GET", _files_path(namespace, "/directory"), params={"path": folder})
+            for name, kind in self._read(response, _names_and_kinds):
                 path = f"{folder.rstrip('/')}/{name}"
                 (folders if kind == "Directory" else paths).append(path)
         return sorted(paths)
 
     def file(self, namespace: str, path: str) -> bytes:
-        """The content of a namespace's file."""
+        """Return the content of a namespace's file."""
         return self._call("GET", _files_path(namespace), params={"path": path}, expects_json=False).body
 
     def put_file(self, namespace: str, path: str, content: bytes) -> None:
         """Write a namespace's file, and the folders that it needs."""
-        # The server looks at this name for one thing only: it unpacks what is called .zip.
+        # The server uses this name only to unpack files that end in .zip.
         part = {"fileContent": ("content", content, "application/octet-stream")}
         body, media_type = encode_multipart_formdata(part)
         self._call(
@@ -145,29 +144,29 @@ class KestraApi:
         )
 
     def delete_file(self, namespace: str, path: str) -> None:
-        """Take a namespace's file away, and the folders that are empty without it."""
+        """Delete a namespace's file, and the folders that are empty without it."""
         self._call("DELETE", _files_path(namespace), params={"path": path}, expects_json=False)
 
-    def _call(self, method: str, path: str, **how: Any) -> Answer:
+    def _call(self, method: str, path: str, **how: Any) -> HttpResponse:
         try:
-            answer = self._api.call(method, _TENANT_PATH + path, **how)
+            response = self._client.call(method, _TENANT_PATH + path, **how)
         except ApiError as error:
             if error.status is not None:
                 raise
             raise ApiError(str(error), f"is Kestra running at {self._url}? BUDDY_KESTRA_URL says where it is") from None
-        if answer.status == 401:
-            raise answer.error("BUDDY_KESTRA_USERNAME and BUDDY_KESTRA_PASSWORD must be Kestra's own login")
-        if answer.status == 404:
-            raise answer.error(f"Either it is gone, or there is no Kestra 2 at {self._url} (BUDDY_KESTRA_URL)")
-        if answer.status >= 400:
-            raise answer.error("Kestra refused it")
-        return answer
+        if response.status == 401:
+            raise response.error("BUDDY_KESTRA_USERNAME and BUDDY_KESTRA_PASSWORD must be Kestra's own login")
+        if response.status == 404:
+            raise response.error(f"Either it is gone, or there is no Kestra 2 at {self._url} (BUDDY_KESTRA_URL)")
+        if response.status >= 400:
+            raise response.error("Kestra refused it")
+        return response
 
-    def _read(self, answer: Answer, read: Callable[[Any], _Read]) -> _Read:
+    def _read(self, response: HttpResponse, read: Callable[[Any], _Read]) -> _Read:
         try:
-            return read(answer.document)
+            return read(response.document)
         except (KeyError, TypeError, AttributeError):
-            raise answer.error(
+            raise response.error(
                 f"That is not how Kestra 2 answers: what is at {self._url} (BUDDY_KESTRA_URL)?"
             ) from None
 

@@ -7,7 +7,6 @@ triggers are enabled all the same.
 
 from __future__ import annotations
 
-import os
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -238,11 +237,6 @@ class FlowFolder:
             api.create(self.flows[flow.namespace, flow.name].source)
         else:
             api.update(flow.namespace, flow.name, self.flows[flow.namespace, flow.name].source)
-
-
-def enabled_flow_ids() -> list[str]:
-    """Return the ids of BUDDY_FLOWS_ENABLED, which are separated by commas."""
-    return [flow_id for part in os.environ.get("BUDDY_FLOWS_ENABLED", "").split(",") if (flow_id := part.strip())]
 
 
 def enable_triggers(source: str) -> str:

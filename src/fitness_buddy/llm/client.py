@@ -2,41 +2,29 @@
 
 Nothing of an athlete's warehouse reaches a model but :class:`Facts`; the rest is what the athlete has just written or
 shown, and the project's own words.
-
-Settings, all of the environment: BUDDY_LLM_BASE_URL, BUDDY_LLM_API_KEY (a local server needs none), BUDDY_LLM_MODEL,
-BUDDY_LLM_IMAGE_MODEL; BUDDY_LLM_TIMEOUT_S (60: for one attempt, from the connection to the last byte);
-BUDDY_LLM_INPUT_USD_PER_MILLION and BUDDY_LLM_OUTPUT_USD_PER_MILLION (prices of tokens), BUDDY_LLM_IMAGE_USD (price of a
-picture), BUDDY_LLM_MONTHLY_BUDGET_USD.
 """
 
 from __future__ import annotations
 
 import base64
-import functools
 import json
 import logging
-import os
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import jsonschema
-from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_attempt, wait_exponential_jitter
 
+from fitness_buddy.core import variables
 from fitness_buddy.core.clock import utc_now
 from fitness_buddy.core.errors import EXIT_TRY_LATER, BuddyError, UsageError
-from fitness_buddy.core.http import LONGEST_PAUSE_S, retry_after_s, seconds_setting, within
+from fitness_buddy.core.http import ApiError, HttpClient, RateLimit, RateLimitedError
 from fitness_buddy.core.redaction import without_secrets
 from fitness_buddy.ingest.sources.files import check_json
 from fitness_buddy.llm.facts import Facts
 
-if TYPE_CHECKING:
-    from openai import OpenAI
-    from openai.types.chat import ChatCompletionContentPartParam, ChatCompletionMessageParam
-
-ATTEMPTS = 3
 _MAX_SHOWN = 200
 # Codes of a request that is not answered for what it says.
 _REFUSALS = {"content_policy_violation", "moderation_blocked", "content_filter"}
@@ -45,7 +33,6 @@ PICTURES = {b"\x89PNG\r\n\x1a\n": "image/png", b"\xff\xd8\xff": "image/jpeg"}
 
 _log = logging.getLogger(__name__)
 _Checked = TypeVar("_Checked")
-_Result = TypeVar("_Result")
 
 
 class ModelError(BuddyError):
@@ -119,35 +106,31 @@ class ModelSettings:
 
 
 def model_settings() -> ModelSettings | None:
-    """The model of the environment; None where none is named.
+    """Read the language model's settings from the environment; None where no model is named.
 
     Raises:
-        UsageError: a value is none, or a budget is stated and the prices are not.
+        UsageError: a value is not of its type, or a budget is set and the prices are not.
     """
-    base_url, model = os.environ.get("BUDDY_LLM_BASE_URL", ""), os.environ.get("BUDDY_LLM_MODEL", "")
+    base_url, model = variables.LLM_BASE_URL.read(), variables.LLM_MODEL.read()
     if not base_url and not model:
         return None
     if not base_url or not model:
         raise UsageError("a language model needs both BUDDY_LLM_BASE_URL and BUDDY_LLM_MODEL")
-    if not base_url.startswith(("http://", "https://")):
-        raise UsageError("BUDDY_LLM_BASE_URL: expected an address such as https://api.openai.com/v1")
     settings = ModelSettings(
         base_url=base_url,
         model=model,
-        api_key=os.environ.get("BUDDY_LLM_API_KEY", ""),
-        image_model=os.environ.get("BUDDY_LLM_IMAGE_MODEL", ""),
-        timeout_s=seconds_setting("BUDDY_LLM_TIMEOUT_S", 60, least=0.01),
-        input_usd_per_million=_usd("BUDDY_LLM_INPUT_USD_PER_MILLION"),
-        output_usd_per_million=_usd("BUDDY_LLM_OUTPUT_USD_PER_MILLION"),
-        image_usd=_usd("BUDDY_LLM_IMAGE_USD"),
-        monthly_budget_usd=_usd("BUDDY_LLM_MONTHLY_BUDGET_USD"),
+        api_key=variables.LLM_API_KEY.read(),
+        image_model=variables.LLM_IMAGE_MODEL.read(),
+        timeout_s=variables.LLM_TIMEOUT_S.read(),
+        input_usd_per_million=variables.LLM_INPUT_USD_PER_MILLION.read(),
+        output_usd_per_million=variables.LLM_OUTPUT_USD_PER_MILLION.read(),
+        image_usd=variables.LLM_IMAGE_USD.read(),
+        monthly_budget_usd=variables.LLM_MONTHLY_BUDGET_USD.read(),
     )
-    prices = {
-        "BUDDY_LLM_INPUT_USD_PER_MILLION": settings.input_usd_per_million,
-        "BUDDY_LLM_OUTPUT_USD_PER_MILLION": settings.output_usd_per_million,
-        **({"BUDDY_LLM_IMAGE_USD": settings.image_usd} if settings.image_model else {}),
-    }
-    unpriced = [name for name, price in prices.items() if price is None]
+    prices = [variables.LLM_INPUT_USD_PER_MILLION, variables.LLM_OUTPUT_USD_PER_MILLION]
+    if settings.image_model:
+        prices.append(variables.LLM_IMAGE_USD)
+    unpriced = [price.name for price in prices if price.read() is None]
     if settings.monthly_budget_usd is not None and unpriced:
         raise UsageError(f"BUDDY_LLM_MONTHLY_BUDGET_USD needs the prices: {', '.join(unpriced)} not set")
     return settings
@@ -194,8 +177,15 @@ class LanguageModel:
         self._settings = settings
         self._record = record
         self._clock = clock
-        self._sleep = sleep
-        self._backoff_s = seconds_setting("BUDDY_HTTP_BACKOFF_S", 1)
+        self._client = HttpClient(
+            settings.base_url,
+            rate_limit=RateLimit("the model's endpoint"),
+            label="the model's endpoint",
+            secrets=[settings.api_key],
+            is_clear_text_allowed=True,  # a server in the same network, such as http://ollama:11434
+            timeout_s=settings.timeout_s,
+            sleep=sleep,
+        )
         self.calls: list[ModelCall] = []
 
     def text(self, purpose: str, system: str, user: str, *, facts: Sequence[Facts] = (), max_tokens: int = 400) -> str:
@@ -262,10 +252,10 @@ class LanguageModel:
             {} if model.startswith(("gpt-image", "chatgpt-image")) else {"response_format": "b64_json"}
         )
         started = time.monotonic()
-        answer = self._request(lambda client: client.images.generate(model=model, prompt=prompt, n=1, **how))
-        usage = getattr(answer, "usage", None)
+        answer = self._request("/images/generations", {"model": model, "prompt": prompt, "n": 1, **how})
+        usage = _get(answer, "usage")
         counts = _count(usage, "input_tokens"), _count(usage, "output_tokens")
-        encoded = _text(_first(getattr(answer, "data", None)), "b64_json")
+        encoded = _text(_first(_get(answer, "data")), "b64_json")
         try:
             picture = Picture(base64.b64decode(encoded, validate=True))
         except (BuddyError, ValueError):
@@ -288,26 +278,23 @@ class LanguageModel:
     def _chat(
         self,
         purpose: str,
-        messages: list[ChatCompletionMessageParam],
+        messages: list[dict[str, Any]],
         max_tokens: int,
         answer_format: Mapping[str, Any] | None = None,
     ) -> str:
         settings = self._settings
         how: dict[str, Any] = {"response_format": answer_format} if answer_format else {}
         started = time.monotonic()
-        answer = self._request(
-            lambda client: client.chat.completions.create(
-                model=settings.model, messages=messages, max_completion_tokens=max_tokens, **how
-            )
-        )
-        usage = getattr(answer, "usage", None)
+        request = {"model": settings.model, "messages": messages, "max_completion_tokens": max_tokens, **how}
+        answer = self._request("/chat/completions", request)
+        usage = _get(answer, "usage")
         tokens = _count(usage, "prompt_tokens"), _count(usage, "completion_tokens")
         prices = settings.input_usd_per_million or 0, settings.output_usd_per_million or 0
         cost_usd = sum(count * price for count, price in zip(tokens, prices, strict=True)) / 1e6
-        choice = _first(getattr(answer, "choices", None))
-        message = getattr(choice, "message", None)
+        choice = _first(_get(answer, "choices"))
+        message = _get(choice, "message")
         said, refusal = _text(message, "content").strip(), _text(message, "refusal")
-        reason = getattr(choice, "finish_reason", None)
+        reason = _get(choice, "finish_reason")
         error: ModelError | None = None
         if refusal or reason == "content_filter":
             error = ModelRefusedError(f"the model does not answer: {_shorten(refusal or 'its filter stopped it')}")
@@ -338,45 +325,24 @@ class LanguageModel:
         self.calls.append(call)
         self._record.keep(call)
 
-    def _request(self, ask: Callable[[OpenAI], _Result]) -> _Result:
-        """One answer of the endpoint, of the type that its API promises or of none."""
-        import openai
-
+    def _request(self, path: str, request: Mapping[str, Any]) -> object:
+        """Send a request within the budget; return the JSON of a success, which may be of any shape."""
         self._check_budget()
-        settings = self._settings
-        passing = (openai.APIConnectionError, openai.RateLimitError, openai.InternalServerError, TimeoutError)
-        client = openai.OpenAI(
-            # A local server wants none, and the client does not go without.
-            api_key=settings.api_key or "none",
-            base_url=settings.base_url,
-            timeout=settings.timeout_s,
-            max_retries=0,
-        )
-        retrying = Retrying(
-            stop=lambda state: stop_after_attempt(ATTEMPTS)(state) or _stated_pause_s(state) > LONGEST_PAUSE_S,
-            wait=lambda state: max(
-                wait_exponential_jitter(initial=self._backoff_s, jitter=self._backoff_s)(state), _stated_pause_s(state)
-            ),
-            retry=retry_if_exception_type(passing),
-            sleep=self._sleep,
-            reraise=True,
-        )
-        with client:
-            try:
-                answer: _Result = retrying(within, settings.timeout_s, functools.partial(ask, client))
-                return answer
-            except TimeoutError:
-                raise ModelUnavailableError(f"the model gave no whole answer within {settings.timeout_s:g} s") from None
-            except passing as error:
-                raise ModelUnavailableError(f"the model was not reached: {_shorten(str(error))}") from None
-            except openai.APIStatusError as error:
-                if error.code in _REFUSALS:
-                    raise ModelRefusedError(f"the model does not answer: {_shorten(error.message)}") from None
-                raise ModelUnavailableError(
-                    f"the model's endpoint answered {error.status_code}: {_shorten(error.message)}"
-                ) from None
-            except (openai.OpenAIError, ValueError) as error:
-                raise ModelAnswerError(f"the model's endpoint answered with no JSON: {_shorten(str(error))}") from None
+        try:
+            response = self._client.call(
+                "POST", path, body_json=request, token=self._settings.api_key or None, expects_json=False
+            )
+        except (ApiError, RateLimitedError) as error:
+            raise ModelUnavailableError(f"the model was not reached: {_shorten(str(error))}") from None
+        if response.status >= 400:
+            if _get(_get(response.document, "error"), "code") in _REFUSALS:
+                raise ModelRefusedError(f"the model does not answer: {_shorten(response.message)}")
+            raise ModelUnavailableError(
+                f"the model's endpoint answered {response.status}: {_shorten(response.message)}"
+            )
+        if not response.is_json:
+            raise ModelAnswerError(f"the model's endpoint answered {response.status} with no JSON")
+        return response.document
 
     def _check_budget(self) -> None:
         budget = self._settings.monthly_budget_usd
@@ -391,15 +357,11 @@ class LanguageModel:
             )
 
 
-def _messages(
-    system: str, user: str, facts: Sequence[Facts], pictures: Sequence[Picture] = ()
-) -> list[ChatCompletionMessageParam]:
+def _messages(system: str, user: str, facts: Sequence[Facts], pictures: Sequence[Picture] = ()) -> list[dict[str, Any]]:
     known = "".join(f"\n\nFacts (JSON):\n{fact.to_json()}" for fact in facts)
     if not pictures:
         return [{"role": "system", "content": system + known}, {"role": "user", "content": user}]
-    shown: list[ChatCompletionContentPartParam] = [
-        {"type": "image_url", "image_url": {"url": picture.data_url()}} for picture in pictures
-    ]
+    shown = [{"type": "image_url", "image_url": {"url": picture.data_url()}} for picture in pictures]
     return [
         {"role": "system", "content": system + known},
         {"role": "user", "content": [{"type": "text", "text": user}, *shown]},
@@ -422,11 +384,15 @@ def _checked(answer: str, schema: Mapping[str, Any], check: Callable[[dict[str, 
     return check(document)
 
 
-# What an endpoint says need not be of the types that its API promises.
+# An endpoint's JSON need not have the types that its API promises.
+
+
+def _get(holder: object, name: str) -> object:
+    return holder.get(name) if isinstance(holder, dict) else None
 
 
 def _count(usage: object, name: str) -> int:
-    value = getattr(usage, name, None)
+    value = _get(usage, name)
     return value if isinstance(value, int) else 0
 
 
@@ -435,8 +401,8 @@ def _first(items: object) -> object:
 
 
 def _text(holder: object, name: str) -> str:
-    """Empty where there is none; without halves of characters, which nothing can keep or show."""
-    value = getattr(holder, name, None)
+    """Return a text; empty where there is none. Halves of surrogate pairs are replaced: nothing can store them."""
+    value = _get(holder, name)
     return value.encode("utf-8", "replace").decode() if isinstance(value, str) else ""
 
 
@@ -444,25 +410,6 @@ def _no_number(name: str) -> float:
     raise ValueError(f"{name} is no number")
 
 
-def _stated_pause_s(state: RetryCallState) -> float:
-    error = state.outcome.exception() if state.outcome else None
-    headers = getattr(getattr(error, "response", None), "headers", None)
-    return (retry_after_s(headers, time.time()) or 0) if headers is not None else 0
-
-
 def _shorten(text: str) -> str:
     text = " ".join(without_secrets(text).split())
     return text if len(text) <= _MAX_SHOWN else text[: _MAX_SHOWN - 1] + "…"
-
-
-def _usd(variable: str) -> float | None:
-    stated = os.environ.get(variable)
-    if not stated:
-        return None
-    try:
-        amount = float(stated)
-    except ValueError:
-        amount = -1
-    if not 0 <= amount < float("inf"):
-        raise UsageError(f"{variable}: expected an amount in US dollars such as 2.50, found {stated!r}")
-    return amount

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -11,6 +10,7 @@ from typing import Any
 
 import yaml
 
+from fitness_buddy.core import variables
 from fitness_buddy.core.errors import InputError, Refusal
 from fitness_buddy.notify.message import MAX_CHARACTERS
 
@@ -40,7 +40,7 @@ class Persona:
 
 def persona_path() -> Path:
     """Return the file that BUDDY_PERSONA names, else the file of this package."""
-    return Path(os.environ.get("BUDDY_PERSONA") or DEFAULT)
+    return variables.PERSONA.read() or DEFAULT
 
 
 def load_persona() -> Persona:

@@ -7,9 +7,9 @@ from dataclasses import asdict, dataclass
 from datetime import date, datetime
 from typing import Any
 
-from fitness_buddy.core.athlete_settings import current_settings
 from fitness_buddy.core.settings import Settings
 from fitness_buddy.warehouse import NotBuiltError, RawSummary, Row, Warehouse, as_utc
+from fitness_buddy.warehouse.athlete_settings import current_settings
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +55,7 @@ def read_status(settings: Settings, warehouse: Warehouse) -> Status:
     except NotBuiltError:
         pass
     loaded = max((summary.last_loaded_at for summary in raw), default=None)
-    _, has_own_settings = current_settings(settings.seeds_dir, settings.athlete_id)
+    _, has_own_settings = current_settings(warehouse, settings)
     return Status(
         athlete_id=settings.athlete_id,
         warehouse=warehouse.name,

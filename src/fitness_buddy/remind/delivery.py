@@ -14,16 +14,15 @@ from typing import Any, Protocol
 from uuid import uuid4
 from zoneinfo import ZoneInfo
 
+from fitness_buddy.core import variables
 from fitness_buddy.core.clock import utc_now
 from fitness_buddy.core.errors import BuddyError
-from fitness_buddy.core.http import ApiError, seconds_setting
+from fitness_buddy.core.http import ApiError
 from fitness_buddy.notify.message import OutgoingMessage, escape_markdown
 from fitness_buddy.remind.ledger import CLAIMED, DELIVERED, RELEASED, Entry, Ledger
 from fitness_buddy.remind.rules import next_occurrence, told_day, told_time
 
 LATE_AFTER = timedelta(minutes=5)
-# The longest time of a post, with all its attempts and pauses.
-_LEASE_S = 300
 _MAX_AT_ONCE = 500
 # HTTP statuses with which Discord refuses this message, but may take another.
 _ITS_OWN_FAULT = {400, 413}
@@ -203,4 +202,4 @@ def claim_setting() -> float:
     Raises:
         UsageError: it is not a number of seconds.
     """
-    return seconds_setting("BUDDY_CLAIM_S", _LEASE_S, least=1)
+    return variables.CLAIM_S.read()

@@ -10,9 +10,7 @@ import csv
 import hashlib
 import io
 import math
-import os
 import re
-import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -20,12 +18,13 @@ from datetime import UTC, datetime, timedelta
 from datetime import time as clock_time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import urlsplit, urlunsplit
 from zoneinfo import ZoneInfo
 
+from fitness_buddy.core import variables
 from fitness_buddy.core.clock import utc_now
 from fitness_buddy.core.errors import BuddyError, Refusal, UsageError
-from fitness_buddy.core.http import seconds_setting, within
+from fitness_buddy.core.http import HttpClient
 from fitness_buddy.notify.message import OutgoingMessage, escape_markdown, truncate
 from fitness_buddy.remind.delivery import Channel, Delivery, Dispatcher
 from fitness_buddy.remind.ledger import CALENDAR, SHEET, Entry, Ledger
@@ -33,11 +32,10 @@ from fitness_buddy.remind.ledger import CALENDAR, SHEET, Entry, Ledger
 if TYPE_CHECKING:
     from fitness_buddy.remind.times import Phrases
 
-CALENDAR_VARIABLE = "BUDDY_CALENDAR_URL"
-SHEET_VARIABLE = "BUDDY_EVENTS_SHEET_URL"
+CALENDAR_VARIABLE = variables.CALENDAR_URL.name
+SHEET_VARIABLE = variables.EVENTS_SHEET_URL.name
 WHOLE_DAY_EVENTS_FROM = clock_time(7)
 MAX_BYTES = 16 * 2**20
-_ATTEMPTS = 3
 _MAX_REDIRECTS = 5
 _MAX_TITLE_CHARACTERS = 200
 _MAX_PROBLEMS = 5
@@ -110,8 +108,8 @@ def read_events(
     refusals: list[Refusal] = []
     failures: list[BuddyError] = []
     named = False
-    for variable in (CALENDAR_VARIABLE, SHEET_VARIABLE):
-        address = os.environ.get(variable, "")
+    for source in (variables.CALENDAR_URL, variables.EVENTS_SHEET_URL):
+        variable, address = source.name, source.read()
         if not address:
             continue
         named = True
@@ -334,82 +332,34 @@ def _candidates(found: FoundEvents, now: datetime, span: timedelta, timezone: st
 
 
 def _content(variable: str, address: str, project_dir: Path) -> bytes:
-    """What stands at an address or a path.
+    """Return the content of an address or a path.
 
     Raises:
-        BuddyError: nothing does, or too much. The address is a secret, and not shown.
+        BuddyError: it cannot be read, or is too large. The address is a secret, and not shown.
     """
-    if "://" not in address:
-        path = project_dir / address
-        try:
-            content = path.read_bytes()
-        except OSError as error:
-            raise BuddyError(f"{variable}: the file cannot be read ({error.strerror})") from None
-        if len(content) > MAX_BYTES:
-            raise BuddyError(f"{variable}: expected up to {MAX_BYTES // 2**20} MB, found {len(content) / 2**20:.0f} MB")
-        return content
-    url = re.sub(r"^webcals?://", "https://", address, flags=re.IGNORECASE)
-    timeout_s = seconds_setting("BUDDY_HTTP_TIMEOUT_S", 60, least=0.01)
-    pause_s = seconds_setting("BUDDY_HTTP_BACKOFF_S", 1)
-    for attempt in range(1, _ATTEMPTS + 1):
-        try:
-            return within(timeout_s, lambda: _fetch(variable, url, timeout_s))
-        except TimeoutError:
-            problem = f"no whole answer within {timeout_s:g} s"
-        except _PassingError as error:
-            problem = str(error)
-        if attempt < _ATTEMPTS:
-            time.sleep(pause_s * 2 ** (attempt - 1))
-    raise BuddyError(f"{variable}: {problem} in {_ATTEMPTS} attempts; try again later")
+    if "://" in address:
+        return _download(variable, re.sub(r"^webcals?://", "https://", address, flags=re.IGNORECASE))
+    path = project_dir / address
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise BuddyError(f"{variable}: the file cannot be read ({error.strerror})") from None
+    if len(content) > MAX_BYTES:
+        raise BuddyError(f"{variable}: expected up to {MAX_BYTES // 2**20} MB, found {len(content) / 2**20:.0f} MB")
+    return content
 
 
-class _PassingError(Exception):
-    """What the next attempt may not meet."""
-
-
-def _fetch(variable: str, url: str, timeout_s: float) -> bytes:
-    import urllib3
-    from urllib3.exceptions import HTTPError
-
-    from fitness_buddy import __version__
-
-    ends_at = time.monotonic() + timeout_s
-    with urllib3.PoolManager() as pool:
-        for _ in range(_MAX_REDIRECTS + 1):
-            scheme = urlsplit(url).scheme.lower()
-            if scheme not in {"http", "https"}:
-                raise BuddyError(f"{variable}: expected an address that begins with https://, http:// or webcal://")
-            try:
-                response = pool.request(
-                    "GET",
-                    url,
-                    headers={"User-Agent": f"fitness-buddy/{__version__}"},
-                    retries=False,
-                    redirect=False,
-                    preload_content=False,
-                    timeout=urllib3.Timeout(connect=min(10, timeout_s), read=min(30, timeout_s)),
-                )
-                content = bytearray()
-                try:
-                    while chunk := response.read1(2**16):
-                        content += chunk
-                        if len(content) > MAX_BYTES:
-                            raise BuddyError(f"{variable}: answered with more than {MAX_BYTES // 2**20} MB")
-                        if time.monotonic() > ends_at:
-                            raise TimeoutError
-                finally:
-                    response.close()
-            except HTTPError as error:
-                raise _PassingError(f"no whole answer ({type(error).__name__})") from None
-            if response.status in {301, 302, 303, 307, 308} and (place := response.headers.get("Location")):
-                # Google's sheets answer from another host. What came by https goes on by it.
-                url = urljoin(url, place)
-                if scheme == "https" and urlsplit(url).scheme.lower() != "https":
-                    raise BuddyError(f"{variable}: redirected to an address that is not https://")
-                continue
-            if response.status >= 500 or response.status == 429:
-                raise _PassingError(f"answered {response.status}")
-            if response.status != 200:
-                raise BuddyError(f"{variable}: answered {response.status}: is the address still right?")
-            return bytes(content)
-    raise BuddyError(f"{variable}: redirected more than {_MAX_REDIRECTS} times")
+def _download(variable: str, url: str) -> bytes:
+    parts = urlsplit(url)
+    # Google's sheets redirect to another host.
+    client = HttpClient(
+        f"{parts.scheme}://{parts.netloc}",
+        label=variable,
+        is_clear_text_allowed=True,
+        max_redirects=_MAX_REDIRECTS,
+        max_bytes=MAX_BYTES,
+    )
+    response = client.call("GET", urlunsplit(("", "", parts.path, parts.query, "")), expects_json=False)
+    if response.status != 200:
+        raise BuddyError(f"{variable}: answered {response.status}: is the address still right?")
+    return response.body

@@ -7,7 +7,6 @@ says which day or instant a part is, dateutil when a recurrence comes next. date
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from zoneinfo import ZoneInfo
 from dateparser.date import DateDataParser
 from dateutil.rrule import DAILY, MONTHLY, WEEKLY, YEARLY, rrule
 
+from fitness_buddy.core import variables
 from fitness_buddy.core.errors import UsageError
 from fitness_buddy.remind.rules import DAYS, MONTHS, local_instant, next_occurrence, told_day, told_instant
 
@@ -205,8 +205,7 @@ def language_setting() -> list[str]:
     Raises:
         UsageError: one is not known.
     """
-    stated = os.environ.get("BUDDY_LANGUAGES") or "en"
-    languages = [language.strip().lower() for language in stated.split(",")]
+    languages = [language.lower() for language in variables.LANGUAGES.read()]
     if unknown := [language for language in languages if language not in _LANGUAGES]:
         raise UsageError(
             f"BUDDY_LANGUAGES: expected some of {', '.join(sorted(_LANGUAGES))}, such as de,en; found {unknown[0]!r}"

@@ -18,6 +18,7 @@ from typing import Any, Literal, TypeAlias
 
 import altair as alt
 
+from fitness_buddy.core.weeks import ONE_WEEK, WEEKDAYS, first_day_of_week, last_day_of_week
 from fitness_buddy.report import text
 from fitness_buddy.report.data import (
     AREAS,
@@ -30,7 +31,6 @@ from fitness_buddy.report.data import (
     Report,
     WeekDistance,
     calendar,
-    monday_of,
 )
 
 Theme: TypeAlias = Literal["light", "dark"]
@@ -159,11 +159,11 @@ def year_chart(report: Report, weeks: int = WEEKS_OF_YEAR) -> Chart | None:
     """
     if not any(row.activities for row in report.year):
         return None
-    mondays = calendar(monday_of(report.day) - timedelta(weeks=weeks - 1), report.day)[::7]
-    days = [row for row in report.year if row.day >= mondays[0]]
+    starts = calendar(first_day_of_week(report.day) - (weeks - 1) * ONE_WEEK, report.day)[::7]
+    days = [row for row in report.year if row.day >= starts[0]]
     values: Values = [
         {
-            "week": monday_of(row.day).isoformat(),
+            "week": first_day_of_week(row.day).isoformat(),
             "weekday": f"{row.day:%a}",
             "level": ACTIVE_LEVELS[_active_level(row)],
             "day_label": text.weekday_day(row.day) + f" {row.day.year}",
@@ -173,8 +173,8 @@ def year_chart(report: Report, weeks: int = WEEKS_OF_YEAR) -> Chart | None:
         }
         for row in days
     ]
-    # The name of a month is at the week that contains its first day; the Sunday of that week is in the month.
-    month_weeks = [monday.isoformat() for monday in mondays if (monday + timedelta(days=6)).day <= 7]
+    # The name of a month is at the week that contains its first day; the last day of that week is in the month.
+    month_weeks = [start.isoformat() for start in starts if last_day_of_week(start).day <= 7]
     chart = (
         alt.Chart(_data(values))
         .mark_rect(style="gap", strokeWidth=2, cornerRadius=4)
@@ -182,7 +182,7 @@ def year_chart(report: Report, weeks: int = WEEKS_OF_YEAR) -> Chart | None:
             x=alt.X(
                 "week:O",
                 title=None,
-                scale=alt.Scale(domain=[monday.isoformat() for monday in mondays]),
+                scale=alt.Scale(domain=[start.isoformat() for start in starts]),
                 axis=alt.Axis(
                     orient="top",
                     values=month_weeks,
@@ -196,7 +196,7 @@ def year_chart(report: Report, weeks: int = WEEKS_OF_YEAR) -> Chart | None:
             y=alt.Y(
                 "weekday:O",
                 title=None,
-                sort=["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"],
+                sort=[name[:3] for name in WEEKDAYS],
                 axis=alt.Axis(orient="right"),
             ),
             color=alt.Color(
@@ -423,11 +423,11 @@ def _weekly(
         return None
     values: Values = [
         {
-            "week": text.short_day(row.monday),
+            "week": text.short_day(row.first_day),
             unit: amount,
             "sport": row.sport_family.capitalize(),
             "order": families.index(row.sport_family),
-            "week_label": f"from {text.weekday_day(row.monday)}",
+            "week_label": f"from {text.weekday_day(row.first_day)}",
             "amount_label": words,
             "activities": row.activities,
         }
@@ -435,7 +435,9 @@ def _weekly(
         if row.sport_family in families
     ]
     base = alt.Chart(_data(values)).encode(
-        x=alt.X("week:N", sort=None, title="Week from Monday", axis=alt.Axis(labelAngle=0, labelOverlap="parity"))
+        x=alt.X(
+            "week:N", sort=None, title=f"Week from {WEEKDAYS[0]}", axis=alt.Axis(labelAngle=0, labelOverlap="parity")
+        )
     )
     bars = base.mark_bar(style="gap", strokeWidth=1, cornerRadius=3).encode(
         y=alt.Y(f"{unit}:Q", title=unit, stack="zero"),
@@ -474,9 +476,9 @@ def _colour(field: str, tones: Mapping[str, str], **legend: Any) -> alt.Color:
 
 
 def _day_axis(days: Sequence[date]) -> alt.X:
-    """Return an axis with one band per calendar day, also for days without a row, and labels on some Mondays."""
-    mondays = [day.isoformat() for day in days if day.weekday() == 0]
-    labelled = mondays[:: 1 + len(mondays) // 7] or [days[-1].isoformat()]
+    """Return an axis with one band per calendar day, also without a row, and labels on first days of weeks."""
+    starts = [day.isoformat() for day in days if day == first_day_of_week(day)]
+    labelled = starts[:: 1 + len(starts) // 7] or [days[-1].isoformat()]
     return alt.X(
         "day:O",
         title=None,

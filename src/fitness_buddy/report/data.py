@@ -1,7 +1,7 @@
 """Read the marts and compute the numbers of a report once, for the terminal, the page and the charts.
 
-Days are the athlete's local days. Weeks start on Monday. Names end in their unit: ``_m``, ``_s``, ``_m_s``, ``_g``,
-``_kcal``, ``_pct``. ``None`` always means "not recorded", never zero.
+Days are the athlete's local days, weeks those of :mod:`fitness_buddy.core.weeks`. Names end in their unit: ``_m``,
+``_s``, ``_m_s``, ``_g``, ``_kcal``, ``_pct``. ``None`` always means "not recorded", never zero.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from zoneinfo import ZoneInfo
 
 from fitness_buddy.core.errors import BuddyError
 from fitness_buddy.core.settings import Settings
+from fitness_buddy.core.weeks import ONE_WEEK, first_day_of_week
 from fitness_buddy.report import text
 from fitness_buddy.warehouse import Row, Warehouse, as_utc
 
@@ -165,9 +166,9 @@ class PeriodTotals:
 
 @dataclass(frozen=True, slots=True)
 class WeekDistance:
-    """One sport family in the week that begins on ``monday``; weeks without an activity have rows with zeros."""
+    """One sport family in one week; weeks without an activity have rows with zeros."""
 
-    monday: date
+    first_day: date
     sport_family: str
     activities: int
     distance_m: float
@@ -223,7 +224,7 @@ class Report:
     streaks: Streaks
     notices: tuple[Notice, ...]
     week_distances: tuple[WeekDistance, ...]
-    year: tuple[ActiveDay, ...]  # to the day, from the Monday 52 weeks before its week or from the first built day
+    year: tuple[ActiveDay, ...]  # to the day, from the first day of a week 52 weeks before, or from the first built day
     steps: tuple[StepDay, ...]  # DAYS_OF_STEPS calendar days to the day, fewer where the built range is shorter
     macros: tuple[MacroDay, ...]  # the days with meals among the last DAYS_OF_MACROS
     macros_mean: MacroShares | None  # mean of those days
@@ -287,18 +288,18 @@ def load_report(warehouse: Warehouse, settings: Settings, day: date | None, buil
             f"from {first_day} to {as_of_day}; choose a day in that range"
         )
 
-    monday = monday_of(day)
-    year = marts.days("fct_daily_health", "date_day", _HEALTH, monday - timedelta(weeks=WEEKS_OF_YEAR - 1), day)
+    week_start = first_day_of_week(day)
+    year = marts.days("fct_daily_health", "date_day", _HEALTH, week_start - (WEEKS_OF_YEAR - 1) * ONE_WEEK, day)
     workouts = marts.days(
-        "fct_daily_workouts", "activity_date", _WORKOUTS, monday - timedelta(weeks=WEEKS_OF_DISTANCE - 1), day
+        "fct_daily_workouts", "activity_date", _WORKOUTS, week_start - (WEEKS_OF_DISTANCE - 1) * ONE_WEEK, day
     )
     steps_first = max(first_day, day - timedelta(days=DAYS_OF_STEPS - 1))
     steps = _step_days(steps_first, day, year, marts.days("fct_daily_steps", "steps_date", _STEPS, steps_first, day))
-    macros_first = min(day - timedelta(days=DAYS_OF_MACROS - 1), monday - timedelta(weeks=1))
+    macros_first = min(day - timedelta(days=DAYS_OF_MACROS - 1), week_start - ONE_WEEK)
     macros = [_macro_day(row) for row in marts.days("fct_daily_macros", "meal_date", _MACROS, macros_first, day)]
     recent_macros = tuple(row for row in macros if row.day > day - timedelta(days=DAYS_OF_MACROS))
     week, week_before = (
-        _period(monday - shift, day - shift, workouts, steps, macros) for shift in (timedelta(0), timedelta(weeks=1))
+        _period(week_start - shift, day - shift, workouts, steps, macros) for shift in (timedelta(0), ONE_WEEK)
     )
     active_days = tuple(_active_day(row) for row in year)
     today = year[-1] if year and year[-1]["date_day"] == day else {}
@@ -319,7 +320,7 @@ def load_report(warehouse: Warehouse, settings: Settings, day: date | None, buil
         week_before=week_before,
         streaks=Streaks(int(today.get("active_streak_days") or 0), int(today.get("step_goal_streak_days") or 0)),
         notices=find_notices(day, as_of_day, active_days, coverage),
-        week_distances=_week_distances(monday, workouts),
+        week_distances=_week_distances(week_start, workouts),
         year=active_days,
         steps=steps,
         macros=recent_macros,
@@ -486,11 +487,6 @@ def _coverage(row: Row, timezone: ZoneInfo) -> Coverage:
 # Counting --------------------------------------------------------------------------------------------------------
 
 
-def monday_of(day: date) -> date:
-    """Return the first day of the ISO week."""
-    return day - timedelta(days=day.weekday())
-
-
 def calendar(first_day: date, last_day: date) -> list[date]:
     """Return every day from first to last, both included."""
     return [first_day + timedelta(days=number) for number in range((last_day - first_day).days + 1)]
@@ -580,17 +576,21 @@ def _period(
     )
 
 
-def _week_distances(monday: date, workouts: Sequence[Row]) -> tuple[WeekDistance, ...]:
+def _week_distances(week_start: date, workouts: Sequence[Row]) -> tuple[WeekDistance, ...]:
     """Return one row per week and per family that occurs in any of the weeks."""
-    mondays = [monday - timedelta(weeks=number) for number in reversed(range(WEEKS_OF_DISTANCE))]
+    starts = [week_start - number * ONE_WEEK for number in reversed(range(WEEKS_OF_DISTANCE))]
     return tuple(
         WeekDistance(
             start, family, int(_total(own, "activities")), _total(own, "distance_m"), _total(own, "moving_time_s")
         )
-        for start in mondays
+        for start in starts
         for family in _families(workouts)
         for own in (
-            [row for row in workouts if row["sport_family"] == family and monday_of(row["activity_date"]) == start],
+            [
+                row
+                for row in workouts
+                if row["sport_family"] == family and first_day_of_week(row["activity_date"]) == start
+            ],
         )
     )
 

@@ -5,22 +5,23 @@ from __future__ import annotations
 from datetime import date, timedelta
 from typing import Any
 
+from fitness_buddy.core.weeks import first_day_of_week, last_day_of_week, week_number
 from fitness_buddy.notify.message import Attachment, OutgoingMessage, escape_markdown, truncate
 from fitness_buddy.report import charts, lines, pictures, text
 from fitness_buddy.report.daily import PNG
-from fitness_buddy.report.data import PeriodTotals, Report, monday_of
+from fitness_buddy.report.data import PeriodTotals, Report
 
 # Discord allows 4096 characters in the text of one embed, and 6000 in all embeds of a message.
 _MAX_CHARACTERS = 1000
 
 
 def week_of(stated: date | None, today: date) -> date:
-    """Return the last day to report on: the last day of the stated week or of this week; on a Monday, of the week
-    before.
+    """Return the last day to report on: the last day of the stated week or of this week, today at the latest; on the
+    first day of a week, of the week before.
     """
-    if stated is None and today.weekday() == 0:
+    if stated is None and today == first_day_of_week(today):
         return today - timedelta(days=1)
-    return min(monday_of(stated or today) + timedelta(days=6), today)
+    return min(last_day_of_week(stated or today), today)
 
 
 def digest_message(report: Report, note: str) -> OutgoingMessage:
@@ -62,11 +63,11 @@ def digest_message(report: Report, note: str) -> OutgoingMessage:
 
 
 def _title(week: PeriodTotals) -> str:
-    number = week.first_day.isocalendar()
+    number = week_number(week.first_day)
     days = f"{text.weekday_day(week.first_day)} – {text.weekday_day(week.last_day)} {week.last_day.year}"
     if week.days < 7:
-        return f"Week {number.week} so far · {days}, against the same days of the week before"
-    return f"Week {number.week} · {days}, against the week before"
+        return f"Week {number} so far · {days}, against the same days of the week before"
+    return f"Week {number} · {days}, against the week before"
 
 
 def _whole_week_sentence(week: PeriodTotals, before: PeriodTotals) -> str:

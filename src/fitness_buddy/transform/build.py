@@ -12,6 +12,7 @@ from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
+from fitness_buddy.core import variables
 from fitness_buddy.core.clock import Clock
 from fitness_buddy.core.errors import EXIT_DONE, BuddyError, UsageError
 from fitness_buddy.core.redaction import without_secrets
@@ -161,8 +162,8 @@ def build(
 def _today(clock: Clock, as_of: date | None) -> dict[str, str]:
     """Return the variables that macros/as_of_date.sql reads; empty if the start of dbt's run is to count."""
     if as_of:
-        return {"BUDDY_AS_OF_DATE": as_of.isoformat()}
-    return {"BUDDY_NOW": clock.now.isoformat()} if clock.is_stated else {}
+        return {variables.AS_OF_DATE.name: as_of.isoformat()}
+    return {variables.NOW.name: clock.now.isoformat()} if clock.is_stated else {}
 
 
 def _without_unit_tests(options: Sequence[str]) -> list[str]:

@@ -18,6 +18,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, TextIO
 
+from fitness_buddy.core import variables
 from fitness_buddy.core.errors import EXIT_DONE, EXIT_FAILED, EXIT_WRONG_USE, BuddyError
 from fitness_buddy.core.redaction import without_secrets
 from fitness_buddy.core.settings import Settings, profiles_dir
@@ -78,9 +79,7 @@ def run_dbt(
         *("--target", settings.target),
         *options,
     ]
-    folder = settings.project_dir / (
-        option_value(options, "--target-path") or os.environ.get("DBT_TARGET_PATH", "target")
-    )
+    folder = settings.project_dir / (option_value(options, "--target-path") or variables.TARGET_PATH.read())
     # A target folder of a command's own is empty: dbt goes on from what the project's builds have parsed.
     parsed = settings.project_dir / "target" / "partial_parse.msgpack"
     if parsed.is_file() and not (folder / parsed.name).exists():

@@ -17,10 +17,12 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from fitness_buddy.core import variables
 from fitness_buddy.core.errors import BuddyError
 from fitness_buddy.core.settings import Settings, profiles_dir
 from fitness_buddy.core.state import StateStore
 from fitness_buddy.warehouse import NotBuiltError, Warehouse
+from fitness_buddy.warehouse.athlete_settings import statements_mark
 
 _log = logging.getLogger(__name__)
 
@@ -35,7 +37,7 @@ class Inputs:
         models: a hash of the models, seeds and tests; dbt finds the changed ones by its manifest.
         options: the options of dbt, without the one that only builds more.
         incremental: the value of BUDDY_INCREMENTAL.
-        raw: see :meth:`fitness_buddy.warehouse.Warehouse.raw_fingerprints`.
+        raw: see :meth:`fitness_buddy.warehouse.Warehouse.raw_fingerprints`; and the number of athletes' settings.
     """
 
     dbt: str
@@ -54,8 +56,8 @@ def inputs_now(settings: Settings, warehouse: Warehouse, options: Sequence[str])
         project=_hash(folder, ["dbt_project.yml", "macros"], [profiles_dir(folder) / "profiles.yml"]),
         models=_hash(folder, ["models", "seeds", "tests/dbt"]),
         options=[option for option in options if option not in {"--full-refresh", "-f"}],
-        incremental=os.environ.get("BUDDY_INCREMENTAL", ""),
-        raw=warehouse.raw_fingerprints(),
+        incremental=variables.INCREMENTAL.stated(),
+        raw={**warehouse.raw_fingerprints(), **statements_mark(warehouse, settings)},
     )
 
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
-from typing import Any, Protocol, TypeAlias
+from typing import Any, Literal, Protocol, TypeAlias
 
 from fitness_buddy.core.errors import BuddyError
 from fitness_buddy.core.settings import Settings
@@ -114,19 +114,21 @@ class RawTableCheck:
 
 @dataclass(frozen=True, slots=True)
 class LogTable:
-    """An append-only table of the schema ``ops``.
+    """An append-only table with typed columns.
 
     Attributes:
-        columns: GoogleSQL's types (string, int64, float64, timestamp) by name.
-        time: the timestamp column whose UTC day partitions the table on BigQuery.
-        cluster: the column that clusters the table on BigQuery.
+        columns: GoogleSQL's types (string, int64, float64, date, timestamp) by name.
+        time: the timestamp column whose UTC day partitions the table on BigQuery; empty for a small table.
+        cluster: the column that clusters the table on BigQuery; empty for a small table.
+        schema: ops (one for each schema prefix) or raw (shared by all).
         former_name: an earlier name; a write renames a table that still has it.
     """
 
     name: str
     columns: Mapping[str, str]
-    time: str
-    cluster: str
+    time: str = ""
+    cluster: str = ""
+    schema: Literal["ops", "raw"] = "ops"
     former_name: str = ""
 
 
@@ -181,7 +183,7 @@ class Warehouse(RawStore, Protocol):
         ...
 
     def raw_tables(self) -> list[str]:
-        """Return the names of all raw tables; empty before the first load."""
+        """Return the names of all raw tables that hold records; empty before the first load."""
         ...
 
     def check_raw(self, tables: Sequence[str], since: date, now: datetime) -> list[RawTableCheck]:
@@ -253,6 +255,11 @@ def new_load_id(now: datetime) -> str:
     return f"{now.astimezone(UTC):%Y%m%dT%H%M%S%fZ}-{secrets.token_hex(4)}"
 
 
+def is_record_table(name: str) -> bool:
+    """Return whether a table of raw holds records; the names of all others begin with an underscore."""
+    return not name.startswith("_")
+
+
 def as_utc(instant: datetime) -> datetime:
     """Return an instant of a row with its zone. DuckDB returns none, BigQuery does; both mean UTC."""
     return instant if instant.tzinfo else instant.replace(tzinfo=UTC)
@@ -288,5 +295,6 @@ __all__ = [
     "Warehouse",
     "as_utc",
     "connect",
+    "is_record_table",
     "new_load_id",
 ]

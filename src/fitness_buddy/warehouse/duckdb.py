@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import re
-import time
 from array import array
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -16,8 +15,18 @@ import duckdb
 from filelock import FileLock, Timeout
 
 from fitness_buddy.core.errors import BuddyError
+from fitness_buddy.core.retry import wait_for_lock
 from fitness_buddy.core.settings import Settings
-from fitness_buddy.warehouse import AppendCounts, LogTable, NotBuiltError, Parameters, RawRows, Row, versions
+from fitness_buddy.warehouse import (
+    AppendCounts,
+    LogTable,
+    NotBuiltError,
+    Parameters,
+    RawRows,
+    Row,
+    is_record_table,
+    versions,
+)
 from fitness_buddy.warehouse.raw_checks import Dialect
 from fitness_buddy.warehouse.versions import LOCK_TIMEOUT_S
 
@@ -26,7 +35,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-_RETRY_S = 0.25
 # Never reach for the network to fetch an extension: everything used here is linked into the package.
 _OFFLINE: dict[str, Any] = {"autoinstall_known_extensions": "false", "autoload_known_extensions": "false"}
 
@@ -67,7 +75,7 @@ class DuckDBWarehouse(versions.RawReads):
         # dbt runs in the project folder, so that is where a relative path starts for everyone.
         self._path = settings.project_dir / str(settings.profile["path"])
         self._raw_schema = settings.raw_schema
-        self._ops_schema = settings.ops_schema
+        self._schema_of = settings.schema_of
 
     @property
     def name(self) -> str:
@@ -137,15 +145,16 @@ class DuckDBWarehouse(versions.RawReads):
 
     def _append_log(self, table: LogTable, rows: Sequence[Row], seen: tuple[str, int] | None = None) -> bool:
         """Whether they were added; with what was ``seen`` of an athlete only if that is still the last."""
-        name = f"{self._ops_schema}.{table.name}"
+        schema = self._schema_of(table.schema)
+        name = f"{schema}.{table.name}"
         columns = ", ".join(f"{column} {_TYPES.get(kind, kind)}" for column, kind in table.columns.items())
         values = [[_plain_utc(row[column]) for column in table.columns] for row in rows]
         with self._connection(read_only=False) as connection:
             try:
                 connection.execute("begin transaction")
-                connection.execute(f"create schema if not exists {self._ops_schema}")
+                connection.execute(f"create schema if not exists {schema}")
                 if table.former_name:
-                    former = f"{self._ops_schema}.{table.former_name}"
+                    former = f"{schema}.{table.former_name}"
                     connection.execute(f"alter table if exists {former} rename to {table.name}")
                 connection.execute(f"create table if not exists {name} ({columns})")
                 if seen:
@@ -173,7 +182,7 @@ class DuckDBWarehouse(versions.RawReads):
             "select table_name from information_schema.tables where table_schema = @schema",
             {"schema": self._raw_schema},
         )
-        return [row["table_name"] for row in tables]
+        return [row["table_name"] for row in tables if is_record_table(row["table_name"])]
 
     @contextmanager
     def _connection(self, *, read_only: bool) -> Iterator[duckdb.DuckDBPyConnection]:
@@ -188,22 +197,25 @@ class DuckDBWarehouse(versions.RawReads):
             connection.close()
 
     def _connect_waiting(self, *, read_only: bool) -> duckdb.DuckDBPyConnection:
-        give_up_at = time.monotonic() + LOCK_TIMEOUT_S
-        is_reported = False
-        while True:
-            try:
-                return duckdb.connect(str(self._path), read_only=read_only, config=_OFFLINE)
-            except duckdb.IOException as error:
-                if "lock" not in str(error).lower():
-                    raise BuddyError(f"{self._path} cannot be opened: {_first_line(error)}") from error
-                if time.monotonic() > give_up_at:
-                    raise BuddyError(f"{self._path} is held by another program: {_first_line(error)}") from error
-                if not is_reported:
-                    log.warning("%s is open in another program: waiting for it", self._path)
-                    is_reported = True
-                time.sleep(_RETRY_S)
-            except duckdb.Error as error:
-                raise BuddyError(f"{self._path} is not a readable DuckDB file: {_first_line(error)}") from error
+        try:
+            return wait_for_lock(LOCK_TIMEOUT_S).call(
+                lambda: duckdb.connect(str(self._path), read_only=read_only, config=_OFFLINE),
+                is_passing=_is_locked,
+                before_pause=self._log_lock,
+            )
+        except duckdb.IOException as error:
+            problem = "is held by another program" if _is_locked(error) else "cannot be opened"
+            raise BuddyError(f"{self._path} {problem}: {_first_line(error)}") from error
+        except duckdb.Error as error:
+            raise BuddyError(f"{self._path} is not a readable DuckDB file: {_first_line(error)}") from error
+
+    def _log_lock(self, _error: BaseException, _pause_s: float, attempts: int) -> None:
+        if attempts == 1:
+            log.warning("%s is open in another program: waiting for it", self._path)
+
+
+def _is_locked(error: BaseException) -> bool:
+    return isinstance(error, duckdb.IOException) and "lock" in str(error).lower()
 
 
 class _DuckDBLoad:

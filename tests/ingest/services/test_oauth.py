@@ -284,7 +284,9 @@ def test_without_any_login_it_says_how(stub: ApiStub, monkeypatch: pytest.Monkey
 
 def test_missing_settings_are_named(stub: ApiStub, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("STRAVA_CLIENT_ID")
-    with pytest.raises(UsageError, match=r"^set STRAVA_CLIENT_ID: they stand on https://www\.strava\.com/settings/api"):
+    with pytest.raises(
+        UsageError, match=r"^set STRAVA_CLIENT_ID: they are shown on https://www\.strava\.com/settings/api"
+    ):
         api()
     monkeypatch.setenv("STRAVA_CLIENT_SECRET", "")
     with pytest.raises(UsageError, match=r"^set STRAVA_CLIENT_ID and STRAVA_CLIENT_SECRET: "):
@@ -376,7 +378,7 @@ def test_an_access_token_that_another_has_replaced_is_not_forgotten(stub: ApiStu
 def test_no_repr_tells_a_secret(stub: ApiStub) -> None:
     client = api()
     client.oauth.access_token()
-    shown = f"{client!r}{client.settings!r}{client.oauth!r}{client._api!r}{google_health_settings()!r}"
+    shown = f"{client!r}{client.settings!r}{client.oauth!r}{client._client!r}{google_health_settings()!r}"
     assert [secret for secret in stub.secrets() if secret in shown] == []
 
 

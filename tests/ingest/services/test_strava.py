@@ -180,6 +180,7 @@ def test_a_wait_that_is_too_long_is_an_error_that_says_when(stub: ApiStub, clock
     assert len(next(pages)) + len(next(pages)) == 400
     with pytest.raises(RateLimitedError, match=r"resume after 2026-11-20 18:15 UTC$") as caught:
         next(pages)
+    assert caught.value.resume_after
     assert caught.value.resume_after.timestamp() == clock.now + 450
     assert caught.value.details()["resume_after"].endswith("T18:15:00+00:00")
     assert len(stub.asked(LIST)) == 2

@@ -24,14 +24,12 @@ from typing import IO, TYPE_CHECKING
 
 from fitness_buddy.core.errors import BuddyError, UsageError
 from fitness_buddy.core.settings import Settings
+from fitness_buddy.core.validators import BUCKET_NAME, BUCKET_URL
 from fitness_buddy.warehouse import AppendCounts, RawRows
 
 if TYPE_CHECKING:
     from google.cloud.storage import Client  # type: ignore[import-untyped]
 
-# The prefix is used in SQL and in names of objects: only plain characters.
-_NAME = r"[a-z0-9][a-z0-9._-]{1,61}[a-z0-9]"
-_URL = re.compile(rf"gs://({_NAME})((?:/[A-Za-z0-9_.=-]+)*)/?")
 _RAW_TABLE = re.compile(r"[a-z][a-z0-9_]*")
 
 
@@ -44,14 +42,13 @@ class BucketFolder:
         Raises:
             UsageError: it is not the URL of a bucket.
         """
-        match = _URL.fullmatch(url)
-        if not match:
+        if not re.fullmatch(BUCKET_URL, url):
             raise UsageError(
                 f"{url!r}: expected gs://bucket or gs://bucket/folder, of letters, digits, '_', '-', '.' and '='"
             )
         self.url = url.rstrip("/")
-        self._bucket_name = match[1]
-        self._folder = f"{match[2][1:]}/" if match[2] else ""
+        self._bucket_name, _, folder = self.url.removeprefix("gs://").partition("/")
+        self._folder = f"{folder}/" if folder else ""
         self._settings = settings
 
     def archive(self, source: str, path: Path) -> Archive:
@@ -118,7 +115,7 @@ class StorageBucket:
         Raises:
             UsageError: it cannot be the name of a bucket.
         """
-        if not re.fullmatch(_NAME, name):
+        if not re.fullmatch(BUCKET_NAME, name):
             raise UsageError(f"--bucket {name!r}: expected 3 to 63 lowercase letters, digits, '_', '-' and '.'")
         self.url = f"gs://{name}"
         self._name = name

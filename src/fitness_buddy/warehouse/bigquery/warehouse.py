@@ -6,11 +6,9 @@ import functools
 import hashlib
 import json
 import logging
-import random
 import re
 import socket
 import tempfile
-import time
 import urllib.request
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -30,8 +28,19 @@ from google.cloud import bigquery
 from google.oauth2 import service_account
 
 from fitness_buddy.core.errors import BuddyError, UsageError
+from fitness_buddy.core.retry import wait_for_lock
 from fitness_buddy.core.settings import Settings
-from fitness_buddy.warehouse import AppendCounts, LogTable, NotBuiltError, Parameters, RawRows, Row, as_utc, versions
+from fitness_buddy.warehouse import (
+    AppendCounts,
+    LogTable,
+    NotBuiltError,
+    Parameters,
+    RawRows,
+    Row,
+    as_utc,
+    is_record_table,
+    versions,
+)
 from fitness_buddy.warehouse.raw_checks import Dialect
 
 log = logging.getLogger(__name__)
@@ -175,34 +184,37 @@ class BigQueryWarehouse(versions.RawReads):
 
     def append_next(self, table: LogTable, rows: Sequence[Row], *, athlete_id: str, last_sequence: int) -> bool:
         """In one transaction that meets every other of this athlete at their lock."""
+        schema = self._settings.schema_of(table.schema)
         script, parameters = append_next_script(
             table,
             rows,
-            name=f"`{self._settings.ops_schema}.{table.name}`",
-            lock=f"`{_lock(self._settings.ops_schema, athlete_id)}`",
+            name=f"`{schema}.{table.name}`",
+            lock=f"`{_lock(schema, athlete_id)}`",
         )
         seen = [query_parameter("athlete_id", athlete_id), query_parameter("last_sequence", last_sequence)]
         with translated_errors():
             self._make_log(table)
-            make_lock(self._client, self._settings.ops_schema, athlete_id)
+            make_lock(self._client, schema, athlete_id)
             config = bigquery.QueryJobConfig(query_parameters=[*seen, *parameters])
             (answer,) = run_serialized(self._client, script, config, waits_for="another command is writing")
         return bool(answer["is_last"])
 
     def _make_log(self, table: LogTable) -> str:
         """Make it where it is missing; returns its name."""
-        name = f"{self._client.project}.{self._settings.ops_schema}.{table.name}"
-        make_dataset(self._client, self._settings.ops_schema)
+        schema = self._settings.schema_of(table.schema)
+        name = f"{self._client.project}.{schema}.{table.name}"
+        make_dataset(self._client, schema)
         if not self._exists(name) and not self._renamed(table):
             made = bigquery.Table(name, schema=_log_schema(table))
-            made.time_partitioning = bigquery.TimePartitioning(field=table.time)
-            made.clustering_fields = [table.cluster]
+            if table.time:
+                made.time_partitioning = bigquery.TimePartitioning(field=table.time)
+                made.clustering_fields = [table.cluster]
             self._client.create_table(made, exists_ok=True)
         return name
 
     def _renamed(self, table: LogTable) -> bool:
         """Rename a log table that still has its former name; return whether there was one."""
-        former = f"{self._client.project}.{self._settings.ops_schema}.{table.former_name}"
+        former = f"{self._client.project}.{self._settings.schema_of(table.schema)}.{table.former_name}"
         if not table.former_name or not self._exists(former):
             return False
         self._client.query_and_wait(RENAME_LOG.format(former=f"`{former}`", name=table.name))
@@ -216,13 +228,12 @@ class BigQueryWarehouse(versions.RawReads):
         return True
 
     def raw_tables(self) -> list[str]:
-        """Names with an underscore in front are the loader's own."""
         with translated_errors():
             try:
                 tables = [table.table_id for table in self._client.list_tables(self._raw_schema)]
             except NotFound:
                 return []
-        return [table for table in tables if not table.startswith("_")]
+        return [table for table in tables if is_record_table(table)]
 
 
 def make_client(settings: Settings) -> bigquery.Client:
@@ -427,19 +438,21 @@ class _BigQueryLoad:
 def run_serialized(
     client: bigquery.Client, script: str, config: bigquery.QueryJobConfig, *, waits_for: str
 ) -> list[Row]:
-    """Run a transaction again for as long as others get in its way; they leave nothing of it behind."""
-    give_up_at = time.monotonic() + versions.LOCK_TIMEOUT_S
-    waits = False
-    while True:
-        try:
-            return [dict(row) for row in client.query_and_wait(script, job_config=config)]
-        except GoogleAPIError as error:
-            if _ANOTHER_LOAD not in str(error) or time.monotonic() > give_up_at:
-                raise
-        if not waits:
+    """Run a transaction and return its rows; repeat it while others conflict with it (it is rolled back then).
+
+    Args:
+        waits_for: what conflicts, for the log.
+    """
+
+    def log_conflict(_error: BaseException, _pause_s: float, attempts: int) -> None:
+        if attempts == 1:
             log.warning("%s: waiting for it", waits_for)
-            waits = True
-        time.sleep(random.uniform(0.2, 1.0))  # noqa: S311 - so that two do not meet again
+
+    return wait_for_lock(versions.LOCK_TIMEOUT_S).call(
+        lambda: [dict(row) for row in client.query_and_wait(script, job_config=config)],
+        is_passing=lambda error: isinstance(error, GoogleAPIError) and _ANOTHER_LOAD in str(error),
+        before_pause=log_conflict,
+    )
 
 
 def make_lock(client: bigquery.Client, dataset: str, athlete_id: str) -> str:

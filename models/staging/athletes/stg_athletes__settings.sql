@@ -1,0 +1,19 @@
+with final as (
+    select
+        athlete_id,
+        sequence,
+        loaded_at,
+        valid_from,
+        timezone,
+        step_goal,
+        carbs_target_pct,
+        protein_target_pct,
+        fat_target_pct,
+        macro_tolerance_pct,
+        resting_heartrate_bpm,
+        max_heartrate_bpm,
+        nullif(sex, '') as sex
+    from {{ source('athletes', 'settings') }}
+)
+
+select * from final

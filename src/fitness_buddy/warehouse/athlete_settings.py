@@ -1,0 +1,192 @@
+"""The settings of athletes: defaults in ``seeds/athlete_settings.csv``, each athlete's own in the warehouse.
+
+A row states all settings from one day on. `buddy init` adds rows to ``raw._athlete_settings``, which is append-only and
+travels with the warehouse: every machine, `buddy` and a bare `dbt build` read the same. Of the rows for one day the
+last one counts; rows of the seed count as the first. ``int_athlete_settings_scd`` decides the same in SQL.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields, replace
+from datetime import date, datetime
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from fitness_buddy.core.errors import BuddyError, UsageError
+from fitness_buddy.core.settings import Settings
+from fitness_buddy.warehouse import LogTable, NotBuiltError, Row, Warehouse
+
+SEED = "athlete_settings.csv"
+DEFAULTS_ID = "*"
+# The first statement of an athlete also holds for all days before it.
+SINCE_EVER = date(1900, 1, 1)
+# models/staging/athletes/_athletes__models.yml has the same columns (a test holds them together). It is not a table of
+# records: the name begins with an underscore.
+STATEMENTS = LogTable(
+    name="_athlete_settings",
+    columns={
+        "athlete_id": "string",
+        "sequence": "int64",
+        "loaded_at": "timestamp",
+        "valid_from": "date",
+        "timezone": "string",
+        "step_goal": "int64",
+        "carbs_target_pct": "float64",
+        "protein_target_pct": "float64",
+        "fat_target_pct": "float64",
+        "macro_tolerance_pct": "float64",
+        "resting_heartrate_bpm": "int64",
+        "max_heartrate_bpm": "int64",
+        "sex": "string",
+    },
+    schema="raw",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class AthleteSettings:
+    """The settings of one athlete; shares of energy in percent, heart rates in beats per minute."""
+
+    timezone: str
+    step_goal: int
+    carbs_target_pct: float
+    protein_target_pct: float
+    fat_target_pct: float
+    macro_tolerance_pct: float
+    resting_heartrate_bpm: int
+    max_heartrate_bpm: int
+    sex: str
+
+    def __post_init__(self) -> None:
+        """Raise UsageError for values that no athlete can have."""
+        try:
+            ZoneInfo(self.timezone)
+        except (ZoneInfoNotFoundError, ValueError, OSError):
+            raise UsageError(
+                f"timezone {self.timezone!r}: expected an IANA name such as Europe/Berlin or UTC"
+            ) from None
+        if not 1 <= self.step_goal <= 200_000:
+            raise UsageError(f"step goal {self.step_goal}: expected 1 to 200000 steps a day")
+        targets = self.carbs_target_pct + self.protein_target_pct + self.fat_target_pct
+        if min(self.carbs_target_pct, self.protein_target_pct, self.fat_target_pct) < 0 or abs(targets - 100) > 0.5:
+            raise UsageError(f"macro targets: expected shares of energy that sum to 100 %, found {targets:g} %")
+        if not 0 < self.macro_tolerance_pct <= 50:
+            raise UsageError(f"macro tolerance {self.macro_tolerance_pct:g}: expected more than 0, up to 50 points")
+        if not 20 <= self.resting_heartrate_bpm < self.max_heartrate_bpm <= 250:
+            raise UsageError(
+                f"heart rates {self.resting_heartrate_bpm} and {self.max_heartrate_bpm}: "
+                "expected resting below maximum, both between 20 and 250 bpm"
+            )
+        if self.sex not in {"", "female", "male"}:
+            raise UsageError(f"sex {self.sex!r}: expected female, male or nothing")
+
+
+def current_settings(warehouse: Warehouse, settings: Settings) -> tuple[AthleteSettings, bool]:
+    """Return the athlete's latest settings, or the defaults; and whether they are the athlete's own."""
+    seed = _read_seed(settings.seeds_dir / SEED)
+    return _current(seed, _own(seed, _statements(warehouse, settings), settings.athlete_id))
+
+
+def state_settings(
+    warehouse: Warehouse,
+    settings: Settings,
+    stated: Mapping[str, Any],
+    *,
+    valid_from: date | None,
+    now: datetime,
+) -> tuple[AthleteSettings, date]:
+    """Add a row with the athlete's latest settings and what is stated now; return it and its day.
+
+    Two at once both count: a row is added only to the rows that it was made of.
+
+    Args:
+        stated: values by the names of the settings; the others stay.
+        valid_from: the first local day. None: since ever for the first row of an athlete, later ones from today on.
+        now: timezone-aware.
+
+    Raises:
+        UsageError: a value that no athlete can have.
+    """
+    seed = _read_seed(settings.seeds_dir / SEED)
+    with warehouse.exclusive():
+        while True:
+            statements = _statements(warehouse, settings)
+            own = _own(seed, statements, settings.athlete_id)
+            new = replace(_current(seed, own)[0], **stated)
+            day = valid_from or (now.astimezone(ZoneInfo(new.timezone)).date() if own else SINCE_EVER)
+            last = max((row["sequence"] for row in statements), default=0)
+            row = {"athlete_id": settings.athlete_id, "sequence": last + 1, "loaded_at": now, "valid_from": day}
+            if warehouse.append_next(
+                STATEMENTS, [row | asdict(new)], athlete_id=settings.athlete_id, last_sequence=last
+            ):
+                return new, day
+
+
+def statements_mark(warehouse: Warehouse, settings: Settings) -> dict[str, str]:
+    """Return the number of rows by the table's name, for whoever compares what was built; nothing without rows."""
+    try:
+        (row,) = warehouse.query(f"select count(*) as statements from {_table(settings)}")  # noqa: S608
+    except NotBuiltError:
+        return {}
+    return {STATEMENTS.name: str(row["statements"])} if row["statements"] else {}
+
+
+def _statements(warehouse: Warehouse, settings: Settings) -> list[Row]:
+    try:
+        return warehouse.query(
+            f"select {', '.join(STATEMENTS.columns)} from {_table(settings)} "  # noqa: S608 - names of our own
+            "where athlete_id = @athlete_id order by sequence",
+            {"athlete_id": settings.athlete_id},
+        )
+    except NotBuiltError:
+        return []
+
+
+def _table(settings: Settings) -> str:
+    return f"{settings.raw_schema}.{STATEMENTS.name}"
+
+
+def _own(seed: list[Row], statements: list[Row], athlete_id: str) -> dict[date, AthleteSettings]:
+    """Return the athlete's own settings by their first day; of two rows for one day the later one."""
+    rows = [row for row in seed if row["athlete_id"] == athlete_id] + statements
+    return {row["valid_from"]: _settings_of(row) for row in rows}
+
+
+def _current(seed: list[Row], own: Mapping[date, AthleteSettings]) -> tuple[AthleteSettings, bool]:
+    if own:
+        return own[max(own)], True
+    return _settings_of(next(row for row in seed if row["athlete_id"] == DEFAULTS_ID)), False
+
+
+def _settings_of(row: Row) -> AthleteSettings:
+    return AthleteSettings(**{field.name: row[field.name] for field in fields(AthleteSettings)})
+
+
+def _read_seed(path: Path) -> list[Row]:
+    kinds: dict[str, Any] = {"int": int, "float": float, "str": str}
+    types = {field.name: kinds[str(field.type)] for field in fields(AthleteSettings)}
+    types = {"athlete_id": str, "valid_from": date.fromisoformat, **types}
+    try:
+        with path.open(encoding="utf-8", newline="") as stream:
+            reader = csv.DictReader(stream)
+            if list(reader.fieldnames or ()) != list(types):
+                raise BuddyError(f"{path}: expected the columns {', '.join(types)}")
+            rows = [_row(path, row, types) for row in reader]
+    except FileNotFoundError as error:
+        raise BuddyError(f"{path}: not found; it is part of the project, restore it from git") from error
+    if not any(row["athlete_id"] == DEFAULTS_ID for row in rows):
+        raise BuddyError(f"{path}: the row of the defaults (athlete_id {DEFAULTS_ID!r}) is missing")
+    return sorted(rows, key=lambda row: (row["athlete_id"], row["valid_from"]))
+
+
+def _row(path: Path, row: Mapping[str, str], types: Mapping[str, Any]) -> Row:
+    read: Row = {}
+    for name, kind in types.items():
+        try:
+            read[name] = kind(row[name])
+        except (TypeError, ValueError):
+            raise BuddyError(f"{path}, athlete_id {row['athlete_id']!r}, {name}: found {row[name]!r}") from None
+    return read

@@ -1,0 +1,67 @@
+"""A DuckDB file that another process has open."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import duckdb
+import pytest
+from support import HANGS_AFTER_S, started
+
+from fitness_buddy.core.errors import BuddyError
+from fitness_buddy.core.settings import load_settings
+from fitness_buddy.warehouse import connect
+from fitness_buddy.warehouse import duckdb as module
+
+HOLD = (
+    "import duckdb, sys, time\n"
+    "connection = duckdb.connect(sys.argv[1])\n"
+    "print('open', flush=True)\n"
+    "sys.stdin.readline()\n"
+    "time.sleep(float(sys.argv[2]))\n"
+)
+
+
+@contextmanager
+def held(path: Path, closes_after_s: float) -> Iterator[subprocess.Popen[str]]:
+    """Keep the file open in another process until a line is written to it, and for some time after."""
+    words = [sys.executable, "-c", HOLD, str(path), str(closes_after_s)]
+    with started(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdout
+        assert process.stdout.readline() == "open\n"
+        yield process
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    made = tmp_path / "buddy.duckdb"
+    duckdb.connect(str(made)).close()
+    return made
+
+
+def test_it_is_waited_for_and_said_once(path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    with held(path, 0.8) as process:
+        assert process.stdin
+        process.stdin.write("\n")
+        process.stdin.flush()
+        assert connect(load_settings()).query("select 1 as one") == [{"one": 1}]
+        assert process.wait(HANGS_AFTER_S) == 0
+    assert [record.getMessage() for record in caplog.records] == [
+        f"{path} is open in another program: waiting for it",
+    ]
+
+
+def test_it_is_not_waited_for_for_ever(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "LOCK_TIMEOUT_S", 0.3)
+    with held(path, 0), pytest.raises(BuddyError, match=r"buddy\.duckdb is held by another program: "):
+        connect(load_settings()).query("select 1 as one")
+
+
+def test_another_file_is_not_waited_for(path: Path) -> None:
+    path.write_text("text" * 1000)
+    with pytest.raises(BuddyError, match=r"is not a readable DuckDB file|cannot be opened"):
+        connect(load_settings()).query("select 1 as one")
