@@ -176,7 +176,7 @@ def test_a_day_without_a_meal_is_told_and_never_counted_as_zero(demo_settings: S
     )
     alone = ask(demo_settings, "eaten_kcal", first_day=gap["day"], last_day=gap["day"])
     assert alone.rows == []
-    assert alone.words == [f"No meals are recorded on {gap['day']}: there is no number to tell."]
+    assert alone.words == [f"No meals are recorded on {gap['day']}, so there is no number."]
     assert "0 of 1 days have meals; 1 day is unknown, not zero." in alone.notes
     around = {"first_day": gap["day"] - timedelta(days=1), "last_day": gap["day"]}
     (eaten,) = ask(demo_settings, "eaten_kcal", **around).rows
@@ -228,7 +228,7 @@ def test_a_gear_that_is_not_there_is_answered_with_those_that_are(demo_settings:
         ({"metrics": []}, "expected 1 to 4"),
         ({"metrics": ["vo2max"]}, "there is no vo2max; there are calendar_days"),
         ({"metrics": ["steps", "meals"]}, "meals cannot be asked for together with steps"),
-        ({"metrics": ["steps"], "group_by": ["sport_family"]}, "steps cannot be told apart by sport_family"),
+        ({"metrics": ["steps"], "group_by": ["sport_family"]}, "steps cannot be grouped by sport_family"),
         ({"metrics": ["rest_days"], "filters": [RUNS]}, "it has no dimensions"),
         ({"metrics": ["distance_km"], "filters": [Filter("sport_family", ["running"])]}, "there are winter, other"),
         ({"metrics": ["distance_km"], "filters": [Filter("is_commute", ["maybe"])]}, "there are true, false"),

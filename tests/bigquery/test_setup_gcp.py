@@ -76,7 +76,7 @@ def test_bucket_and_datasets_are_made_once_in_the_location_of_the_profile(
     second = set_up("--json")
     assert second.exit_code == 0, second.errors
     assert second.json | expected | {"created": [], "existing": made} == second.json
-    assert "Made: nothing" in set_up().output
+    assert "Created: nothing" in set_up().output
 
 
 def test_only_what_is_missing_is_made(gcs: GcsStub, client: bigquery.Client, prefix: str) -> None:

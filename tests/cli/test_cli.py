@@ -121,7 +121,7 @@ def test_counts_are_told_and_a_second_load_says_that_it_adds_nothing(buddy: Budd
     assert "read 2 rows: 2 new, 0 changed, 0 unchanged" in first.output
     second = buddy("ingest", "steps", steps_csv)
     assert "0 new, 0 changed, 2 unchanged" in second.output
-    assert "Nothing to add" in second.output
+    assert "Nothing was added" in second.output
     steps_csv.write_text(STEPS.replace("11000", "12000"))
     third = buddy("ingest", "steps", steps_csv, "--json").json
     assert {name: third[f"rows_{name}"] for name in ("read", "new", "changed", "unchanged", "refused")} == {

@@ -574,8 +574,8 @@ def test_a_person_reads_the_message(buddy: Callable[..., Answer], demo: Demo) ->
 @pytest.mark.parametrize(
     ("words", "problem"),
     [
-        (["--discord-payload", "x.json"], "--discord-payload and --build-failed are of a KIND"),
-        (["daily-steps", "--html", "x.html"], "--html is of the whole report"),
+        (["--discord-payload", "x.json"], "--discord-payload and --build-failed need a KIND"),
+        (["daily-steps", "--html", "x.html"], "--html is not for the report daily-steps"),
         (["daily-steps", "--now", "2026-11-01"], "--now: expected an instant with its offset"),
         (["daily-steps", "--now", "soon"], "--now: expected an instant with its offset"),
         (["daily-steps", "--date", "2026-11-02", "--now", "2026-11-01T08:00:00Z"], "expected a day up to today"),

@@ -22,7 +22,7 @@ from fitness_buddy.transform.slim import BuildMemory, Inputs, LastBuild, inputs_
 from fitness_buddy.warehouse import Warehouse, connect
 
 NOW = datetime.now(UTC)
-ELSEWHERE = "ops.dbt_results does not say that the last build was made here"
+ELSEWHERE = "ops.dbt_results does not have the last build as its latest one"
 
 
 def slim_build(*options: str) -> Answer:
