@@ -53,19 +53,19 @@ up: ## start Kestra with the flows on this machine (docs/ops/runbook.md)
 	deploy/compose run --rm flows
 	if grep -q '^BUDDY_DISCORD_BOT_TOKEN=.' deploy/bot.env; then deploy/compose --profile bot up --detach bot; fi
 
-down: ## stop Kestra; what it holds stays
+down: ## stop Kestra and keep its data
 	deploy/compose --profile bot down
 
-pictures: .venv/installed-dev demo ## renew the README's pictures
+pictures: .venv/installed-dev demo ## take the README's pictures again
 	.venv/bin/python scripts/take_pictures.py
 
 COMPILE = scripts/uv pip compile -q --universal --generate-hashes --no-header --no-annotate
 
-lock: ## renew the lock files from pyproject.toml and requirements-emulator.in
+lock: ## update the lock files from pyproject.toml and requirements-emulator.in
 	$(COMPILE) pyproject.toml -o requirements.lock
 	$(COMPILE) --extra dev -c requirements.lock pyproject.toml -o requirements-dev.lock
 	$(COMPILE) --python-version 3.13 --override requirements-emulator.in \
 		requirements-emulator.in -o requirements-emulator.lock
 
-clean: ## remove what was installed and built; data/ stays
+clean: ## remove what was installed and built; keep data/
 	rm -rf .venv .venv-emulator .kestra-engine target logs .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -102,8 +102,8 @@ def _records(random: Random, step_share: float) -> Iterator[tuple[bool, str]]:
         )
         record = (
             f' <Record type="{kind}" sourceName="{name}" sourceVersion="{version}" '
-            f'{device if random.random() < _DEVICE_SHARE else ""}unit="{unit}" creationDate="{_told(end)}" '
-            f'startDate="{_told(start)}" endDate="{_told(end)}" value="{value}"'
+            f'{device if random.random() < _DEVICE_SHARE else ""}unit="{unit}" creationDate="{_spelled(end)}" '
+            f'startDate="{_spelled(start)}" endDate="{_spelled(end)}" value="{value}"'
         )
         if kind == "HKQuantityTypeIdentifierHeartRate":
             motion = '  <MetadataEntry key="HKMetadataKeyHeartRateMotionContext" value="0"/>'
@@ -112,7 +112,7 @@ def _records(random: Random, step_share: float) -> Iterator[tuple[bool, str]]:
             yield is_step_count, f"{record}/>\n"
 
 
-def _told(moment: datetime) -> str:
+def _spelled(moment: datetime) -> str:
     return moment.strftime("%Y-%m-%d %H:%M:%S %z")
 
 

@@ -221,8 +221,8 @@ def table_of_costs(duckdb_path: Path, project: Project) -> str:
         dollars = daily.billed * 30 / 1024**4 * USD_PER_TIB
         note = "" if reach_days == HISTORY_DAYS else f", `reach_days: {reach_days}`"
         lines.append(
-            f"| {athletes:,}{note} | {rows:,.0f} | {told(daily.read)} | {told(daily.billed)} | ${dollars:,.2f} "
-            f"| {told(full.read)} | {full.read / daily.read:,.0f} |"
+            f"| {athletes:,}{note} | {rows:,.0f} | {format_bytes(daily.read)} | {format_bytes(daily.billed)} "
+            f"| ${dollars:,.2f} | {format_bytes(full.read)} | {full.read / daily.read:,.0f} |"
         )
     return "\n".join(lines)
 
@@ -230,7 +230,7 @@ def table_of_costs(duckdb_path: Path, project: Project) -> str:
 RAW = ("strava_export_activities", "strava_api_activities", "steps_daily", "steps_intervals", "meals_entries")
 
 
-def told(count: float) -> str:
+def format_bytes(count: float) -> str:
     """Return a number of bytes with a unit, such as ``1.5 GiB``."""
     for unit in ("B", "KiB", "MiB", "GiB"):
         if count < 1024:
