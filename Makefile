@@ -56,12 +56,12 @@ up: ## start Kestra with the flows on this machine (docs/ops/runbook.md)
 down: ## stop Kestra and keep its data
 	deploy/compose --profile bot down
 
-pictures: .venv/installed-dev demo ## take the README's pictures again
+pictures: .venv/installed-dev demo ## renew the README's pictures
 	.venv/bin/python scripts/take_pictures.py
 
 COMPILE = scripts/uv pip compile -q --universal --generate-hashes --no-header --no-annotate
 
-lock: ## update the lock files from pyproject.toml and requirements-emulator.in
+lock: ## renew the lock files from pyproject.toml and requirements-emulator.in
 	$(COMPILE) pyproject.toml -o requirements.lock
 	$(COMPILE) --extra dev -c requirements.lock pyproject.toml -o requirements-dev.lock
 	$(COMPILE) --python-version 3.13 --override requirements-emulator.in \
