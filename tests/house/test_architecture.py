@@ -125,6 +125,27 @@ def test_links_between_pages_lead_somewhere(path: Path) -> None:
     assert [link for link in links if not (path.parent / link).exists()] == []
 
 
+def test_the_paths_of_contributing_exist() -> None:
+    """All but those with a placeholder, and the files of the recipe of a source, which a test of its own follows."""
+    page = (REPOSITORY / "CONTRIBUTING.md").read_text()
+    recipe = page[page.index("\n## A new source") : page.index("\n## A new table of days")]
+    named = re.findall(r"`((?:src|models|macros|seeds|flows|deploy|docs|tests|scripts|profiles)/[^`<>* ]*)`", page)
+    paths = {path for path in named if f"`{path}`" not in recipe}
+    assert len(paths) > 40
+    assert sorted(path for path in paths if not (REPOSITORY / path).exists()) == []
+
+
+def test_contributing_says_where_to_go_for_twenty_kinds_of_change() -> None:
+    page = (REPOSITORY / "CONTRIBUTING.md").read_text()
+    table = page[page.index("| change | files |") : page.index("\n## Rules that tests hold")]
+    changes = re.findall(r"^\| ([a-z][^|]+) \| [^|]*(?:`|\]\(#)", table, re.MULTILINE)
+    assert len(set(changes)) >= 20
+    headings = {
+        re.sub(r"[^a-z -]", "", line.lower()).replace(" ", "-") for line in re.findall(r"^## (.+)$", page, re.MULTILINE)
+    }
+    assert set(re.findall(r"\(#([a-z-]+)\)", table)) <= headings
+
+
 @pytest.mark.parametrize("path", MODELS, ids=relative)
 def test_models_know_no_dialect(path: Path) -> None:
     assert DIALECT.findall(STRINGS_AND_COMMENTS.sub("", path.read_text())) == []
