@@ -377,7 +377,7 @@ def test_a_wrong_choice_is_corrected_once_with_what_there_is(llm: LlmStub, wrong
 
 
 def test_a_choice_that_stays_wrong_or_is_none_is_an_error_of_the_model(llm: LlmStub) -> None:
-    with pytest.raises(ModelAnswerError, match="also mended"):
+    with pytest.raises(ModelAnswerError, match="corrected answer cannot be used either"):
         choose_at(llm, chosen(), chosen())
     with pytest.raises(ModelAnswerError):
         choose_at(llm, GARBAGE)

@@ -352,7 +352,7 @@ def test_a_document_that_is_not_given_is_not_corrected(llm: LlmStub, record: Rec
 @pytest.mark.parametrize("name", ["chat.not_json", "chat.wrong_schema"])
 def test_a_recorded_mistake_twice_is_no_document(llm: LlmStub, record: Record, name: str) -> None:
     llm.answer = lambda _: recorded(name)
-    with pytest.raises(ModelAnswerError, match="also mended"):
+    with pytest.raises(ModelAnswerError, match="corrected answer cannot be used either"):
         ask_for_oats(record)
 
 

@@ -238,16 +238,16 @@ class LanguageModel:
         try:
             return _checked(answer, schema, check)
         except ValueError as problem:
-            _log.info("%s: asking the model to mend its answer: %s", purpose, problem)
-            mend = (
+            _log.info("%s: asking the model to correct its answer: %s", purpose, problem)
+            request = (
                 f"That cannot be used: {problem}. Answer again with the whole corrected JSON object and nothing else."
             )
-            messages += [{"role": "assistant", "content": answer}, {"role": "user", "content": mend}]
+            messages += [{"role": "assistant", "content": answer}, {"role": "user", "content": request}]
         answer = self._chat(purpose, messages, max_tokens, answer_format)
         try:
             return _checked(answer, schema, check)
         except ValueError as problem:
-            raise ModelAnswerError(f"the model's answer cannot be used, also mended: {problem}") from None
+            raise ModelAnswerError(f"the model's corrected answer cannot be used either: {problem}") from None
 
     def picture(self, purpose: str, prompt: str) -> Picture:
         """Return a picture that the image model draws.
