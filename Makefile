@@ -53,7 +53,7 @@ up: ## start Kestra with the flows on this machine (docs/ops/runbook.md)
 	deploy/compose run --rm flows
 	if grep -q '^BUDDY_DISCORD_BOT_TOKEN=.' deploy/bot.env; then deploy/compose --profile bot up --detach bot; fi
 
-down: ## stop Kestra; what it holds stays
+down: ## stop Kestra and keep its data
 	deploy/compose --profile bot down
 
 pictures: .venv/installed-dev demo ## renew the README's pictures
@@ -71,5 +71,5 @@ lock: ## renew the lock files from pyproject.toml and requirements-emulator.in
 	$(COMPILE) --python-version 3.13 --override requirements-emulator.in \
 		requirements-emulator.in -o requirements-emulator.lock
 
-clean: ## remove what was installed and built; data/ stays
+clean: ## remove what was installed and built; keep data/
 	rm -rf .venv .venv-emulator .kestra-engine target logs .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -1,8 +1,8 @@
-"""How much an Apple Health export costs to load: this program beside healthkit-to-sqlite, on the same file.
+"""Measure what loading an Apple Health export costs, beside healthkit-to-sqlite on the same file.
 
-The file is made up, always the same for a seed, in the proportions of a real one: about a quarter of the records are
-step counts of a phone and a watch, the others what a watch writes most. ``buddy`` loads the step counts into DuckDB;
-healthkit-to-sqlite loads every record into SQLite, since it knows nothing less. It is no dependency; to have it:
+The file is synthetic and the same for each seed. Its proportions are those of a real export: about a quarter of the
+records are step counts of a phone and a watch, the rest is what a watch writes most. ``buddy`` loads the step counts
+into DuckDB; healthkit-to-sqlite always loads every record into SQLite. It is no dependency; to install it:
 
     python -m venv hk && hk/bin/pip install healthkit-to-sqlite setuptools
     .venv/bin/python benchmarks/apple_health.py --megabytes 300 --rival hk/bin/healthkit-to-sqlite
@@ -61,13 +61,13 @@ _WATCH, _PHONE = (
     ("Ada’s Apple\xa0Watch", "10.3", "Apple Watch", "Watch", "Watch6,4"),
     ("Ada’s iPhone", "17.3", "iPhone", "iPhone", "iPhone14,5"),
 )
-# Records of the first years and of other apps tell no device; by this share a million records are 300 MB.
+# Records of the first years and of other apps name no device; with this share a million records are 300 MB.
 _DEVICE_SHARE = 0.2
 _BORN = datetime(2019, 1, 1, tzinfo=timezone(timedelta(hours=1)))
 
 
 def write_export(path: Path, megabytes: float, *, step_share: float = STEP_SHARE, seed: int = SEED) -> int:
-    """Write an export.xml of about this size, in pieces; returns how many step counts it has."""
+    """Write an export.xml of about this size; return the number of its step counts."""
     size, step_counts = 0, 0
     with path.open("w", encoding="utf-8") as export:
         size += export.write(_HEAD)
@@ -82,7 +82,7 @@ def write_export(path: Path, megabytes: float, *, step_share: float = STEP_SHARE
 
 def _records(random: Random, step_share: float) -> Iterator[tuple[bool, str]]:
     weights = list(accumulate(kind[-1] for kind in _OTHERS))
-    # One phone has had this many in a real export.
+    # One phone had this many addresses in a real export.
     addresses = [f"0x28{random.randrange(16**7):07x}" for _ in range(73)]
     start = _BORN
     while True:
@@ -94,7 +94,7 @@ def _records(random: Random, step_share: float) -> Iterator[tuple[bool, str]]:
         else:
             kind, unit, most, decimals, _ = random.choices(_OTHERS, cum_weights=weights)[0]
             value = f"{random.random() * most:.{decimals}f}"
-        # A phone counts steps too and feels no heart.
+        # A phone counts steps too and measures no heart rate.
         name, version, model, short, hardware = _PHONE if is_step_count and random.random() < 0.4 else _WATCH
         device = (
             f'device="&lt;&lt;HKDevice: {random.choice(addresses)}&gt;, name:{model}, manufacturer:Apple Inc., '
@@ -102,8 +102,8 @@ def _records(random: Random, step_share: float) -> Iterator[tuple[bool, str]]:
         )
         record = (
             f' <Record type="{kind}" sourceName="{name}" sourceVersion="{version}" '
-            f'{device if random.random() < _DEVICE_SHARE else ""}unit="{unit}" creationDate="{_told(end)}" '
-            f'startDate="{_told(start)}" endDate="{_told(end)}" value="{value}"'
+            f'{device if random.random() < _DEVICE_SHARE else ""}unit="{unit}" creationDate="{_spelled(end)}" '
+            f'startDate="{_spelled(start)}" endDate="{_spelled(end)}" value="{value}"'
         )
         if kind == "HKQuantityTypeIdentifierHeartRate":
             motion = '  <MetadataEntry key="HKMetadataKeyHeartRateMotionContext" value="0"/>'
@@ -112,13 +112,13 @@ def _records(random: Random, step_share: float) -> Iterator[tuple[bool, str]]:
             yield is_step_count, f"{record}/>\n"
 
 
-def _told(moment: datetime) -> str:
+def _spelled(moment: datetime) -> str:
     return moment.strftime("%Y-%m-%d %H:%M:%S %z")
 
 
 @dataclass(frozen=True)
 class Usage:
-    """What a whole process took."""
+    """CPU seconds, wall seconds and peak memory of one process."""
 
     cpu_s: float
     wall_s: float
@@ -126,7 +126,7 @@ class Usage:
 
 
 def run(command: Sequence[str | Path], folder: Path) -> Usage:
-    """Run a command to its end, its warehouse and its compiled modules in the folder.
+    """Run a command to its end, with its warehouse and its compiled modules in the folder.
 
     Raises:
         SystemExit: it failed.
@@ -138,7 +138,7 @@ def run(command: Sequence[str | Path], folder: Path) -> Usage:
         "PYTHONPYCACHEPREFIX": str(folder / "compiled"),
     }
     started = time.monotonic()
-    # Spawned, not forked: the peak that is told of a fork begins with its parent's.
+    # Spawned, not forked: the reported peak of a fork begins with the peak of its parent.
     process_id = os.posix_spawn(words[0], words, {**os.environ, **own}, file_actions=_SILENT)
     _, status, used = os.wait4(process_id, 0)
     if status:
@@ -151,12 +151,12 @@ _SILENT = [(os.POSIX_SPAWN_OPEN, 1, os.devnull, os.O_WRONLY, 0)]
 
 
 def load(export: Path, folder: Path) -> Usage:
-    """``buddy ingest steps`` of the file into the folder's ``buddy.duckdb``."""
+    """Load the file into ``buddy.duckdb`` in the folder with ``buddy ingest steps``."""
     return run([Path(sys.executable).with_name("buddy"), "ingest", "steps", export], folder)
 
 
 def load_by_rival(rival: Path, export: Path, folder: Path) -> Usage:
-    """healthkit-to-sqlite of the file into a database of its own."""
+    """Load the file into a new SQLite file with healthkit-to-sqlite."""
     return run([rival.absolute(), "--silent", "--xml", export, folder / f"{export.stem}.db"], folder)
 
 
@@ -185,7 +185,7 @@ def main() -> None:
 
 
 def table_of(usages: dict[str, Usage]) -> str:
-    """A row a program; the last column is its CPU time by that of the first."""
+    """Return one row for each program; the last column is its CPU time divided by that of the first."""
     first = next(iter(usages.values()))
     lines = ["| program | CPU s | wall s | peak MB | times the CPU |", "|---|---:|---:|---:|---:|"]
     lines += [

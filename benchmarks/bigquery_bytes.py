@@ -1,9 +1,10 @@
-"""What a day costs in BigQuery: bytes read by one daily run and by a build from empty, as athletes grow.
+"""Estimate what a day costs in BigQuery: the bytes that a daily run and a build from empty read, by number of athletes.
 
-Nothing is run in BigQuery. The columns that each statement reads and the days it is held to come from GoogleSQL's own
-analyzer over the compiled project (columns that a CTE selects and nobody uses are counted, which BigQuery would not
-read: an upper bound); the bytes of a value come from the demo athlete's warehouse, by BigQuery's sizes
-(https://cloud.google.com/bigquery/docs/reference/standard-sql/data-types); how much an athlete records stands below.
+Nothing runs in BigQuery. GoogleSQL's analyzer reads the compiled project and returns the columns that each statement
+reads and its limits on days. It counts columns that a CTE selects and nobody uses; BigQuery does not read these, so
+the result is an upper bound. The bytes of a value are measured on the demo athlete's warehouse, with BigQuery's
+sizes (https://cloud.google.com/bigquery/docs/reference/standard-sql/data-types). The constants below hold how much
+an athlete records.
 
     make demo && .venv/bin/python benchmarks/bigquery_bytes.py
 """
@@ -30,7 +31,8 @@ from fitness_buddy.warehouse import Warehouse, connect  # noqa: E402
 
 YEARS = 10
 HISTORY_DAYS = YEARS * 365
-# A daily run after a daily load: the day, two before it that were corrected or completed, one for time zones.
+# A daily run after a daily load builds this day, two days before it that were corrected or completed, and one for time
+# zones.
 WINDOW_DAYS = 4
 # The first day built in the compiled project (macros/incremental/window.sql, compile_incremental).
 COMPILED_FROM = (date(2026, 1, 2) - date(1970, 1, 1)).days
@@ -78,7 +80,8 @@ ROWS_PER_ATHLETE = {
     "dim_gear": 4,
     "fct_source_coverage": 5,
 }
-# The demo has none of these; sizes of texts as the readers write them, of an Apple Watch's interval among others.
+# The demo has none of these; the sizes of texts are those that the readers write, for example of an Apple Watch's
+# interval.
 UNSEEN_BYTES: dict[str, dict[str, float]] = {
     "steps_intervals": {"athlete_id": 6, "record_id": 80, "payload": 270, "loaded_at": 8, "load_id": 33},
     "strava_api_activities": {"athlete_id": 6, "record_id": 13, "payload": 1500, "loaded_at": 8, "load_id": 33},
@@ -97,7 +100,7 @@ UNSEEN_BYTES: dict[str, dict[str, float]] = {
 
 @dataclass(frozen=True)
 class Cost:
-    """Bytes read, and bytes billed where each table of a query costs a minimum."""
+    """Bytes read, and bytes billed when each table of a query costs a minimum."""
 
     read: float
     billed: float
@@ -107,7 +110,7 @@ class Cost:
 
 
 class Estimate:
-    """Bytes of a run, from what its statements read."""
+    """Compute the bytes of a run from what its statements read."""
 
     def __init__(self, project: Project, value_bytes: Mapping[str, Mapping[str, float]]) -> None:
         self._project = project
@@ -122,7 +125,7 @@ class Estimate:
     def run(
         self, athletes: int, scans: Mapping[str, list[Scan]], *, history: bool = False, reach_days: int = HISTORY_DAYS
     ) -> Cost:
-        """One ``dbt build``: every model and data test, and the days that are replaced."""
+        """Return the cost of one ``dbt build``: all models, all data tests, and the days that are replaced."""
         total = Cost(0, 0)
         for node in self._project.nodes():
             if node["config"]["materialized"] == "view":
@@ -134,7 +137,8 @@ class Estimate:
                 for name, columns in self._tables(scan):
                     total += self._billed(self._bytes(name, columns, athletes, days))
             if "day" in node["config"]["meta"] and not history:
-                # The new rows are read from where they were made, and the days that they replace are billed whole.
+                # BigQuery reads the new rows from the table that the run wrote, and bills the days that they replace as
+                # a whole.
                 rows = self._bytes(node["name"], self._value_bytes[node["name"]].keys(), athletes, WINDOW_DAYS)
                 total += self._billed(rows) + self._billed(rows)
         return total
@@ -153,7 +157,7 @@ class Estimate:
         return min(last - first, reach_days)
 
     def _tables(self, scan: Scan) -> Iterator[tuple[str, frozenset[str]]]:
-        """The tables behind a scan: a view stands for what it reads for these columns."""
+        """Yield the tables behind a scan; for a view, the tables that it reads for these columns."""
         if scan.table in self._views:
             for inner in self._views[scan.table]:
                 for name, columns in self._tables(inner):
@@ -173,7 +177,7 @@ class Estimate:
 
 
 def measure_value_bytes(warehouse: Warehouse) -> dict[str, dict[str, float]]:
-    """Mean bytes of a value by table and column, nulls counted as nothing, in BigQuery's sizes."""
+    """Return the mean bytes of a value by table and column, in BigQuery's sizes; a null counts as 0 bytes."""
     columns = warehouse.query(
         "select table_schema, table_name, column_name, data_type from information_schema.columns "
         "where table_schema in ('raw', 'staging', 'intermediate', 'marts')"
@@ -195,7 +199,7 @@ def measure_value_bytes(warehouse: Warehouse) -> dict[str, dict[str, float]]:
 
 
 def analysed_project(folder: Path) -> Project:
-    """Return the project as compiled into a folder and analysed."""
+    """Compile the project into a folder and analyse it."""
     targets = [compile_project(folder / name, incremental=name == "incremental") for name in ("empty", "incremental")]
     project = Project(REPOSITORY, *targets)
     if wrong := project.analyse():
@@ -218,8 +222,8 @@ def table_of_costs(duckdb_path: Path, project: Project) -> str:
         dollars = daily.billed * 30 / 1024**4 * USD_PER_TIB
         note = "" if reach_days == HISTORY_DAYS else f", `reach_days: {reach_days}`"
         lines.append(
-            f"| {athletes:,}{note} | {rows:,.0f} | {told(daily.read)} | {told(daily.billed)} | ${dollars:,.2f} "
-            f"| {told(full.read)} | {full.read / daily.read:,.0f} |"
+            f"| {athletes:,}{note} | {rows:,.0f} | {format_bytes(daily.read)} | {format_bytes(daily.billed)} "
+            f"| ${dollars:,.2f} | {format_bytes(full.read)} | {full.read / daily.read:,.0f} |"
         )
     return "\n".join(lines)
 
@@ -227,8 +231,8 @@ def table_of_costs(duckdb_path: Path, project: Project) -> str:
 RAW = ("strava_export_activities", "strava_api_activities", "steps_daily", "steps_intervals", "meals_entries")
 
 
-def told(count: float) -> str:
-    """Bytes as a person reads them."""
+def format_bytes(count: float) -> str:
+    """Return a number of bytes with a unit, such as ``1.5 GiB``."""
     for unit in ("B", "KiB", "MiB", "GiB"):
         if count < 1024:
             return f"{count:,.1f} {unit}"

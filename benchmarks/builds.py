@@ -1,9 +1,9 @@
-"""How long a build takes: with and without its parts on the demo, and from empty against incrementally as data grows.
+"""Measure how long builds take: the parts of a build on the demo, and from empty against incrementally as data grows.
 
     .venv/bin/python benchmarks/builds.py demo [--against FOLDER_OF_ANOTHER_CHECKOUT]
     .venv/bin/python benchmarks/builds.py growth [--athletes 1 --years 20]
 
-Figures of two ways are taken in turns within one run, and their ratio is what counts.
+The ways that are compared run in turns; their ratio is what counts.
 """
 
 from __future__ import annotations
@@ -27,7 +27,8 @@ from fitness_buddy.warehouse.duckdb import CREATE_RAW
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 LAST_DAY = date(2026, 11, 1)
-# What one diligent athlete records a day: by raw table, the records and the payload of each as DuckDB makes it.
+# What one athlete who records everything adds in a day: by raw table, the number of records and the payload of each as
+# a DuckDB expression.
 DAILY_RECORDS = {
     "strava_export_activities": (
         1,
@@ -54,7 +55,7 @@ DAILY_RECORDS = {
 
 
 def write_raw(path: Path, athletes: int, first_day: date, last_day: date) -> int:
-    """Add the records of these days to the raw tables of a DuckDB file; return how many."""
+    """Add the records of these days to the raw tables of a DuckDB file; return their number."""
     written = 0
     with duckdb.connect(str(path)) as connection:
         connection.execute("create schema if not exists raw")
@@ -74,14 +75,14 @@ def write_raw(path: Path, athletes: int, first_day: date, last_day: date) -> int
 
 
 def run(words: Sequence[str | Path], environment: Mapping[str, str]) -> float:
-    """Run a program that has to succeed; return its wall seconds."""
+    """Run a program that must succeed; return its wall seconds."""
     started = time.perf_counter()
     subprocess.run(list(map(str, words)), check=True, stdout=subprocess.DEVNULL, env={**os.environ, **environment})  # noqa: S603
     return time.perf_counter() - started
 
 
 def in_turns(ways: Mapping[str, Callable[[], float]], times: int) -> dict[str, float]:
-    """The median seconds of each way, taken A B C A B C …, after one round that does not count."""
+    """Return the median seconds of each way, run in turns A B C A B C …, after one round that does not count."""
     taken: dict[str, list[float]] = {name: [] for name in ways}
     for _ in range(times + 1):
         for name, way in ways.items():
@@ -90,14 +91,14 @@ def in_turns(ways: Mapping[str, Callable[[], float]], times: int) -> dict[str, f
 
 
 def table_of(medians: Mapping[str, float]) -> str:
-    """The medians as Markdown, each with its ratio to the first."""
+    """Return the medians as a Markdown table, each with its ratio to the first."""
     first = next(iter(medians.values()))
     lines = [f"| {name} | {seconds:.2f} s | {seconds / first:.2f} |" for name, seconds in medians.items()]
     return "\n".join(["| what | median | ratio |", "|---|---:|---:|", *lines])
 
 
 def demo(folder: Path, against: Path | None, times: int) -> dict[str, float]:
-    """Builds of the demo: bare `dbt build` with unit tests, `buddy build`, and a slim build with nothing to do."""
+    """Measure builds of the demo: `dbt build` with unit tests, `buddy build`, and a slim build with nothing to do."""
 
     def place(checkout: Path) -> tuple[Path, dict[str, str]]:
         own = folder / checkout.name
@@ -133,7 +134,7 @@ def demo(folder: Path, against: Path | None, times: int) -> dict[str, float]:
 
 
 def growth(folder: Path, athletes: int, years: float) -> dict[str, float]:
-    """A daily build of a warehouse after so many years: from empty, and incrementally."""
+    """Measure a daily build of a warehouse of many years: from empty, and incrementally."""
     file, first_day = folder / "buddy.duckdb", LAST_DAY - timedelta(days=round(years * 365))
     write_raw(file, athletes, first_day, LAST_DAY)
     taken: dict[str, float] = {}

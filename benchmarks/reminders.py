@@ -1,6 +1,6 @@
-"""How long ``buddy remind deliver`` takes among many stored reminders on DuckDB, from the process's start to its end.
+"""Measure the duration of ``buddy remind deliver`` with many stored reminders on DuckDB, from process start to end.
 
-Of the reminders one in ten is over; the first run finds one due and tells it, the others find nothing.
+One reminder in ten is already delivered. The first run finds one due and delivers it; the others find none.
 
     .venv/bin/python benchmarks/reminders.py --reminders 100000
 """
@@ -31,7 +31,7 @@ NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 
 
 class Run(NamedTuple):
-    """What one run took and said; on a machine that does nothing else, both times are nearly the same."""
+    """Times and output of one run; on an idle machine both times are nearly the same."""
 
     wall_s: float
     cpu_s: float
@@ -39,7 +39,7 @@ class Run(NamedTuple):
 
 
 def entries(count: int) -> Iterator[Entry]:
-    """So many reminders: one due now, one in ten told, the others some time ahead, many of them recurring."""
+    """Yield reminders: one due now, one in ten delivered, the others due later, a third of them recurring."""
     for number in range(1, count + 1):
         due_at = NOW if number == 1 else NOW + timedelta(days=1, minutes=number % 500_000)
         rule = f"DTSTART:{due_at:%Y%m%dT%H%M%S}\nRRULE:FREQ=DAILY" if number % 3 == 2 else None
@@ -62,7 +62,7 @@ def entries(count: int) -> Iterator[Entry]:
 
 
 def store(count: int, athlete_id: str = "me") -> int:
-    """Write them into the warehouse of the environment, many at a time; how many rows that makes."""
+    """Write the reminders into the warehouse of the environment; return the number of rows."""
     settings = load_settings()
     types = {"float64": "double"}
     columns = ", ".join(f"{name} {types.get(kind, kind)}" for name, kind in DELIVERIES.columns.items())
@@ -83,7 +83,7 @@ def store(count: int, athlete_id: str = "me") -> int:
 
 
 def deliver() -> Run:
-    """One run of the command."""
+    """Run the command once."""
     before, started = os.times(), time.perf_counter()
     done = subprocess.run(  # noqa: S603 - our own command
         [str(Path(sys.executable).with_name("buddy")), "remind", "deliver", "--now", NOW.isoformat()],
@@ -97,7 +97,7 @@ def deliver() -> Run:
 
 
 class _Discord(BaseHTTPRequestHandler):
-    """Takes every message."""
+    """Accept every message."""
 
     def do_POST(self) -> None:
         self.rfile.read(int(self.headers["Content-Length"]))
@@ -109,7 +109,7 @@ class _Discord(BaseHTTPRequestHandler):
 
 
 def measure(count: int, folder: Path, runs: int) -> list[Run]:
-    """Store so many reminders in a folder and deliver; the first run has one to tell."""
+    """Store this many reminders in a folder and deliver; the first run has one to deliver."""
     server = ThreadingHTTPServer(("127.0.0.1", 0), _Discord)
     Thread(target=server.serve_forever, daemon=True).start()
     before = dict(os.environ)

@@ -1,6 +1,6 @@
-"""How long a large Strava bulk export takes to load into DuckDB, the first time and again.
+"""Measure how long a large Strava bulk export takes to load into DuckDB, the first time and again.
 
-The rows are the demo athlete's (101 columns), repeated under new ids and on other days.
+The rows are the demo athlete's (101 columns), repeated with new ids and on other days.
 
     .venv/bin/python benchmarks/strava_export.py --activities 100000
 """
@@ -29,7 +29,7 @@ from fitness_buddy.warehouse import connect
 
 
 class Load(NamedTuple):
-    """What one load took; ``peak_mb`` is the highest of the process so far."""
+    """Times and counts of one load; ``peak_mb`` is the highest of the process so far."""
 
     rows_read: int
     rows_new: int
@@ -39,7 +39,7 @@ class Load(NamedTuple):
 
 
 def write_export(path: Path, activities: int) -> None:
-    """An ``activities.csv`` of so many rows."""
+    """Write an ``activities.csv`` with this many rows."""
     with tempfile.TemporaryDirectory() as folder:
         demo = write_demo_files(Path(folder)).strava_exports[-1]
         with zipfile.ZipFile(demo) as archive:

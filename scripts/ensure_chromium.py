@@ -1,4 +1,4 @@
-"""Get a Chromium for the browser tests where that is possible; where not, say so in one line and succeed."""
+"""Install a Chromium for the browser tests where that is possible; otherwise print one line and succeed."""
 
 from __future__ import annotations
 

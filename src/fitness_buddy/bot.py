@@ -1,7 +1,7 @@
-"""The gateway bot: hands what the athlete writes in Discord to the webhooks of Kestra's flows.
+"""Run the bot on Discord's gateway: it posts what an athlete writes to the webhooks of Kestra's flows.
 
-It decides only who may speak, and which flow is meant; what the words say is the flows' business. It knows two secrets
-of its own, the bot's token and the key of the webhooks, and no database.
+The bot decides only who may write to it and which flow gets the message; the flows read the words. It holds two
+secrets, its token and the key of the webhooks, and no database.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class BotSettings:
-    """Who may speak to the bot and where it hands on to; ids are Discord's.
+    """Who may write to the bot, and the server that gets the messages; ids are Discord's.
 
     Attributes:
         channel_ids: where it listens; direct messages of the allowed users count always.
@@ -78,7 +78,7 @@ def bot_settings() -> BotSettings:
 
 @dataclass(frozen=True, slots=True)
 class IncomingFile:
-    """A file of a message, not read yet."""
+    """A file of a message, not downloaded yet."""
 
     name: str
     media_type: str
@@ -99,12 +99,13 @@ class IncomingMessage:
 
 
 class Forwarder:
-    """Hands messages on to Kestra's webhooks."""
+    """Posts messages to Kestra's webhooks."""
 
     def __init__(self, settings: BotSettings) -> None:
-        """
+        """Create a client for the server.
+
         Raises:
-            UsageError: the server's address would send the key in the clear.
+            UsageError: the server's address would send the key unencrypted.
         """
         self._key = settings.webhook_key
         # One attempt: a flow that failed has retried by itself, and would answer in the channel for each request.
@@ -125,14 +126,14 @@ class Forwarder:
 
 
 class Handler:
-    """What is done with a message: nothing, handing it on, or words about why not."""
+    """Decides about a message: ignore it, forward it, or answer why not."""
 
     def __init__(self, settings: BotSettings, forward: Callable[[str, Mapping[str, Any]], None]) -> None:
         self._settings = settings
         self._forward = forward
 
     async def handle(self, message: IncomingMessage) -> str | None:
-        """What to answer in the channel; None where the flow answers, or nobody was spoken to."""
+        """Return the reply for the channel; None if the flow replies or the message is not for the bot."""
         if not self._is_for_us(message):
             return None
         text = _without_mention(message.text)
@@ -162,7 +163,7 @@ class Handler:
         try:
             await asyncio.to_thread(self._forward, flow, body)
         except BuddyError as error:
-            # Its words may name the server; they are for whoever keeps it running.
+            # The message may name the server: it is for the operator, not for the channel.
             _log.error("%s", error)
             if isinstance(error, ApiError) and error.status is not None:
                 return "Something went wrong with that, sorry. It is written in the log."
@@ -184,7 +185,7 @@ def _flow_of(text: str) -> str | None:
 
 
 async def _content(picture: IncomingFile) -> bytes | str:
-    """The picture's bytes, or words about why it is not taken."""
+    """Return the picture's bytes, or a reply that says why it is not accepted."""
     stated = picture.media_type.partition(";")[0].strip().lower()
     beginning = next((beginning for beginning, kind in PICTURES.items() if kind == stated), None)
     if beginning is None:
@@ -198,7 +199,7 @@ async def _content(picture: IncomingFile) -> bytes | str:
         return "I could not get that picture from Discord. Please send it again."
     if len(content) > MAX_BYTES:
         return too_large
-    # What it is called and what it is are two things.
+    # The name and the content of a file can differ.
     if not content.startswith(beginning):
         return "I can look at PNG and JPEG pictures only."
     return content
@@ -226,7 +227,7 @@ class BuddyClient(discord.Client):
 
     def __init__(self, handler: Handler) -> None:
         intents = discord.Intents.none()
-        # To read what is written; of people and servers it wants to know nothing.
+        # Only the intents that reading messages needs; members and presences are not among them.
         intents.guilds = intents.guild_messages = intents.dm_messages = intents.message_content = True
         super().__init__(
             intents=intents,
@@ -237,7 +238,7 @@ class BuddyClient(discord.Client):
         self._handler = handler
 
     async def on_ready(self) -> None:
-        """Say that it listens."""
+        """Log that the bot is connected."""
         _log.warning("listening on Discord as %s", self.user)
 
     async def on_message(self, message: discord.Message) -> None:
@@ -248,10 +249,11 @@ class BuddyClient(discord.Client):
 
 
 def run_bot(settings: BotSettings) -> None:
-    """Listen until it is stopped.
+    """Run the bot until it is stopped.
 
     Raises:
-        BuddyError: Discord does not let it in.
+        UsageError: Discord does not know the token.
+        BuddyError: Discord refuses or ends the connection.
     """
     client = BuddyClient(Handler(settings, Forwarder(settings).forward))
     try:

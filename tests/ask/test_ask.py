@@ -180,13 +180,13 @@ def test_what_the_model_gets_wrong_twice_is_refused_in_words(llm: LlmStub, wareh
     assert answer["model_calls_count"] == 2
 
 
-def test_a_model_that_refuses_is_told_in_words(llm: LlmStub, warehouse: Path) -> None:
+def test_a_model_that_refuses_is_reported_in_words(llm: LlmStub, warehouse: Path) -> None:
     llm.answers.append(recorded("chat.refusal"))
     answer = ask(llm, warehouse, "how far?", "--json").json
     assert (answer["status"], answer["kind"]) == ("done", "cannot")
 
 
-def test_a_model_that_is_not_reached_is_for_later_and_a_spent_budget_is_told(llm: LlmStub, warehouse: Path) -> None:
+def test_a_model_that_is_not_reached_is_for_later_and_a_spent_budget_is_reported(llm: LlmStub, warehouse: Path) -> None:
     llm.answer = lambda _: LOST
     lost = ask(llm, warehouse, "how far?", "--json")
     assert (lost.exit_code, lost.json["status"]) == (3, "failed")
@@ -224,7 +224,7 @@ def test_without_a_model_the_docs_still_answer_and_data_is_shown_the_way_to(demo
     ],
     ids=range(9),
 )
-def test_wrong_use_is_told_and_nothing_looked_up(demo: Demo, words: tuple[str, ...]) -> None:
+def test_wrong_use_is_explained_and_nothing_looked_up(demo: Demo, words: tuple[str, ...]) -> None:
     asked = ask(None, demo.duckdb_path, *words)
     assert (asked.exit_code, asked.output) == (2, "")
     assert asked.errors.startswith("Error: ")
@@ -249,7 +249,7 @@ def test_a_request_of_the_bot_is_asked_without_the_word_that_it_begins_with(
     assert llm.chats[0].user == "how far did I run?"
 
 
-# What a model is told
+# What a model gets
 
 
 def plant(path: Path) -> list[str]:
@@ -280,7 +280,7 @@ def plant(path: Path) -> list[str]:
     ]
 
 
-def test_no_model_is_told_anything_of_the_warehouse(
+def test_no_model_gets_anything_of_the_warehouse(
     llm: LlmStub, warehouse: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Whatever is asked and found, what is sent is the same as for any other warehouse."""
@@ -336,13 +336,13 @@ def test_values_are_parameters_whatever_they_say(llm: LlmStub, warehouse: Path) 
     assert value not in answer["sql"]
     assert answer["parameters"]["value_0_0"] == value
     assert answer["rows"] == []
-    assert "there is no number to tell" in answer["message"]
+    assert "so there is no number" in answer["message"]
 
 
 # The model's part alone
 
 
-def test_the_model_is_told_the_day_the_zone_and_the_catalogue(llm: LlmStub) -> None:
+def test_the_model_gets_the_day_the_zone_and_the_catalogue(llm: LlmStub) -> None:
     choose_at(llm, RUNS_IN_OCTOBER, question="wie weit bin ich im Oktober gelaufen?")
     (asked,) = llm.chats
     assert "Today is Sunday, 2026-11-01, in Europe/Berlin." in asked.system
@@ -351,7 +351,7 @@ def test_the_model_is_told_the_day_the_zone_and_the_catalogue(llm: LlmStub) -> N
 
 
 @pytest.mark.parametrize(
-    ("wrong", "told"),
+    ("wrong", "expected"),
     [
         ("no JSON", "it is no JSON"),
         (chosen(metrics=["vo2max"]), "'vo2max' is not one of"),
@@ -369,15 +369,15 @@ def test_the_model_is_told_the_day_the_zone_and_the_catalogue(llm: LlmStub) -> N
     ],
     ids=range(10),
 )
-def test_a_wrong_choice_is_mended_once_with_what_there_is(llm: LlmStub, wrong: Any, told: str) -> None:
+def test_a_wrong_choice_is_corrected_once_with_what_there_is(llm: LlmStub, wrong: Any, expected: str) -> None:
     choice = choose_at(llm, wrong, RUNS_IN_OCTOBER)
     assert isinstance(choice, Choice)
     assert choice.metrics == ("distance_km",)
-    assert told in llm.chats[1].user
+    assert expected in llm.chats[1].user
 
 
 def test_a_choice_that_stays_wrong_or_is_none_is_an_error_of_the_model(llm: LlmStub) -> None:
-    with pytest.raises(ModelAnswerError, match="also mended"):
+    with pytest.raises(ModelAnswerError, match="corrected answer cannot be used either"):
         choose_at(llm, chosen(), chosen())
     with pytest.raises(ModelAnswerError):
         choose_at(llm, GARBAGE)
@@ -423,7 +423,7 @@ def test_the_sections_that_fit_come_first(question: str, place: str) -> None:
 
 
 @pytest.mark.parametrize("words", ["", "?!", "how do I", "xyzzy plugh", '" OR NEAR( *', "rowid:1 ^ - +"])
-def test_words_that_tell_nothing_find_nothing_or_at_least_no_error(words: str) -> None:
+def test_words_without_a_topic_find_nothing_or_at_least_no_error(words: str) -> None:
     assert isinstance(find_passages(REPOSITORY, CATALOGUE, words), list)
     assert find_passages(REPOSITORY, CATALOGUE, "how do I xyzzy?") == []
 

@@ -154,7 +154,7 @@ def test_a_metric_is_what_sql_by_hand_says(
     assert keyed(found) == pytest.approx(keyed(expected), rel=1e-9, nan_ok=False)
 
 
-def test_weeks_begin_on_monday_and_silent_ones_are_counted(demo_settings: Settings) -> None:
+def test_weeks_begin_on_monday_and_those_without_records_are_counted(demo_settings: Settings) -> None:
     found = ask(demo_settings, "distance_km", grain="week", filters=[Filter("sport_family", ["hike"])])
     days = [row["time"] for row in found.rows]
     assert days
@@ -169,14 +169,14 @@ def test_weeks_begin_on_monday_and_silent_ones_are_counted(demo_settings: Settin
     assert found.notes[0] == f"{len(weeks) - len(days)} weeks without activities, sport hike are left out."
 
 
-def test_a_day_without_a_meal_is_told_and_never_counted_as_zero(demo_settings: Settings) -> None:
+def test_a_day_without_a_meal_is_named_and_never_counted_as_zero(demo_settings: Settings) -> None:
     (gap,) = rows(
         demo_settings,
         "select min(date_day) as day from fct_daily_health where not has_meals and date_day > date '2026-06-06'",
     )
     alone = ask(demo_settings, "eaten_kcal", first_day=gap["day"], last_day=gap["day"])
     assert alone.rows == []
-    assert alone.words == [f"No meals are recorded on {gap['day']}: there is no number to tell."]
+    assert alone.words == [f"No meals are recorded on {gap['day']}, so there is no number."]
     assert "0 of 1 days have meals; 1 day is unknown, not zero." in alone.notes
     around = {"first_day": gap["day"] - timedelta(days=1), "last_day": gap["day"]}
     (eaten,) = ask(demo_settings, "eaten_kcal", **around).rows
@@ -185,7 +185,7 @@ def test_a_day_without_a_meal_is_told_and_never_counted_as_zero(demo_settings: S
     assert "1 of 2 days have meals; 1 day is unknown, not zero." in ask(demo_settings, "meals", **around).notes
 
 
-def test_days_outside_of_what_is_recorded_and_built_are_told(demo_settings: Settings) -> None:
+def test_days_outside_of_what_is_recorded_and_built_are_named(demo_settings: Settings) -> None:
     found = ask(demo_settings, "activities", first_day=date(2020, 1, 1), today=date(2026, 12, 24))
     assert found.notes == [
         "Activities recorded from 2024-11-05 to 2026-11-01; last load 2026-11-01 20:01 UTC.",
@@ -197,7 +197,7 @@ def test_days_outside_of_what_is_recorded_and_built_are_told(demo_settings: Sett
     assert later.words[0].startswith("No activities are recorded from 2026-11-09 to 2026-12-24")
 
 
-def test_an_activity_that_does_not_state_a_value_is_told_as_such(demo_settings: Settings) -> None:
+def test_an_activity_that_does_not_state_a_value_is_named(demo_settings: Settings) -> None:
     (count,) = rows(
         demo_settings, "select count(*) as all_rows, count(average_heartrate_bpm) as known from fct_activities"
     )
@@ -228,7 +228,7 @@ def test_a_gear_that_is_not_there_is_answered_with_those_that_are(demo_settings:
         ({"metrics": []}, "expected 1 to 4"),
         ({"metrics": ["vo2max"]}, "there is no vo2max; there are calendar_days"),
         ({"metrics": ["steps", "meals"]}, "meals cannot be asked for together with steps"),
-        ({"metrics": ["steps"], "group_by": ["sport_family"]}, "steps cannot be told apart by sport_family"),
+        ({"metrics": ["steps"], "group_by": ["sport_family"]}, "steps cannot be grouped by sport_family"),
         ({"metrics": ["rest_days"], "filters": [RUNS]}, "it has no dimensions"),
         ({"metrics": ["distance_km"], "filters": [Filter("sport_family", ["running"])]}, "there are winter, other"),
         ({"metrics": ["distance_km"], "filters": [Filter("is_commute", ["maybe"])]}, "there are true, false"),
@@ -346,7 +346,7 @@ def analyse(sql: str, parameters: Mapping[str, str | bool | date]) -> list[str]:
 
 
 def sample(metric: str) -> Choice:
-    """The metric with all that its subject can be told apart by, each way of filtering included."""
+    """The metric with all dimensions of its subject, each way of filtering included."""
     subject = CATALOGUE.subject_of(metric)
     return check_choice(
         CATALOGUE,
@@ -384,7 +384,7 @@ def test_the_analyzer_finds_a_mistake_in_it(monkeypatch: pytest.MonkeyPatch) -> 
             analyse(asked.sql.replace(right, wrong), asked.parameters)
 
 
-# What stands written
+# What is written
 
 
 UNITS = {

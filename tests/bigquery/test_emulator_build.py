@@ -21,7 +21,7 @@ from fitness_buddy.core.settings import load_settings
 from fitness_buddy.warehouse import as_utc, connect
 from fitness_buddy.warehouse.bigquery.warehouse import make_client
 
-# Each group shares an emulator and what stands in it, so it stays on one worker.
+# Each group shares an emulator and its tables, so it stays on one worker.
 DEMO = pytest.mark.xdist_group("demo in the emulator")
 STORY = pytest.mark.xdist_group("story in the emulator")
 
@@ -107,12 +107,12 @@ def test_the_demo_s_marts_are_the_same_in_both_warehouses(
 @DEMO
 def test_commands_answer_the_same_from_both_warehouses(emulated_demo: EmulatedDemo, demo: Demo, tmp_path: Path) -> None:
     for words in (("report",), ("report", "--date", "2026-07-04"), ("status",)):
-        told = emulated_demo.run(*words, "--athlete", "demo")
+        shown = emulated_demo.run(*words, "--athlete", "demo")
         answer = run_buddy(*words, "--athlete", "demo", "--json", environment=demo.environment).json
         for name in ("target", "duration_s", "warehouse"):
-            told.pop(name, None)
+            shown.pop(name, None)
             answer.pop(name, None)
-        assert difference(told, answer) is None
+        assert difference(shown, answer) is None
     html = tmp_path / "report.html"
     emulated_demo.run("report", "--athlete", "demo", "--html", html)
     assert html.read_text() == demo.report_html.read_text()

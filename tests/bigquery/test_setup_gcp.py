@@ -76,7 +76,7 @@ def test_bucket_and_datasets_are_made_once_in_the_location_of_the_profile(
     second = set_up("--json")
     assert second.exit_code == 0, second.errors
     assert second.json | expected | {"created": [], "existing": made} == second.json
-    assert "Made: nothing" in set_up().output
+    assert "Created: nothing" in set_up().output
 
 
 def test_only_what_is_missing_is_made(gcs: GcsStub, client: bigquery.Client, prefix: str) -> None:
@@ -110,7 +110,7 @@ def test_a_bucket_in_another_location_is_named_with_both_and_nothing_is_made(
     assert datasets(client, prefix) == {}
 
 
-def test_a_bucket_that_could_become_public_is_told_and_left_as_it_is(gcs: GcsStub, prefix: str) -> None:
+def test_a_bucket_that_could_become_public_is_reported_and_not_changed(gcs: GcsStub, prefix: str) -> None:
     gcs.make_bucket({"name": BUCKET, "location": "europe-west3"})
     (notice,) = set_up("--json").json["notices"]
     assert "--public-access-prevention" in notice

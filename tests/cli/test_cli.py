@@ -116,13 +116,13 @@ def test_every_command_takes_the_common_options(buddy: Buddy, words: list[str]) 
         assert option in text
 
 
-def test_counts_are_told_and_a_second_load_says_that_it_adds_nothing(buddy: Buddy, steps_csv: Path) -> None:
+def test_counts_are_printed_and_a_second_load_says_that_it_adds_nothing(buddy: Buddy, steps_csv: Path) -> None:
     first = buddy("ingest", "steps", steps_csv)
     assert first.exit_code == 0
     assert "read 2 rows: 2 new, 0 changed, 0 unchanged" in first.output
     second = buddy("ingest", "steps", steps_csv)
     assert "0 new, 0 changed, 2 unchanged" in second.output
-    assert "Nothing to add" in second.output
+    assert "Nothing was added" in second.output
     steps_csv.write_text(STEPS.replace("11000", "12000"))
     third = buddy("ingest", "steps", steps_csv, "--json").json
     assert {name: third[f"rows_{name}"] for name in ("read", "new", "changed", "unchanged", "refused")} == {
@@ -284,7 +284,7 @@ class TestSql:
         assert "Traceback" not in answer.errors
         assert not Path("/tmp/fitness_buddy_leak.csv").exists()
 
-    def test_a_mistake_is_told_in_the_warehouse_s_words(self, buddy: Buddy, demo: Demo) -> None:
+    def test_a_mistake_is_reported_in_the_warehouse_s_words(self, buddy: Buddy, demo: Demo) -> None:
         answer = buddy("sql", "select no_such_column from marts.fct_activities", environment=demo.environment)
         assert answer.exit_code == 1
         assert "no_such_column" in answer.errors

@@ -42,7 +42,7 @@ class Refusal:
 
 
 def rate_limited(retry_after_s: float) -> Refusal:
-    """429 as Discord says it: the pause stands in the body."""
+    """Return Discord's 429, with the pause in the body."""
     return Refusal(429, {"message": "You are being rate limited.", "retry_after": retry_after_s, "global": False})
 
 

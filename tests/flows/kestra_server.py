@@ -59,7 +59,7 @@ class Host:
 
 @dataclass
 class Server(Host):
-    """A server of Kestra as it would stand in production, and all that it speaks to.
+    """A server of Kestra as in production, and all that it speaks to.
 
     Attributes:
         loaded: the flows that the engine took, as ``namespace.id``.

@@ -34,8 +34,8 @@ def test_a_question_is_answered_on_discord_from_the_warehouse(
     assert ran.state == "SUCCESS", engine.logs(ran)
     assert (ran.outputs["kind"], ran.outputs["metric"]) == ("metric", "steps")
     assert "fct_daily_steps" in ran.outputs["sql"]
-    (told,) = discord.sent("buddy")
-    assert told == ran.outputs["message"]
+    (message,) = discord.sent("buddy")
+    assert message == ran.outputs["message"]
     # The demo athlete's first day is the second of the month.
     (expected,) = server.query(
         f"""
@@ -43,8 +43,9 @@ def test_a_question_is_answered_on_discord_from_the_warehouse(
         where athlete_id = '{DEMO_ATHLETE_ID}' and date_day between '2024-11-01' and '2024-11-30'
         """
     )
-    assert told.replace("\\", "").startswith(f"Steps in November 2024: {expected['steps']:,} steps (29 observed days)")
-    assert "Days before 2024-11-02 are unknown" in told.replace("\\", "")
+    shown = message.replace("\\", "")
+    assert shown.startswith(f"Steps in November 2024: {expected['steps']:,} steps (29 observed days)")
+    assert "Days before 2024-11-02 are unknown" in shown
     # What was asked came as it was written, and did nothing on its way.
     assert llm.chats[0].user == QUESTION.removeprefix("ask ")
     assert str(expected["most"]) not in str(llm.chats[0].document)
@@ -65,19 +66,19 @@ def test_a_question_by_hand_is_answered_from_the_docs(engine: Engine, discord: D
     assert ran.state == "SUCCESS", engine.logs(ran)
     assert ran.outputs["kind"] == "docs"
     assert engine.metrics(ran)["model_calls_count"] == 2
-    (told,) = discord.sent("buddy")
-    assert told.startswith("In a row")
-    assert "Source" in told
+    (message,) = discord.sent("buddy")
+    assert message.startswith("In a row")
+    assert "Source" in message
 
 
-def test_a_model_that_is_not_reached_is_told_to_whoever_asked(
+def test_a_model_that_is_not_reached_is_reported_to_who_asked(
     server: Server, discord: DiscordStub, llm: LlmStub
 ) -> None:
     llm.answer = lambda _: LOST
     status, _ = server.engine.webhook(FLOW, server.secrets["WEBHOOK_KEY"], body("ask how far did I run?"))
     assert status == 500
-    (told,) = discord.sent("buddy")
-    assert told.startswith("I cannot answer that now: the model was not reached")
+    (message,) = discord.sent("buddy")
+    assert message.startswith("I cannot answer that now: the model was not reached")
 
 
 def test_nothing_asked_and_a_wrong_athlete_are_refused(engine: Engine, discord: DiscordStub, llm: LlmStub) -> None:

@@ -143,7 +143,7 @@ def test_what_is_given_to_a_script_is_no_command_and_no_expression(path: Path) -
 
 
 @each_file
-def test_a_task_that_is_tried_again_stands_alone(path: Path) -> None:
+def test_a_task_that_is_tried_again_has_no_siblings(path: Path) -> None:
     """Kestra 2.0.0 runs it twice where it has an earlier sibling (issue 18909 of Kestra)."""
     together: list[str] = []
 

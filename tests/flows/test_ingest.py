@@ -52,8 +52,8 @@ def test_an_export_is_loaded_once(server: Server, engine: Engine, athlete: str, 
     given = {"export": export}
     first = ended(engine, engine.run("buddy.ingest.strava_export", {"athlete_id": athlete}, files=given))
     assert rows(first) == (515, 515, 0, 0)
-    told = engine.metrics(first)
-    assert (told["rows_read"], told["rows_new"]) == (515, 515)
+    counts = engine.metrics(first)
+    assert (counts["rows_read"], counts["rows_new"]) == (515, 515)
     second = ended(engine, engine.run("buddy.ingest.strava_export", {"athlete_id": athlete}, files=given))
     assert rows(second) == (515, 0, 0, 0)
     assert len(raw(server, "strava_export_activities", athlete)) == 510
@@ -165,7 +165,7 @@ def test_a_service_that_is_down_fails_the_run_and_the_next_run_is_fine(
     assert rows(ended(engine, engine.run(STRAVA, given))) == (2, 2, 0, 0)
 
 
-def test_a_rate_limit_is_told_with_its_end_and_not_run_into_again(
+def test_a_rate_limit_is_reported_with_its_end_and_not_run_into_again(
     engine: Engine, athlete: str, strava: ApiStub
 ) -> None:
     strava.activities = [summary_activity(year, datetime(year, 6, 1, 8, tzinfo=UTC)) for year in (2024, 2025)]
@@ -347,7 +347,7 @@ def test_a_phone_is_answered_with_what_became_of_its_steps(server: Server) -> No
         ("kestra:///buddy/ingest/strava_export/executions/1/inputs/export/export.zip", "expected step counts"),
     ],
 )
-def test_a_phone_that_sends_no_steps_is_told_so_and_nothing_is_loaded(server: Server, body: Any, problem: str) -> None:
+def test_a_phone_that_sends_no_steps_gets_an_error_and_no_load(server: Server, body: Any, problem: str) -> None:
     status, answer = post(server, body)
     assert status == 500
     assert problem in answer["answer"]

@@ -1,4 +1,4 @@
-"""Meals on Discord, on the engine: shown, told, corrected, taken back, and drawn."""
+"""Meals on Discord, on the engine: from pictures and texts, corrected, taken back, and drawn."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def post(server: Server, body: Any, key: str = "") -> tuple[int, Any]:
     return server.engine.webhook(FLOW, key or server.secrets["WEBHOOK_KEY"], body)
 
 
-def tell(server: Server, text: str = "", *pictures: bytes, message_id: str = "") -> dict[str, Any]:
+def send(server: Server, text: str = "", *pictures: bytes, message_id: str = "") -> dict[str, Any]:
     """Post a message as the bot does; what the flow answers."""
     status, answer = post(server, message(message_id or str(next(_numbers)), text, *pictures))
     assert status == 200, answer
@@ -55,11 +55,11 @@ def meals_count(server: Server) -> int:
     return int(server.query("select count(*) as versions from raw.meals_entries")[0]["versions"])
 
 
-def test_a_picture_is_weighed_stored_told_and_drawn(
+def test_a_picture_is_estimated_stored_answered_and_drawn(
     server: Server, engine: Engine, discord: DiscordStub, kitchen: LlmStub
 ) -> None:
     known = engine.executions(FLOW)
-    answer = tell(server, "", PLATE, TINY_JPEG)
+    answer = send(server, "", PLATE, TINY_JPEG)
     assert (answer["outcome"], answer["is_stored"]) == ("noted", True)
     (stored,) = versions(server, answer["meal_id"])
     assert stored["meal_summary"] == "Spaghetti with tomato sauce and a beer"
@@ -71,21 +71,21 @@ def test_a_picture_is_weighed_stored_told_and_drawn(
     assert "Spaghetti with tomato sauce" in kitchen.images[0].user
     execution = engine.next_execution(FLOW, known)
     assert execution.state == "SUCCESS"
-    told = engine.metrics(execution)
-    assert (told["rows_new"], told["model_calls_count"], told["model_cost_usd"]) == (1, 2, 0)
+    metrics = engine.metrics(execution)
+    assert (metrics["rows_new"], metrics["model_calls_count"], metrics["model_cost_usd"]) == (1, 2, 0)
 
 
 def test_a_large_picture_arrives_whole(server: Server, discord: DiscordStub, kitchen: LlmStub) -> None:
     # What cannot be packed: noise in a piece of the file that every reader passes on.
     noise = b"\xff\xd8\xff\xdb" + b"\x00\x43" + bytes(65) + TINY_JPEG[2:-2]
     large = noise + os.urandom(5 * 2**20).replace(b"\xff", b"\xfe") + b"\xff\xd9"
-    assert tell(server, "", large)["outcome"] == "noted"
+    assert send(server, "", large)["outcome"] == "noted"
     assert kitchen.chats[0].pictures == [large]
 
 
 def test_words_with_numbers_need_no_model(server: Server, discord: DiscordStub, llm: LlmStub) -> None:
     llm.answer = lambda _: recorded("chat.500")
-    answer = tell(server, f"meal {OATS}")
+    answer = send(server, f"meal {OATS}")
     assert (answer["outcome"], answer["is_stored"]) == ("noted", True)
     assert llm.chats == []
     assert discord.sent("buddy") == [answer["answer"]]
@@ -97,20 +97,20 @@ def test_a_refusal_is_asked_back_in_words_that_are_then_understood(
     before = meals_count(server)
     kitchen.answers.append(recorded("chat.refusal"))
     known = engine.executions(FLOW)
-    answer = tell(server, "", PLATE)
+    answer = send(server, "", PLATE)
     assert (answer["outcome"], answer["is_stored"], answer["meal_id"]) == ("asked", False, "")
     assert engine.next_execution(FLOW, known).state == "SUCCESS"
     (words,) = discord.sent("buddy")
     assert words == answer["answer"]
     assert meals_count(server) == before
-    assert tell(server, f"meal {words.split('`')[1]}")["outcome"] == "noted"
+    assert send(server, f"meal {words.split('`')[1]}")["outcome"] == "noted"
 
 
 def test_the_same_message_again_adds_nothing_and_is_answered_alike(
     server: Server, discord: DiscordStub, kitchen: LlmStub
 ) -> None:
-    once = tell(server, "meal", PLATE, message_id="777")
-    again = tell(server, "meal", PLATE, message_id="777")
+    once = send(server, "meal", PLATE, message_id="777")
+    again = send(server, "meal", PLATE, message_id="777")
     assert again == once
     assert len(versions(server, once["meal_id"])) == 1
     assert (len(kitchen.chats), len(kitchen.images)) == (1, 1)
@@ -120,19 +120,19 @@ def test_what_is_unsure_counts_when_it_is_confirmed_and_a_correction_adds_a_vers
     server: Server, discord: DiscordStub, kitchen: LlmStub
 ) -> None:
     kitchen.answers.append(form(overall_confidence="low"))
-    first = tell(server, "", PLATE)
+    first = send(server, "", PLATE)
     assert (first["outcome"], first["is_stored"]) == ("pending", False)
     assert kitchen.images == []
     short_id = first["meal_id"][:6]
-    assert tell(server, f"correct {short_id}") | {"answer": ""} == {
+    assert send(server, f"correct {short_id}") | {"answer": ""} == {
         "outcome": "confirmed",
         "meal_id": first["meal_id"],
         "is_stored": True,
         "answer": "",
     }
     kitchen.answers.append(RICE)
-    assert tell(server, f"correct {short_id}: it was 200 g rice")["outcome"] == "corrected"
-    assert tell(server, f"delete meal {short_id}")["outcome"] == "deleted"
+    assert send(server, f"correct {short_id}: it was 200 g rice")["outcome"] == "corrected"
+    assert send(server, f"delete meal {short_id}")["outcome"] == "deleted"
     assert [version["outcome"] for version in versions(server, first["meal_id"])] == [
         "pending",
         "confirmed",
@@ -148,16 +148,16 @@ def test_what_is_unsure_counts_when_it_is_confirmed_and_a_correction_adds_a_vers
 def test_what_is_written_is_no_expression_and_no_command(
     server: Server, engine: Engine, discord: DiscordStub, kitchen: LlmStub, words: str
 ) -> None:
-    answer = tell(server, f"meal {words}: 1 carbs, 1 protein, 1 fat")
+    answer = send(server, f"meal {words}: 1 carbs, 1 protein, 1 fat")
     (stored,) = versions(server, answer["meal_id"])
     assert stored["description"] == words
     # And what a model writes is none either.
     kitchen.answers.append(form(meal_summary=words, items_0_name=words))
-    assert tell(server, "", PLATE)["outcome"] == "noted"
-    told = discord.sent("buddy")
+    assert send(server, "", PLATE)["outcome"] == "noted"
+    sent = discord.sent("buddy")
     assert not engine.search(DECOY)
-    assert all(DECOY not in text for text in told)
-    assert [f"**{escape_markdown(words)}**" in text for text in told] == [True, False, True, False], (
+    assert all(DECOY not in text for text in sent)
+    assert [f"**{escape_markdown(words)}**" in text for text in sent] == [True, False, True, False], (
         "words, picture, twice"
     )
 
@@ -181,7 +181,7 @@ def test_a_meal_that_cannot_be_drawn_is_noted_all_the_same(
 
         kitchen.answer = refuse_then
     known = engine.executions(FLOW)
-    answer = tell(server, "", PLATE)
+    answer = send(server, "", PLATE)
     assert (answer["outcome"], answer["is_stored"]) == ("noted", True)
     assert discord.sent("buddy") == [answer["answer"]]
     execution = engine.next_execution(FLOW, known)
@@ -190,7 +190,7 @@ def test_a_meal_that_cannot_be_drawn_is_noted_all_the_same(
 
 
 @pytest.mark.parametrize("body", [b"", b"meal", [], {"text": "meal"}, {"message_id": "1", "pictures": ["x"]}])
-def test_what_is_no_message_is_told_to_who_sent_it_and_nothing_is_kept(
+def test_a_body_that_is_no_message_is_answered_with_an_error_and_nothing_is_kept(
     server: Server, discord: DiscordStub, kitchen: LlmStub, body: Any
 ) -> None:
     before = meals_count(server)
@@ -212,7 +212,7 @@ def test_messages_that_come_together_wait_for_each_other(
 ) -> None:
     known = engine.executions(FLOW)
     with ThreadPoolExecutor(3) as pool:
-        answers = list(pool.map(lambda _: tell(server, f"meal {OATS}", message_id="888"), range(3)))
+        answers = list(pool.map(lambda _: send(server, f"meal {OATS}", message_id="888"), range(3)))
     assert {answer["outcome"] for answer in answers} == {"noted"}
     assert len({answer["meal_id"] for answer in answers}) == 1
     assert len(versions(server, answers[0]["meal_id"])) == 1

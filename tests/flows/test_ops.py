@@ -75,12 +75,12 @@ def test_a_text_goes_to_its_channel_as_it_is_and_calls_nobody(
         assert engine.search(server.secrets[name].rpartition("/")[2]) == []
 
 
-@pytest.mark.parametrize(("length", "told"), [(2000, "x" * 2000), (2001, "x" * 1999 + "…"), (9000, "x" * 1999 + "…")])
+@pytest.mark.parametrize(("length", "sent"), [(2000, "x" * 2000), (2001, "x" * 1999 + "…"), (9000, "x" * 1999 + "…")])
 def test_discord_gets_as_much_of_a_text_as_it_takes(
-    engine: Engine, discord: DiscordStub, length: int, told: str
+    engine: Engine, discord: DiscordStub, length: int, sent: str
 ) -> None:
     assert engine.run(SEND, {"content": "x" * length}).state == "SUCCESS"
-    assert discord.sent("buddy") == [told]
+    assert discord.sent("buddy") == [sent]
 
 
 @pytest.mark.parametrize("inputs", [{"content": " \n"}, {"content": "x", "channel": "general"}, {}])
@@ -116,7 +116,7 @@ def test_discord_is_not_asked_for_ever(engine: Engine, discord: DiscordStub, loa
     engine.wait_for_log(execution, "ERROR Discord answered 429")
 
 
-def test_a_failure_of_discord_is_tried_again_and_told_once(engine: Engine, discord: DiscordStub) -> None:
+def test_a_failure_of_discord_is_tried_again_and_reported_once(engine: Engine, discord: DiscordStub) -> None:
     discord.refusals.extend([Refusal(500), Refusal(502)])
     assert engine.run(SEND, {"content": "Again."}).state == "SUCCESS"
     assert (discord.sent("buddy"), discord.attempts) == (["Again."], 3)
@@ -182,7 +182,7 @@ inputs:
 """
 
 
-def test_a_failure_is_told_once_with_its_task_its_error_and_the_link(
+def test_a_failure_is_reported_once_with_its_task_its_error_and_the_link(
     engine: Engine, discord: DiscordStub, alerts: Alerts, load: Callable[..., None]
 ) -> None:
     load(BROKEN)
@@ -197,7 +197,7 @@ def test_a_failure_is_told_once_with_its_task_its_error_and_the_link(
     assert "\nlong long" in long
     head, *error, end, link = short.splitlines()
     assert (head, end) == ("**buddy.learn.broken** failed in `load`", "```")
-    # Those of both attempts are the same, and are told once.
+    # Those of both attempts are the same and are reported once.
     assert error[0] == "```"
     assert error.count("Error: nothing.csv: no such file or folder") == error.count("Nothing was loaded.") == 1
     assert "noise" not in short
@@ -206,7 +206,7 @@ def test_a_failure_is_told_once_with_its_task_its_error_and_the_link(
     assert len(alerts.about(failed)) == 1
 
 
-def test_a_warning_is_told_and_a_success_and_a_kill_are_not(
+def test_a_warning_is_reported_and_a_success_and_a_kill_are_not(
     engine: Engine, discord: DiscordStub, alerts: Alerts, load: Callable[..., None]
 ) -> None:
     load(
@@ -227,8 +227,8 @@ def test_a_warning_is_told_and_a_success_and_a_kill_are_not(
     assert [one.state for one in (fine, killed, warned)] == ["SUCCESS", "KILLED", "WARNING"]
     assert alerts.only(warned).state == "SUCCESS"
     assert [alerts.about(one) for one in (fine, killed)] == [[], []]
-    (told,) = discord.sent("alerts")
-    assert told.startswith("**buddy.learn.warned** ended with a warning in `w`\n```\nSo so.")
+    (message,) = discord.sent("alerts")
+    assert message.startswith("**buddy.learn.warned** ended with a warning in `w`\n```\nSo so.")
 
 
 @pytest.mark.parametrize(
@@ -247,15 +247,15 @@ def test_an_alert_goes_out_without_the_log_too(
     failed = engine.run("buddy.learn.fails")
     alert = alerts.only(failed)
     assert alert.state == state
-    (told,) = discord.sent("alerts")
-    assert told.splitlines() == [
+    (message,) = discord.sent("alerts")
+    assert message.splitlines() == [
         "**buddy.learn.fails** failed in `f`",
         f"http://localhost:8080/ui/main/executions/buddy.learn/fails/{failed.id}",
     ]
     assert alerts.about(alert) == []
 
 
-def test_an_alert_that_cannot_be_told_is_not_alerted_about(
+def test_an_alert_that_cannot_be_sent_is_not_alerted_about(
     engine: Engine, discord: DiscordStub, alerts: Alerts, load: Callable[..., None]
 ) -> None:
     load("id: fails\nnamespace: buddy\ntasks: [{id: f, type: io.kestra.plugin.core.execution.Fail}]\n")
@@ -265,7 +265,7 @@ def test_an_alert_that_cannot_be_told_is_not_alerted_about(
     # Of this one it is known when all is over.
     alerts.only(engine.run("buddy.fails"))
     assert alerts.about(alert) == []
-    assert [alerts.about(told) for told in engine.executions(SEND) if told.state == "FAILED"][-1] == []
+    assert [alerts.about(execution) for execution in engine.executions(SEND) if execution.state == "FAILED"][-1] == []
 
 
 def test_a_report_that_fails_has_one_alert_with_the_words_of_its_command(
@@ -285,7 +285,7 @@ def test_a_report_that_fails_has_one_alert_with_the_words_of_its_command(
 # The heartbeat
 
 
-def test_a_silence_is_told_once_and_so_is_its_end(
+def test_a_stale_source_is_reported_once_and_so_is_its_recovery(
     server: Server,
     engine: Engine,
     discord: DiscordStub,
@@ -314,7 +314,7 @@ def test_a_silence_is_told_once_and_so_is_its_end(
 
     eat(1, now - timedelta(days=5))
     discord.refusals.append(Refusal(404))
-    assert beat() == ("FAILED", 0)  # what could not be told is told later
+    assert beat() == ("FAILED", 0)  # what could not be reported is reported later
     assert [beat() for _ in range(3)] == [("SUCCESS", 1)] * 3
     assert "meals entries" in discord.sent("buddy")[0]
     assert json.loads(engine.kv_get("buddy.ops", "heartbeat_reported")) == ["meals_entries"]
@@ -340,8 +340,8 @@ def test_a_cloud_project_is_set_up_and_filled_once(server: Server, engine: Engin
     assert "gs://ops-archive" in first.outputs["created"]
     assert "ops-archive" in server.gcs.buckets
     names = ("project_id", "location", "bucket", *(f"dataset_{room}" for room in ("raw", "staging", "marts", "ops")))
-    told = {name: engine.kv_get("buddy", f"gcp_{name}") for name in names}
-    assert told == {
+    kept = {name: engine.kv_get("buddy", f"gcp_{name}") for name in names}
+    assert kept == {
         "project_id": "fitness-buddy",
         "location": "EU",
         "bucket": "ops-archive",
@@ -349,7 +349,7 @@ def test_a_cloud_project_is_set_up_and_filled_once(server: Server, engine: Engin
     }
     second = engine.run(SET_UP, {"bucket": "ops-archive"})
     assert (second.state, second.outputs["created"]) == ("SUCCESS", [])
-    assert {name: engine.kv_get("buddy", f"gcp_{name}") for name in names} == told
+    assert {name: engine.kv_get("buddy", f"gcp_{name}") for name in names} == kept
 
     path = tmp_path / "steps.csv"
     path.write_text("date,steps\n2026-10-01,1\n2026-10-02,2\n")
@@ -574,7 +574,7 @@ def test_what_is_no_address_or_branch_is_refused(engine: Engine, inputs: dict[st
 # What the server runs
 
 
-def test_drift_is_told_when_it_changes(
+def test_drift_is_reported_when_it_changes(
     server: Server, engine: Engine, discord: DiscordStub, load: Callable[..., None], tmp_path: Path
 ) -> None:
     api = kestra_api(engine, server.secrets)
@@ -599,12 +599,12 @@ def test_drift_is_told_when_it_changes(
 
     assert look() == (0, [])
     (folder / "learn" / "planted.yaml").write_text(HELLO.format(flow="planted", message="x"))
-    drift, told = look()
-    assert (drift, len(told)) == (1, 1)
-    assert "missing: buddy.learn/planted" in told[0]
-    assert look() == (1, told)  # told already
+    drift, messages = look()
+    assert (drift, len(messages)) == (1, 1)
+    assert "missing: buddy.learn/planted" in messages[0]
+    assert look() == (1, messages)  # already reported
     (folder / "learn" / "planted.yaml").unlink()
-    assert look() == (0, [*told, "The server runs the project's flows again."])
+    assert look() == (0, [*messages, "The server runs the project's flows again."])
 
 
 def test_the_projects_own_folder_is_compared(engine: Engine, discord: DiscordStub) -> None:
@@ -612,8 +612,8 @@ def test_the_projects_own_folder_is_compared(engine: Engine, discord: DiscordStu
     execution = engine.run(INVENTORY)
     assert execution.state == "SUCCESS", engine.logs(execution)
     assert execution.outputs["drift"] > 0
-    (told,) = discord.sent("alerts")
-    assert "differs: buddy.ops/send_discord" in told
+    (message,) = discord.sent("alerts")
+    assert "differs: buddy.ops/send_discord" in message
 
 
 def test_a_server_that_does_not_answer_fails_the_inventory(
@@ -632,7 +632,7 @@ def test_a_server_that_does_not_answer_fails_the_inventory(
 # Schedules
 
 
-def test_what_is_due_is_started_and_what_was_missed_is_not_told_late(timed: TimedServer, tmp_path: Path) -> None:
+def test_what_is_due_is_started_and_what_was_missed_is_not_sent_late(timed: TimedServer, tmp_path: Path) -> None:
     flows = tmp_path / "flows" / "ops"
     flows.mkdir(parents=True)
     for flow in (HEARTBEAT, PURGE, INVENTORY, SYNC, SEND):

@@ -32,13 +32,13 @@ def stored(server: Server, message_id: str) -> list[dict[str, Any]]:
 
 @pytest.fixture(autouse=True)
 def nothing_waits(server: Server) -> Iterator[None]:
-    """All tests share the server's athlete: what one has left waiting is not told in another."""
+    """All tests share the server's athlete: what one test leaves waiting is not delivered in another."""
     yield
     for one in server.buddy("remind", "list", "--most", "1000", "--json").json["reminders"]:
         server.buddy("remind", "request", "--text", f"cancel {one['number']}")
 
 
-def test_a_message_is_stored_confirmed_and_told_on_discord(
+def test_a_message_is_stored_confirmed_and_delivered_on_discord(
     server: Server, engine: Engine, discord: DiscordStub
 ) -> None:
     answer = send(engine, "remind me please to stretch tomorrow at 7am", "remind-1")
@@ -67,7 +67,7 @@ def test_what_could_be_meant_twice_is_asked_back_on_discord(
     assert not server.buddy("remind", "list", "--json").json["reminders"]
 
 
-def test_a_body_that_is_no_message_is_refused_and_told_to_nobody(engine: Engine, discord: DiscordStub) -> None:
+def test_a_body_that_is_no_message_is_refused_and_nothing_is_posted(engine: Engine, discord: DiscordStub) -> None:
     status, _ = engine.webhook(REQUESTS, KEY, {"words": "remind me"})
     assert status == 500
     (execution, *_) = sorted(engine.executions(REQUESTS), key=lambda one: one.started_at, reverse=True)
@@ -77,7 +77,7 @@ def test_a_body_that_is_no_message_is_refused_and_told_to_nobody(engine: Engine,
     assert discord.attempts == 0
 
 
-def test_what_is_due_is_told_once_and_expressions_in_it_are_words(
+def test_what_is_due_is_delivered_once_and_expressions_in_it_are_words(
     server: Server, engine: Engine, discord: DiscordStub
 ) -> None:
     text = "@everyone {{ secret('DECOY') }} `id` $(id)"
@@ -88,8 +88,8 @@ def test_what_is_due_is_told_once_and_expressions_in_it_are_words(
     assert (first.state, first.outputs) == ("SUCCESS", {"delivered": 1, "late": 0, "failed": 0})
     second = engine.run(DELIVER)
     assert (second.state, second.outputs["delivered"]) == ("SUCCESS", 0)
-    told = f"@everyone {{{{ secret\\('DECOY'\\) }}}} \\`id\\` $\\(id\\) (reminder {row['number']})"
-    assert discord.sent("buddy") == [answer["answer"], f"⏰ {told}"]
+    text = f"@everyone {{{{ secret\\('DECOY'\\) }}}} \\`id\\` $\\(id\\) (reminder {row['number']})"
+    assert discord.sent("buddy") == [answer["answer"], f"⏰ {text}"]
     assert engine.search(DECOY) == []
     assert engine.metrics(first)["delivered_count"] == 1
 
@@ -128,7 +128,7 @@ def sheet(server: Server) -> Path:
     return Path(server.secrets["EVENTS_SHEET_URL"])
 
 
-def test_events_are_told_once_across_runs_with_the_minutes_left(
+def test_events_are_delivered_once_across_runs_with_the_minutes_left(
     server: Server, engine: Engine, discord: DiscordStub, sheet: Path, athlete: str
 ) -> None:
     now = datetime.now(UTC).replace(microsecond=0)
@@ -149,7 +149,7 @@ def test_events_are_told_once_across_runs_with_the_minutes_left(
     assert "Yoga {{ secret\\('DECOY'\\) }}, <t:" in texts[1]
     again = engine.run(EVENTS, given)
     assert (again.state, again.outputs["delivered"]) == ("SUCCESS", 0)
-    # Moved, it is told for its new start; with another title it is not.
+    # A moved event is delivered again; one with another title is not.
     moved = soon + timedelta(minutes=2)
     server.calendar.write_text(calendar(("a", "Doctor", moved)))
     assert engine.run(EVENTS, given).outputs["delivered"] == 1
@@ -167,6 +167,6 @@ def test_a_calendar_that_is_none_fails_without_its_address(
     failed = engine.run(EVENTS, {"athlete_id": athlete})
     assert failed.state == "FAILED"
     engine.wait_for_log(failed, "expected an iCalendar feed")
-    # What the sheet has is told all the same, in the first attempt.
+    # The events of the sheet are delivered in the first attempt.
     assert len(discord.sent("buddy")) == 1
     assert engine.search(str(server.calendar)) == []

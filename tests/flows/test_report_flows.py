@@ -133,7 +133,7 @@ def test_a_refusal_fails_the_report_with_discords_words(reports: TimedServer, di
     reports.engine.wait_for_log(post, "400", "planted reason")
 
 
-def test_what_was_not_loaded_is_called_stale_and_no_old_number_is_told(
+def test_what_was_not_loaded_is_called_stale_and_no_old_number_is_sent(
     today: TimedServer, discord: DiscordStub
 ) -> None:
     execution = ended(today.engine, today.engine.run(STEPS))
@@ -183,7 +183,7 @@ def test_words_like_an_expression_and_other_alphabets_arrive_as_they_are(
     """Kestra renders the parts of a form more than once, and its client sends ASCII."""
     ended(today.engine, today.engine.run(MACROS, {"date": "2026-10-29", "athlete_id": "other"}))
     (message,) = discord.messages
-    # As it stands in Discord once its backslashes have done their work.
+    # As Discord shows it, without the backslashes.
     assert LIKE_AN_EXPRESSION.replace("\\", "") in message.content.replace("\\", "")
 
 

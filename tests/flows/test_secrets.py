@@ -42,7 +42,7 @@ NAMES = (
 
 
 def seen(engine: Engine, execution: Execution) -> list[str]:
-    """The names of variables that the task has told of."""
+    """The names of variables that the task printed."""
     (line,) = (line for line in engine.logs(execution) if line.startswith("INFO names: "))
     return line.partition("names: ")[2].split()
 

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import ast
 import re
+import subprocess
+import sys
+from collections import defaultdict
+from graphlib import TopologicalSorter
 from pathlib import Path
 from typing import Any
 
@@ -18,14 +23,17 @@ MACROS = sorted((REPOSITORY / "macros").rglob("*.sql"))
 SOURCES = sorted((REPOSITORY / "src").rglob("*.py"))
 PAGES = sorted([*REPOSITORY.glob("*.md"), *(REPOSITORY / "docs").rglob("*.md")])
 
+PACKAGE = REPOSITORY / "src/fitness_buddy"
+
 # The same words for the same rooms in src/fitness_buddy, docs and tests.
 ROOMS = {
     *("core", "ingest", "transform", "report", "ask", "remind", "meals", "notify", "llm", "ops", "kestra"),
     *("warehouse", "cli", "demo"),
 }
 ONLY_TESTS = {"bigquery", "flows", "house"}
+OVERVIEWS = {"architecture.md", "glossary.md"}
 
-# Whatever only one of the two engines knows, or knows differently: such words stand in macros/cross_db only.
+# Whatever only one of the two engines knows, or knows differently: such words are in macros/cross_db only.
 DIALECT = re.compile(
     r"""
     target\.(type|name) | adapter\.type | duckdb__ | bigquery__
@@ -47,24 +55,96 @@ def relative(path: Path) -> str:
 
 
 def test_every_module_is_in_a_room() -> None:
-    package = REPOSITORY / "src/fitness_buddy"
-    assert {path.name for path in SOURCES if path.parent == package} == {"__init__.py", "bot.py"}
-    assert {path.relative_to(package).parts[0] for path in SOURCES if path.parent != package} == ROOMS
+    assert {path.name for path in SOURCES if path.parent == PACKAGE} == {"__init__.py", "bot.py"}
+    assert {path.relative_to(PACKAGE).parts[0] for path in SOURCES if path.parent != PACKAGE} == ROOMS
     assert [relative(path.parent) for path in SOURCES if not (path.parent / "__init__.py").is_file()] == []
 
 
 def test_docs_and_tests_have_the_same_rooms() -> None:
     docs, tests = REPOSITORY / "docs", REPOSITORY / "tests"
-    assert {path.relative_to(docs).parts[0] for path in docs.rglob("*.md")} - {"glossary.md"} <= ROOMS
+    assert {path.relative_to(docs).parts[0] for path in docs.rglob("*.md")} - OVERVIEWS <= ROOMS
     assert {path.relative_to(tests).parts[0] for path in tests.rglob("test_*.py")} - ONLY_TESTS == ROOMS
     contributing = (REPOSITORY / "CONTRIBUTING.md").read_text()
     assert {room for room in ROOMS if f"`{room}/`" not in contributing} == set()
+
+
+def imported_modules(tree: ast.AST) -> set[str]:
+    """Return the modules of the package that a module imports, such as ``report.kinds``; at any depth of its code."""
+    found = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            found |= {name.name for name in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, "imports are absolute"
+            found |= {f"{node.module}.{name.name}" for name in node.names}
+    return {name.removeprefix("fitness_buddy.") for name in found if name.startswith("fitness_buddy.")}
+
+
+def room_imports() -> dict[str, set[str]]:
+    """Return the rooms that each room imports; ``bot.py`` counts as a room."""
+    rooms = ROOMS | {"bot"}
+    imports: dict[str, set[str]] = defaultdict(set)
+    for path in SOURCES:
+        room = path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+        imports[room] |= {name.split(".")[0] for name in imported_modules(ast.parse(path.read_text()))} & rooms - {room}
+    return imports
+
+
+def test_rooms_import_one_another_as_the_picture_shows() -> None:
+    page = (REPOSITORY / "docs/architecture.md").read_text()
+    arrows = re.findall(r"^ +(\w+) --> (\w+)$", page, re.MULTILINE)
+    imports = room_imports()
+    assert sorted(arrows) == sorted(
+        (room, imported) for room in imports.keys() - {"cli"} for imported in imports[room] - {"core"}
+    )
+
+
+def test_rooms_are_in_layers() -> None:
+    imports = room_imports()
+    assert list(TopologicalSorter(imports).static_order())  # raises where rooms import one another in a circle
+    assert imports["core"] == set()
+    assert imports["cli"] >= ROOMS - {"cli"}
+    assert all("cli" not in imported for imported in imports.values())
+
+
+def test_the_bot_loads_no_database_client() -> None:
+    program = (
+        "import sys, fitness_buddy.bot\n"
+        "print(sys.modules.keys() & {'duckdb', 'google.cloud.bigquery', 'pyarrow', 'dbt'})"
+    )
+    loaded = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True).stdout
+    assert loaded == "set()\n"
+
+
+def test_imports_inside_of_functions_count() -> None:
+    assert imported_modules(ast.parse("def load():\n    from fitness_buddy.ask import plan")) == {"ask.plan"}
 
 
 @pytest.mark.parametrize("path", PAGES, ids=relative)
 def test_links_between_pages_lead_somewhere(path: Path) -> None:
     links = re.findall(r"\]\((?![a-z]+:|#)([^)#\s]+)", path.read_text())
     assert [link for link in links if not (path.parent / link).exists()] == []
+
+
+def test_the_paths_of_contributing_exist() -> None:
+    """All but those with a placeholder, and the files of the recipe of a source, which a test of its own follows."""
+    page = (REPOSITORY / "CONTRIBUTING.md").read_text()
+    recipe = page[page.index("\n## A new source") : page.index("\n## A new table of days")]
+    named = re.findall(r"`((?:src|models|macros|seeds|flows|deploy|docs|tests|scripts|profiles)/[^`<>* ]*)`", page)
+    paths = {path for path in named if f"`{path}`" not in recipe}
+    assert len(paths) > 40
+    assert sorted(path for path in paths if not (REPOSITORY / path).exists()) == []
+
+
+def test_contributing_says_where_to_go_for_twenty_kinds_of_change() -> None:
+    page = (REPOSITORY / "CONTRIBUTING.md").read_text()
+    table = page[page.index("| change | files |") : page.index("\n## Rules that tests hold")]
+    changes = re.findall(r"^\| ([a-z][^|]+) \| [^|]*(?:`|\]\(#)", table, re.MULTILINE)
+    assert len(set(changes)) >= 20
+    headings = {
+        re.sub(r"[^a-z -]", "", line.lower()).replace(" ", "-") for line in re.findall(r"^## (.+)$", page, re.MULTILINE)
+    }
+    assert set(re.findall(r"\(#([a-z-]+)\)", table)) <= headings
 
 
 @pytest.mark.parametrize("path", MODELS, ids=relative)

@@ -1,4 +1,4 @@
-"""What stands in deploy/: read, checked against itself, and tried as far as that goes without Docker."""
+"""The files of deploy/: read, checked against each other, and run as far as possible without Docker."""
 
 from __future__ import annotations
 
@@ -184,7 +184,7 @@ def test_the_bot_gets_its_token_and_the_webhooks_key_and_the_server_no_token(tmp
 
 
 @pytest.mark.parametrize("name", ["DISCORD_BOT_TOKEN", "WEBHOOK_KEY"])
-def test_what_stands_in_addresses_is_plain(tmp_path: Path, name: str) -> None:
+def test_what_is_part_of_addresses_is_plain(tmp_path: Path, name: str) -> None:
     refused = encode(tmp_path, f"{name}=planted/../key\n", check=False)
     assert refused.returncode == 1
     assert f"secrets.env, line 1: {name}: expected letters" in refused.stderr
@@ -192,7 +192,7 @@ def test_what_stands_in_addresses_is_plain(tmp_path: Path, name: str) -> None:
     assert not (tmp_path / "bot.env").exists()
 
 
-def test_missing_files_are_told(tmp_path: Path) -> None:
+def test_missing_files_are_named(tmp_path: Path) -> None:
     refused = run(DEPLOY / "encode_secrets", tmp_path, check=False)
     assert refused.returncode == 1
     assert "secrets.env: not found" in refused.stderr
@@ -313,7 +313,7 @@ def test_nothing_is_reached_from_elsewhere_unless_somebody_says_so() -> None:
     assert (example["BUDDY_BIND_ADDRESS"], example["BUDDY_PORT"]) == ("127.0.0.1", "8080")
 
 
-def test_the_server_keeps_all_in_postgresql_and_tells_nobody() -> None:
+def test_the_server_keeps_all_in_postgresql_and_sends_no_telemetry() -> None:
     configuration = yaml.safe_load(server_environment({})["KESTRA_CONFIGURATION"])
     kestra = configuration["kestra"]
     assert (kestra["repository"]["type"], kestra["queue"]["type"], kestra["storage"]["type"]) == (
@@ -473,7 +473,7 @@ def test_what_is_copied_is_a_whole_project(tmp_path: Path) -> None:
             shutil.copy(REPOSITORY / source, target)
     parsed = run_dbt("parse", project=app)
     assert parsed.exit_code == 0, parsed.output
-    # What the wheel is made of: the code, and what stands in pyproject.toml by name.
+    # What the wheel is made of: the code, and what pyproject.toml names.
     assert (app / "src/fitness_buddy/report/templates/report.html.j2").is_file()
     for name in re.findall(r'^"(deploy/[^"]+)" = ', (app / "pyproject.toml").read_text(), re.MULTILINE):
         assert (app / name).is_file()

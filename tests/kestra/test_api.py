@@ -1,4 +1,4 @@
-"""`buddy flows` against a stub of Kestra's API: what is loaded, what is left alone, what is told."""
+"""`buddy flows` against a stub of Kestra's API: what is loaded, what is not changed, what is reported."""
 
 from __future__ import annotations
 
@@ -131,7 +131,7 @@ def test_a_dry_run_says_the_same_and_changes_nothing(buddy: Buddy, kestra: Kestr
     assert {**real, "dry_run": True, "duration_s": 0} == {**dry, "duration_s": 0}
 
 
-def test_what_only_the_server_has_is_deleted_only_when_told(buddy: Buddy, kestra: KestraStub, folder: Path) -> None:
+def test_what_only_the_server_has_is_deleted_only_on_request(buddy: Buddy, kestra: KestraStub, folder: Path) -> None:
     foreign = WEEKLY.replace("buddy.report", "buddyish")
     kestra.load(foreign)
     kestra.load(WEEKLY.replace("weekly", "old").replace("buddy.report", "buddy.gone"))
@@ -148,7 +148,7 @@ def test_what_only_the_server_has_is_deleted_only_when_told(buddy: Buddy, kestra
     assert kestra.flows["buddyish", "weekly"] == foreign
 
 
-def test_an_invalid_flow_is_told_in_the_servers_words_and_nothing_is_loaded(
+def test_an_invalid_flow_is_reported_in_the_servers_words_and_nothing_is_loaded(
     buddy: Buddy, kestra: KestraStub, folder: Path
 ) -> None:
     write(folder / "report/wrong.yaml", WEEKLY.replace("weekly", "wrong").replace("io.kestra.plugin", "com.example"))
@@ -162,7 +162,7 @@ def test_an_invalid_flow_is_told_in_the_servers_words_and_nothing_is_loaded(
 
 
 @pytest.mark.parametrize(
-    ("place", "text", "told"),
+    ("place", "text", "expected"),
     [
         ("report/other.yaml", WEEKLY, "expected a flow with id other and namespace buddy.report"),
         ("remind/weekly.yaml", WEEKLY, "expected a flow with id weekly and namespace buddy.remind"),
@@ -172,12 +172,12 @@ def test_an_invalid_flow_is_told_in_the_servers_words_and_nothing_is_loaded(
     ],
 )
 def test_a_flow_in_the_wrong_place_is_refused_before_the_server_is_asked(
-    buddy: Buddy, kestra: KestraStub, folder: Path, place: str, text: str, told: str
+    buddy: Buddy, kestra: KestraStub, folder: Path, place: str, text: str, expected: str
 ) -> None:
     write(folder / place, text)
     answer = buddy("flows", "deploy", folder)
     assert answer.exit_code == 1
-    assert f"{place}: {told}" in answer.errors
+    assert f"{place}: {expected}" in answer.errors
     assert kestra.requests == []
 
 
@@ -261,7 +261,7 @@ def test_enabling_leaves_everything_else_as_yaml_reads_it(states: list[str], com
     assert enabled.count(f"# {comment}\n") == source.count(f"# {comment}\n")
 
 
-def test_drift_tells_same_differs_missing_and_extra(buddy: Buddy, kestra: KestraStub, folder: Path) -> None:
+def test_drift_distinguishes_same_differs_missing_and_extra(buddy: Buddy, kestra: KestraStub, folder: Path) -> None:
     write(folder / "report/files/sql/other.sql", "select 3\n")
     buddy("flows", "deploy", folder)
     kestra.load(DAILY.replace("0 6 * * *", "0 7 * * *"))
@@ -315,7 +315,7 @@ def settings_of(stub: KestraStub, password: str = PASSWORD) -> KestraSettings:
 
 
 @pytest.mark.parametrize("password", ["", "Wrong-password-1"])
-def test_a_wrong_login_is_told_without_the_password(
+def test_a_wrong_login_is_reported_without_the_password(
     buddy: Buddy, kestra: KestraStub, folder: Path, monkeypatch: pytest.MonkeyPatch, password: str
 ) -> None:
     monkeypatch.setenv("BUDDY_KESTRA_PASSWORD", password)
@@ -348,7 +348,7 @@ def test_a_password_is_not_sent_in_the_clear(buddy: Buddy, folder: Path, monkeyp
     assert "to begin with https://" in answer.errors
 
 
-def test_a_server_that_is_not_there_is_told(buddy: Buddy, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_server_that_is_not_there_is_reported(buddy: Buddy, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("BUDDY_KESTRA_URL", "http://127.0.0.1:9")
     monkeypatch.setenv("BUDDY_HTTP_BACKOFF_S", "0.01")
     answer = buddy("flows", "drift", folder)
@@ -356,7 +356,7 @@ def test_a_server_that_is_not_there_is_told(buddy: Buddy, folder: Path, monkeypa
     assert "is Kestra running at http://127.0.0.1:9? BUDDY_KESTRA_URL says where it is" in answer.errors
 
 
-def test_something_else_that_answers_is_told(
+def test_something_else_that_answers_is_reported(
     buddy: Buddy, kestra: KestraStub, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("BUDDY_KESTRA_URL", f"{kestra.url}/elsewhere")

@@ -13,7 +13,7 @@ from support import Answer, run_buddy
 from fitness_buddy.kestra.task import metrics, task_line
 
 
-def told(answer: Answer) -> tuple[list[str], dict[str, Any]]:
+def read_task_output(answer: Answer) -> tuple[list[str], dict[str, Any]]:
     """The lines for a person, and what Kestra reads in the last line, by the expression that it uses."""
     *words, last = answer.output.split("\n")[:-1]
     match = re.fullmatch(r"::(\{.*\})::", last)
@@ -37,7 +37,7 @@ def steps_csv(tmp_path: Path) -> Path:
 
 def test_a_person_reads_the_same_as_without_and_kestra_the_same_as_a_program(steps_csv: Path) -> None:
     run_buddy("ingest", "steps", steps_csv)
-    words, document = told(run_buddy("ingest", "steps", steps_csv, "--kestra"))
+    words, document = read_task_output(run_buddy("ingest", "steps", steps_csv, "--kestra"))
     assert "\n".join(words) + "\n" == run_buddy("ingest", "steps", steps_csv).output
     outputs, answer = document["outputs"], run_buddy("ingest", "steps", steps_csv, "--json").json
     for changing in ("duration_s", "load_id"):
@@ -61,7 +61,7 @@ def test_a_person_reads_the_same_as_without_and_kestra_the_same_as_a_program(ste
 def test_a_failed_load_says_so_to_both_with_all_its_counts(steps_csv: Path, content: str | None) -> None:
     steps_csv.unlink() if content is None else steps_csv.write_text(content)
     failed = run_buddy("ingest", "steps", steps_csv, "--kestra")
-    _, document = told(failed)
+    _, document = read_task_output(failed)
     assert failed.exit_code == 1
     assert document["outputs"]["status"] == "failed"
     assert f"Error: {document['outputs']['error']}\n" in failed.errors

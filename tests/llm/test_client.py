@@ -241,7 +241,7 @@ def test_who_asks_for_more_patience_than_a_run_has_is_left_at_once(llm: LlmStub,
     assert (len(llm.requests), pauses) == (1, [])
 
 
-@pytest.mark.parametrize("answer", [DRIPPING, SLOW, Canned(drip_head_s=0.05)], ids=["body", "silence", "head"])
+@pytest.mark.parametrize("answer", [DRIPPING, SLOW, Canned(drip_head_s=0.05)], ids=["body", "no answer", "head"])
 def test_an_answer_that_drips_is_not_waited_for_beyond_the_timeout(
     llm: LlmStub, record: Record, monkeypatch: pytest.MonkeyPatch, answer: Canned
 ) -> None:
@@ -261,7 +261,7 @@ def test_nobody_there_is_unavailable(llm: LlmStub, record: Record, monkeypatch: 
 
 
 @pytest.mark.parametrize("status", [400, 401, 500])
-def test_no_secret_stands_in_an_error(llm: LlmStub, record: Record, status: int) -> None:
+def test_no_secret_is_in_an_error(llm: LlmStub, record: Record, status: int) -> None:
     words = f"Incorrect API key provided: {API_KEY} (Authorization: Bearer {API_KEY})" + " and so on" * 200
     llm.answer = lambda _: Canned(status, json.dumps({"error": {"message": words}}).encode())
     with pytest.raises(ModelError) as raised:
@@ -320,7 +320,7 @@ UNUSABLE = {
 
 
 @pytest.mark.parametrize("case", UNUSABLE)
-def test_a_document_that_cannot_be_used_may_be_mended_once(llm: LlmStub, record: Record, case: str) -> None:
+def test_a_document_that_cannot_be_used_may_be_corrected_once(llm: LlmStub, record: Record, case: str) -> None:
     answer, problem = UNUSABLE[case]
     llm.answers.extend([answer, OATS])
     assert ask_for_oats(record) == OATS
@@ -342,7 +342,7 @@ def test_a_document_that_cannot_be_used_may_be_mended_once(llm: LlmStub, record:
 
 
 @pytest.mark.parametrize("outcome", ["chat.refusal", "chat.cut_off", "chat.empty"])
-def test_a_document_that_is_not_given_is_not_mended(llm: LlmStub, record: Record, outcome: str) -> None:
+def test_a_document_that_is_not_given_is_not_corrected(llm: LlmStub, record: Record, outcome: str) -> None:
     llm.answer = lambda _: recorded(outcome)
     with pytest.raises(ModelError):
         ask_for_oats(record)
@@ -352,7 +352,7 @@ def test_a_document_that_is_not_given_is_not_mended(llm: LlmStub, record: Record
 @pytest.mark.parametrize("name", ["chat.not_json", "chat.wrong_schema"])
 def test_a_recorded_mistake_twice_is_no_document(llm: LlmStub, record: Record, name: str) -> None:
     llm.answer = lambda _: recorded(name)
-    with pytest.raises(ModelAnswerError, match="also mended"):
+    with pytest.raises(ModelAnswerError, match="corrected answer cannot be used either"):
         ask_for_oats(record)
 
 
@@ -393,8 +393,8 @@ def test_facts_are_the_only_rows_that_a_model_reads(llm: LlmStub, record: Record
     model(record).text("greeting", "You are Buddy.", "Hello.", facts=[Facts("fct_daily_steps", [row])])
     (asked,) = llm.requests
     assert asked.system.startswith("You are Buddy.\n\nFacts (JSON):\n")
-    told = json.loads(asked.system.partition("Facts (JSON):\n")[2])
-    assert told == {"fct_daily_steps": [row | {"steps_date": "2026-11-21"}]}
+    facts = json.loads(asked.system.partition("Facts (JSON):\n")[2])
+    assert facts == {"fct_daily_steps": [row | {"steps_date": "2026-11-21"}]}
     assert asked.user == "Hello."
 
 
@@ -418,7 +418,7 @@ def test_a_picture_is_made_and_costs_its_price(llm: LlmStub, record: Record, mon
     assert asking.totals()["model_cost_usd"] == 0.04
 
 
-def test_newer_image_models_are_not_told_how_to_answer(
+def test_newer_image_models_get_no_response_format(
     llm: LlmStub, record: Record, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("BUDDY_LLM_IMAGE_MODEL", NEWER_IMAGE_MODEL)
@@ -513,7 +513,7 @@ def test_a_spent_budget_stops_a_call_before_it_is_made(llm: LlmStub, record: Rec
     assert [asked.user for asked in llm.requests] == ["1", "2"]
 
 
-def test_the_answer_that_is_to_be_mended_may_be_the_last_of_the_budget(
+def test_the_answer_that_is_to_be_corrected_may_be_the_last_of_the_budget(
     llm: LlmStub, record: Record, budget: float
 ) -> None:
     llm.answers.extend(["no JSON", "no JSON"])

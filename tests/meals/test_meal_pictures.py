@@ -39,7 +39,7 @@ def tiff(orientation: int, order: str = "<") -> bytes:
 
 
 def photographed(orientation: int = 6, order: str = "<") -> bytes:
-    """The plate with all that stands beside the pixels of a telephone's picture."""
+    """The plate with all metadata of a phone's picture."""
     beside = [
         segment(0xE1, b"Exif\0\0" + tiff(orientation, order)),
         segment(0xE1, b"http://ns.adobe.com/xap/1.0/\0planted xmp"),
@@ -121,7 +121,7 @@ def test_a_png_goes_without_its_texts() -> None:
     ],
     ids=["empty", "gif", "svg", "bytes", "pixels", "none", "jpeg", "end", "half", "short", "void", "head", "cut"],
 )
-def test_what_is_no_picture_of_ours_is_told(content: bytes, problem: str) -> None:
+def test_a_file_that_is_no_supported_picture_is_refused(content: bytes, problem: str) -> None:
     with pytest.raises(PictureError, match=problem.replace(".", r"\.")):
         read_picture(content)
 
@@ -158,7 +158,7 @@ def discord(monkeypatch: pytest.MonkeyPatch) -> Iterator[DiscordStub]:
 
 
 def noted(description: str) -> str:
-    """The id of a meal that was told."""
+    """The id of a stored meal."""
     stated = f"{description}: 60 carbs, 12 protein, 7 fat"
     return str(run_buddy("meal", "estimate", "--text", stated, "--json").json["meal_id"])
 
@@ -219,8 +219,8 @@ def test_without_an_image_model_it_is_refused_kindly(
     monkeypatch.setenv("BUDDY_LLM_IMAGE_MODEL", "")
     refused = run_buddy("meal", "picture", "--text", "oats", "--out", tmp_path / "x.png")
     assert (refused.exit_code, "BUDDY_LLM_IMAGE_MODEL" in refused.errors) == (2, True)
-    told = run_buddy("meal", "estimate", "--text", "oats: 60 carbs, 12 protein, 7 fat", "--json").json
-    assert told["is_to_draw"] is False
+    answer = run_buddy("meal", "estimate", "--text", "oats: 60 carbs, 12 protein, 7 fat", "--json").json
+    assert answer["is_to_draw"] is False
     assert llm.requests == []
 
 
@@ -231,7 +231,7 @@ def test_a_meal_that_is_not_there_is_not_drawn(llm: LlmStub, tmp_path: Path, tex
     assert llm.requests == []
 
 
-def test_discord_s_no_is_told_and_the_file_is_there(llm: LlmStub, discord: DiscordStub, tmp_path: Path) -> None:
+def test_a_refusal_of_discord_is_reported_and_the_file_kept(llm: LlmStub, discord: DiscordStub, tmp_path: Path) -> None:
     discord.refusals.append(Refusal(413, {"message": "Request entity too large", "code": 40005}))
     failed = run_buddy("meal", "picture", "--text", "oats", "--out", tmp_path / "x.png", "--post")
     assert (failed.exit_code, "did not take the message" in failed.errors) == (1, True)

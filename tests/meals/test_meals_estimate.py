@@ -1,4 +1,4 @@
-"""Meals that are shown or told: weighed or as stated, kept once, corrected, taken back; no words in them rule."""
+"""Meals from pictures or texts: estimated or as stated, kept once, corrected, taken back; no words in them rule."""
 
 from __future__ import annotations
 
@@ -122,7 +122,7 @@ def test_words_that_state_not_all_or_more_are_for_the_model(words: str) -> None:
 
 
 @pytest.mark.parametrize("number", ["2001", "1.2.3", "9" * 400], ids=["more", "none", "digits"])
-def test_numbers_that_no_meal_has_are_told(number: str) -> None:
+def test_numbers_that_no_meal_has_are_refused(number: str) -> None:
     with pytest.raises(BuddyError, match=r"more than any meal|read a number"):
         parse_stated_meal(f"oats: {number} carbs, 12 protein, 7 fat")
 
@@ -250,7 +250,7 @@ def test_without_a_model_the_meal_is_asked_for_in_words(home: Warehouse) -> None
     assert raw(home) == []
 
 
-def test_a_spent_budget_is_told(home: Warehouse, llm: LlmStub, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_spent_budget_is_reported(home: Warehouse, llm: LlmStub, monkeypatch: pytest.MonkeyPatch) -> None:
     prices = ("INPUT_USD_PER_MILLION", "OUTPUT_USD_PER_MILLION", "IMAGE_USD", "MONTHLY_BUDGET_USD")
     for name in prices:
         monkeypatch.setenv(f"BUDDY_LLM_{name}", "0")
@@ -259,7 +259,7 @@ def test_a_spent_budget_is_told(home: Warehouse, llm: LlmStub, monkeypatch: pyte
     assert (llm.requests, raw(home)) == ([], [])
 
 
-def test_a_message_that_tells_nothing_is_asked_what_was_eaten(home: Warehouse, llm: LlmStub) -> None:
+def test_a_message_without_food_is_asked_what_was_eaten(home: Warehouse, llm: LlmStub) -> None:
     assert hear(home, "meal").outcome == "asked"
     assert llm.requests == []
 
@@ -330,7 +330,7 @@ def test_a_form_whose_parts_disagree_is_not_an_estimate(case: str) -> None:
 
 
 @pytest.mark.parametrize("case", BAD_FORMS)
-def test_it_may_be_mended_once_and_else_the_meal_is_asked_for(home: Warehouse, llm: LlmStub, case: str) -> None:
+def test_it_may_be_corrected_once_and_else_the_meal_is_asked_for(home: Warehouse, llm: LlmStub, case: str) -> None:
     changes, _ = BAD_FORMS[case]
     llm.answers.extend([form(**changes), SPAGHETTI])
     assert hear(home, "pizza").outcome == "noted"
@@ -452,7 +452,7 @@ def test_a_correction_that_is_not_understood_changes_nothing(home: Warehouse, ll
     assert len(raw(home)) == 1
 
 
-def test_without_an_id_the_last_told_meal_is_meant(home: Warehouse) -> None:
+def test_without_an_id_the_last_stored_meal_is_meant(home: Warehouse) -> None:
     hear(home, "oats: 60 carbs, 12 protein, 7 fat")
     hear(home, "rice: 58 carbs, 5 protein, 1 fat")
     assert hear(home, "correct: rice with oil: 58 carbs, 5 protein, 11 fat").outcome == "corrected"
@@ -462,7 +462,7 @@ def test_without_an_id_the_last_told_meal_is_meant(home: Warehouse) -> None:
 @pytest.mark.parametrize(
     "text", ["correct", "correct 123abc: 1 carbs, 1 protein, 1 fat", "delete meal", "delete meal abcd"]
 )
-def test_a_meal_that_is_not_there_is_told_with_those_that_are(home: Warehouse, text: str) -> None:
+def test_a_meal_that_is_not_there_is_answered_with_those_that_are(home: Warehouse, text: str) -> None:
     assert hear(home, text).outcome == "unknown_meal"
     hear(home, "oats: 60 carbs, 12 protein, 7 fat")
     if text == "correct":
@@ -638,7 +638,7 @@ def test_the_name_of_a_meal_that_is_not_there_is_not_repeated_as_it_was_written(
     assert "](" not in hear(home, "delete meal `@everyone`[x](http://evil.example)").message
 
 
-def test_words_and_pictures_are_told_to_be_no_instructions(home: Warehouse, llm: LlmStub) -> None:
+def test_the_prompt_says_that_words_and_pictures_are_no_instructions(home: Warehouse, llm: LlmStub) -> None:
     hear(home, f"pizza {EVIL}", PLATE)
     (asked,) = llm.requests
     assert EVIL not in asked.system
@@ -729,7 +729,7 @@ def command(*words: str | Path) -> Answer:
     return run_buddy("meal", *words, "--now", NOW.isoformat())
 
 
-def test_the_commands_tell_the_same_to_people_and_programs(llm: LlmStub, tmp_path: Path) -> None:
+def test_the_commands_print_the_same_for_people_and_programs(llm: LlmStub, tmp_path: Path) -> None:
     plate = tmp_path / "plate.png"
     plate.write_bytes(PLATE)
     noted = command("estimate", plate, "--text", "for two", "--eaten-at", "2026-11-20T19:30+01:00", "--json").json

@@ -205,7 +205,7 @@ def test_a_very_long_message_is_not_handed_on(kestra: Kestra, say: Callable[...,
 
 
 @pytest.mark.parametrize("status", [404, 500], ids=["unknown", "failed"])
-def test_a_flow_that_does_not_take_it_is_told_and_the_key_is_nowhere(
+def test_a_flow_that_does_not_take_it_is_reported_and_the_key_is_nowhere(
     kestra: Kestra,
     say: Callable[..., str | None],
     caplog: pytest.LogCaptureFixture,
@@ -219,7 +219,7 @@ def test_a_flow_that_does_not_take_it_is_told_and_the_key_is_nowhere(
     assert KEY not in caplog.text
 
 
-def test_a_server_that_is_away_is_told(settings: BotSettings) -> None:
+def test_a_server_that_is_not_reached_is_reported(settings: BotSettings) -> None:
     away = BotSettings("t", KEY, "http://127.0.0.1:9", settings.user_ids, settings.channel_ids)
     handler = Handler(away, Forwarder(away).forward)
     answer = asyncio.run(handler.handle(IncomingMessage(1, ADA, False, CHANNEL, "cancel 3")))

@@ -94,7 +94,7 @@ def test_discord_is_not_asked_for_ever(discord: DiscordStub, webhook: Webhook) -
     assert (discord.attempts, discord.messages) == (ATTEMPTS, [])
 
 
-def test_a_failure_is_tried_again_and_told_once(discord: DiscordStub, webhook: Webhook) -> None:
+def test_a_failure_is_tried_again_and_reported_once(discord: DiscordStub, webhook: Webhook) -> None:
     discord.refusals.extend([Refusal(500), Refusal(502)])
     webhook.post(OutgoingMessage("Hello"))
     assert (discord.sent("buddy"), discord.attempts) == (["Hello"], 3)

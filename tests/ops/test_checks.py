@@ -119,7 +119,7 @@ def test_each_damage_is_found(warehouse: Warehouse, check_name: str, changes: di
     load(warehouse, [Record("a", {"steps": 1}), Record("b", {"steps": 2})])
     damage(warehouse, **changes)
     found = problems(check(warehouse))
-    # Where the payload is another one, so is its hash, which BigQuery cannot tell.
+    # Where the payload is another one, so is its hash, which BigQuery cannot check.
     if not (check_name == "payload_is_object" and not warehouse.name.startswith("BigQuery")):
         assert list(found) == [check_name]
     assert found[check_name] == ("fail", 1, [changes.get("record_id", "damaged")])

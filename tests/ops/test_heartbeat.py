@@ -1,4 +1,4 @@
-"""A silence is told once, and again only after the source has spoken in between."""
+"""A stale source is reported once, and again only after it was loaded in between."""
 
 from __future__ import annotations
 
@@ -33,12 +33,12 @@ def check(*sources: RawSummary, reported: Sequence[str] = ()) -> Heartbeat:
     return find_stale_sources(sources, reported, NOW, stale_after_days=3)
 
 
-def test_a_source_is_silent_when_its_last_load_is_older_than_the_days() -> None:
+def test_a_source_is_stale_when_its_last_load_is_older_than_the_days() -> None:
     found = check(source("meals_entries", 3.01), source("steps_daily", 3))
     assert [(stale.source, stale.stale_days) for stale in found.stale] == [("meals_entries", 3)]
 
 
-def test_silence_is_told_then_kept_and_taken_back_when_the_source_speaks() -> None:
+def test_a_stale_source_is_reported_then_kept_and_taken_back_when_it_is_loaded() -> None:
     quiet, loud = source("steps_daily", 4), source("steps_daily", 0)
     first = check(quiet)
     assert (first.newly_stale, first.recovered, first.reported) == (["steps_daily"], [], ["steps_daily"])
@@ -95,7 +95,7 @@ def test_tables_rest_as_long_as_dbt_s_freshness_has_it() -> None:
     stale_after_days=st.integers(1, 4),
     start=st.integers(0, HOURS - 1),
 )
-def test_over_hourly_runs_each_silence_is_told_once_and_each_return_once(
+def test_over_hourly_runs_each_stale_source_is_reported_once_and_each_recovery_once(
     loads: dict[str, set[int]], stale_after_days: int, start: int
 ) -> None:
     kept, newly, recovered = "", Counter[str](), Counter[str]()
@@ -116,7 +116,7 @@ def test_over_hourly_runs_each_silence_is_told_once_and_each_return_once(
         assert set(found.newly_stale) <= set(found.reported) == {stale.source for stale in found.stale}
     for table, hours in loads.items():
         ordered = sorted(hours)
-        # A silence is found when a run falls into it: after the days are over, and before the next load.
+        # A stale source is found when a run falls into its pause: after the days are over, and before the next load.
         silences = [
             (loaded, after)
             for loaded, after in zip(ordered, [*ordered[1:], HOURS], strict=True)
@@ -127,7 +127,7 @@ def test_over_hourly_runs_each_silence_is_told_once_and_each_return_once(
 
 
 @pytest.mark.parametrize("text", ["steps_daily", "{}", "[1]", '"steps_daily"', "null"])
-def test_a_told_list_that_is_none_is_wrong_use(text: str) -> None:
+def test_a_list_of_reported_sources_that_is_none_is_wrong_use(text: str) -> None:
     with pytest.raises(UsageError, match="--reported"):
         read_reported(text)
 

@@ -470,7 +470,7 @@ def test_the_command_tells_events_once_and_names_bad_rows(discord: DiscordStub, 
     assert first.json["refusals"][0].startswith("the sheet, row 2, Start Date: ")
     again = run_buddy("events", *now, environment=environment)
     assert "Note: the sheet, row 2" in again.output
-    assert "Nothing begins soon that was not told." in again.output
+    assert "No further event begins soon." in again.output
     assert [text.partition(":")[0] for text in discord.sent("buddy")] in (
         ["📅 In 20 minutes", "⚠️ I cannot read an event"],
         ["⚠️ I cannot read an event", "📅 In 20 minutes"],

@@ -412,7 +412,7 @@ def test_commands_take_a_message_list_it_and_tell_it(discord: DiscordStub, tmp_p
     assert remind("list").output == f"{line}\n"
     assert remind("list", now=NOON + timedelta(minutes=1)).output == f"{line} (due)\n"
     told = remind("deliver", "--kestra")
-    assert "Told: stretch (reminder 1)" in told.output
+    assert "Delivered: stretch (reminder 1)" in told.output
     assert '"delivered_count":1' in told.output
     assert discord.sent("buddy") == ["⏰ stretch (reminder 1)"]
     assert remind("deliver").output == "Nothing is due.\n"

@@ -9,7 +9,7 @@ import reminders
 
 def test_what_the_benchmark_stores_is_due_once(tmp_path: Path) -> None:
     runs = reminders.measure(500, tmp_path, 2)
-    assert [run.output.partition(":")[0] for run in runs] == ["Told", "Nothing is due."]
+    assert [run.output.partition(":")[0] for run in runs] == ["Delivered", "Nothing is due."]
     # Of the process alone, so that other processes do not count: far from a second even on a slow machine.
     assert all(0.05 < run.cpu_s < 5 for run in runs)
 

@@ -105,7 +105,7 @@ def test_two_workouts_are_added_up_each_with_the_effort_of_its_sport(small: Spea
     ]
 
 
-def test_a_day_without_a_workout_is_nudged_kindly_and_a_past_one_is_only_told(tmp_path: Path) -> None:
+def test_a_day_without_a_workout_is_nudged_kindly_and_a_past_one_is_only_stated(tmp_path: Path) -> None:
     life = dataclasses.replace(small_life(), as_of=day(10, 29), loaded_at=datetime(2026, 10, 29, 18))  # noqa: DTZ001
     today = speak_of(tmp_path, life, "daily-workout")
     assert said(today)[1] == load_persona().line("no_workout", day(10, 29))
@@ -258,7 +258,7 @@ def test_a_day_without_an_observation_is_not_one_of_zero_steps(small: Speak, tmp
 # Food --------------------------------------------------------------------------------------------------------------
 
 
-def test_the_average_of_the_meals_stands_beside_the_split_of_the_totals(tmp_path: Path) -> None:
+def test_the_average_of_the_meals_is_beside_the_split_of_the_totals(tmp_path: Path) -> None:
     life = Life(
         meals=[
             Eaten(day(11, 1), 100, 0, 0, "Juice", 8),  # 400 kcal, all carbs
@@ -306,7 +306,7 @@ def test_a_day_of_water_has_no_split_and_no_pie(template: Report) -> None:
 # The digest --------------------------------------------------------------------------------------------------------
 
 
-def test_a_week_so_far_stands_against_the_same_days(small: Speak) -> None:
+def test_a_week_so_far_is_compared_with_the_same_days(small: Speak) -> None:
     composed = small("weekly-digest")
     assert composed.day == day(10, 28)
     assert said(composed)[:4] == [
@@ -362,7 +362,7 @@ def test_a_digest_ends_with_its_week_or_with_today(today: date, ago: int) -> Non
     assert alone == (today - timedelta(days=1) if today.weekday() == 0 else today)
 
 
-def test_a_monday_tells_of_the_week_that_has_ended(tmp_path: Path) -> None:
+def test_a_monday_reports_the_week_that_has_ended(tmp_path: Path) -> None:
     life = dataclasses.replace(small_life(), as_of=day(10, 26))
     life.workouts = [row for row in life.workouts if row.day <= life.as_of]
     life.steps = {d: steps for d, steps in life.steps.items() if d <= life.as_of}
@@ -399,11 +399,11 @@ def test_a_digest_of_every_sport_fits(template: Report) -> None:
     ]
 
 
-# What cannot be told -----------------------------------------------------------------------------------------------
+# What cannot be sent -----------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("kind", ReportKind)
-def test_a_day_that_is_not_built_yet_is_stale_and_no_number_is_told(small: Speak, kind: str) -> None:
+def test_a_day_that_is_not_built_yet_is_stale_and_no_number_is_sent(small: Speak, kind: str) -> None:
     composed = small(kind, now=evening(10, 29))
     assert (composed.is_stale, composed.day) == (True, day(10, 29))
     assert said(composed)[1] == (
@@ -415,7 +415,7 @@ def test_a_day_that_is_not_built_yet_is_stale_and_no_number_is_told(small: Speak
 
 
 @pytest.mark.parametrize("kind", ReportKind)
-def test_a_failed_build_is_told_instead_of_what_it_left(small: Speak, kind: str) -> None:
+def test_a_failed_build_is_reported_instead_of_what_it_left(small: Speak, kind: str) -> None:
     composed = small(kind, is_build_failed=True)
     assert composed.is_stale
     assert "the last build of the marts failed" in composed.message.content
@@ -451,9 +451,7 @@ def built_of(loads: dict[tuple[str, str], datetime]) -> BuiltRange:
         ("activities", "strava_export", evening(10, 28, 23), True),
     ],
 )
-def test_a_source_that_has_fallen_silent_says_nothing_about_a_day(
-    area: str, source: str, loaded_at: datetime, is_stale: bool
-) -> None:
+def test_a_stale_source_says_nothing_about_a_day(area: str, source: str, loaded_at: datetime, is_stale: bool) -> None:
     built = built_of({(area, source): loaded_at, ("other", "one"): evening(10, 29)})
     sentence = stale_sentence(built, day(10, 29), area=area)
     assert (sentence is not None) == is_stale
@@ -574,8 +572,8 @@ def test_a_person_reads_the_message(buddy: Callable[..., Answer], demo: Demo) ->
 @pytest.mark.parametrize(
     ("words", "problem"),
     [
-        (["--discord-payload", "x.json"], "--discord-payload and --build-failed are of a KIND"),
-        (["daily-steps", "--html", "x.html"], "--html is of the whole report"),
+        (["--discord-payload", "x.json"], "--discord-payload and --build-failed need a KIND"),
+        (["daily-steps", "--html", "x.html"], "--html is not for the report daily-steps"),
         (["daily-steps", "--now", "2026-11-01"], "--now: expected an instant with its offset"),
         (["daily-steps", "--now", "soon"], "--now: expected an instant with its offset"),
         (["daily-steps", "--date", "2026-11-02", "--now", "2026-11-01T08:00:00Z"], "expected a day up to today"),

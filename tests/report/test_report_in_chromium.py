@@ -174,7 +174,7 @@ def test_the_browser_s_timezone_moves_no_day(open_page: Open, report_file: Path)
     assert "19 Oct" in labels  # a Monday
 
 
-def test_hovering_tells_the_value(open_page: Open, report_file: Path) -> None:
+def test_hovering_shows_the_value(open_page: Open, report_file: Path) -> None:
     page = open_page(report_file).page
     page.locator("#chart-week-distance svg .mark-rect path").first.hover()
     page.wait_for_selector("#vg-tooltip-element.visible")

@@ -360,7 +360,7 @@ def test_the_day(small: Report) -> None:
     assert len(small.meals) == 2
 
 
-def test_the_week_to_date_stands_against_the_same_weekdays(small: Report) -> None:
+def test_the_week_to_date_is_compared_with_the_same_weekdays(small: Report) -> None:
     week, before = small.week, small.week_before
     assert (week.first_day, week.last_day) == (day(10, 26), day(10, 28))
     assert (before.first_day, before.last_day) == (day(10, 19), day(10, 21))
@@ -503,7 +503,7 @@ def test_a_day_outside_the_built_range_names_the_range(tmp_path: Path, outside: 
         report_of(tmp_path, small_life(), outside)
 
 
-def test_an_athlete_without_anything_is_told_so(tmp_path: Path) -> None:
+def test_a_report_of_an_athlete_without_records_says_so(tmp_path: Path) -> None:
     with pytest.raises(BuddyError, match=r"nothing to report.*'me'"):
         report_of(tmp_path, Life())
     other = dataclasses.replace(SETTINGS, athlete_id="ana")

@@ -66,7 +66,7 @@ class Chapter:
 
 
 def activity(activity_id: str, started_at: datetime, distance_m: float, sport: str = "Run", **others: str) -> Record:
-    """An activity as the export's reader tells it."""
+    """An activity as the export's reader yields it."""
     return Record(
         activity_id,
         {
@@ -86,7 +86,7 @@ def activity(activity_id: str, started_at: datetime, distance_m: float, sport: s
 def api_activity(
     activity_id: str, started_at: datetime, distance_m: float, sport: str = "Run", **others: str
 ) -> Record:
-    """The same activity as the API's reader tells it, on the clock of a traveller in Tokyo."""
+    """The same activity as the API's reader yields it, on the clock of a traveller in Tokyo."""
     return Record(
         activity_id,
         {
@@ -142,7 +142,7 @@ def apple_interval(device: str, started_at: datetime, minutes: int, steps: int) 
 
 
 def meal(meal_id: str, eaten_at: datetime, carbs_g: float, *, is_instant: bool = False) -> Record:
-    """A meal of a diary, told as an instant or as a wall clock."""
+    """A meal of a diary, with an instant or a wall-clock time."""
     text = eaten_at.strftime("%Y-%m-%dT%H:%M:%S")
     when = {"eaten_at_utc": f"{text}Z"} if is_instant else {"eaten_at_local": text}
     nutrients = {"carbs_g": f"{carbs_g:.2f}", "protein_g": f"{carbs_g / 3:.3f}", "fat_g": f"{carbs_g / 7:.3f}"}

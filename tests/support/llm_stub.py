@@ -63,7 +63,7 @@ class Asked:
 
     @property
     def system(self) -> str:
-        """What the model is told of its part."""
+        """The system prompt."""
         return "\n".join(str(message["content"]) for message in self.messages if message["role"] == "system")
 
     @property
@@ -120,7 +120,7 @@ def recorded(name: str, **headers: str) -> Canned:
 
 
 def png(width: int = 8, height: int = 8, chunks: tuple[tuple[bytes, bytes], ...] = ()) -> bytes:
-    """A grey picture; ``chunks`` stand before its pixels."""
+    """A grey picture; ``chunks`` come before its pixels."""
 
     def chunk(kind: bytes, content: bytes) -> bytes:
         return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))

@@ -86,7 +86,7 @@ class Store:
         return self.warehouse.query(f"{' union all '.join(parts)} order by all") if parts else []
 
     def payloads(self, table: str) -> Payloads:
-        """The payloads by id, which must stand there once each."""
+        """The payloads by id, each of which must be there once."""
         rows = self.warehouse.query(f"select record_id, payload from raw.{table}")
         payloads = {row["record_id"]: json.loads(row["payload"]) for row in rows}
         assert len(payloads) == len(rows)

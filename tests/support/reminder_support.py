@@ -42,7 +42,7 @@ class Channel:
 
 @dataclass
 class Clock:
-    """A clock that stands until it is put forward."""
+    """A clock that does not run until it is put forward."""
 
     now: datetime = NOON
 

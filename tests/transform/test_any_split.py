@@ -67,7 +67,7 @@ def split(rows: Sequence[tuple[str, Record]], chance: random.Random) -> Iterator
 
 
 def test_any_split_in_any_order_gives_the_same_marts(project: Path) -> None:
-    """Each athlete has the same data in another split, so one build tells of all of them."""
+    """Each athlete has the same data in another split, so one build covers all of them."""
     run_settings = load_settings()
     warehouse = connect(run_settings)
     rows = an_athletes_data()
@@ -82,8 +82,8 @@ def test_any_split_in_any_order_gives_the_same_marts(project: Path) -> None:
         of_athlete: dict[str, list[Row]] = {}
         for row in rows_of_all:
             # when it was loaded is the one thing in which the splits differ
-            told = {name: value for name, value in row.items() if name not in {"athlete_id", "last_loaded_at"}}
-            of_athlete.setdefault(row["athlete_id"], []).append(told)
+            values = {name: value for name, value in row.items() if name not in {"athlete_id", "last_loaded_at"}}
+            of_athlete.setdefault(row["athlete_id"], []).append(values)
         assert len(of_athlete) == SPLITS
         first = of_athlete.pop("athlete_00")
         assert len(first) > 0

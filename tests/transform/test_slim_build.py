@@ -22,7 +22,7 @@ from fitness_buddy.transform.slim import BuildMemory, Inputs, LastBuild, inputs_
 from fitness_buddy.warehouse import Warehouse, connect
 
 NOW = datetime.now(UTC)
-ELSEWHERE = "ops.dbt_results does not say that the last build was made here"
+ELSEWHERE = "ops.dbt_results does not have the last build as its latest one"
 
 
 def slim_build(*options: str) -> Answer:
@@ -66,7 +66,7 @@ def test_slim_builds_equal_builds_from_empty(project: Path) -> None:
     assert modes == ["full", "slim", "part", "full", "skipped"]
 
 
-def test_what_is_built_is_tested_recorded_and_told(project: Path) -> None:
+def test_what_is_built_is_tested_recorded_and_printed(project: Path) -> None:
     settings = load_settings()
 
     def load(brand: str) -> None:
@@ -102,7 +102,7 @@ def test_what_is_built_is_tested_recorded_and_told(project: Path) -> None:
     assert slim_build().json["why"] == "the options are not those of the last build"
 
 
-def test_results_that_cannot_be_recorded_are_told_and_hide_nothing(project: Path) -> None:
+def test_results_that_cannot_be_recorded_are_reported_and_hide_nothing(project: Path) -> None:
     seed = ("--select", "distance_bands")
     assert run_buddy("build", "--quiet", *seed).exit_code == 0
     with duckdb.connect(connect(load_settings()).name) as connection:

@@ -105,7 +105,7 @@ def test_the_environment_chooses_the_way_in(
     assert {name: profile[name] for name in expected} == expected
 
 
-def test_a_developer_s_prefix_stands_before_the_marts_on_bigquery_too(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_developer_s_prefix_begins_the_names_of_marts_on_bigquery_too(monkeypatch: pytest.MonkeyPatch) -> None:
     assert load_settings().marts_schema == "marts"
     monkeypatch.setenv("BUDDY_SCHEMA_PREFIX", "ada_")
     assert load_settings().marts_schema == "ada_marts"
@@ -228,7 +228,7 @@ def test_a_damaged_key_file_is_refused_and_not_quoted(
 
 
 @pytest.mark.parametrize("command", [["status"], ["build"], ["ingest", "meals", "tests/fixtures/meals/diary.ok.csv"]])
-def test_a_dead_endpoint_is_told_within_seconds(command: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_dead_endpoint_is_reported_within_seconds(command: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(REPOSITORY)
     endpoint = f"http://127.0.0.1:{free_port()}"
     monkeypatch.setenv("BUDDY_BIGQUERY_ENDPOINT", endpoint)
@@ -242,7 +242,7 @@ def test_a_dead_endpoint_is_told_within_seconds(command: list[str], monkeypatch:
     )
 
 
-def test_an_endpoint_that_swallows_everything_is_told_within_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_endpoint_that_never_answers_is_reported_within_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
     with socket.socket() as listener:
         # A full queue: further connections get no answer at all, as behind a firewall.
         listener.bind(("127.0.0.1", 0))
@@ -298,7 +298,7 @@ def answering(status: int, reason: str, message: str) -> Iterator[str]:
 
 
 @pytest.mark.parametrize(
-    ("status", "reason", "message", "told"),
+    ("status", "reason", "message", "expected"),
     [
         (
             403,
@@ -332,13 +332,13 @@ def answering(status: int, reason: str, message: str) -> Iterator[str]:
     ],
 )
 def test_what_google_refuses_is_one_line_in_its_words_with_what_to_do(
-    status: int, reason: str, message: str, told: str, monkeypatch: pytest.MonkeyPatch
+    status: int, reason: str, message: str, expected: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with answering(status, reason, message) as endpoint:
         monkeypatch.setenv("BUDDY_BIGQUERY_ENDPOINT", endpoint)
         with pytest.raises(BuddyError) as refused:
             connect(load_settings()).query("select * from marts.x")
-    assert str(refused.value) == told
+    assert str(refused.value) == expected
 
 
 def test_help_and_the_other_engine_load_nothing_of_google_s() -> None:
@@ -350,8 +350,8 @@ def test_help_and_the_other_engine_load_nothing_of_google_s() -> None:
         "connect(load_settings(target='duckdb'))\n"
         "print([name for name in sys.modules if name.startswith(('google.auth', 'google.cloud.bigquery'))])\n"
     )
-    told = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
-    assert told.stdout == "[]\n"
+    expected = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert expected.stdout == "[]\n"
 
 
 def test_another_method_of_dbt_s_is_refused_by_name(project: Path) -> None:

@@ -79,7 +79,7 @@ def test_the_same_file_again_uploads_nothing_and_an_edited_one_its_own_objects(
     assert len(gcs.uploads) == 2
     steps_csv.write_text(STEPS.replace("11000", "12000"))
     assert len(buddy(*words, "--json").json["objects_added"]) == 2
-    # One file can be read in two ways: the rows tell, not the file.
+    # One file can be read in two ways: the rows distinguish them, not the file.
     assert len(buddy(*words, "--source", "watch", "--json").json["objects_added"]) == 1
 
 

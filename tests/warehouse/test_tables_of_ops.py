@@ -1,4 +1,4 @@
-"""What both warehouses keep of how runs went, and by what they tell that raw has grown."""
+"""Tables that both warehouses write about runs, and how they notice new rows in raw."""
 
 from __future__ import annotations
 

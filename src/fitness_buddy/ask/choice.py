@@ -161,7 +161,7 @@ def check_choice(
     for name in (*group_by, *(chosen.dimension for chosen in filters)):
         if name not in subject.dimensions:
             there = ", ".join(subject.dimensions) or "no dimensions"
-            raise ValueError(f"{metrics[0]} cannot be told apart by {name}; it has {there}")
+            raise ValueError(f"{metrics[0]} cannot be grouped by {name}; it has {there}")
     if grain and grain not in GRAINS:
         raise ValueError(f"grain: expected one of {', '.join(GRAINS)}, found {grain!r}")
     if order not in ORDERS:

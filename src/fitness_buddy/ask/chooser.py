@@ -29,11 +29,11 @@ Today is {today:%A}, {today}, in {timezone}. Weeks begin on {first_weekday}. Que
 kind:
 - metric: the metrics below can answer. Days are local days: first_day and last_day both count, null for no limit
   (everything up to today). "Last week" is the whole week before this one. A month's name without a year is the latest
-  one that has begun. grain tells rows apart by day, week, month or year; none makes one row of all days. group_by and
+  one that has begun. grain splits rows by day, week, month or year; none makes one row of all days. group_by and
   filters take only dimensions of the same section as the metrics. order highest_first with a limit finds the best, the
   longest, the day on which. All metrics of a choice are from one section.
 - docs: the question is about how this project works, how something is counted, set up or loaded. search_words has the
-  question's telling words in English.
+  question's most specific words in English.
 - cannot: nothing below can answer. reason: not_recorded (such as sleep, weight, mood, other people), future, advice
   (what is healthy, what to train), no_question.
 Fill what a kind does not need with [], none, null, in_order or "".

@@ -143,7 +143,7 @@ def _coverage(choice: Choice, subject: Subject, warehouse: Warehouse, settings: 
 def _no_records(subject: Subject, where: str, choice: Choice, coverage: _Coverage) -> str:
     if coverage.first_day is None:
         return f"No {subject.many} are recorded at all."
-    return f"No {subject.many} are recorded {_period(choice, coverage)}{where}: there is no number to tell."
+    return f"No {subject.many} are recorded {_period(choice, coverage)}{where}, so there is no number."
 
 
 def _recorded_values(choice: Choice, subject: Subject, warehouse: Warehouse, settings: Settings) -> list[str]:

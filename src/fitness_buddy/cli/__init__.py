@@ -1,6 +1,6 @@
-"""The command ``buddy``: words in, words or one line of JSON out. What it does stands in the modules it calls.
+"""The command ``buddy``: options in, text or one line of JSON out. The work is done in the rooms that it calls.
 
-Everything heavy is imported inside the commands: ``buddy --help`` answers at once.
+Commands import what they need inside their functions, so that ``buddy --help`` is fast.
 """
 
 from fitness_buddy.cli import (

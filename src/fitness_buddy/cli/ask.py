@@ -1,4 +1,4 @@
-"""The command that answers questions: ``buddy ask``."""
+"""The command ``buddy ask``."""
 
 from __future__ import annotations
 
@@ -20,18 +20,22 @@ if TYPE_CHECKING:
 @command(main, "ask", takes_now=True)
 @click.argument("question", default="")
 @click.option(
-    "--request", "request_path", type=PATH, help="A JSON file in place of the question, as the bot on Discord sends it."
+    "--request", "request_path", type=PATH, help="A JSON file instead of the question, as the bot on Discord sends it."
 )
 @click.option("--metric", "metrics", multiple=True, metavar="NAME", help="Look this up, without a language model.")
 @click.option("--by", "groups", multiple=True, metavar="NAME", help="day, week, month, year, or a dimension.")
 @click.option(
-    "--where", "conditions", multiple=True, metavar="DIMENSION=VALUE", help="Only these; several values: any."
+    "--where",
+    "conditions",
+    multiple=True,
+    metavar="DIMENSION=VALUE",
+    help="Only rows with this value; several: any of them.",
 )
 @click.option("--since", type=DAY, help="First day [that of the first record].")
 @click.option("--until", type=DAY, help="Last day [today].")
 @click.option("--highest-first", "order", flag_value="highest_first", help="Ordered by the first metric.")
 @click.option("--lowest-first", "order", flag_value="lowest_first", help="Ordered by the first metric.")
-@click.option("--limit", type=click.IntRange(min=1), metavar="N", help="As many rows.")
+@click.option("--limit", type=click.IntRange(min=1), metavar="N", help="At most so many rows.")
 def ask(
     run: Run,
     question: str,
@@ -41,8 +45,8 @@ def ask(
 ) -> dict[str, Any]:
     """Answer a QUESTION about your own data or about this project.
 
-    A language model chooses which metric is looked up; it never sees your numbers. Without one, --metric looks up the
-    same: buddy ask --metric distance_km --by sport_family --since 2026-10-01
+    A language model chooses which metric is looked up; it never sees your numbers. Without a model use --metric:
+    buddy ask --metric distance_km --by sport_family --since 2026-10-01
     """
     from fitness_buddy.ask.catalogue import load_catalogue
     from fitness_buddy.ask.lookup import look_up

@@ -1,4 +1,4 @@
-"""The command that listens on Discord: ``buddy bot``."""
+"""The command ``buddy bot``."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from fitness_buddy.cli.command import Run, command, main
 
 @command(main, "bot")
 def bot(run: Run) -> dict[str, Any]:
-    """Listen on Discord and hand reminders, meals and questions to Kestra's webhooks, until it is stopped.
+    """Read messages on Discord and forward reminders, meals and questions to Kestra's webhooks, until it is stopped.
 
     Needs BUDDY_DISCORD_BOT_TOKEN, BUDDY_KESTRA_WEBHOOK_KEY and BUDDY_DISCORD_USERS (docs/notify/buddy.md).
     """

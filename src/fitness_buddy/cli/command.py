@@ -1,4 +1,4 @@
-"""What all commands share: their options, one JSON line if asked for, and exit codes."""
+"""Define what all commands share: common options, one JSON line if asked for, and exit codes."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ if TYPE_CHECKING:
 
 DAY = click.DateTime(formats=["%Y-%m-%d"])
 PATH = click.Path(path_type=Path)
-# What a load that failed has come to, as long as it says nothing else.
+# The counts of a failed load, if the error has none.
 NOTHING_LOADED = {"rows_read": 0, "rows_new": 0, "rows_changed": 0, "rows_refused": 0}
 
 
 class Run:
-    """One call of a command: whom it is about, when it is, and how it answers.
+    """One call of a command: its settings, its clock, and its output.
 
     Attributes:
         clock: the time; see :class:`fitness_buddy.core.clock.Clock`.
@@ -45,11 +45,11 @@ class Run:
 
     @property
     def now(self) -> datetime:
-        """The instant at which the command began, in UTC; stated with --now."""
+        """Return the instant at which the command began, in UTC; --now states it."""
         return self.clock.now
 
     def today(self, timezone: str | ZoneInfo) -> date:
-        """Return the day that it is in a zone."""
+        """Return today in a time zone."""
         return self.now.astimezone(ZoneInfo(timezone) if isinstance(timezone, str) else timezone).date()
 
     @functools.cached_property
@@ -60,19 +60,19 @@ class Run:
 
     @functools.cached_property
     def console(self) -> Console:
-        """Where a person reads; it prints nothing with --json."""
+        """Return the console for people; it prints nothing with --json."""
         from rich.console import Console
 
         return Console(quiet=self.as_json, highlight=False)
 
     def say(self, text: str = "") -> None:
-        """Tell a person; silent with --json."""
+        """Print a text for people; nothing with --json."""
         if not self.as_json:
             click.echo(text)
 
 
 def options(*options: Callable[..., Any]) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Several options as one decorator; the last one stands first in the help."""
+    """Combine several options into one decorator; the last one is the first in the help."""
 
     def add(function: Callable[..., Any]) -> Callable[..., Any]:
         for option in options:
@@ -85,10 +85,10 @@ def options(*options: Callable[..., Any]) -> Callable[[Callable[..., Any]], Call
 def command(
     group: click.Group, name: str, *, default_athlete: str | None = None, takes_now: bool = False, **attributes: Any
 ) -> Callable[[Callable[..., dict[str, Any]]], click.Command]:
-    """Make a function a command: with the options that all have, one JSON line if asked for, and exit codes.
+    """Make a function a command, with common options, one JSON line if asked for, and exit codes.
 
-    The function takes the Run and its own options, says what a person should read, and returns what --json prints and
-    --kestra adds. It reads no other clock than that of its Run.
+    The function gets the Run and its own options. It prints what people should read, and returns what --json prints and
+    --kestra adds. It reads no clock but the clock of its Run.
 
     Args:
         takes_now: whether the command has the option --now: every command whose answer depends on time has it.
@@ -105,7 +105,7 @@ def command(
             **options: Any,
         ) -> None:
             if as_json and for_kestra:
-                raise click.UsageError("--json and --kestra are two ways to answer: give one of them")
+                raise click.UsageError("--json and --kestra exclude each other: give one of them")
             logging.basicConfig(stream=sys.stderr, format="%(message)s")
             started = time.monotonic()
             answer: dict[str, Any] = {"command": click.get_current_context().command_path.partition(" ")[2]}
@@ -136,14 +136,14 @@ def command(
                 "--kestra",
                 "for_kestra",
                 is_flag=True,
-                help="Also give the answer to Kestra, as outputs and metrics of its task, in the last line.",
+                help="Also print a last line with outputs and metrics for a task of Kestra.",
             ),
-            click.option("--json", "as_json", is_flag=True, help="Answer with one line of JSON on standard output."),
+            click.option("--json", "as_json", is_flag=True, help="Print one line of JSON instead of text."),
             click.option(
                 "--target", metavar="NAME", help="Warehouse in profiles/profiles.yml [BUDDY_TARGET, else duckdb]."
             ),
             click.option(
-                "--athlete", metavar="ID", help=f"Whose data [BUDDY_ATHLETE, else {default_athlete or 'me'}]."
+                "--athlete", metavar="ID", help=f"The athlete [BUDDY_ATHLETE, else {default_athlete or 'me'}]."
             ),
         )
         return group.command(name, **attributes)(common(call))

@@ -1,4 +1,4 @@
-"""The synthetic athlete: ``buddy demo``."""
+"""The command ``buddy demo``."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ DEMO_ATHLETE_ID = "demo"
 
 @command(main, "demo", default_athlete=DEMO_ATHLETE_ID)
 @click.option("--folder", type=PATH, help="Where the files are written [data/demo].")
-@click.option("--open/--no-open", "open_report", default=None, help="Open the report in a browser [if a person looks].")
+@click.option("--open/--no-open", "open_report", default=None, help="Open the report in a browser [in a terminal].")
 def demo(run: Run, folder: Path | None, open_report: bool | None) -> dict[str, Any]:
-    """A synthetic athlete's two years, from their files to the report, with the commands above."""
+    """Load, build and report two years of a synthetic athlete, with the commands that you would use."""
     from fitness_buddy.demo import DEMO_AS_OF, write_demo_files
     from fitness_buddy.demo.loads import check_is_free, demo_loads
 

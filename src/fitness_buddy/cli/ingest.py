@@ -1,4 +1,4 @@
-"""The commands that load raw, ``buddy ingest …``, and those that log in to a service, ``buddy auth …``."""
+"""The commands ``buddy ingest …`` and ``buddy auth …``."""
 
 from __future__ import annotations
 
@@ -44,10 +44,10 @@ class _IngestGroup(click.Group):
 
 @main.group(cls=_IngestGroup)
 def ingest() -> None:
-    """Load an athlete's own data into raw. A file is loaded whole or not at all; a second time adds nothing."""
+    """Load an athlete's data into raw. A file is loaded completely or not at all; a second time adds nothing."""
 
 
-# What all files take; :func:`load_path` says what it does.
+# The options of all files; see :func:`load_path`.
 _load_options = options(
     click.option(
         "--to-bucket",
@@ -57,7 +57,7 @@ _load_options = options(
     click.option(
         "--restate",
         is_flag=True,
-        help="Where a row equals an older version, make that version the current one again.",
+        help="If a row equals an older version, make that version the current one again.",
     ),
 )
 
@@ -69,7 +69,7 @@ def _add_command(source: Source) -> None:
     known = []
     if source.formats:
         choice = click.Choice((AUTO, *source.formats))
-        words = f"What the file is; {AUTO} tells by its content."
+        words = f"The format of the file; {AUTO} detects it by the content."
         known.append(click.option("--format", "file_format", type=choice, default=AUTO, show_default=True, help=words))
     if source.has_devices:
         known.append(_device_option)
@@ -89,9 +89,9 @@ _device_option = click.option("--source", "device", metavar="NAME", help="The de
 @click.argument("folder", type=PATH)
 @_device_option
 def ingest_inbox(run: Run, folder: Path, device: str | None) -> dict[str, Any]:
-    """Load the step counts in the files of FOLDER, one by one; what is loaded moves on to FOLDER/loaded.
+    """Load the step counts in the files of FOLDER, one by one, and move loaded files to FOLDER/loaded.
 
-    For a folder that a phone syncs to. A file that is refused stays, and keeps no other one out.
+    For a folder that a phone syncs to. A refused file stays; all others are loaded.
     """
     from fitness_buddy.ingest.inbox import Inbox, load_counts
     from fitness_buddy.ingest.load import Ingest, load_clock
@@ -121,20 +121,20 @@ def ingest_inbox(run: Run, folder: Path, device: str | None) -> dict[str, Any]:
     return counts
 
 
-# What all services take; :func:`_load_service` says what it does.
+# The options of all services; see :func:`_load_service`.
 _window_options = options(
     click.option(
         "--keep-answers",
         type=PATH,
         metavar="FOLDER",
-        help="Also keep the answers as they came, as JSON files in this folder.",
+        help="Also keep the unchanged answers, as JSON files in this folder.",
     ),
     click.option(
         "--overlap-days",
         type=click.IntRange(min=0),
         default=14,
         show_default=True,
-        help="Without --since: how many days before the last run are read again, for what came late or was edited.",
+        help="Without --since: how many days before the last run are read again, for late-arriving data and edits.",
     ),
     click.option("--until", type=DAY, help="Last day [today]."),
     click.option("--since", type=DAY, help="First day [the days since the last run; the first time: all]."),
@@ -149,7 +149,7 @@ _window_options = options(
     type=click.IntRange(min=0),
     default=900,
     show_default=True,
-    help="Longest wait, in seconds, for Strava's rate limit; beyond it the load stops and says when to go on.",
+    help="Longest wait, in seconds, for Strava's rate limit; then the load stops and says when to continue.",
 )
 @_load_options
 def ingest_strava_api(
@@ -157,12 +157,12 @@ def ingest_strava_api(
 ) -> dict[str, Any]:
     """Load activities from Strava's API, deletions included, or from saved answers of it in PATH.
 
-    None of it is ever shown to a language model. Needs STRAVA_CLIENT_ID and STRAVA_CLIENT_SECRET, and either
+    A language model never gets this data. Needs STRAVA_CLIENT_ID and STRAVA_CLIENT_SECRET, and either
     `buddy auth strava` once or STRAVA_REFRESH_TOKEN.
     """
     if path is not None:
         if which["since"] or which["until"] or which["keep_answers"]:
-            raise UsageError("saved answers are loaded whole: give PATH, or --since, --until and --keep-answers")
+            raise UsageError("all saved answers are loaded: give PATH, or --since, --until and --keep-answers")
         from fitness_buddy.ingest.sources import strava_api
 
         return load_path(run, strava_api.SOURCE, path, restate=restate, to_bucket=to_bucket)
@@ -239,10 +239,10 @@ def load_path(
     now: datetime | None = None,
     **stated: Any,
 ) -> dict[str, Any]:
-    """Load a path of a source, or keep it in a bucket, and say what became of it.
+    """Load a path of a source, or keep it in a bucket, and print the result.
 
     Args:
-        stated: what :meth:`fitness_buddy.ingest.load.Ingest.files` takes.
+        stated: arguments of :meth:`fitness_buddy.ingest.load.Ingest.files`.
     """
     from fitness_buddy.ingest.load import Ingest, load_clock
 
@@ -262,13 +262,13 @@ def _archive(run: Run, source: Source, path: Path, bucket_url: str, *, restate: 
     from fitness_buddy.warehouse.bigquery.bucket import BucketFolder
 
     if restate:
-        raise UsageError("--restate is for loading: a bucket keeps what was read, and knows no current version")
+        raise UsageError("--restate is for loads: a bucket keeps rows, and has no current versions")
     return BucketFolder(bucket_url, run.settings).archive(source.name, path)
 
 
 @contextmanager
 def _progress(run: Run, label: str) -> Iterator[Callable[[], None]]:
-    """A bar on standard error while a person looks, nothing otherwise."""
+    """Show a progress bar on standard error if it is a terminal."""
     if run.as_json or not sys.stderr.isatty():
         yield lambda: None
         return
@@ -299,11 +299,11 @@ def _report_landings(run: Run, label: str, landings: Sequence[Landing]) -> dict[
         f"{counts['rows_unchanged']:,} unchanged, {counts['rows_duplicates']:,} repeated, 0 refused"
     )
     if counts["rows_new"] + counts["rows_changed"] == 0:
-        run.say("  Nothing to add: all of it was here already.")
+        run.say("  Nothing was added: raw has all of it already.")
     if counts["rows_superseded"]:
         run.say(
-            f"  {counts['rows_superseded']:,} of them equal an older version that was edited since; the edit stands "
-            "(--restate makes them current again)."
+            f"  {counts['rows_superseded']:,} of them equal an older version; the later edit stays current "
+            "(--restate makes the older version current again)."
         )
     for notice in counts["notices"]:
         run.say(f"  Note: {notice}")
@@ -312,12 +312,12 @@ def _report_landings(run: Run, label: str, landings: Sequence[Landing]) -> dict[
 
 @main.group()
 def auth() -> None:
-    """Give leave to read from a service: once, in the browser."""
+    """Allow buddy to read from a service: once, in the browser."""
 
 
 _login_options = options(
     click.option("--timeout-s", type=click.IntRange(min=1), default=300, show_default=True, help="Longest wait."),
-    click.option("--port", type=int, default=0, help="Of the loopback page that the browser returns to [any]."),
+    click.option("--port", type=int, default=0, help="The port of the local page to which the browser returns [any]."),
     click.option("--browser/--no-browser", default=True, help="Open the browser, or only print the address."),
 )
 
@@ -351,7 +351,7 @@ def auth_google_health(run: Run, **how: Any) -> dict[str, Any]:
 def _log_in(run: Run, api: AthleteApi, *, browser: bool, port: int, timeout_s: int) -> dict[str, Any]:
     from fitness_buddy.ingest.services.login import log_in
 
-    # On standard error, where --json does not silence it: without the address nobody can log in.
+    # On standard error, also with --json: without the address nobody can log in.
     log_in(api, say=lambda text: click.echo(text, err=True), open_browser=browser, timeout_s=timeout_s, port=port)
     run.say(f"Logged in to {api.settings.title}; the login is kept for the next runs.")
     return {"service": api.settings.service}

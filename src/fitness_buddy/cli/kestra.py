@@ -1,4 +1,4 @@
-"""The commands about the flows of a Kestra server: ``buddy flows …``."""
+"""The commands ``buddy flows …``."""
 
 from __future__ import annotations
 
@@ -16,10 +16,11 @@ if TYPE_CHECKING:
 
 @main.group()
 def flows() -> None:
-    """The flows that a Kestra server runs, and those of this project's folder `flows`.
+    """Load the flows of this project's folder `flows` into a Kestra server, or compare both.
 
-    BUDDY_KESTRA_URL says where the server is [http://localhost:8080], BUDDY_KESTRA_USERNAME and BUDDY_KESTRA_PASSWORD
-    its login, BUDDY_FLOWS_ENABLED the ids of flows whose disabled triggers start all the same (comma separated).
+    BUDDY_KESTRA_URL is the address of the server [http://localhost:8080], BUDDY_KESTRA_USERNAME and
+    BUDDY_KESTRA_PASSWORD are its login. BUDDY_FLOWS_ENABLED has the ids of flows whose disabled triggers are enabled
+    (comma separated).
     """
 
 
@@ -28,13 +29,13 @@ _folder_argument = click.argument("folder", type=PATH, required=False)
 
 @command(flows, "deploy")
 @_folder_argument
-@click.option("--dry-run", is_flag=True, help="Only say what would be done.")
-@click.option("--delete", "deletes", is_flag=True, help="Also delete what the server has and FOLDER has not.")
+@click.option("--dry-run", is_flag=True, help="Only print what would be done.")
+@click.option("--delete", "deletes", is_flag=True, help="Also delete what only the server has.")
 def flows_deploy(run: Run, folder: Path | None, dry_run: bool, deletes: bool) -> dict[str, Any]:
-    """Load the flows and namespace files of FOLDER [flows] that the server lacks or has otherwise; the others stay.
+    """Load the flows and namespace files of FOLDER [flows] that are missing on the server, or differ there.
 
-    Only namespaces that begin with `buddy.` are looked at. The server validates all flows first; nothing is loaded if
-    it refuses one.
+    Only namespaces that begin with `buddy.` are changed. The server validates all flows first; nothing is loaded if it
+    refuses one.
     """
     from fitness_buddy.kestra.api import KestraApi, kestra_settings
     from fitness_buddy.kestra.flows import count_statuses
@@ -53,7 +54,7 @@ def flows_deploy(run: Run, folder: Path | None, dry_run: bool, deletes: bool) ->
 @_folder_argument
 @click.option("--fail", is_flag=True, help="End with exit code 1 if anything differs.")
 def flows_drift(run: Run, folder: Path | None, fail: bool) -> dict[str, Any]:
-    """What the server runs against what FOLDER [flows] says: same, differs, missing or extra on the server."""
+    """Compare the server with FOLDER [flows]: flows and files are the same, differ, are missing there, or are extra."""
     from fitness_buddy.kestra.api import KestraApi, kestra_settings
 
     comparison = _flow_folder(run, folder).compare(KestraApi(kestra_settings()))

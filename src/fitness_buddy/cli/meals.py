@@ -1,4 +1,4 @@
-"""The commands about meals that are shown or told: ``buddy meal …``."""
+"""The commands ``buddy meal …``."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ _MEAL_ID = click.argument("meal_id")
 
 @main.group()
 def meal() -> None:
-    """Meals by picture or in words: weighed by a language model, or as you state them; corrected; drawn."""
+    """Note meals by picture or in words, estimated by a language model or with your numbers; correct and draw them."""
 
 
-# What all that tells of a meal takes; :func:`_handle` says what it does.
+# The options of commands that note a meal; see :func:`_handle`.
 _meal_options = options(
     click.option(
         "--eaten-at",
         metavar="TIME",
-        help="Such as 2026-11-20T19:30 where you are, or 2026-11-20T19:30+01:00 [now].",
+        help="When: 2026-11-20T19:30 in your time zone, or 2026-11-20T19:30+01:00 [now].",
     ),
     click.option("--text", default="", metavar="WORDS", help='Words, or numbers: "oats: 60 carbs, 12 protein, 7 fat".'),
 )
@@ -39,8 +39,8 @@ _meal_options = options(
 def meal_estimate(run: Run, path: tuple[Path, ...], text: str, eaten_at: str | None) -> dict[str, Any]:
     """Note a meal by its pictures (PNG or JPEG), by words, or both.
 
-    Numbers that you state are taken as they are; everything else is estimated by the language model. What the model is
-    not sure of counts only once you have confirmed or corrected it.
+    Numbers that you state are used unchanged; everything else is estimated by the language model. An uncertain estimate
+    counts only after you have confirmed or corrected it.
     """
     from fitness_buddy.meals.request import MealIntent, read_pictures
 
@@ -52,7 +52,7 @@ def meal_estimate(run: Run, path: tuple[Path, ...], text: str, eaten_at: str | N
 @command(meal, "correct", takes_now=True)
 @_MEAL_ID
 @click.argument("path", type=PATH, nargs=-1)
-@click.option("--text", default="", metavar="WORDS", help="What it was. Without: the estimate was right.")
+@click.option("--text", default="", metavar="WORDS", help="What it was; leave out to confirm the estimate.")
 def meal_correct(run: Run, meal_id: str, path: tuple[Path, ...], text: str) -> dict[str, Any]:
     """Correct the meal whose id begins with MEAL_ID, or confirm it."""
     from fitness_buddy.meals.request import MealIntent, read_pictures
@@ -63,7 +63,7 @@ def meal_correct(run: Run, meal_id: str, path: tuple[Path, ...], text: str) -> d
 @command(meal, "delete", takes_now=True)
 @_MEAL_ID
 def meal_delete(run: Run, meal_id: str) -> dict[str, Any]:
-    """Take back the meal whose id begins with MEAL_ID."""
+    """Delete the meal whose id begins with MEAL_ID."""
     from fitness_buddy.meals.request import MealIntent
 
     return _handle(run, MealIntent("delete", meal_id.lower()), [])
@@ -86,8 +86,8 @@ def meal_request(run: Run, path: Path) -> dict[str, Any]:
 @command(meal, "picture", takes_now=True)
 @click.argument("meal_id", required=False)
 @click.option("--text", default="", metavar="WORDS", help="A meal that was not noted.")
-@click.option("--out", type=PATH, metavar="FILE", help="Write it there; PNG or JPEG, as the model makes it.")
-@click.option("--post", is_flag=True, help="Post it in the channel of BUDDY_DISCORD_WEBHOOK.")
+@click.option("--out", type=PATH, metavar="FILE", help="Write the picture (PNG or JPEG) to this file.")
+@click.option("--post", is_flag=True, help="Post the picture to the channel of BUDDY_DISCORD_WEBHOOK.")
 def meal_picture(run: Run, meal_id: str | None, text: str, out: Path | None, post: bool) -> dict[str, Any]:
     """Draw the buddy eating the meal whose id begins with MEAL_ID. Needs BUDDY_LLM_IMAGE_MODEL."""
     from fitness_buddy.llm.calls import open_model

@@ -1,4 +1,4 @@
-"""The command that shows how the buddy speaks: ``buddy persona``."""
+"""The command ``buddy persona``."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from fitness_buddy.cli.command import Run, command, main
 
 @command(main, "persona")
 def persona(run: Run) -> dict[str, Any]:
-    """Check and show how the buddy speaks: the file that BUDDY_PERSONA names, else the project's own."""
+    """Check and show the persona: the file that BUDDY_PERSONA names, else the file of the project."""
     from fitness_buddy.notify.persona import load_persona, persona_path
 
     stated = load_persona()

@@ -1,4 +1,4 @@
-"""The commands that say what is loaded and whether it is sound, and those for Google Cloud."""
+"""The commands ``buddy status``, ``check`` and ``heartbeat``, and the commands for Google Cloud."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from fitness_buddy.core.errors import BuddyError, UsageError
 
 @command(main, "status")
 def status(run: Run) -> dict[str, Any]:
-    """What is loaded per source: rows, first and last day, days missing, last load."""
+    """Show what is loaded per source: rows, first and last day, missing days, last load."""
     from fitness_buddy.ops.status import read_status
 
     found = read_status(run.settings, run.warehouse)
@@ -37,10 +37,10 @@ def status(run: Run) -> dict[str, Any]:
     type=click.IntRange(min=1),
     default=7,
     show_default=True,
-    help="How many days before today are looked at: loads of these days, by UTC.",
+    help="Check the loads of so many days before today, in UTC.",
 )
 def check(run: Run, report_folder: Path | None, days: int) -> dict[str, Any]:
-    """Check raw, of all athletes, for what no load leaves behind. Fails where rows are wrong; the report is written."""
+    """Check raw of all athletes for rows that no load writes. Fails if rows are wrong, after writing the report."""
     from fitness_buddy.ops.checks import check_raw, write_report
 
     report = check_raw(run.warehouse, days=days, now=run.now)
@@ -72,7 +72,7 @@ def check(run: Run, report_folder: Path | None, days: int) -> dict[str, Any]:
     "--source-days",
     multiple=True,
     metavar="NAME=N",
-    help="The same of one source, by raw table or what its name begins with; again for others [strava_export=35].",
+    help="The days of one source, by raw table or a prefix of its name; may be repeated [strava_export=35].",
 )
 @click.option(
     "--reported", default="", metavar="JSON", help="The list `reported` of the run before; empty for the first run."
@@ -97,14 +97,14 @@ def heartbeat(run: Run, stale_after_days: int, source_days: tuple[str, ...], rep
 @command(main, "load-from-bucket", takes_now=True)
 @click.argument("bucket_url", metavar="gs://BUCKET/FOLDER")
 def load_from_bucket(run: Run, bucket_url: str) -> dict[str, Any]:
-    """Load what `buddy ingest … --to-bucket` has kept, of all athletes, in a few statements a table (BigQuery only)."""
-    _require_bigquery(run, "which alone reads buckets: load the files themselves (buddy ingest …)")
+    """Load the rows that `buddy ingest … --to-bucket` has kept, for all athletes at once (BigQuery only)."""
+    _require_bigquery(run, "and only BigQuery reads buckets: load the files (buddy ingest …)")
     from fitness_buddy.warehouse.bigquery.bucket import BucketFolder
     from fitness_buddy.warehouse.bigquery.bulk import load_tables
 
     loads = {}
     for load in load_tables(run.settings, BucketFolder(bucket_url, run.settings), clock=run.clock):
-        run.say(f"{load.table}: {load.found:,} versions in the bucket: {load.added:,} added, the others were in raw")
+        run.say(f"{load.table}: {load.found:,} versions in the bucket, {load.added:,} added; raw had the others")
         loads[load.table] = {"rows_found": load.found, "rows_added": load.added}
     return {
         "bucket": bucket_url,
@@ -119,14 +119,14 @@ def load_from_bucket(run: Run, bucket_url: str) -> dict[str, Any]:
     "--bucket", required=True, metavar="NAME", help="The bucket for files and backfills (docs/ingest/bulk-load.md)."
 )
 def setup_gcp(run: Run, bucket: str) -> dict[str, Any]:
-    """Make the bucket and the datasets that are missing (BigQuery only); a second time nothing is left to do."""
-    _require_bigquery(run, "and a file needs no setting up: load something (buddy ingest …)")
+    """Create the bucket and the datasets that are missing (BigQuery only)."""
+    _require_bigquery(run, "and a DuckDB file needs no set-up: load something (buddy ingest …)")
     from fitness_buddy.warehouse.bigquery.setup import set_up
 
     there = set_up(run.settings, bucket)
     run.say(f"Project {there.project}, {there.location}")
-    run.say(f"Made: {', '.join(there.created) or 'nothing'}")
-    run.say(f"Was there: {', '.join(there.existing) or 'nothing'}")
+    run.say(f"Created: {', '.join(there.created) or 'nothing'}")
+    run.say(f"Existing: {', '.join(there.existing) or 'nothing'}")
     for notice in there.notices:
         run.say(f"Note: {notice}")
     return there.to_dict()

@@ -1,4 +1,4 @@
-"""The commands that remind: ``buddy remind …``, ``buddy events`` and ``buddy meditation``."""
+"""The commands ``buddy remind …``, ``buddy events`` and ``buddy meditation``."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @main.group()
 def remind() -> None:
-    """Reminders: take them from messages, tell what is due on Discord, say what is waiting."""
+    """Store reminders from messages, post due ones on Discord, list waiting ones."""
 
 
 @command(remind, "request", takes_now=True)
@@ -50,20 +50,20 @@ def remind_request(run: Run, path: Path | None, text: str | None) -> dict[str, A
     type=click.FloatRange(min=0, max=3600),
     default=120,
     show_default=True,
-    help="Also what is due in so many seconds: the time until the next run.",
+    help="Also post what is due within so many seconds, the time until the next run.",
 )
 def remind_deliver(run: Run, window_s: float) -> dict[str, Any]:
-    """Tell the due reminders on Discord (BUDDY_DISCORD_WEBHOOK), in their order, each once; late ones are marked.
+    """Post the due reminders on Discord (BUDDY_DISCORD_WEBHOOK), in their order, each once; late ones are marked.
 
-    What Discord does not take stays due, and the command fails. Where a run was killed while delivery one, another run
-    tells it again after BUDDY_CLAIM_S seconds [300].
+    If Discord does not take a reminder, it stays due, and the command fails. If a run was killed during a post, another
+    run posts the reminder again after BUDDY_CLAIM_S seconds [300].
     """
     from fitness_buddy.notify.discord import open_webhook
     from fitness_buddy.remind.delivery import deliver
 
     delivery = deliver(_ledger(run), open_webhook(), window_s=window_s, clock=run.clock)
     for entry in delivery.delivered:
-        run.say(f"Told: {entry.text} (reminder {entry.number})")
+        run.say(f"Delivered: {entry.text} (reminder {entry.number})")
     if failure := delivery.failure("reminders"):
         raise failure
     if not delivery.delivered:
@@ -74,7 +74,7 @@ def remind_deliver(run: Run, window_s: float) -> dict[str, Any]:
 @command(remind, "list", takes_now=True)
 @click.option("--most", type=click.IntRange(1, 1000), default=20, show_default=True, help="How many are shown.")
 def remind_list(run: Run, most: int) -> dict[str, Any]:
-    """The reminders that are waiting, the next one first, and which of them are due already."""
+    """List the waiting reminders, the next one first, and which of them are due."""
     from fitness_buddy.remind.requests import reminder_dict, told_entry
 
     ledger = _ledger(run)
@@ -93,12 +93,12 @@ def remind_list(run: Run, most: int) -> dict[str, Any]:
 
 
 @command(main, "events", takes_now=True)
-@click.option("--within", default="30m", show_default=True, metavar="TIME", help="What begins in so long: 30m, 1h.")
+@click.option("--within", default="30m", show_default=True, metavar="TIME", help="How far to look ahead: 30m, 1h.")
 def events(run: Run, within: str) -> dict[str, Any]:
-    """Tell on Discord (BUDDY_DISCORD_WEBHOOK) which events begin soon, each once; those of a whole day from 7:00 on.
+    """Post on Discord (BUDDY_DISCORD_WEBHOOK) which events begin soon, each once; events of a whole day from 7:00 on.
 
-    They come from an iCalendar feed (BUDDY_CALENDAR_URL) and from a sheet as CSV with the columns Title and Start Date
-    (BUDDY_EVENTS_SHEET_URL): addresses, or paths of files.
+    The events come from an iCalendar feed (BUDDY_CALENDAR_URL) and from a sheet as CSV with the columns Title and Start
+    Date (BUDDY_EVENTS_SHEET_URL): addresses, or paths of files.
     """
     from fitness_buddy.notify.discord import open_webhook
     from fitness_buddy.remind.events import announce, read_events, window_option
@@ -109,7 +109,7 @@ def events(run: Run, within: str) -> dict[str, Any]:
     found = read_events(run.settings.project_dir, timezone, language_setting(), run.now, span)
     delivery = announce(_ledger(run), channel, found, span=span, timezone=timezone, clock=run.clock)
     for entry in delivery.delivered:
-        run.say(f"Told: {entry.text}")
+        run.say(f"Delivered: {entry.text}")
     for refusal in found.refusals:
         run.say(f"Note: {refusal}")
     delivery.failures.extend(found.failures)
@@ -120,13 +120,13 @@ def events(run: Run, within: str) -> dict[str, Any]:
     if failure := delivery.failure("events"):
         raise failure
     if not delivery.delivered:
-        run.say("Nothing begins soon that was not told.")
+        run.say("No further event begins soon.")
     return answer
 
 
 @command(main, "meditation", takes_now=True)
 def meditation(run: Run) -> dict[str, Any]:
-    """An encouraging line for the morning: by the language model, or of the persona where none can be reached."""
+    """Write an encouraging message for the morning: by the language model, or a line of the persona without one."""
     from fitness_buddy.llm.calls import open_model
     from fitness_buddy.llm.facts import read_day_facts
     from fitness_buddy.notify.persona import load_persona

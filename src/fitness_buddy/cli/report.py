@@ -1,4 +1,4 @@
-"""The command that tells what the marts hold: ``buddy report``."""
+"""The command ``buddy report``."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from fitness_buddy.report.kinds import ReportKind
     "--date",
     "day",
     type=DAY,
-    help="The day to report on [the day of the last build]; of a KIND [today], any day of a digest's week.",
+    help="The day to report on [the day of the last build]; with a KIND [today], for a digest any day of its week.",
 )
 @click.option("--html", "html_path", type=PATH, help="Also write the report as one self-contained HTML file.")
 @click.option(
@@ -28,9 +28,9 @@ from fitness_buddy.report.kinds import ReportKind
     "payload_path",
     type=PATH,
     metavar="FILE",
-    help="Write what Discord is sent: its JSON to FILE, and the files that go with it beside it.",
+    help="Write the message for Discord: its JSON to FILE, and attached files beside it.",
 )
-@click.option("--build-failed", is_flag=True, help="The build before this report failed: say so instead of numbers.")
+@click.option("--build-failed", is_flag=True, help="The build before failed: say so instead of numbers.")
 def report(
     run: Run,
     kind: str | None,
@@ -39,17 +39,17 @@ def report(
     payload_path: Path | None,
     build_failed: bool,
 ) -> dict[str, Any]:
-    """The day, the week against the week before, streaks, and what is missing.
+    """Show the day, the week compared with the week before, streaks, and what is missing.
 
-    With a KIND, the message that the athlete gets of it on Discord.
+    With a KIND, show the message that the athlete gets on Discord.
     """
     stated = day.date() if day else None
     if kind:
         if html_path:
-            raise UsageError(f"--html is of the whole report: leave out {kind} or --html")
+            raise UsageError(f"--html is not for the report {kind}: leave out one of them")
         return _show_message(run, ReportKind(kind), stated, payload_path, is_build_failed=build_failed)
     if payload_path or build_failed:
-        raise UsageError(f"--discord-payload and --build-failed are of a KIND: {', '.join(ReportKind)}")
+        raise UsageError(f"--discord-payload and --build-failed need a KIND: {', '.join(ReportKind)}")
     answer = show_report(run, stated, html_path)
     built, timezone = date.fromisoformat(answer["report"]["as_of_day"]), ZoneInfo(answer["report"]["timezone"])
     today = run.today(timezone)

@@ -1,4 +1,4 @@
-"""Rows of a query, printed for a person or a program."""
+"""Print the rows of a query for people or programs."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def print_rows(rows: Sequence[Row], output_format: str) -> None:
         table = Table(*rows[0], box=box.SIMPLE)
         for row in rows:
             table.add_row(*("" if value is None else str(value) for value in row.values()))
-        # A table that does not fit is scrolled or piped, not squeezed until it cannot be read.
+        # A wide table is not squeezed: it can be scrolled or piped.
         Console(width=_UNLIMITED, highlight=False, markup=False).print(table)
     else:
         click.echo("no rows")

@@ -15,17 +15,17 @@ from fitness_buddy.core.errors import UsageError
 
 @command(main, "init", takes_now=True)
 @click.option("--timezone", help="IANA name, such as Europe/Berlin.")
-@click.option("--step-goal", type=int, help="Steps a day.")
+@click.option("--step-goal", type=int, help="Steps per day.")
 @click.option("--carbs-target-pct", type=float, help="Share of energy from carbohydrate.")
 @click.option("--protein-target-pct", type=float, help="Share of energy from protein.")
 @click.option("--fat-target-pct", type=float, help="Share of energy from fat.")
-@click.option("--macro-tolerance-pct", type=float, help="Points off target that still count as on target.")
+@click.option("--macro-tolerance-pct", type=float, help="How many percentage points may be off target.")
 @click.option("--resting-heartrate-bpm", type=int, help="Heart rate at rest.")
 @click.option("--max-heartrate-bpm", type=int, help="Highest heart rate.")
 @click.option("--sex", type=click.Choice(["female", "male", ""]), help="For the heart-rate load; may stay empty.")
-@click.option("--valid-from", type=DAY, help="First day they hold [the first time: since ever; later: today].")
+@click.option("--valid-from", type=DAY, help="First day in force [the first time: all days; later: today].")
 def init(run: Run, valid_from: datetime | None, **stated: Any) -> dict[str, Any]:
-    """State your time zone, step goal, macro targets and heart rates; asks for what is not given as an option.
+    """Set your time zone, step goal, macro targets and heart rates; asks for values that are not given as options.
 
     They are kept in the warehouse; the project's files stay as they are.
     """

@@ -1,4 +1,4 @@
-"""The commands that run dbt."""
+"""The commands ``buddy build``, ``freshness`` and ``docs``, which run dbt."""
 
 from __future__ import annotations
 
@@ -13,10 +13,13 @@ from fitness_buddy.core.errors import UsageError
 
 
 @command(main, "build", takes_now=True, context_settings={"ignore_unknown_options": True})
-@click.option("--as-of", type=DAY, help="The day that counts as today for all athletes [the local day of each].")
-@click.option("--quiet", is_flag=True, help="Leave dbt's own messages out.")
+@click.option("--as-of", type=DAY, help="The as-of date of all athletes [the local day of each].")
+@click.option("--quiet", is_flag=True, help="Leave out the messages of dbt.")
 @click.option(
-    "--slim", "is_slim", is_flag=True, help="Only what new loads and changed models touch; everything on a new day."
+    "--slim",
+    "is_slim",
+    is_flag=True,
+    help="Only what new loads and changed models affect; everything on a new day.",
 )
 @click.argument("dbt_options", nargs=-1, type=click.UNPROCESSED)
 def build(run: Run, as_of: datetime | None, quiet: bool, is_slim: bool, dbt_options: tuple[str, ...]) -> dict[str, Any]:
@@ -25,7 +28,7 @@ def build(run: Run, as_of: datetime | None, quiet: bool, is_slim: bool, dbt_opti
     Unit tests are left out: `make test` runs them, and dbt build by hand.
     """
     if as_of and run.clock.is_stated:
-        raise UsageError("--as-of and --now both say which day is today: give one of them")
+        raise UsageError("--as-of and --now both state today: give one of them")
     if as_of and any(option.split("=")[0] == "--vars" for option in dbt_options):
         raise UsageError("give the day as --as-of or in --vars, not both")
     return build_marts(run, as_of.date() if as_of else None, quiet=quiet, is_slim=is_slim, dbt_options=dbt_options)
@@ -58,7 +61,7 @@ def build_marts(
 
 @command(main, "freshness")
 def freshness(run: Run) -> dict[str, Any]:
-    """How long ago each source was loaded for anyone (dbt source freshness). Fails where one is in error."""
+    """Show how long ago each source was loaded for any athlete (dbt source freshness). Fails if one is too old."""
     from fitness_buddy.transform import dbt
 
     ages = dbt.freshness(run.settings, run.warehouse)
@@ -73,7 +76,7 @@ def freshness(run: Run) -> dict[str, Any]:
     "--folder", type=PATH, required=True, help="Where index.html, manifest.json and catalog.json are written."
 )
 def docs(run: Run, folder: Path) -> dict[str, Any]:
-    """Write dbt's documentation of all models as one page, and the two files it is made of."""
+    """Write dbt's documentation of all models as one page, and its two data files."""
     from fitness_buddy.transform.dbt import write_docs
 
     files = write_docs(run.settings, run.warehouse, folder)

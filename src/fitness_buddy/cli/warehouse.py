@@ -1,4 +1,4 @@
-"""The command that asks the warehouse: ``buddy sql``."""
+"""The command ``buddy sql``."""
 
 from __future__ import annotations
 

@@ -1,7 +1,8 @@
-"""The time of one command: stated with ``--now`` or read once, and advanced by the time elapsed since.
+"""Keep the time of one command: stated with ``--now`` or read once, and advanced by the time elapsed since.
 
-It decides what is due, late, new or missing, and is what gets recorded. Only what is measured against the outside world
-uses the computer's clock: rate limits, pauses and timeouts, expiry of logins, and the budget of language models.
+This time decides what is due, late, new or missing, and it is what gets recorded. Only measurements against the
+outside world use the computer's clock: rate limits, pauses and timeouts, expiry of logins, and the budget of
+language models.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 from fitness_buddy.core.errors import UsageError
 
 _EXAMPLE = "2026-11-22T21:00:00+01:00"
-# Far enough from the first and the last year that days can be added and zones applied.
+# Far enough from Python's first and last year, so that adding days and changing time zones cannot overflow.
 _FIRST_YEAR, _LAST_YEAR = 1970, 2199
 
 
@@ -22,11 +23,11 @@ def utc_now() -> datetime:
 
 
 class Clock:
-    """A clock that begins at a stated instant, else at the current one, and advances with elapsed time.
+    """A clock that begins at a stated instant, or else at the current one, and advances with elapsed time.
 
     Attributes:
-        now: the instant at which it began, in UTC.
-        is_stated: whether that was stated.
+        now: the instant at which the clock began, in UTC.
+        is_stated: true if that instant was stated.
     """
 
     def __init__(self, stated: datetime | None = None) -> None:
@@ -36,15 +37,15 @@ class Clock:
         self.now = utc_now() if stated is None else stated.astimezone(UTC)
 
     def __call__(self) -> datetime:
-        """Return the instant that it is by now, in UTC."""
+        """Return the current instant of this clock, in UTC."""
         return self.now + timedelta(seconds=time.monotonic() - self._began_s)
 
 
 def read_instant(text: str) -> datetime:
-    """Read what is stated as --now: an instant in ISO 8601 with its offset from UTC.
+    """Read the value of --now: an instant in ISO 8601 with its offset from UTC.
 
     Raises:
-        UsageError: it is spelled otherwise, has no offset, or is of a year that nobody can mean.
+        UsageError: the text is no such instant, has no offset, or its year is not from 1970 to 2199.
     """
     try:
         instant = datetime.fromisoformat(text)

@@ -1,4 +1,4 @@
-"""Errors that a person is meant to read. Anything else that escapes is a bug and shows its traceback."""
+"""Define the errors that a person is meant to read. Any other exception is a bug and shows its traceback."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ EXIT_TRY_LATER = 3
 
 
 class BuddyError(Exception):
-    """Something the athlete or the operator can act on; the message is the whole story."""
+    """An error that the athlete or the operator can act on; the message is complete."""
 
     exit_code = EXIT_FAILED
 
@@ -22,18 +22,18 @@ class BuddyError(Exception):
         self._details = dict(details or {})
 
     def details(self) -> dict[str, Any]:
-        """What a program wants to know beside the message, JSON-ready."""
+        """Return what a program needs beside the message, JSON-ready."""
         return self._details
 
 
 class UsageError(BuddyError):
-    """The command was called in a way that cannot work (exit code 2)."""
+    """A command was called in a way that cannot work (exit code 2)."""
 
     exit_code = EXIT_WRONG_USE
 
 
 class StoppedError(BuddyError):
-    """A load in several steps that could not go on; the steps before are loaded. Exits as what stopped it."""
+    """A load in several steps that stopped; the steps before are loaded. It has the exit code of its cause."""
 
     def __init__(self, cause: BuddyError, words: str, *, details: Mapping[str, Any]) -> None:
         super().__init__(f"{cause}\n{words}", details={**cause.details(), **details})
@@ -45,9 +45,9 @@ class Refusal:
     """One row of an input file that cannot be loaded.
 
     Attributes:
-        file: the file, inside its archive if it has one (``export.zip/activities.csv``).
-        row: 1-based number of the record in the file, the header not counted; None when the whole file is meant.
-        field: the column or key at fault, None when the whole row is.
+        file: the file, with its archive if it has one (``export.zip/activities.csv``).
+        row: 1-based number of the record in the file, without the header; None for the whole file.
+        field: the column or key with the problem; None for the whole row.
         problem: what was expected and what was found.
     """
 
@@ -66,7 +66,7 @@ class Refusal:
 
 
 class InputError(BuddyError):
-    """An input was refused whole; nothing of it was loaded."""
+    """An input was refused as a whole; nothing of it was loaded."""
 
     SHOWN = 10
 
@@ -83,5 +83,5 @@ class InputError(BuddyError):
 
     @classmethod
     def whole_file(cls, file: str, problem: str) -> InputError:
-        """The file as such cannot be read."""
+        """Return the error of a file that cannot be read at all."""
         return cls([Refusal(file, None, None, problem)])

@@ -1,1 +1,1 @@
-"""From files and services into raw: windows, landing and loads. ``sources`` reads, ``services`` asks."""
+"""Load files and services into raw: windows, landing, loads. ``sources`` has readers, ``services`` API clients."""

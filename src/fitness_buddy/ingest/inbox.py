@@ -1,4 +1,4 @@
-"""A folder that a phone or watch syncs files to: what still stands in it is still to be loaded."""
+"""Load the files of a folder that a phone or watch syncs to; what is still in the folder is still to be loaded."""
 
 from __future__ import annotations
 
@@ -18,12 +18,13 @@ LOADED = "loaded"
 
 
 class Inbox:
-    """The files of a folder, each of which moves on to the folder ``loaded`` in it once it is done with."""
+    """A folder of files to load; each loaded file moves to the folder ``loaded`` in it."""
 
     def __init__(self, folder: Path) -> None:
-        """
+        """Use an existing folder.
+
         Raises:
-            UsageError: there is no such folder.
+            UsageError: the folder does not exist.
         """
         if not folder.is_dir():
             raise UsageError(f"{folder}: expected a folder")
@@ -31,23 +32,25 @@ class Inbox:
 
     @contextmanager
     def files(self) -> Iterator[list[Path]]:
-        """What waits, by name, held against another run at the same folder, such as a crashed server's.
+        """Return the waiting files by name, and lock the folder against other runs, such as one of a crashed server.
 
-        Programs that sync give a file its name when it is whole; until then it is hidden, and left alone.
+        Programs that sync keep a file hidden until it is complete; hidden files do not wait.
         """
         with FileLock(self._folder / ".inbox.lock"):
             loaded = self._folder / LOADED
             yield sorted(path for path in self._folder.iterdir() if path != loaded and not path.name.startswith("."))
 
     def load(self, load_file: Callable[[Path], Landing], clock: Callable[[], datetime]) -> Iterator[FileLoad]:
-        """Load the waiting files one by one, and move each loaded file on. A refused file stays and stops no other.
+        """Load the waiting files one by one, and move each loaded file. A refused file stays, and the next file is
+        loaded.
 
         Args:
             load_file: loads one file.
             clock: returns the time, timezone-aware.
 
         Raises:
-            BuddyError: a load failed for another reason than the content of the file; the files before it are loaded.
+            BuddyError: a load failed for another reason than the content of the file; the files before it are
+                loaded.
         """
         with self.files() as files:
             for path in files:
@@ -61,14 +64,14 @@ class Inbox:
                     self.move_on(path, version, clock())
 
     def move_on(self, path: Path, version: tuple[int, int], now: datetime) -> None:
-        """Put a file with those that are loaded, unless a newer one of its name has come meanwhile.
+        """Move a file to the loaded files, unless a newer file of the same name has replaced it.
 
         Args:
-            version: what :func:`version_of` said of it before it was read.
-            now: when it is moved, for its name.
+            version: the result of :func:`version_of` before the file was read.
+            now: the time of the move, which becomes part of the new name.
 
         Raises:
-            BuddyError: it cannot be moved; it is loaded all the same, and adds nothing when it is loaded again.
+            BuddyError: the file cannot be moved. It is loaded, and loading it again adds nothing.
         """
         try:
             if version_of(path) == version:
@@ -97,6 +100,6 @@ def load_counts(loads: Sequence[FileLoad]) -> dict[str, Any]:
 
 
 def version_of(path: Path) -> tuple[int, int]:
-    """Tells one content of a path from the next."""
+    """Return a value that changes when a path gets another file or content."""
     found = path.stat()
     return found.st_ino, found.st_mtime_ns

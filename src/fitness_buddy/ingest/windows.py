@@ -1,4 +1,4 @@
-"""Which days a source with an interface is asked for, and how far it has been read already."""
+"""Decide which days are asked from a service, and remember up to which day it was read."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from fitness_buddy.core.errors import UsageError
 from fitness_buddy.core.state import StateStore
 from fitness_buddy.ingest.sources.values import AHEAD_OF_UTC, latest_day
 
-# The years before have what was typed in by hand at most: one step.
+# Years before have only activities that were entered by hand: one window is enough.
 _FIRST_YEAR = 2009
-# Services count in seconds since 1970, and from the first one on.
+# Services count seconds since 1970 and accept 1 as the first.
 _EPOCH = datetime(1970, 1, 1, 0, 0, 1, tzinfo=UTC)
 # A local day may end 12 hours after UTC's.
 _BEHIND_UTC = timedelta(hours=12)
@@ -21,13 +21,13 @@ _BEHIND_UTC = timedelta(hours=12)
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """Local days from ``first_day`` on, up to and without ``end_day``: what is read and loaded in one step."""
+    """Local days from ``first_day`` to the day before ``end_day``, which are read and loaded in one step."""
 
     first_day: date
     end_day: date
 
     def instants(self, now: datetime) -> tuple[datetime, datetime]:
-        """All instants that belong to these days anywhere on earth, without the future."""
+        """Return the first and last instant of these days anywhere on earth, not later than now."""
         midnight = datetime.min.time()
         first = datetime.combine(self.first_day, midnight, UTC) - AHEAD_OF_UTC
         end = datetime.combine(self.end_day, midnight, UTC) + _BEHIND_UTC
@@ -43,10 +43,12 @@ def days_to_read(
     overlap_days: int,
     now: datetime,
 ) -> tuple[date, date]:
-    """The first and the last day of a run: those stated, else from some days before what has been read, up to today.
+    """Return the first and the last day of a run.
+
+    The stated days count. Otherwise a run reads from ``overlap_days`` before the high-water mark up to today.
 
     Raises:
-        UsageError: they are in the future, or the wrong way round.
+        UsageError: the days are in the future, or the first is after the last.
     """
     today = latest_day(now)
     last_day = until or today
@@ -59,9 +61,10 @@ def days_to_read(
 
 
 def windows(first_day: date, last_day: date) -> Iterator[Window]:
-    """The days from first to last, both included, in steps that are loaded one by one, a calendar year at most.
+    """Yield the days from first to last, both included, in windows of a calendar year at most.
 
-    So a long history that is interrupted goes on where it stopped, and no step grows with it.
+    Windows are loaded one by one, so a long history that was interrupted continues where it stopped, and memory does
+    not grow with it.
     """
     start = first_day
     while start <= last_day:
@@ -71,12 +74,12 @@ def windows(first_day: date, last_day: date) -> Iterator[Window]:
 
 
 class Progress:
-    """Up to which day an athlete's source has been read into a warehouse without a gap, kept between runs.
+    """The high-water mark of an athlete's source in a warehouse, kept between runs.
 
     Args:
-        name: of the state; one for each source and athlete.
-        warehouse: its name; into another one everything is read again.
-        earliest_day: the day before which the source has nothing.
+        name: the name of the state; one for each source and athlete.
+        warehouse: the name of the warehouse; another warehouse is read from the beginning.
+        earliest_day: the day before which the source has no data.
     """
 
     def __init__(self, store: StateStore, name: str, warehouse: str, earliest_day: date) -> None:
@@ -86,24 +89,24 @@ class Progress:
         self._earliest_day = earliest_day
 
     def read_until(self) -> date | None:
-        """The first day that has not been read; None before the first run."""
+        """Return the first day that has not been read; None before the first run."""
         state = self._store.read(self._name) or {}
         if state.get("warehouse") != self._warehouse:
             return None
         with suppress(KeyError, TypeError, ValueError):
             return date.fromisoformat(state["read_until"])
-        return None  # not as it was written: reading everything again is always right
+        return None  # not in our format: reading everything again is always right
 
     def advance(self, window: Window, now: datetime) -> None:
-        """Remember that a window was loaded; one that leaves a gap before it is not remembered."""
+        """Remember a loaded window, unless there is a gap before it."""
         known = self.read_until()
         if window.first_day > (known or self._earliest_day):
             return
-        # Today goes on, and may have been looked at too early: the next run reads it again.
+        # Today is not over: the next run reads it again.
         until = min(window.end_day, now.astimezone(UTC).date())
         if known is None or until > known:
             self._store.write(self._name, {"warehouse": self._warehouse, "read_until": until.isoformat()})
 
     def forget(self) -> None:
-        """The warehouse has nothing of it any more."""
+        """Forget the mark, because the warehouse has no data of the source any more."""
         self._store.write(self._name, {})

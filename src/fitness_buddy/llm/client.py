@@ -1,4 +1,4 @@
-"""Asking a language model: any endpoint that speaks OpenAI's API, within a time, a number of attempts and a budget.
+"""Ask a language model at any endpoint with OpenAI's API, within limits of time, attempts and cost.
 
 Nothing of an athlete's warehouse reaches a model but :class:`Facts`; the rest is what the athlete has just written or
 shown, and the project's own words.
@@ -26,9 +26,9 @@ from fitness_buddy.ingest.sources.files import check_json
 from fitness_buddy.llm.facts import Facts
 
 _MAX_SHOWN = 200
-# Codes of a request that is not answered for what it says.
+# Error codes of a request that was refused because of its content.
 _REFUSALS = {"content_policy_violation", "moderation_blocked", "content_filter"}
-# The kinds of pictures that are taken, by their first bytes.
+# The accepted types of pictures, by their first bytes.
 PICTURES = {b"\x89PNG\r\n\x1a\n": "image/png", b"\xff\xd8\xff": "image/jpeg"}
 
 _log = logging.getLogger(__name__)
@@ -36,35 +36,35 @@ _Checked = TypeVar("_Checked")
 
 
 class ModelError(BuddyError):
-    """The model gave nothing that could be used; there is always a way to go on without it."""
+    """A language model gave no usable answer; every caller can continue without one."""
 
 
 class ModelUnavailableError(ModelError):
-    """It was not reached, or does not take requests now."""
+    """The endpoint was not reached, or accepts no requests now."""
 
     exit_code = EXIT_TRY_LATER
 
 
 class ModelRefusedError(ModelError):
-    """It does not want to answer."""
+    """The model refused to answer."""
 
 
 class ModelAnswerError(ModelError):
-    """What it said is cut off, empty, or not what was asked for."""
+    """The answer is cut off, empty, or not what was asked for."""
 
 
 class BudgetSpentError(ModelError):
-    """The month's budget is used up: it is not asked any more."""
+    """The month's budget is spent; no request is sent."""
 
 
 @dataclass(frozen=True, slots=True)
 class ModelCall:
-    """One request that was answered, for the record.
+    """One request that was answered, for the log.
 
     Attributes:
         called_at: UTC.
-        purpose: what it was for, one plain word such as meal_estimate.
-        cost_usd: by the stated prices; 0 without them.
+        purpose: one word such as meal_estimate.
+        cost_usd: by the stated prices; 0 without prices.
         outcome: answered, refused, cut_off or unusable.
     """
 
@@ -79,20 +79,20 @@ class ModelCall:
 
 
 class CallLog(Protocol):
-    """Where calls are kept, and what they have come to."""
+    """Keeps the calls and their cost."""
 
     def spent_usd(self, since: datetime) -> float:
-        """Of all athletes, since an instant."""
+        """Return the cost of the calls for all athletes since an instant."""
         ...
 
     def keep(self, call: ModelCall) -> None:
-        """Add one."""
+        """Add one call."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class ModelSettings:
-    """Which model is asked, and for how much. Prices are US dollars, None where nothing is stated."""
+    """The model, its endpoint and its prices in US dollars; a price is None if it is not stated."""
 
     base_url: str
     model: str
@@ -138,10 +138,10 @@ def model_settings() -> ModelSettings | None:
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """A picture as bytes.
+    """The bytes of a picture.
 
     Raises:
-        BuddyError: it is neither PNG nor JPEG.
+        BuddyError: they are neither PNG nor JPEG.
     """
 
     content: bytes = field(repr=False)
@@ -155,15 +155,15 @@ class Picture:
         return next(kind for beginning, kind in PICTURES.items() if self.content.startswith(beginning))
 
     def data_url(self) -> str:
-        """As it stands in a request."""
+        """Return the picture as a data URL, the form that requests need."""
         return f"data:{self.media_type};base64,{base64.b64encode(self.content).decode()}"
 
 
 class LanguageModel:
-    """One model, asked for several things in a run.
+    """A language model for the requests of one run.
 
     Attributes:
-        calls: what was answered in this run, first to last.
+        calls: the answered requests of this run, in order.
     """
 
     def __init__(
@@ -189,10 +189,10 @@ class LanguageModel:
         self.calls: list[ModelCall] = []
 
     def text(self, purpose: str, system: str, user: str, *, facts: Sequence[Facts] = (), max_tokens: int = 400) -> str:
-        """What the model says.
+        """Return the model's answer as text.
 
         Raises:
-            ModelError: nothing that could be used.
+            ModelError: there is no usable answer.
         """
         return self._chat(purpose, _messages(system, user, facts), max_tokens)
 
@@ -208,14 +208,16 @@ class LanguageModel:
         facts: Sequence[Facts] = (),
         max_tokens: int = 2000,
     ) -> _Checked:
-        """A JSON object by a schema, as ``check`` makes of it; where that fails the model may mend it, once.
+        """Return the JSON object that the model answers, as ``check`` returns it. The model may correct an unusable
+        answer once.
 
         Args:
-            schema: JSON Schema of an object; all of OpenAI's "strict" rules, so that endpoints can enforce it.
-            check: raises ValueError, with words that the model can mend it by. What it is given any warehouse can hold.
+            schema: JSON Schema of an object that follows OpenAI's "strict" rules, so that endpoints can enforce it.
+            check: raises ValueError with a problem that the model can correct. It gets only values that warehouses
+                can store.
 
         Raises:
-            ModelError: nothing that could be used.
+            ModelError: there is no usable answer.
         """
         messages = _messages(system, user, facts, pictures)
         answer_format = {
@@ -226,28 +228,28 @@ class LanguageModel:
         try:
             return _checked(answer, schema, check)
         except ValueError as problem:
-            _log.info("%s: asking the model to mend its answer: %s", purpose, problem)
-            mend = (
+            _log.info("%s: asking the model to correct its answer: %s", purpose, problem)
+            request = (
                 f"That cannot be used: {problem}. Answer again with the whole corrected JSON object and nothing else."
             )
-            messages += [{"role": "assistant", "content": answer}, {"role": "user", "content": mend}]
+            messages += [{"role": "assistant", "content": answer}, {"role": "user", "content": request}]
         answer = self._chat(purpose, messages, max_tokens, answer_format)
         try:
             return _checked(answer, schema, check)
         except ValueError as problem:
-            raise ModelAnswerError(f"the model's answer cannot be used, also mended: {problem}") from None
+            raise ModelAnswerError(f"the model's corrected answer cannot be used either: {problem}") from None
 
     def picture(self, purpose: str, prompt: str) -> Picture:
-        """A picture that the image model makes.
+        """Return a picture that the image model draws.
 
         Raises:
             UsageError: no image model is named.
-            ModelError: nothing that could be used.
+            ModelError: there is no usable picture.
         """
         model = self._settings.image_model
         if not model:
             raise UsageError("BUDDY_LLM_IMAGE_MODEL is not set: no picture can be made")
-        # The newer models answer with the picture and know no other way; for the others it has to be said.
+        # The newer models always answer with the picture; other models must be asked for it.
         how: dict[str, Any] = (
             {} if model.startswith(("gpt-image", "chatgpt-image")) else {"response_format": "b64_json"}
         )
@@ -267,7 +269,7 @@ class LanguageModel:
         return picture
 
     def totals(self) -> dict[str, Any]:
-        """What this run's calls have come to, as commands answer it."""
+        """Return the sums of this run's calls, as commands print them."""
         return {
             "model_calls_count": len(self.calls),
             "model_input_tokens_count": sum(call.input_tokens for call in self.calls),
@@ -369,7 +371,7 @@ def _messages(system: str, user: str, facts: Sequence[Facts], pictures: Sequence
 
 
 def _checked(answer: str, schema: Mapping[str, Any], check: Callable[[dict[str, Any]], _Checked]) -> _Checked:
-    # Endpoints that do not enforce the schema often wrap JSON as in a chat.
+    # Endpoints that do not enforce the schema often wrap JSON in Markdown.
     text = answer.removeprefix("```json").removeprefix("```").removesuffix("```").strip()
     try:
         document = json.loads(text, parse_constant=_no_number)

@@ -63,7 +63,7 @@ class Delivery:
         if not self.failures:
             return None
         first = self.failures[0]
-        message = f"{first}\nWhat was not told stays due ({len(self.delivered)} {what} told before)."
+        message = f"{first}\nThe others stay due ({len(self.delivered)} {what} were delivered before)."
         error = BuddyError(message, details={**first.details(), **self.to_dict()})
         error.exit_code = first.exit_code
         return error

@@ -1,7 +1,9 @@
-"""What begins soon, from a calendar (iCalendar) and from a sheet (CSV with the columns Title, Start Date), told once.
+"""Announce what begins soon in a calendar (iCalendar) or a sheet (CSV with the columns Title, Start Date), each event
+once.
 
-What was told is in the same ledger as reminders are. An event is known by its id and its start: moved, it is told
-again; with another title it is not. Events of a whole day are told once on their first day, from seven in the morning.
+The ledger of reminders also has the announced events. An event is identified by its id and its start: if it is
+moved, it is announced again; if its title changes, it is not. All-day events are announced once on their first day,
+from seven in the morning.
 """
 
 from __future__ import annotations
@@ -45,12 +47,12 @@ _ONE_DAY = timedelta(days=1)
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One event, or one time of a recurring one.
+    """One event, or one occurrence of a recurring event.
 
     Attributes:
         source: calendar or sheet.
-        event_id: the same wherever it is moved to.
-        starts_at: UTC; of a whole day its first midnight in the athlete's zone.
+        event_id: does not change when the event is moved.
+        starts_at: UTC; for an all-day event the first midnight in the athlete's zone.
     """
 
     source: str
@@ -61,14 +63,14 @@ class Event:
 
     @property
     def subject_id(self) -> str:
-        """Another one where it is moved to."""
+        """The id in the ledger; it changes when the event is moved."""
         key = f"{self.source}\n{self.event_id}\n{self.starts_at.isoformat()}"
         return hashlib.sha256(key.encode("utf-8", "replace")).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)
 class FoundEvents:
-    """What the sources hold; what of it could not be read; which of them did not answer."""
+    """The events of the sources, the rows that could not be read, and the errors of sources that did not answer."""
 
     events: Sequence[Event]
     refusals: Sequence[Refusal]
@@ -76,10 +78,10 @@ class FoundEvents:
 
 
 def window_option(text: str) -> timedelta:
-    """``30m``, ``1h``, ``90s``.
+    """Parse a duration such as ``30m``, ``1h`` or ``90s``.
 
     Raises:
-        UsageError: it is spelled otherwise, or more than a day.
+        UsageError: the text is no duration, or more than a day.
     """
     found = _DURATION.fullmatch(text.strip())
     unit_s = {"s": 1, "m": 60, "h": 3600}
@@ -92,16 +94,16 @@ def window_option(text: str) -> timedelta:
 def read_events(
     project_dir: Path, timezone: str, languages: Sequence[str], now: datetime, span: timedelta
 ) -> FoundEvents:
-    """The events around now, from what the environment names.
+    """Read the events around now from the sources that the environment names.
 
     Args:
-        project_dir: where a relative path begins.
+        project_dir: where relative paths begin.
         timezone: the athlete's, an IANA name.
         languages: of the sheet's dates.
-        span: how far from now is looked, at least; a day more on both sides is read.
+        span: the minimum distance from now; a day more is read on both sides.
 
     Raises:
-        UsageError: neither source is named.
+        UsageError: no source is named.
     """
     zone = ZoneInfo(timezone)
     events: list[Event] = []
@@ -133,10 +135,10 @@ def read_events(
 
 
 def read_calendar(content: bytes, zone: ZoneInfo, begin: datetime, end: datetime) -> tuple[list[Event], list[Refusal]]:
-    """The events of a feed between two instants, and a day more on both sides.
+    """Return the events of a feed between two instants, and of a day more on both sides.
 
     Raises:
-        BuddyError: it is no iCalendar feed.
+        BuddyError: the content is no iCalendar feed.
     """
     import icalendar
     import recurring_ical_events  # type: ignore[import-untyped]
@@ -146,21 +148,21 @@ def read_calendar(content: bytes, zone: ZoneInfo, begin: datetime, end: datetime
     refusals: list[Refusal] = []
     try:
         calendars = icalendar.Calendar.from_ical(content, multiple=True)
-    except Exception:  # the parser raises whatever it stumbles over, with words of the feed
+    except Exception:  # the parser raises many types of errors, with text of the feed
         calendars = []
     if not calendars or any(calendar.name != "VCALENDAR" for calendar in calendars):
         raise BuddyError(
             f"{CALENDAR_VARIABLE}: expected an iCalendar feed (BEGIN:VCALENDAR … END:VCALENDAR), found something else"
         )
     for calendar in calendars:
-        # The library knows an event by its start.
+        # The library identifies an event by its start.
         readable = [part for part in calendar.subcomponents if part.name != "VEVENT" or "DTSTART" in part]
         is_broken = len(readable) < len(calendar.subcomponents)
         calendar.subcomponents = readable
         try:
             occurrences = recurring_ical_events.of(calendar).between(*span)
         except Exception:
-            # One broken event does not keep the others from being told.
+            # One broken event must not keep the others from being announced.
             occurrences = recurring_ical_events.of(calendar, skip_bad_series=True).between(*span)
             is_broken = True
         if is_broken:
@@ -177,7 +179,7 @@ def _calendar_event(occurrence: Any, zone: ZoneInfo) -> Event:
     start = occurrence["DTSTART"].dt
     title = str(occurrence.get("SUMMARY", "")).strip() or "(without a title)"
     is_whole_day = not isinstance(start, datetime)
-    # One without a zone is at that time wherever the athlete is.
+    # A time without a zone is local time wherever the athlete is.
     moment = datetime.combine(start, clock_time()) if is_whole_day else start
     starts_at = (moment if moment.tzinfo else moment.replace(tzinfo=zone)).astimezone(UTC)
     return Event(CALENDAR, str(occurrence.get("UID", "")) or title, title, starts_at, is_whole_day)
@@ -186,12 +188,12 @@ def _calendar_event(occurrence: Any, zone: ZoneInfo) -> Event:
 def read_sheet(
     content: bytes, timezone: str, languages: Sequence[str], now: datetime
 ) -> tuple[list[Event], list[Refusal]]:
-    """The events of a sheet, and the rows that cannot be read.
+    """Return the events of a sheet, and the rows that cannot be read.
 
-    Rows have no ids: events that start at the same time are told apart by their order.
+    Rows have no ids: the order distinguishes events that start at the same time.
 
     Raises:
-        BuddyError: it has not the columns Title and Start Date.
+        BuddyError: the columns Title and Start Date are missing.
     """
     from fitness_buddy.remind.times import Phrases, UnclearError
 
@@ -264,7 +266,7 @@ def announce(
     clock: Callable[[], datetime] = utc_now,
     lease_s: float | None = None,
 ) -> Delivery:
-    """Tell what begins within the span, and which rows could not be read, each once."""
+    """Post the events that begin within the span, and the rows that could not be read, each once."""
     zone, now = ZoneInfo(timezone), clock()
     candidates = sorted(_candidates(found, now, span, timezone), key=lambda one: (one.entry.due_at, one.entry.text))
 
@@ -285,7 +287,7 @@ def announce(
 
 @dataclass(frozen=True, slots=True)
 class _Candidate:
-    """What may have to be told; ``is_new`` says whether also where nobody has begun to tell it."""
+    """An event that may have to be announced; ``is_new`` is true if no run has to have claimed it before."""
 
     entry: Entry
     is_new: bool
@@ -321,10 +323,10 @@ def _candidates(found: FoundEvents, now: datetime, span: timedelta, timezone: st
             if event.starts_at.astimezone(zone).date() == local.date() and local.time() >= WHOLE_DAY_EVENTS_FROM:
                 yield _Candidate(entry, is_new=True, is_whole_day=True)
         elif now - span <= event.starts_at <= now + span:
-            # What has begun is only told if somebody who wanted to tell it in time could not.
+            # An event that has begun is announced only if a run has claimed it in time and was killed.
             yield _Candidate(entry, is_new=event.starts_at >= now)
     for refusal in found.refusals[:_MAX_PROBLEMS]:
-        # Once for what it says, wherever the row is moved to.
+        # Once for each text, also if the row moves.
         key = f"problem\n{refusal.field}\n{refusal.problem}"
         subject_id = hashlib.sha256(key.encode()).hexdigest()
         entry = Entry(subject_id, SHEET, "", now, now, str(refusal), timezone)

@@ -15,7 +15,7 @@ from fitness_buddy.notify.persona import Persona
 _TASK = """
 It is the morning of {day:%A}, {day.day} {day:%B}. Write the athlete a short message that invites to five minutes of
 meditation before the day begins: two to four sentences, encouraging, no instructions beyond sitting and breathing. You
-may mention one thing of the facts if there are any and it fits; numbers only as they stand there.
+may mention one thing of the facts if there are any and it fits; write numbers exactly as they are there.
 """
 
 _log = logging.getLogger(__name__)

@@ -45,7 +45,7 @@ def stale_sentence(
     if not loads or any(_knows_until(load) >= began for load in loads):
         return None
     return (
-        f"nothing new of {area} has arrived since {_instant(max(loads))}, so nobody here knows what there was on "
+        f"nothing new of {area} has arrived since {_instant(max(loads))}, so it is not known what there was on "
         f"{text.full_day(day)}."
     )
 

@@ -179,7 +179,7 @@ def _summarize(run: DbtRun, plan: slim.Plan, warehouse: Warehouse) -> BuildResul
     results, args = run.artifact["results"], run.artifact["args"]
     mode, why = "full", plan.why
     if plan.select is not None and not results:
-        mode, why = "skipped", "nothing is new in raw, and the project is as it was built"
+        mode, why = "skipped", "nothing is new in raw, and the project is unchanged"
     elif plan.select is not None:
         mode = "slim"
     elif args.get("empty") or args.get("sample") or not _covers_everything(run):

@@ -104,7 +104,7 @@ class BuildMemory:
             if state:
                 return LastBuild(**{**state, "inputs": Inputs(**state["inputs"])})
         except BuddyError as error:
-            _log.warning("what the last build was is not known: %s", error)
+            _log.warning("the last build is not known: %s", error)
         except (KeyError, TypeError):
             pass  # written by another version
         return None
@@ -155,7 +155,7 @@ def plan(
     if why := _reason_for_full_build(last, inputs, settings, warehouse, results, today):
         return Plan(why)
     if last.inputs == inputs:
-        return Plan("nothing is new in raw, and the project is as it was built", [])
+        return Plan("nothing is new in raw, and the project is unchanged", [])
     changed_tables = {table for table, fingerprint in inputs.raw.items() if last.inputs.raw.get(table) != fingerprint}
     # If the last build did not know a table, the models that read it are new, too, and selected as modified.
     sources = [
@@ -190,7 +190,7 @@ def _reason_for_full_build(
     if last.inputs.options != inputs.options:
         return "the options are not those of the last build"
     if not _is_latest_build(last, warehouse, results):
-        return f"{results} does not say that the last build was made here"
+        return f"{results} does not have the last build as its latest one"
     if not _is_same_day(settings, warehouse, today):
         return "the day is not that of the last build"
     return None

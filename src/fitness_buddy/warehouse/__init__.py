@@ -35,7 +35,7 @@ class RawRows:
     """Rows of one raw table, column by column in UTF-8: of millions, an object each would take longer than all else.
 
     Attributes:
-        earliest_day: of their events; None where one of them tells no day.
+        earliest_day: the first day of the records; None if the day of one record is not known.
     """
 
     record_ids: Sequence[bytes]

@@ -104,7 +104,7 @@ def state_settings(
 
     Args:
         stated: values by the names of the settings; the others stay.
-        valid_from: the first local day. None: since ever for the first row of an athlete, later ones from today on.
+        valid_from: the first local day. None: all days for the first row of an athlete, else today.
         now: timezone-aware.
 
     Raises:

@@ -1,4 +1,4 @@
-"""The warehouse as one DuckDB file."""
+"""Implement the warehouse as one DuckDB file."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ log = logging.getLogger(__name__)
 # Never reach for the network to fetch an extension: everything used here is linked into the package.
 _OFFLINE: dict[str, Any] = {"autoinstall_known_extensions": "false", "autoload_known_extensions": "false"}
 
-# Of the types that tables of `ops` have, the one that DuckDB calls otherwise.
+# The type of `ops` tables that has another name in DuckDB.
 _TYPES = {"float64": "double"}
 # The same table as macros/cross_db/create_raw_table.sql makes (a test holds them together).
 CREATE_RAW = """
@@ -51,7 +51,7 @@ create table if not exists {table} (
     load_id varchar not null
 )
 """
-# A load spills to disk instead of growing with the file; the order of rows in raw means nothing.
+# A load spills to disk, so its memory does not grow with the file. The order of rows in raw has no meaning.
 _LOAD_SETTINGS = "set memory_limit = '150MB'; set preserve_insertion_order = false"
 _APPEND = """
 insert into {table}
@@ -72,7 +72,7 @@ class DuckDBWarehouse(versions.RawReads):
     )
 
     def __init__(self, settings: Settings) -> None:
-        # dbt runs in the project folder, so that is where a relative path starts for everyone.
+        # dbt runs in the project folder, so relative paths start there for all programs.
         self._path = settings.project_dir / str(settings.profile["path"])
         self._raw_schema = settings.raw_schema
         self._schema_of = settings.schema_of
@@ -118,7 +118,7 @@ class DuckDBWarehouse(versions.RawReads):
             sql = re.sub(rf"@{name}\b", f"${name}", sql)
         with self._connection(read_only=True) as connection:
             try:
-                connection.execute("set enable_external_access = false")  # reading the warehouse, not this machine
+                connection.execute("set enable_external_access = false")  # only the warehouse can be read
                 connection.execute("set lock_configuration = true")
                 cursor = connection.execute(sql, parameters or None)
                 columns = [column[0] for column in cursor.description or []]
@@ -129,7 +129,7 @@ class DuckDBWarehouse(versions.RawReads):
                 raise BuddyError(_first_line(error)) from error
 
     def raw_fingerprints(self) -> dict[str, str]:
-        # Raw only grows; the id tells a table that was made anew.
+        # Raw only grows, and a table that was created again has another last load.
         rows = self._query_each(
             f"select '{{table}}' as name, count(*) as versions, max(load_id) as last_load_id "  # noqa: S608
             f"from {self._raw_schema}.{{table}} where {{always}} having count(*) > 0",
@@ -190,7 +190,7 @@ class DuckDBWarehouse(versions.RawReads):
             raise NotBuiltError(f"{self._path} does not exist yet")
         connection = self._connect_waiting(read_only=read_only)
         try:
-            # A progress bar would stand in the middle of --json.
+            # A progress bar would be printed into the output of --json.
             connection.execute("set timezone = 'UTC'; set enable_progress_bar = false")
             yield connection
         finally:
@@ -240,7 +240,7 @@ class _DuckDBLoad:
         read = 0
         for block in blocks:
             earliest_day = min(earliest_day, block.earliest_day or versions.EPOCH)
-            # Not register(): inside a transaction that keeps every batch alive until the commit.
+            # Without register(): in a transaction it keeps every batch in memory until the commit.
             self._connection.from_arrow(_arrow_table(read, block)).insert_into(incoming)
             read += len(block)
         self._staged[table] = read, earliest_day
@@ -267,11 +267,11 @@ class _DuckDBLoad:
 
 
 def _arrow_table(first_ordinal: int, block: RawRows) -> pa.Table:
-    """A block as it is staged: ordinal, record_id, payload, payload_hash.
+    """Return a block with the columns ordinal, record_id, payload, payload_hash.
 
-    Not by pa.array(): that imports pandas, half a second and 50 MB, and takes several times as long.
+    It does not use pa.array(), which imports pandas (half a second and 50 MB) and takes several times as long.
     """
-    import pyarrow as pa  # a third of a second that only loads need
+    import pyarrow as pa  # the import takes a third of a second, and only loads need it
 
     ordinals = array("q", range(first_ordinal, first_ordinal + len(block)))
     columns = [pa.Array.from_buffers(pa.int64(), len(block), [None, pa.py_buffer(ordinals)])]
@@ -283,7 +283,7 @@ def _arrow_table(first_ordinal: int, block: RawRows) -> pa.Table:
 
 
 def _plain_utc(value: Any) -> Any:
-    """An instant as DuckDB keeps it; anything else as it is."""
+    """Return an instant as DuckDB stores it (UTC without a zone), and any other value unchanged."""
     return value.astimezone(UTC).replace(tzinfo=None) if isinstance(value, datetime) else value
 
 

@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 
 from fitness_buddy.warehouse import Row
 
-# By the type of a column in Python.
+# Arrow types by Python type of a column.
 _ARROW_TYPES = {
     str: pa.string(),
     int: pa.int64(),

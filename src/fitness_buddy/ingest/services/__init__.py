@@ -1,1 +1,1 @@
-"""The services that hold an athlete's data: how to log in, ask, wait and give up. Nothing here knows a warehouse."""
+"""Call the services that hold an athlete's data: logins, requests, rate limits. Nothing here imports a warehouse."""

@@ -1,4 +1,4 @@
-"""The one round trip through a browser that begins a login; what comes of it lasts (see oauth.py)."""
+"""Log in to a service once, through a browser; oauth.py keeps the tokens for later runs."""
 
 from __future__ import annotations
 
@@ -23,19 +23,19 @@ _PATH = "/callback"
 def log_in(
     api: AthleteApi, *, say: Callable[[str], object], open_browser: bool = True, timeout_s: float = 300, port: int = 0
 ) -> dict[str, Any]:
-    """Let the athlete log in at the service, and keep what it gives for `api` and all later runs.
+    """Let the athlete log in at the service, and keep the tokens for `api` and all later runs.
 
     Args:
-        say: tells a person where to go.
+        say: prints a line for a person, such as the address to open.
         timeout_s: how long to wait for the athlete.
         port: where the browser comes back to on this machine; 0 takes a free one.
 
     Returns:
-        What the service says about the login (Strava: ``athlete``), without its tokens.
+        What the service returns about the login (Strava: ``athlete``), without its tokens.
 
     Raises:
         UsageError: the port is taken, or the client's id or secret is wrong.
-        BuddyError: the athlete or the service refused, nobody came, or the login cannot be kept.
+        BuddyError: the athlete or the service refused, nobody logged in, or the login cannot be kept.
     """
     settings = api.settings
     state = secrets.token_urlsafe(32)
@@ -67,7 +67,7 @@ def log_in(
         problem = answer.get("error", "")
         if problem == "access_denied":
             raise BuddyError("Access was denied in the browser. Nothing was changed")
-        # Anyone could have written these words into the address, so only plain ones are shown.
+        # Anyone could have written this text into the address, so only a plain word is shown.
         shown = f" ({problem})" if problem.replace("_", "").isalnum() and len(problem) < 50 else ""
         raise BuddyError(f"{settings.title} sent the browser back without a login{shown}. Nothing was changed")
     if "scope" in answer:
@@ -77,7 +77,7 @@ def log_in(
 
 @contextmanager
 def _waiting(port: int, state: str) -> Iterator[tuple[str, queue.SimpleQueue[dict[str, str]]]]:
-    """Listen on this machine only; the queue gets the query of the request that knows the state."""
+    """Listen on this machine only; the queue gets the query of the request that has the right state."""
     answers: queue.SimpleQueue[dict[str, str]] = queue.SimpleQueue()
 
     class Handler(BaseHTTPRequestHandler):
@@ -97,7 +97,7 @@ def _waiting(port: int, state: str) -> Iterator[tuple[str, queue.SimpleQueue[dic
                 answers.put(query)
 
         def log_message(self, *_: Any) -> None:
-            """The address holds the code: it stands in no log."""
+            """Log nothing, because the address contains the code."""
 
         def _say(self, status: int, sentence: str) -> None:
             self.send_response(status)
@@ -106,9 +106,9 @@ def _waiting(port: int, state: str) -> Iterator[tuple[str, queue.SimpleQueue[dic
             self.end_headers()
             self.wfile.write(sentence.encode())
 
-    class Server(ThreadingHTTPServer):  # browsers open connections in advance and leave them silent
+    class Server(ThreadingHTTPServer):  # browsers open connections in advance and send nothing on them
         def handle_error(self, *_: Any) -> None:
-            """A browser that goes away is no matter."""
+            """Ignore browsers that close the connection."""
 
     try:
         server = Server(("127.0.0.1", port), Handler)

@@ -64,8 +64,8 @@ def set_up(settings: Settings, bucket_name: str) -> GoogleCloud:
         # Buckets return their location in capitals.
         if place and place.casefold() != location.casefold():
             raise BuddyError(
-                f"{name} is in {place}, and BUDDY_BIGQUERY_LOCATION says {location}; nothing was made. "
-                "Nothing moves to another location: choose another name, or the location where it is"
+                f"{name} is in {place}, and BUDDY_BIGQUERY_LOCATION says {location}; nothing was created. "
+                "A bucket or dataset cannot move: choose another name, or its location"
             )
     if facts is None:
         bucket.make(location)
@@ -83,8 +83,8 @@ def set_up(settings: Settings, bucket_name: str) -> GoogleCloud:
         created=[name for name, place in found.items() if place is None],
         existing=[name for name, place in found.items() if place],
         notices=[
-            f"{bucket.url} was there and is left as it is: `gcloud storage buckets update {bucket.url} "
-            "--uniform-bucket-level-access --public-access-prevention` keeps it from ever being public"
+            f"{bucket.url} existed before and is not changed: `gcloud storage buckets update {bucket.url} "
+            "--uniform-bucket-level-access --public-access-prevention` makes sure that it can never be public"
         ]
         if facts and not facts.is_closed
         else [],

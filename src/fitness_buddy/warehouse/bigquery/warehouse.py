@@ -1,4 +1,4 @@
-"""The warehouse in BigQuery, or in an emulator of it. Importing this takes two seconds: Google's client does."""
+"""Implement the warehouse for BigQuery and its emulator. The import takes two seconds, because Google's client does."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ from fitness_buddy.warehouse import (
 from fitness_buddy.warehouse.raw_checks import Dialect
 
 log = logging.getLogger(__name__)
-logging.getLogger("google.auth").setLevel(logging.ERROR)  # what it warns of is told once, by whoever asked
+logging.getLogger("google.auth").setLevel(logging.ERROR)  # the caller reports the same problem once
 
 _GOOGLE = "https://bigquery.googleapis.com"
 _REACHABLE_WITHIN_S = 3.0
@@ -70,11 +70,11 @@ _INCOMING_SCHEMA = [
     bigquery.SchemaField("payload", "STRING"),
     bigquery.SchemaField("payload_hash", "STRING"),
 ]
-# What a load that was cut off leaves behind goes away by itself.
+# Tables that an interrupted load leaves behind expire.
 _INCOMING_EXPIRES_AFTER = timedelta(days=1)
-# Transactions that only insert do not see one another: two loads of one file at once would both find nothing in raw.
-# So each first updates a row that they share, and BigQuery ends all but one of those that meet there. Athletes are
-# spread over so many locks that strangers seldom meet.
+# Transactions that only insert do not conflict with each other: two loads of one file at the same time would both find
+# nothing in raw. So each transaction first updates a shared row, and BigQuery aborts all but one of those that meet
+# there. Athletes are spread over many locks, so that athletes seldom share one.
 _LOCKS = 256
 CREATE_LOCK = "create table if not exists {lock} as select 0 as loads"
 RENAME_LOG = "alter table if exists {former} rename to {name}"
@@ -118,7 +118,7 @@ class BigQueryWarehouse(versions.RawReads):
 
     _dialect = Dialect(
         load_time="replace(format_timestamp('%Y%m%dT%H%M%E6SZ', {instant}), '.', '')",
-        # The text that was hashed is gone: a JSON column keeps the values, and spells them in its own way.
+        # The hashed text is gone: a JSON column keeps the values but not their spelling.
         wrong_hash="length(payload_hash) <> 64 or ltrim(payload_hash, '0123456789abcdef') <> ''",
         right_hash="a SHA-256 as payload_hash (only its form: BigQuery does not keep the text that was hashed)",
     )
@@ -138,7 +138,7 @@ class BigQueryWarehouse(versions.RawReads):
 
     @contextmanager
     def exclusive(self) -> Iterator[None]:
-        """Holds nothing, since BigQuery keeps writers apart; asks first what dbt would try to reach for minutes."""
+        """Hold no lock, because BigQuery serializes writers; check the connection, which dbt retries for minutes."""
         _ = self._client
         yield
 
@@ -164,14 +164,14 @@ class BigQueryWarehouse(versions.RawReads):
             ]
 
     def raw_fingerprints(self) -> dict[str, str]:
-        """From what BigQuery knows of tables without reading them."""
+        """Return the number of rows and the creation time of each table, which BigQuery knows without reading rows."""
         with translated_errors():
             tables = [self._client.get_table(f"{self._raw_schema}.{name}") for name in self.raw_tables()]
-        # Raw only grows; the day of its making tells a table that was made anew.
+        # Raw only grows, and a table that was created again has another creation time.
         return {table.table_id: f"{table.num_rows} {table.created}" for table in tables if table.num_rows}
 
     def append_rows(self, table: LogTable, rows: Sequence[Row]) -> None:
-        """By one load job, which costs nothing and is whole or not."""
+        """Add the rows in one load job, which is free and atomic."""
         lines = [
             {column: value.isoformat() if isinstance(value, datetime) else value for column, value in row.items()}
             for row in rows
@@ -237,10 +237,11 @@ class BigQueryWarehouse(versions.RawReads):
 
 
 def make_client(settings: Settings) -> bigquery.Client:
-    """A client as the profile says: credentials, location, and on every job the labels and the limit of bytes billed.
+    """Return a client with the profile's credentials and location; each job gets the labels and the limit of bytes
+    billed.
 
     Raises:
-        UsageError: the endpoint is no address, or the key file is none.
+        UsageError: the endpoint is not an address, or the key file is not valid.
         BuddyError: there are no credentials, or nothing answers.
     """
     profile = settings.profile
@@ -262,10 +263,10 @@ def make_client(settings: Settings) -> bigquery.Client:
 
 
 def credentials_of(settings: Settings) -> google.auth.credentials.Credentials:
-    """The credentials that the profile describes, from files and the environment; Google is not asked yet.
+    """Return the credentials that the profile describes, from files and the environment, without a request to Google.
 
     Raises:
-        UsageError: the key file is none, or the method is not one of these.
+        UsageError: the key file is not valid, or the method is unknown.
         BuddyError: this machine has no credentials.
     """
     profile = settings.profile
@@ -274,14 +275,14 @@ def credentials_of(settings: Settings) -> google.auth.credentials.Credentials:
     if profile.get("api_endpoint"):
         return google.auth.credentials.AnonymousCredentials()
     if method == "service-account":
-        # dbt runs in the project folder, so that is where a relative path starts for everyone.
+        # dbt runs in the project folder, so relative paths start there for all programs.
         path = settings.project_dir / str(profile["keyfile"])
         try:
             credentials = service_account.Credentials.from_service_account_file(str(path), scopes=_SCOPES)
         except OSError as error:
             raise UsageError(f"{path}: the key file cannot be read ({error.strerror})") from error
         except (ValueError, google.auth.exceptions.GoogleAuthError):
-            # What they say may quote the file, and so the key.
+            # These errors may quote the file, and with it the key.
             raise UsageError(f"{path}: expected a service account's key file as Google makes it (JSON)") from None
     elif method == "oauth":
         try:
@@ -303,9 +304,9 @@ def credentials_of(settings: Settings) -> google.auth.credentials.Credentials:
 
 
 def _check_reachable(endpoint: str) -> None:
-    """Ask first: Google's client and dbt try a dead address again and again, for ten minutes."""
+    """Check the connection first, because Google's client and dbt retry an unreachable address for ten minutes."""
     if not endpoint and "https" in urllib.request.getproxies():
-        return  # only the proxy could tell
+        return  # only the proxy can reach the address
     try:
         address = urlsplit(endpoint or _GOOGLE)
         port = address.port or {"http": 80, "https": 443}[address.scheme]
@@ -320,7 +321,7 @@ def _check_reachable(endpoint: str) -> None:
 
 @dataclass(frozen=True, slots=True)
 class _Staged:
-    """The rows of one table, on this machine's disk."""
+    """The rows of one table in a temporary file."""
 
     table: str
     rows: int
@@ -329,7 +330,7 @@ class _Staged:
 
 
 class _BigQueryLoad:
-    """See :class:`fitness_buddy.warehouse.RawLoad`. Nothing is sent before all rows were read."""
+    """See :class:`fitness_buddy.warehouse.RawLoad`. It sends rows only after all rows were read."""
 
     def __init__(
         self,
@@ -376,7 +377,7 @@ class _BigQueryLoad:
         }
 
     def _prepare(self) -> str:
-        """Make what is missing: dataset, raw tables, and the athlete's lock, whose name it returns."""
+        """Create the dataset, the raw tables and the athlete's lock if they are missing; return the lock's name."""
         make_dataset(self._client, self._raw_schema)
         for staged in self._staged:
             table = f"{self._raw_schema}.{staged.table}"
@@ -387,7 +388,7 @@ class _BigQueryLoad:
         return make_lock(self._client, self._raw_schema, self._athlete_id)
 
     def _send(self, staged: _Staged) -> str:
-        """Load the rows into a table of their own, which goes when the load is over; returns its name."""
+        """Load the rows into a temporary table, which is dropped after the load; return its name."""
         name = f"{self._raw_schema}._incoming_{self._load_id.replace('-', '_')}_{staged.table}"
         table = bigquery.Table(f"{self._client.project}.{name}", schema=_INCOMING_SCHEMA)
         table.expires = datetime.now(UTC) + _INCOMING_EXPIRES_AFTER
@@ -403,11 +404,13 @@ class _BigQueryLoad:
         try:
             self._client.delete_table(name, not_found_ok=True)
         except (GoogleAPIError, google.auth.exceptions.GoogleAuthError, requests.RequestException) as error:
-            # What the load has come to is decided by now, and the table expires.
+            # The load is committed already, and the table expires.
             log.warning("%s stays until it expires: %s", name, type(error).__name__)
 
     def _script(self, lock: str, filled: Sequence[_Staged], sent: Sequence[str], restate: bool) -> str:
-        """Decide and append in one transaction over all tables, then say how many rows are in which state."""
+        """Return the script that appends rows in one transaction over all tables, and then selects the number of rows
+        by state.
+        """
         appends, counts = [], []
         for number, (staged, incoming_table) in enumerate(zip(filled, sent, strict=True)):
             states, table, incoming = f"states_{number}", f"`{self._raw_schema}.{staged.table}`", f"`{incoming_table}`"
@@ -424,7 +427,7 @@ class _BigQueryLoad:
         return _APPEND_ALL.format(lock=f"`{lock}`", appends="".join(appends), counts=" union all ".join(counts))
 
     def _run_serialized(self, script: str) -> list[Row]:
-        """Run it again for as long as other loads get in its way; they leave nothing of it behind."""
+        """Run the script of this load with :func:`run_serialized`."""
         config = bigquery.QueryJobConfig(
             query_parameters=[
                 query_parameter("athlete_id", self._athlete_id),
@@ -456,7 +459,7 @@ def run_serialized(
 
 
 def make_lock(client: bigquery.Client, dataset: str, athlete_id: str) -> str:
-    """The athlete's lock, made where it is missing; returns its name."""
+    """Create the athlete's lock if it is missing; return its name."""
     lock = _lock(dataset, athlete_id)
     try:
         client.get_table(lock)
@@ -473,7 +476,7 @@ def _lock(dataset: str, athlete_id: str) -> str:
 def append_next_script(
     table: LogTable, rows: Sequence[Row], *, name: str, lock: str
 ) -> tuple[str, list[bigquery.ScalarQueryParameter]]:
-    """The statements that add rows to a log if nobody else has, and the parameters that hold the rows' values."""
+    """Return the script that adds rows to a log if nobody else has, and the parameters with the rows' values."""
     parameters, selects = [], []
     for number, row in enumerate(rows):
         members = []
@@ -501,7 +504,7 @@ def _log_schema(table: LogTable) -> list[bigquery.SchemaField]:
 
 
 def make_dataset(client: bigquery.Client, name: str) -> None:
-    """Where it is missing: asking first, because an account may have no right to make any."""
+    """Create a dataset if it is missing. Ask first, because an account may have no right to create any."""
     try:
         client.get_dataset(name)
     except NotFound:
@@ -511,21 +514,21 @@ def make_dataset(client: bigquery.Client, name: str) -> None:
 def query_parameter(
     name: str, value: str | int | float | bool | date | datetime | None
 ) -> bigquery.ScalarQueryParameter:
-    """A query parameter of the type that its value has in Python."""
-    # A bool is an int, too, and a datetime a date.
+    """Return a query parameter with the type of its Python value."""
+    # In Python a bool is also an int, and a datetime is also a date.
     types = {bool: "BOOL", int: "INT64", float: "FLOAT64", datetime: "TIMESTAMP", date: "DATE"}
     kind = next((kind for python_type, kind in types.items() if isinstance(value, python_type)), "STRING")
     return bigquery.ScalarQueryParameter(name, kind, as_utc(value) if isinstance(value, datetime) else value)
 
 
 def _json_text(value: Any) -> str | None:
-    # Null and JSON null look alike here; DuckDB, which hands out the text, tells them apart.
+    # Null and JSON null are the same here; DuckDB, which returns the text, distinguishes them.
     return None if value is None else json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 
 @contextmanager
 def translated_errors() -> Iterator[None]:
-    """What Google's client raises, in one line that says what to do."""
+    """Translate errors of Google's client into one line that says what to do."""
     try:
         yield
     except NotFound as error:
@@ -552,11 +555,11 @@ def translated_errors() -> Iterator[None]:
 
 
 def _problem(error: GoogleAPIError) -> str:
-    """The server's own words where it said any, without the address that was asked."""
+    """Return the server's message, without the address of the request."""
     errors = getattr(error, "errors", None) or [{}]
     return _first_sentence(str(errors[0].get("message") or getattr(error, "message", "") or error))
 
 
 def _first_sentence(text: str) -> str:
-    """The first line, without what ends it."""
+    """Return the first line without its final punctuation."""
     return text.strip().split("\n", 1)[0].rstrip(" .:")

@@ -1,8 +1,8 @@
-"""Health Connect's export: a zip with one SQLite database, or the database alone.
+"""Read Health Connect's export: a zip with one SQLite database, or the database alone.
 
-Each app that counts steps is a source of its own, ``health_connect:<package name>``: apps repeat one another's steps,
-and only dbt knows all of a day to choose from. An app may bring records of several devices; each record names its own,
-and dbt counts a moment once.
+Each app that counts steps is a separate source, ``health_connect:<package name>``. Apps repeat each other's steps,
+and only dbt has all records of a day to choose from. An app may have records of several devices; each record names
+its device, and dbt counts each moment once.
 """
 
 from __future__ import annotations
@@ -38,10 +38,10 @@ _OPTIONAL = {
     _APPS: ("app_name",),
     _DEVICES: ("manufacturer", "model", "device_type"),
 }
-# Health Connect's Device.TYPE_…, as far as they rank (seed step_device_ranks).
+# Health Connect's Device.TYPE_…; only those that have a rank (seed step_device_ranks).
 _DEVICE_TYPES = {1: "watch", 2: "phone", 4: "ring", 6: "band"}
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-# A record of the whole day ends tonight, whenever it is exported; the longest local day has 25 hours.
+# The record of a whole day ends at midnight, also when it is exported before; the longest local day has 25 hours.
 _LONGEST_DAY = timedelta(hours=25)
 _FARTHEST_OFFSET_S = 18 * 3600
 
@@ -53,11 +53,11 @@ def _recognises(head: Head) -> bool:
         with _database(head.file) as database:
             return bool(_columns(database, _STEPS))
     except InputError:
-        return True  # reading it tells what is wrong with it
+        return True  # reading it reports what is wrong
 
 
 def _records(file: InputFile, _: str | None, now: datetime) -> Records:
-    """Every row names its app, so a source that the athlete names is for none of them."""
+    """Yield the records of all apps; each row names its app, so a source that the athlete names is not used."""
     row = 0
     with _database(file) as database:
         apps = {app_id: _first_name(names) for app_id, *names in _rows(database, file, _APPS)}
@@ -73,7 +73,7 @@ def _records(file: InputFile, _: str | None, now: datetime) -> Records:
 
 
 def _devices(database: sqlite3.Connection, file: InputFile) -> dict[Any, dict[str, str]]:
-    """The payload's part on each device, by its id; none in an export without them."""
+    """Return the payload fields of each device by its id; empty if the export has no devices."""
     if not _columns(database, _DEVICES):
         return {}
     return {
@@ -90,7 +90,7 @@ def _device(manufacturer: object, model: object, device_type: object) -> dict[st
 
 @contextmanager
 def _database(file: InputFile) -> Iterator[sqlite3.Connection]:
-    """Opened so that nothing is written, neither to it nor beside it."""
+    """Open the database so that SQLite writes nothing, neither into the file nor beside it."""
     uri = f"{file.on_disk().resolve().as_uri()}?mode=ro&immutable=1"
     try:
         with closing(sqlite3.connect(uri, uri=True)) as database:
@@ -103,12 +103,12 @@ def _database(file: InputFile) -> Iterator[sqlite3.Connection]:
 
 
 def _columns(database: sqlite3.Connection, table: str) -> set[str]:
-    """Its columns; none where there is no such table."""
+    """Return the columns of a table; empty if there is no such table."""
     return {name for (name,) in database.execute("select name from pragma_table_info(?)", (table,))}
 
 
 def _rows(database: sqlite3.Connection, file: InputFile, table: str) -> Iterator[tuple[Any, ...]]:
-    """The required and then the optional columns, null where the export has no such one."""
+    """Yield the required and then the optional columns of each row; null if the export lacks an optional column."""
     columns = _columns(database, table)
     missing = [name for name in _REQUIRED[table] if name not in columns]
     if missing:
@@ -126,7 +126,7 @@ def _first_name(names: Sequence[object]) -> str | None:
 
 
 class _Counted(NamedTuple):
-    """One row of the export as SQLite holds it, so of any type."""
+    """One row of the export with SQLite's values, which can have any type."""
 
     start_time: Any
     end_time: Any
@@ -195,7 +195,7 @@ def _local_date(epoch_day: Any, utc_day: date) -> str:
         day = _EPOCH.date() + timedelta(days=epoch_day)
     except (TypeError, OverflowError):
         raise ValueError(f"expected days since 1970, found {values.shown(str(epoch_day))}") from None
-    # Builds rely on it: what a day has was loaded on that day at the earliest, give or take a time zone.
+    # Incremental builds assume that a record is loaded on its local day at the earliest, give or take a time zone.
     if abs(day - utc_day) > timedelta(days=1):
         raise ValueError(f"expected the local day of the start, which is {utc_day} in UTC, found {day}")
     return day.isoformat()

@@ -1,5 +1,5 @@
--- Typed, and each version of a record once: its id is (athlete_id, record_id, payload_hash). The load that read it first
--- stands for it, as it would had the files been loaded one by one.
+-- Rows with types, and each version of a record once: its id is (athlete_id, record_id, payload_hash). The row of the load
+-- that read the version first is kept, the same row as if the files had been loaded one by one.
 create table `{staging_table}`
 options (expiration_timestamp = timestamp_add(current_timestamp(), interval 1 day))
 as
