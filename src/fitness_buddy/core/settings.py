@@ -50,6 +50,14 @@ class Settings:
         return str(self.profile.get("dataset") or self.profile["schema"])
 
     @property
+    def staging_schema(self) -> str:
+        return f"{self.schema_prefix}staging"
+
+    @property
+    def intermediate_schema(self) -> str:
+        return f"{self.schema_prefix}intermediate"
+
+    @property
     def ops_schema(self) -> str:
         """Of the tables that tell how runs went."""
         return f"{self.schema_prefix}ops"

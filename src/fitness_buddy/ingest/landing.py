@@ -87,6 +87,7 @@ def land(
     restate: bool = False,
     notices: Sequence[str] = (),
     on_row: Callable[[], None] = lambda: None,
+    origin: str = "",
 ) -> Landing:
     """Append the batches to raw in one load.
 
@@ -94,13 +95,14 @@ def land(
         now: becomes ``loaded_at`` (timezone-aware); no record's day may lie more than a day after it.
         restate: see :meth:`fitness_buddy.warehouse.RawLoad.append_new`.
         on_row: called once for every row read (progress).
+        origin: the file or service, kept in ``ops.loads`` if the load adds anything.
 
     Raises:
         InputError: at least one row was refused; raw is as it was.
     """
     load_id = new_load_id(now)
     refused = _Refused()
-    with warehouse.load(athlete_id, load_id, now) as load:
+    with warehouse.load(athlete_id, load_id, now, origin) as load:
         read = sum(load.stage(batch.table, _raw_rows(batch, refused, on_row)) for batch in batches)
         if refused.count:
             raise InputError(refused.first, rows_read=read + refused.count, rows_refused=refused.count)

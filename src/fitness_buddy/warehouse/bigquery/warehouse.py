@@ -32,6 +32,7 @@ from google.oauth2 import service_account
 from fitness_buddy.core.errors import BuddyError, UsageError
 from fitness_buddy.core.settings import Settings
 from fitness_buddy.warehouse import AppendCounts, LogTable, NotBuiltError, Parameters, RawRows, Row, as_utc, versions
+from fitness_buddy.warehouse.loads import LOADS, load_rows
 from fitness_buddy.warehouse.raw_checks import Dialect
 
 log = logging.getLogger(__name__)
@@ -134,9 +135,14 @@ class BigQueryWarehouse(versions.RawReads):
         yield
 
     @contextmanager
-    def load(self, athlete_id: str, load_id: str, loaded_at: datetime) -> Iterator[_BigQueryLoad]:
+    def load(
+        self, athlete_id: str, load_id: str, loaded_at: datetime, origin: str = ""
+    ) -> Iterator[_BigQueryLoad]:
         with translated_errors(), ExitStack() as clean_up:
-            yield _BigQueryLoad(self._client, self._settings, athlete_id, load_id, loaded_at, clean_up)
+            load = _BigQueryLoad(self._client, self._settings, athlete_id, load_id, loaded_at, clean_up)
+            yield load
+        if rows := load_rows(athlete_id, load_id, loaded_at, origin, load.counts):
+            self.append_rows(LOADS, rows)
 
     def query(self, sql: str, parameters: Parameters | None = None) -> list[Row]:
         typed = [query_parameter(name, value) for name, value in (parameters or {}).items()]
@@ -336,6 +342,7 @@ class _BigQueryLoad:
         self._loaded_at = loaded_at
         self._clean_up = clean_up
         self._staged: list[_Staged] = []
+        self.counts: dict[str, AppendCounts] = {}
 
     def stage(self, table: str, blocks: Iterator[RawRows]) -> int:
         spool = self._clean_up.enter_context(tempfile.TemporaryFile())  # noqa: SIM115 - closed by the stack
@@ -359,10 +366,11 @@ class _BigQueryLoad:
                 self._script(lock, filled, [self._send(staged) for staged in filled], restate)
             ):
                 states[row["name"]][row["state"]] = row["n"]
-        return {
+        self.counts = {
             staged.table: versions.count_states(staged.rows, states[staged.table], restate=restate)
             for staged in self._staged
         }
+        return self.counts
 
     def _prepare(self) -> str:
         """Make what is missing: dataset, raw tables, and the athlete's lock, whose name it returns."""
