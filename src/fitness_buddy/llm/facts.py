@@ -34,7 +34,14 @@ _MARTS = {
         "activity_date",
         (
             *("activity_date", "source", "is_dated_by_api", "name", "sport_type", "sport_family", "distance_m"),
-            *("moving_time_s", "elapsed_time_s", "elevation_gain_m", "pace_min_per_km", "average_speed_m_s", "average_heartrate_bpm"),
+            *(
+                "moving_time_s",
+                "elapsed_time_s",
+                "elevation_gain_m",
+                "pace_min_per_km",
+                "average_speed_m_s",
+                "average_heartrate_bpm",
+            ),
             *("max_heartrate_bpm", "energy_kcal", "distance_band", "is_manual", "is_commute"),
         ),
         allowed=f"source = '{_ALLOWED_SOURCE}' and not is_dated_by_api",

@@ -135,9 +135,7 @@ class BigQueryWarehouse(versions.RawReads):
         yield
 
     @contextmanager
-    def load(
-        self, athlete_id: str, load_id: str, loaded_at: datetime, origin: str = ""
-    ) -> Iterator[_BigQueryLoad]:
+    def load(self, athlete_id: str, load_id: str, loaded_at: datetime, origin: str = "") -> Iterator[_BigQueryLoad]:
         with translated_errors(), ExitStack() as clean_up:
             load = _BigQueryLoad(self._client, self._settings, athlete_id, load_id, loaded_at, clean_up)
             yield load
