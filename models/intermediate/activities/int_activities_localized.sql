@@ -86,6 +86,7 @@ final as (
         localized.athlete_id,
         localized.activity_id,
         localized.source,
+        localized.is_same_in_both,
         localized.name,
         localized.description,
         coalesce(sport_families.sport_type, localized.sport_type) as sport_type,
