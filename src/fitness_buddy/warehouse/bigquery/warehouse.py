@@ -139,8 +139,11 @@ class BigQueryWarehouse(versions.RawReads):
         with translated_errors(), ExitStack() as clean_up:
             load = _BigQueryLoad(self._client, self._settings, athlete_id, load_id, loaded_at, clean_up)
             yield load
-        if rows := load_rows(athlete_id, load_id, loaded_at, origin, load.counts):
-            self.append_rows(LOADS, rows)
+        try:
+            if rows := load_rows(athlete_id, load_id, loaded_at, origin, load.counts):
+                self.append_rows(LOADS, rows)
+        except BuddyError as error:  # such as an account without rights on `ops`: raw has the rows by now
+            log.warning("the origin of the load is not kept, so `buddy explain` will not name it: %s", error)
 
     def query(self, sql: str, parameters: Parameters | None = None) -> list[Row]:
         typed = [query_parameter(name, value) for name, value in (parameters or {}).items()]
