@@ -13,7 +13,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from contextlib import suppress
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from hashlib import sha256
 from typing import NamedTuple, TypeVar
@@ -21,7 +21,7 @@ from xml.etree import ElementTree
 from xml.parsers import expat
 
 from fitness_buddy.core.errors import InputError, Refusal
-from fitness_buddy.ingest.landing import Record, to_raw_row
+from fitness_buddy.ingest.landing import Item, Record, to_raw_row
 from fitness_buddy.ingest.sources import values
 from fitness_buddy.ingest.sources.files import InputFile
 from fitness_buddy.ingest.sources.steps.formats import (
@@ -32,6 +32,7 @@ from fitness_buddy.ingest.sources.steps.formats import (
     count,
     no_step_counts,
 )
+from fitness_buddy.ingest.zone import ClockReading
 from fitness_buddy.warehouse import RawRows
 
 _STEP_COUNT = "HKQuantityTypeIdentifierStepCount"
@@ -83,8 +84,10 @@ def _recognises(head: Head) -> bool:
         return _PROLOG.match(stream.read(_CHUNK_BYTES)) is not None
 
 
-def _records(file: InputFile, source: str | None, now: datetime) -> Iterator[Record | Refusal | RawRows]:
-    """The row of a refusal is the running number of the step count among the file's step counts.
+def _records(file: InputFile, source: str | None, now: datetime) -> Iterator[Item]:
+    """Read the step counts, and what the phone's clock showed.
+
+    The row of a refusal is the running number of the step count among the file's step counts.
 
     Raises:
         InputError: the file is no whole XML, with the line where it stops being so, or it has no step counts.
@@ -100,9 +103,11 @@ def _records(file: InputFile, source: str | None, now: datetime) -> Iterator[Rec
             yield from plain.blocks()
         for attributes in parser.step_counts(piece if rest is None else rest, is_last):
             row += 1
+            plain.clock.see(attributes.get("startDate", ""))
             yield _record(file.label, row, attributes, source, now)
     row += len(plain)
     yield from plain.blocks()
+    yield from plain.clock.readings()
     if not row:
         raise no_step_counts(file, "an Apple Health export")
 
@@ -138,6 +143,22 @@ class _Parser:
             self._found.append(attributes)
 
 
+class _Clock:
+    """The offsets of times as the file writes them: one time of each month and offset."""
+
+    def __init__(self) -> None:
+        self._seen: dict[tuple[str, str], str] = {}
+
+    def see(self, text: str) -> None:
+        self._seen.setdefault((text[:7], text[20:]), text)
+
+    def readings(self) -> Iterator[ClockReading]:
+        for text in self._seen.values():
+            with suppress(ValueError, OverflowError):  # it was refused as a record
+                at = _moment(text)
+                yield ClockReading(at.astimezone(UTC), int((at.utcoffset() or timedelta()).total_seconds()))
+
+
 class _Head(NamedTuple):
     """What records of one device share, in the spelling of raw: the parts of the record id and of the payload."""
 
@@ -154,6 +175,7 @@ class _PlainRecords:
     """
 
     def __init__(self, source: str, now: datetime) -> None:
+        self.clock = _Clock()
         self._source = source
         self._now = now
         self._has_markup = False
@@ -257,7 +279,9 @@ class _PlainRecords:
         Raises:
             ValueError: it cannot be read.
         """
-        instant = _utc(text.decode(), self._now).removesuffix("Z").encode()
+        spelled = text.decode()
+        instant = _utc(spelled, self._now).removesuffix("Z").encode()
+        self.clock.see(spelled)
         if text.endswith(b"00"):  # an offset of whole hours
             _keep(self._hours, text[:13] + text[19:], instant[:13])
         return instant
