@@ -72,7 +72,7 @@ def test_the_script_of_a_load_is_valid_googlesql() -> None:
     ("right", "wrong"),
     [
         ("parse_json(incoming.payload, wide_number_mode => 'round')", "incoming.payload"),
-        ("min(position) = 1", "bool_or(position = 1)"),
+        ("max(case when is_same then 1 else 0 end) = 1", "bool_or(is_same)"),
         ("timestamp '2026-11-18'", "'18.11.2026'"),
     ],
     ids=["a text for JSON", "a function of DuckDB", "a date that is none"],
