@@ -141,6 +141,27 @@ def test_what_is_repeated_inside_a_correlation_counts_once(store: Store, tmp_pat
     assert counts(landing) == {"read": 2, "new": 1, "duplicates": 1}
 
 
+@pytest.mark.parametrize("comment", ["", "<!-- for the parser -->"])
+def test_two_devices_of_one_name_stand_side_by_side_and_an_update_makes_no_other_device(
+    store: Store, tmp_path: Path, comment: str
+) -> None:
+    """Defect: at the same times the second one's count replaced the first one's."""
+    old, new = PHONE, PHONE.replace("iPhone10,4", "iPhone15,2")
+    first, second = record(sourceName="iPhone", device=old), record(sourceName="iPhone", device=new, value="9")
+    updated = record(
+        sourceName="iPhone", device=old.replace(">", ", software:17.1>"), startDate="2016-07-11 22:00:00 +0100"
+    )
+    path = write(tmp_path / "export.xml", export(comment, first, second, updated))
+    assert counts(store.load("steps", path)) == {"read": 3, "new": 3}
+    assert {key.partition("|")[2]: steps for key, steps in read(store).items()} == {
+        "iPhone|2016-07-11T20:58:42Z|2016-07-11T21:08:42Z": "14",
+        "iPhone|2016-07-11T20:58:42Z|2016-07-11T21:08:42Z|name:iPhone, manufacturer:Apple Inc., model:iPhone, "
+        "hardware:iPhone15,2": "9",
+        "iPhone|2016-07-11T21:00:00Z|2016-07-11T21:08:42Z": "14",
+    }
+    assert counts(store.load("steps", path)) == {"read": 3, "unchanged": 3}
+
+
 def test_a_device_that_is_not_told_is_not_in_the_payload(store: Store, tmp_path: Path) -> None:
     path = write(tmp_path / "export.xml", export(record(device=None), record(device="<<HKDevice: 0x1a>>", value="2")))
     store.load("steps", path)
