@@ -74,7 +74,8 @@ _FORBIDDEN = bytes(set(range(32)) - set(b"\t\n\r"))
 _SAMPLE_TIME, _SAMPLE_INSTANT = "1970-01-02 00:00:00 +0000", "1970-01-02T00:00:00Z"
 _MOST_KNOWN = 20_000
 _BLOCK_ROWS = 10_000
-_Key, _Known = TypeVar("_Key"), TypeVar("_Known")
+_Key = TypeVar("_Key")
+_Known = TypeVar("_Known")
 _ADDRESS = re.compile(r"<[^<>]*: 0x[0-9a-fA-F]+>,?\s*")
 
 
