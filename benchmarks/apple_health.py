@@ -1,8 +1,8 @@
 """Measure what loading an Apple Health export costs, beside healthkit-to-sqlite on the same file.
 
-The file is synthetic and the same for each seed. Its proportions are those of a real export: about a quarter of the
-records are step counts of a phone and a watch, the rest is what a watch writes most. ``buddy`` loads the step counts
-into DuckDB; healthkit-to-sqlite always loads every record into SQLite. It is no dependency; to install it:
+The files are synthetic and the same for each seed. Their proportions are those of real exports: a quarter or two thirds
+of the records are step counts of a phone and a watch, the rest is what a watch writes most. ``buddy`` loads the step
+counts into DuckDB; healthkit-to-sqlite always loads every record into SQLite. It is no dependency; to install it:
 
     python -m venv hk && hk/bin/pip install healthkit-to-sqlite setuptools
     .venv/bin/python benchmarks/apple_health.py --megabytes 300 --rival hk/bin/healthkit-to-sqlite
@@ -15,7 +15,7 @@ import os
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from functools import partial
@@ -25,6 +25,8 @@ from random import Random
 
 SEED = 20261120
 STEP_SHARE = 0.25
+# A watch writes more than steps; where a phone alone counts, most records are steps.
+STEP_SHARES = (STEP_SHARE, 2 / 3)
 
 _HEAD = """<?xml version="1.0" encoding="UTF-8"?>
 <!DOCTYPE HealthData [
@@ -165,23 +167,33 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--megabytes", type=float, default=300, help="size of the file [300]")
     parser.add_argument(
-        "--step-share", type=float, default=STEP_SHARE, help="part of the records that are steps [0.25]"
+        "--step-share",
+        type=float,
+        nargs="+",
+        default=STEP_SHARES,
+        help="part of the records that are steps, a table for each [a quarter, two thirds]",
     )
     parser.add_argument("--rival", type=Path, metavar="PATH", help="the command healthkit-to-sqlite")
     options = parser.parse_args()
+    programs = {"buddy ingest steps": load}
+    if options.rival:
+        programs["healthkit-to-sqlite"] = partial(load_by_rival, options.rival)
+    for step_share in options.step_share:
+        print(compared(programs, options.megabytes, step_share))  # noqa: T201
+
+
+def compared(programs: Mapping[str, Callable[[Path, Path], Usage]], megabytes: float, step_share: float) -> str:
+    """Run each program on the same new file, in a folder that goes when they are done; return a table of it."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         export, small = folder / "export.xml", folder / "small.xml"
-        step_counts = write_export(export, options.megabytes, step_share=options.step_share)
+        step_counts = write_export(export, megabytes, step_share=step_share)
         write_export(small, 0.1, seed=SEED + 1)
-        programs = {"buddy ingest steps": load}
-        if options.rival:
-            programs["healthkit-to-sqlite"] = partial(load_by_rival, options.rival)
         for program in programs.values():
             program(small, folder)  # once before it counts, so that its modules are compiled
         usages = {name: program(export, folder) for name, program in programs.items()}
-        print(f"{export.stat().st_size / 1e6:,.0f} MB, {step_counts:,} step counts\n")  # noqa: T201
-        print(table_of(usages))  # noqa: T201
+        size_mb = export.stat().st_size / 1e6
+        return f"{size_mb:,.0f} MB, {step_counts:,} step counts ({step_share:.0%})\n\n{table_of(usages)}\n"
 
 
 def table_of(usages: dict[str, Usage]) -> str:

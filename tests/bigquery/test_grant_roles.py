@@ -19,6 +19,8 @@ WORDS = [word for option in OPTIONS for word in option.split("=")]
 GRANTS = {
     ("roles/bigquery.jobUser", "project p-1", "load@x"),
     ("roles/bigquery.dataEditor", "schema p-1.raw", "load@x"),
+    ("roles/bigquery.dataEditor", "schema p-1.ops", "load@x"),
+    ("roles/bigquery.dataViewer", "schema p-1.intermediate", "load@x"),
     ("roles/storage.objectCreator", "gs://archive", "load@x"),
     ("roles/storage.objectViewer", "gs://archive", "load@x"),
     ("roles/storage.legacyBucketReader", "gs://archive", "load@x"),

@@ -31,6 +31,7 @@ from fitness_buddy.core.errors import BuddyError, InputError, Refusal
 from fitness_buddy.core.settings import load_settings
 from fitness_buddy.ingest.landing import Batch, Landing, Record, land, to_raw_row, tombstone
 from fitness_buddy.warehouse import NotBuiltError, Row, Warehouse, as_utc, connect
+from fitness_buddy.warehouse.loads import Origin, read_origins
 
 TABLE = "test_things"
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
@@ -221,6 +222,26 @@ def test_both_tables_of_a_load_are_counted_apart_and_shown_together(warehouse: W
         (TABLE, 3, 2),
     ]
     assert all(found.last_loaded_at == NOON for found in warehouse.raw_summary("me"))
+
+
+def test_a_load_that_adds_something_writes_down_its_origin(warehouse: Warehouse, raw_schema: str) -> None:
+    athlete = raw_schema[-12:]  # an emulator's `ops` serves many tests
+    landings = [
+        land(
+            warehouse, athlete, [Batch(TABLE, things(a=1, b=value))], now=NOON + timedelta(minutes=minute), origin=name
+        )
+        for minute, (name, value) in enumerate((("é's.zip", 2), ("again.zip", 2), ("later.zip", 3), ("", 4)))
+    ]
+    with pytest.raises(InputError):
+        bad = [*things(c=1), Refusal("bad.zip", 1, None, "no")]
+        land(warehouse, athlete, [Batch(TABLE, bad)], now=NOON + timedelta(hours=1), origin="bad.zip")
+    load_ids = [landing.load_id for landing in landings]
+    found = read_origins(warehouse, load_settings().ops_schema, athlete, load_ids)
+    assert found == [
+        Origin(load_ids[0], NOON, "é's.zip", 2),
+        Origin(load_ids[2], NOON + timedelta(minutes=2), "later.zip", 1),
+    ]
+    assert read_origins(warehouse, load_settings().ops_schema, athlete, load_ids[1:2]) == []
 
 
 def test_text_arrives_as_it_was(warehouse: Warehouse) -> None:

@@ -19,7 +19,7 @@ from fitness_buddy.core.settings import load_settings
 from fitness_buddy.demo import DEMO_AS_OF
 from fitness_buddy.ingest.landing import Batch, Record, land, to_raw_row, tombstone
 from fitness_buddy.ingest.sources.registry import raw_tables
-from fitness_buddy.ops.checks import CheckReport, CheckResult, check_raw, write_report
+from fitness_buddy.ops.checks import CheckReport, CheckResult, check_days, check_raw, write_report
 from fitness_buddy.warehouse import Warehouse, connect, new_load_id
 from fitness_buddy.warehouse.bigquery.warehouse import make_client
 
@@ -248,3 +248,59 @@ def test_the_command_ends_with_1_when_rows_are_wrong_and_its_report_is_there(tmp
     for rows in read_report(tmp_path / "report"):
         assert [row for row in rows if row["status"] == "fail"] == answer["problems"]
         assert len(rows) == answer["checks"]
+
+
+def days_of_steps(warehouse: Warehouse, *rows: tuple[str, str, str, int, bool, str]) -> None:
+    """Write days as a build leaves them."""
+    schema = load_settings().intermediate_schema
+    with duckdb.connect(warehouse.name) as connection:
+        connection.execute(f"create schema {schema}")
+        connection.execute(
+            f"create table {schema}.int_steps_by_source (athlete_id varchar, steps_date date, step_source varchar, "
+            "steps bigint, is_believable boolean, loaded_at timestamp)"
+        )
+        connection.executemany(f"insert into {schema}.int_steps_by_source values (?, ?, ?, ?, ?, ?)", rows)
+
+
+def test_days_whose_sources_disagree_or_that_nobody_can_walk_are_warnings(duckdb_file: Warehouse) -> None:
+    days_of_steps(
+        duckdb_file,
+        ("me", "2026-11-10", "watch", 9000, True, "2026-11-19"),
+        ("me", "2026-11-10", "phone", 4499, True, "2026-11-01"),
+        ("me", "2026-11-11", "watch", 9000, True, "2026-11-19"),
+        ("me", "2026-11-11", "phone", 4500, True, "2026-11-19"),
+        ("me", "2026-11-12", "watch", 900, True, "2026-11-19"),
+        ("me", "2026-11-12", "phone", 1, True, "2026-11-19"),
+        ("me", "2026-11-13", "watch", 9000, True, "2026-11-19"),
+        ("you", "2026-11-14", "metres", 210000, False, "2026-11-19"),
+        ("you", "2026-11-14", "phone", 9000, True, "2026-11-19"),
+        # nothing new came of it
+        ("me", "2026-01-01", "watch", 9000, True, "2026-01-02"),
+        ("me", "2026-01-01", "phone", 1, True, "2026-01-02"),
+    )
+    report = check_days(duckdb_file, load_settings(), days=7, now=NOON, share_pct=50)
+    assert problems(report) == {
+        "sources_agree": ("warn", 1, ["me 2026-11-10: 9,000 of watch, 4,499 of phone"]),
+        "is_believable": ("warn", 1, ["you 2026-11-14: 210,000"]),
+    }
+    assert [(result.check, result.rows_checked) for result in report.results] == [
+        ("is_believable", 5),
+        ("sources_agree", 3),
+    ]
+    assert problems(check_days(duckdb_file, load_settings(), days=7, now=NOON, share_pct=51)).keys() == {
+        "is_believable"
+    }
+
+
+def test_the_command_checks_days_as_well_and_a_warehouse_that_is_not_built_has_none(demo: Demo, tmp_path: Path) -> None:
+    words = ("check", "--json", "--days", "400", "--now", f"{DEMO_AS_OF + timedelta(days=1)}T12:00:00Z")
+    answer = run_buddy(*words, "--steps-differ-by", "1", environment=demo.environment)
+    assert answer.exit_code == 0, answer.errors
+    assert answer.json["steps_differ_by"] == 1
+    (found,) = (problem for problem in answer.json["problems"] if problem["check"] == "sources_agree")
+    assert found["status"] == "warn"
+    assert 0 < found["rows_failed"] <= found["rows_checked"]
+    assert "of " in found["record_ids"][0]
+    empty = {"BUDDY_DUCKDB_PATH": str(tmp_path / "empty.duckdb")}
+    assert check_days(connect(load_settings()), load_settings(), days=7, now=NOON, share_pct=50) == CheckReport([], {})
+    assert run_buddy(*words, environment=empty).json["problems"] == []

@@ -37,6 +37,9 @@ from_both_sources as (
 compared as (
     select
         *,
+        -- only the API knows where the activity was, also if the row is from the export
+        max(stated_timezone) over of_activity as known_timezone,
+        max(utc_offset_s) over of_activity as known_utc_offset_s,
         (
             count(*) over of_activity = 2
             and max(case when is_deleted then 1 else 0 end) over of_activity = 0
@@ -67,9 +70,12 @@ activities as (
 localized as (
     select
         activities.*,
-        coalesce(activities.stated_timezone, settings.timezone) as timezone,
+        coalesce(activities.known_timezone, settings.timezone) as timezone,
+        {{ local_date('activities.started_at', 'settings.timezone') }} as date_at_home,
         coalesce(
-            activities.stated_date, {{ local_date('activities.started_at', 'settings.timezone') }}
+            activities.stated_date,
+            cast({{ dbt.dateadd('second', 'activities.known_utc_offset_s', 'activities.started_at') }} as date),
+            {{ local_date('activities.started_at', 'settings.timezone') }}
         ) as activity_date
     from activities
     inner join settings on activities.athlete_id = settings.athlete_id and {{ in_force_at('activities.started_at') }}
@@ -80,11 +86,13 @@ final as (
         localized.athlete_id,
         localized.activity_id,
         localized.source,
+        localized.is_same_in_both,
         localized.name,
         localized.description,
         coalesce(sport_families.sport_type, localized.sport_type) as sport_type,
         coalesce(sport_families.sport_family, 'other') as sport_family,
         localized.activity_date,
+        localized.source = 'strava_export' and localized.activity_date <> localized.date_at_home as is_dated_by_api,
         localized.started_at,
         localized.timezone,
         localized.distance_m,
@@ -97,7 +105,8 @@ final as (
         localized.gear_id,
         localized.is_manual,
         localized.is_commute,
-        localized.loaded_at
+        localized.loaded_at,
+        localized.load_id
     from localized
     inner join athletes on localized.athlete_id = athletes.athlete_id
     left join sport_families on lower(localized.sport_type) = lower(sport_families.sport_type)

@@ -28,6 +28,7 @@ final as (
         steps_date as record_date,
         loaded_at
     from steps
+    where is_believable
     union all
     select
         athlete_id,
@@ -36,6 +37,7 @@ final as (
         meal_date as record_date,
         loaded_at
     from meals
+    where is_believable
 )
 
 select * from final

@@ -44,8 +44,16 @@ final as (
         {{ energy_kcal('localized.carbs_g', 'localized.protein_g', 'localized.fat_g', 'localized.alcohol_g') }}
             as energy_kcal,
         localized.energy_kcal_stated,
+        coalesce(
+            greatest(localized.carbs_g, localized.protein_g, localized.fat_g, localized.alcohol_g)
+            <= {{ var('most_grams_a_meal') }}
+            and {{ energy_kcal('localized.carbs_g', 'localized.protein_g', 'localized.fat_g', 'localized.alcohol_g') }}
+            <= {{ var('most_kcal_a_meal') }},
+            true
+        ) as is_believable,
         localized.estimate_confidence,
-        localized.loaded_at
+        localized.loaded_at,
+        localized.load_id
     from localized
     inner join athletes on localized.athlete_id = athletes.athlete_id
     where not localized.is_deleted and localized.meal_date <= athletes.as_of_date

@@ -363,22 +363,26 @@ resolved as (
 ),
 
 -- ranks decide, unless they leave too little of what one device counted in the bout
-chosen_by_bout as (
+judged_by_bout as (
     select
         *,
         sum(device_steps) over (partition by athlete_id, step_source, steps_date, device_key) as device_day_steps,
-        case
-            when
-                sum(steps_by_rank) over in_bout
-                >= {{ var('steps_worn_share') }} * max(device_bout_steps) over in_bout - 0.001
-                then steps_by_rank
-            else steps_by_count
-        end as steps_by_bout
+        sum(steps_by_rank) over in_bout
+        >= {{ var('steps_worn_share') }} * max(device_bout_steps) over in_bout - 0.001 as is_worn
     from resolved
     window in_bout as (partition by athlete_id, step_source, steps_date, bout)
 ),
 
 -- and no day has fewer steps than one device alone counted
+judged_by_day as (
+    select
+        *,
+        sum(case when is_worn then steps_by_rank else steps_by_count end) over in_day
+        >= max(device_day_steps) over in_day - 0.001 as is_enough
+    from judged_by_bout
+    window in_day as (partition by athlete_id, step_source, steps_date)
+),
+
 final as (
     select
         athlete_id,
@@ -390,14 +394,11 @@ final as (
         started_at,
         ended_at,
         steps_of_day as steps_stated,
-        case
-            when sum(steps_by_bout) over in_day >= max(device_day_steps) over in_day - 0.001 then steps_by_bout
-            else steps_by_count
-        end as steps,
+        case when is_worn and is_enough then steps_by_rank else steps_by_count end as steps,
+        case when not is_enough then 'day' when not is_worn then 'bout' else 'rank' end as decided_by,
         loaded_at,
         load_id
-    from chosen_by_bout
-    window in_day as (partition by athlete_id, step_source, steps_date)
+    from judged_by_day
 )
 
 select * from final

@@ -64,25 +64,31 @@ by_source as (
     group by athlete_id, step_source, steps_date
 ),
 
-final as (
+counted as (
     select
-        by_source.athlete_id,
-        by_source.step_source,
-        by_source.steps_date,
+        *,
         -- the source's own total corrects the sum of its intervals once the day is over; before, both still grow
         case
-            when by_source.is_final then by_source.total_steps
-            else greatest(
-                coalesce(by_source.total_steps, by_source.interval_steps),
-                coalesce(by_source.interval_steps, by_source.total_steps)
-            )
-        end as steps,
-        by_source.total_steps,
-        by_source.interval_steps,
-        by_source.loaded_at
+            when is_final then total_steps
+            else greatest(coalesce(total_steps, interval_steps), coalesce(interval_steps, total_steps))
+        end as steps
     from by_source
-    inner join athletes on by_source.athlete_id = athletes.athlete_id
-    where by_source.steps_date <= athletes.as_of_date
+),
+
+final as (
+    select
+        counted.athlete_id,
+        counted.step_source,
+        counted.steps_date,
+        counted.steps,
+        counted.steps <= {{ var('most_steps_a_day') }} as is_believable,
+        counted.total_steps,
+        counted.interval_steps,
+        counted.is_final,
+        counted.loaded_at
+    from counted
+    inner join athletes on counted.athlete_id = athletes.athlete_id
+    where counted.steps_date <= athletes.as_of_date
 )
 
 select * from final

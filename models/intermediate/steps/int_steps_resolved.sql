@@ -2,6 +2,7 @@
 
 with steps_by_source as (
     select * from {{ ref('int_steps_by_source') }}
+    where is_believable
 ),
 
 final as (

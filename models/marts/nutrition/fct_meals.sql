@@ -2,6 +2,7 @@
 
 with meals as (
     select * from {{ ref('int_meals_localized') }}
+    where is_believable
 ),
 
 final as (

@@ -17,6 +17,7 @@ final as (
         activities.sport_type,
         activities.sport_family,
         activities.activity_date,
+        activities.is_dated_by_api,
         activities.started_at,
         activities.timezone,
         activities.distance_m,

@@ -13,7 +13,7 @@ summed as (
         {{ exact_sum('distance_m') }} as distance_m,
         cast(sum(moving_time_s) as int64) as moving_time_s,
         {{ exact_sum('elevation_gain_m') }} as elevation_gain_m,
-        count(case when source = 'strava_api' then 1 end) > 0 as has_strava_api
+        count(case when source = 'strava_api' or is_dated_by_api then 1 end) > 0 as has_strava_api
     from activities
     group by athlete_id, activity_date, sport_family
 ),

@@ -18,6 +18,10 @@ typed as (
         -- a local time, although it ends in Z
         {{ dbt.safe_cast('substr(' ~ json_text('payload', 'start_date_local') ~ ', 1, 10)', 'date') }}
             as stated_date,
+        cast(round((
+            {{ unix_milliseconds(utc_timestamp(json_text('payload', 'start_date_local'))) }}
+            - {{ unix_milliseconds(utc_timestamp(json_text('payload', 'start_date'))) }}
+        ) / 1000) as int64) as utc_offset_s,
         -- "(GMT-05:00) America/New_York"; the offset is the standard one in every season
         {{ json_text('payload', 'timezone') }} as timezone,
         {{ json_float('payload', 'distance') }} as distance_m,
@@ -46,8 +50,11 @@ final as (
         sport_type,
         started_at,
         stated_date,
-        substr(timezone, strpos(timezone, ') ') + case when strpos(timezone, ') ') > 0 then 2 else 1 end)
-            as stated_timezone,
+        -- "Factory" is what a device without a zone has
+        nullif(
+            substr(timezone, strpos(timezone, ') ') + case when strpos(timezone, ') ') > 0 then 2 else 1 end), 'Factory'
+        ) as stated_timezone,
+        utc_offset_s,
         coalesce(distance_m, 0) as distance_m,
         coalesce(moving_time_s, elapsed_time_s) as moving_time_s,
         elapsed_time_s,

@@ -41,9 +41,10 @@ final as (
         description,
         sport_type,
         started_at,
-        -- the export has neither
+        -- the export has none of the three
         cast(null as date) as stated_date,
         cast(null as string) as stated_timezone,
+        cast(null as int64) as utc_offset_s,
         coalesce(distance_m, distance_km * 1000, 0) as distance_m,
         -- the narrow eras and some manual activities have no moving time: the elapsed time counts as moving
         coalesce(moving_time_s, elapsed_time_s) as moving_time_s,

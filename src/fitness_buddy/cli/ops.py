@@ -39,12 +39,25 @@ def status(run: Run) -> dict[str, Any]:
     show_default=True,
     help="Check the loads of so many days before today, in UTC.",
 )
-def check(run: Run, report_folder: Path | None, days: int) -> dict[str, Any]:
-    """Check raw of all athletes for rows that no load writes. Fails if rows are wrong, after writing the report."""
-    from fitness_buddy.ops.checks import check_raw, write_report
+@click.option(
+    "--steps-differ-by",
+    type=click.IntRange(min=1, max=99),
+    default=50,
+    show_default=True,
+    metavar="PERCENT",
+    help="Warn of a day if the second source has fewer steps than the first by more than this share.",
+)
+def check(run: Run, report_folder: Path | None, days: int, steps_differ_by: int) -> dict[str, Any]:
+    """Check raw of all athletes for rows that no load writes. Fails if rows are wrong, after writing the report.
 
-    report = check_raw(run.warehouse, days=days, now=run.now)
-    answer = report.to_dict() | {"days": days}
+    Warns of days whose sources of steps disagree, and of days that no body can walk, as the last build has them.
+    """
+    from fitness_buddy.ops.checks import check_days, check_raw, write_report
+
+    report = check_raw(run.warehouse, days=days, now=run.now) + check_days(
+        run.warehouse, run.settings, days=days, now=run.now, share_pct=steps_differ_by
+    )
+    answer = report.to_dict() | {"days": days, "steps_differ_by": steps_differ_by}
     if report_folder:
         answer["report"] = [str(path) for path in write_report(report, report_folder)]
     for table, rows_by_day in report.volume.items():

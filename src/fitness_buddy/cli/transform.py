@@ -54,6 +54,8 @@ def build_marts(
         raise failure
     if is_slim:
         run.say(f"{'Nothing to build' if result.mode == 'skipped' else f'Built: {result.mode}'} ({result.why})")
+    for warning in result.warnings:
+        run.say(f"Note: {warning}")
     if result.statuses:
         run.say(f"dbt build: {result.summary()} in {result.dbt_duration_s:.0f} s")
     return result.to_dict()

@@ -47,6 +47,14 @@ class Settings:
         return str(self.profile.get("dataset") or self.profile["schema"])
 
     @property
+    def staging_schema(self) -> str:
+        return f"{self.schema_prefix}staging"
+
+    @property
+    def intermediate_schema(self) -> str:
+        return f"{self.schema_prefix}intermediate"
+
+    @property
     def ops_schema(self) -> str:
         """The schema of results, ledgers and calls."""
         return f"{self.schema_prefix}ops"

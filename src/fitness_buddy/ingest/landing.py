@@ -7,9 +7,10 @@ import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
-from typing import Any
+from typing import Any, TypeAlias
 
 from fitness_buddy.core.errors import InputError, Refusal
+from fitness_buddy.ingest.zone import ClockReading, Clocks
 from fitness_buddy.warehouse import AppendCounts, RawRow, RawRows, RawStore, new_load_id
 
 _DELETED = "_deleted"
@@ -40,25 +41,36 @@ def is_tombstone(payload: Mapping[str, Any]) -> bool:
     return payload.get(_DELETED) is True
 
 
+# What a reader gives.
+Item: TypeAlias = Record | Refusal | RawRows | ClockReading
+
+
 @dataclass(frozen=True, slots=True)
 class Batch:
     """Records bound for one raw table (``<source>_<entity>``); rows that cannot be loaded stand among them.
 
-    A reader of millions of alike records may give them as :class:`RawRows`, in the spelling of :func:`to_raw_row`.
+    A reader of millions of alike records may give them as :class:`RawRows`, in the spelling of :func:`to_raw_row`. One
+    whose payloads leave out what clocks showed gives some readings, from which an athlete's time zone is taken.
     """
 
     table: str
-    records: Iterable[Record | Refusal | RawRows]
+    records: Iterable[Item]
 
 
 @dataclass(frozen=True, slots=True)
 class Landing:
-    """What one load did, summed over its tables; ``tables`` has the parts."""
+    """What one load did.
+
+    Attributes:
+        tables: the counts of each raw table.
+        clocks: what the records say of the athlete's time zone.
+    """
 
     load_id: str
     loaded_at: datetime
     tables: Mapping[str, AppendCounts]
     notices: Sequence[str] = field(default_factory=tuple)
+    clocks: Clocks = field(default_factory=Clocks, compare=False)
 
     def total(self, count: str) -> int:
         return sum(getattr(counts, count) for counts in self.tables.values())
@@ -87,6 +99,7 @@ def land(
     restate: bool = False,
     notices: Sequence[str] = (),
     on_row: Callable[[], None] = lambda: None,
+    origin: str = "",
 ) -> Landing:
     """Append the batches to raw in one load.
 
@@ -94,18 +107,19 @@ def land(
         now: becomes ``loaded_at`` (timezone-aware); no record's day may lie more than a day after it.
         restate: see :meth:`fitness_buddy.warehouse.RawLoad.append_new`.
         on_row: called once for every row read (progress).
+        origin: the file or service, kept in ``ops.loads`` if the load adds anything.
 
     Raises:
         InputError: at least one row was refused; raw is as it was.
     """
     load_id = new_load_id(now)
-    refused = _Refused()
-    with warehouse.load(athlete_id, load_id, now) as load:
-        read = sum(load.stage(batch.table, _raw_rows(batch, refused, on_row)) for batch in batches)
+    refused, clocks = _Refused(), Clocks()
+    with warehouse.load(athlete_id, load_id, now, origin) as load:
+        read = sum(load.stage(batch.table, _raw_rows(batch, refused, clocks, on_row)) for batch in batches)
         if refused.count:
             raise InputError(refused.first, rows_read=read + refused.count, rows_refused=refused.count)
         tables = load.append_new(restate=restate)
-    return Landing(load_id, now, tables, tuple(notices))
+    return Landing(load_id, now, tables, tuple(notices), clocks)
 
 
 class _Refused:
@@ -121,9 +135,12 @@ class _Refused:
             self.first.append(refusal)
 
 
-def _raw_rows(batch: Batch, refused: _Refused, on_row: Callable[[], None]) -> Iterator[RawRows]:
+def _raw_rows(batch: Batch, refused: _Refused, clocks: Clocks, on_row: Callable[[], None]) -> Iterator[RawRows]:
     waiting: list[RawRow] = []
     for read in batch.records:
+        if isinstance(read, ClockReading):
+            clocks.add(read)
+            continue
         if isinstance(read, RawRows):
             if waiting:
                 yield RawRows.of(waiting)
@@ -136,6 +153,7 @@ def _raw_rows(batch: Batch, refused: _Refused, on_row: Callable[[], None]) -> It
         if isinstance(read, Refusal):
             refused.add(read)
             continue
+        clocks.add_payload(read.payload)
         waiting.append(to_raw_row(read))
         if len(waiting) == _BLOCK_ROWS:
             yield RawRows.of(waiting)

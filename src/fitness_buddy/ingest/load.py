@@ -52,15 +52,15 @@ class Ingest:
         """
         with open_bundle(path) as bundle:
             contents = source.read(bundle, ReadOptions(self.now, device, file_format))
-            return self._land(contents.batches, contents.notices)
+            return self._land(contents.batches, contents.notices, str(path))
 
     def answers(self, table: str, rows: Sequence[Record | Refusal]) -> Landing:
         """What a service was asked for, to the end, before this load began."""
         gone = sum(isinstance(row, Record) and is_tombstone(row.payload) for row in rows)
         notices = [f"gone where they came from, and kept as deletions: {gone:,}"] if gone else []
-        return self._land([Batch(table, rows)], notices)
+        return self._land([Batch(table, rows)], notices, f"answers of the API for {table}")
 
-    def _land(self, batches: Sequence[Batch], notices: Sequence[str] = ()) -> Landing:
+    def _land(self, batches: Sequence[Batch], notices: Sequence[str], origin: str) -> Landing:
         return land(
             self.warehouse,
             self.athlete_id,
@@ -69,6 +69,7 @@ class Ingest:
             restate=self.restate,
             notices=notices,
             on_row=self.on_row,
+            origin=origin,
         )
 
 

@@ -33,11 +33,18 @@ _MARTS = {
     "fct_activities": _Mart(
         "activity_date",
         (
-            *("activity_date", "source", "name", "sport_type", "sport_family", "distance_m", "moving_time_s"),
-            *("elapsed_time_s", "elevation_gain_m", "pace_min_per_km", "average_speed_m_s", "average_heartrate_bpm"),
+            *("activity_date", "source", "is_dated_by_api", "name", "sport_type", "sport_family", "distance_m"),
+            *(
+                "moving_time_s",
+                "elapsed_time_s",
+                "elevation_gain_m",
+                "pace_min_per_km",
+                "average_speed_m_s",
+                "average_heartrate_bpm",
+            ),
             *("max_heartrate_bpm", "energy_kcal", "distance_band", "is_manual", "is_commute"),
         ),
-        allowed=f"source = '{_ALLOWED_SOURCE}'",
+        allowed=f"source = '{_ALLOWED_SOURCE}' and not is_dated_by_api",
     ),
     "fct_daily_workouts": _Mart(
         "activity_date",
@@ -93,7 +100,8 @@ class Facts:
         for row in self.rows:
             if set(row) != set(_MARTS[self.mart].columns):
                 raise ForbiddenFactError(f"{self.mart}: a row with other columns than are for language models")
-            if row.get("source", _ALLOWED_SOURCE) != _ALLOWED_SOURCE or row.get("has_strava_api", False) is not False:
+            from_api = (row.get(flag, False) for flag in ("is_dated_by_api", "has_strava_api"))
+            if row.get("source", _ALLOWED_SOURCE) != _ALLOWED_SOURCE or any(flag is not False for flag in from_api):
                 raise ForbiddenFactError(f"{self.mart}: rows from Strava's API must not reach a language model")
 
     def to_json(self) -> str:

@@ -9,10 +9,69 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any, get_origin, get_type_hints
 
+from fitness_buddy.core.errors import BuddyError
+from fitness_buddy.core.settings import Settings
 from fitness_buddy.ingest.sources.registry import raw_tables
-from fitness_buddy.warehouse import RawTableCheck, Warehouse
+from fitness_buddy.warehouse import NotBuiltError, RawTableCheck, Row, Warehouse
 
 REPORT_NAME = "data_checks"
+_DAYS = "int_steps_by_source"
+# Below it two sources differ by a walk to the door.
+_FEW_STEPS = 1000
+# Each day that got anything new, with the two highest counts that are believable.
+_DAYS_SQL = """
+with ranked as (
+    select
+        *,
+        row_number() over (
+            partition by athlete_id, steps_date, is_believable order by steps desc, step_source asc
+        ) as position
+    from {schema}.int_steps_by_source
+),
+days as (
+    select
+        athlete_id,
+        steps_date,
+        max(case when is_believable and position = 1 then steps end) as first_steps,
+        max(case when is_believable and position = 1 then step_source end) as first_source,
+        max(case when is_believable and position = 2 then steps end) as second_steps,
+        max(case when is_believable and position = 2 then step_source end) as second_source,
+        max(case when not is_believable then steps end) as set_aside
+    from ranked
+    group by athlete_id, steps_date
+    having max(loaded_at) >= cast(@since as timestamp)
+)
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class _DayCheck:
+    """What is expected of every day: in words, and the SQL conditions under which a day is checked and is wrong."""
+
+    name: str
+    expected: str
+    checked: str
+    wrong: str
+    example: str
+
+
+def _day_checks(share_pct: int) -> list[_DayCheck]:
+    return [
+        _DayCheck(
+            "is_believable",
+            "no more steps a day than a body can walk (most_steps_a_day)",
+            checked="true",
+            wrong="set_aside is not null",
+            example="{athlete_id} {steps_date}: {set_aside:,}",
+        ),
+        _DayCheck(
+            "sources_agree",
+            f"the two highest counts of a day within {share_pct} % (`buddy explain steps DAY`)",
+            checked="second_steps is not null",
+            wrong=f"first_steps >= {_FEW_STEPS} and second_steps < first_steps * {(100 - share_pct) / 100}",
+            example="{athlete_id} {steps_date}: {first_steps:,} of {first_source}, {second_steps:,} of {second_source}",
+        ),
+    ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +110,10 @@ class CheckReport:
     results: Sequence[CheckResult]
     volume: Mapping[str, Mapping[date, int]]
 
+    def __add__(self, other: CheckReport) -> CheckReport:
+        """Return both reports as one."""
+        return CheckReport([*self.results, *other.results], {**self.volume, **other.volume})
+
     def of(self, status: str) -> list[CheckResult]:
         """Return the results with a status."""
         return [result for result in self.results if result.status == status]
@@ -88,6 +151,50 @@ def check_raw(warehouse: Warehouse, *, days: int, now: datetime) -> CheckReport:
     results += [result for table in checked for result in _judge(table, now)]
     return CheckReport(
         sorted(results, key=lambda result: result.table), {table.table: table.rows_by_day for table in checked}
+    )
+
+
+def check_days(warehouse: Warehouse, settings: Settings, *, days: int, now: datetime, share_pct: int) -> CheckReport:
+    """Check the days of steps that got anything new in the last days, of all athletes, as the last build has them.
+
+    Args:
+        days: as for :func:`check_raw`.
+        share_pct: two sources disagree if the lower count is lower than the highest by more than this share of it.
+    """
+    sql = _DAYS_SQL.format(schema=settings.intermediate_schema)
+    since = {"since": now.astimezone(UTC).date() - timedelta(days=days)}
+    results = []
+    try:
+        for check in _day_checks(share_pct):
+            (counted,) = warehouse.query(
+                f"{sql} select count(case when {check.checked} then 1 end) as checked, "  # noqa: S608
+                f"count(case when {check.wrong} then 1 end) as wrong from days",
+                since,
+            )
+            rows = warehouse.query(
+                f"{sql} select * from days where {check.wrong} "  # noqa: S608
+                "order by steps_date desc, athlete_id asc limit 3",
+                since,
+            )
+            results.append(_day_result(check, now, counted["checked"], counted["wrong"], rows))
+    except NotBuiltError:
+        return CheckReport([], {})
+    except BuddyError as error:  # such as an account that may read raw only
+        results = [CheckResult(now, _DAYS, "sources_agree", "warn", 0, 0, [], f"could not be checked: {error}")]
+    return CheckReport(results, {})
+
+
+def _day_result(check: _DayCheck, now: datetime, checked: int, wrong: int, examples: Sequence[Row]) -> CheckResult:
+    """Return a warning at most: marts leave the days out that are beyond belief, and have the highest of two counts."""
+    return CheckResult(
+        checked_at=now,
+        table=_DAYS,
+        check=check.name,
+        status="warn" if wrong else "pass",
+        rows_checked=checked,
+        rows_failed=wrong,
+        record_ids=[check.example.format(**row) for row in examples],
+        message=f"expected {check.expected}; {wrong:,} of {checked:,} days are different",
     )
 
 

@@ -64,6 +64,7 @@ class BuildResult:
         exit_code: the exit code of dbt.
         statuses: how many nodes have which status of dbt (success, pass, error, fail, warn …).
         failures: one line for each failure.
+        warnings: one line for each test that warned.
         dbt_duration_s: the time that dbt took.
         rows_recorded: how many results were added to ``ops.dbt_results``.
     """
@@ -73,6 +74,7 @@ class BuildResult:
     exit_code: int
     statuses: dict[str, int]
     failures: list[str]
+    warnings: list[str]
     dbt_duration_s: float
     rows_recorded: int
 
@@ -129,7 +131,7 @@ def build(
             results = f"{settings.ops_schema}.{RESULTS.name}"
             plan = slim.plan(last, inputs, settings, warehouse, results, as_of or clock())
         if plan.select == []:
-            return BuildResult("skipped", plan.why, EXIT_DONE, {}, [], dbt_duration_s=0, rows_recorded=0)
+            return BuildResult("skipped", plan.why, EXIT_DONE, {}, [], [], dbt_duration_s=0, rows_recorded=0)
         # If this build is interrupted, the next one is a full build.
         if not memory.forget():
             plan = slim.Plan("what is built cannot be kept")
@@ -191,19 +193,20 @@ def _summarize(run: DbtRun, plan: slim.Plan, warehouse: Warehouse) -> BuildResul
         why=why,
         exit_code=run.exit_code,
         statuses=dict(Counter(result["status"] for result in results)),
-        failures=[
-            f"{result['unique_id']}: {_failed_rows(result, warehouse) or _message(result) or result['status']}"
-            for result in results
-            if result["status"] in _FAILED_STATUSES
-        ],
+        failures=[_problem(result, warehouse) for result in results if result["status"] in _FAILED_STATUSES],
+        warnings=[_problem(result, warehouse) for result in results if result["status"] == "warn"],
         dbt_duration_s=round(run.artifact["elapsed_time"], 1),
         rows_recorded=0,
     )
 
 
+def _problem(result: dict[str, Any], warehouse: Warehouse) -> str:
+    return f"{result['unique_id']}: {_failed_rows(result, warehouse) or _message(result) or result['status']}"
+
+
 def _failed_rows(result: dict[str, Any], warehouse: Warehouse) -> str | None:
     """Return what a failed data test found, if its rows name it (tests/dbt/generic/sound_rows.sql); else None."""
-    if result["status"] != "fail" or not result["compiled_code"]:
+    if result["status"] not in {"fail", "warn"} or not result["compiled_code"]:
         return None
     try:
         rows = warehouse.query(result["compiled_code"])

@@ -152,7 +152,9 @@ class RawLoad(Protocol):
 class RawStore(Protocol):
     """The target of loads: a warehouse, or a bucket that keeps them for one."""
 
-    def load(self, athlete_id: str, load_id: str, loaded_at: datetime) -> AbstractContextManager[RawLoad]:
+    def load(
+        self, athlete_id: str, load_id: str, loaded_at: datetime, origin: str = ""
+    ) -> AbstractContextManager[RawLoad]:
         """Open a load as the only writer; a normal exit commits it, an exception leaves raw unchanged."""
         ...
 

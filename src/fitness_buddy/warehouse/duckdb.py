@@ -27,6 +27,7 @@ from fitness_buddy.warehouse import (
     is_record_table,
     versions,
 )
+from fitness_buddy.warehouse.loads import LOADS, load_rows
 from fitness_buddy.warehouse.raw_checks import Dialect
 from fitness_buddy.warehouse.versions import LOCK_TIMEOUT_S
 
@@ -101,13 +102,17 @@ class DuckDBWarehouse(versions.RawReads):
             lock.release()
 
     @contextmanager
-    def load(self, athlete_id: str, load_id: str, loaded_at: datetime) -> Iterator[_DuckDBLoad]:
+    def load(self, athlete_id: str, load_id: str, loaded_at: datetime, origin: str = "") -> Iterator[_DuckDBLoad]:
         with self.exclusive(), self._connection(read_only=False) as connection:
             try:
                 connection.execute(_LOAD_SETTINGS)
                 connection.execute("begin transaction")
                 connection.execute(f"create schema if not exists {self._raw_schema}")
-                yield _DuckDBLoad(connection, self._raw_schema, athlete_id, load_id, loaded_at)
+                load = _DuckDBLoad(connection, self._raw_schema, athlete_id, load_id, loaded_at)
+                yield load
+                if rows := load_rows(athlete_id, load_id, loaded_at, origin, load.counts):
+                    self._make_log(connection, LOADS)
+                    self._insert_log(connection, LOADS, rows)
                 connection.execute("commit")  # what is not committed goes when the connection does
             except duckdb.Error as error:  # such as a full disk
                 raise BuddyError(f"{self._path}: nothing was loaded: {_first_line(error)}") from error
@@ -145,18 +150,10 @@ class DuckDBWarehouse(versions.RawReads):
 
     def _append_log(self, table: LogTable, rows: Sequence[Row], seen: tuple[str, int] | None = None) -> bool:
         """Whether they were added; with what was ``seen`` of an athlete only if that is still the last."""
-        schema = self._schema_of(table.schema)
-        name = f"{schema}.{table.name}"
-        columns = ", ".join(f"{column} {_TYPES.get(kind, kind)}" for column, kind in table.columns.items())
-        values = [[_plain_utc(row[column]) for column in table.columns] for row in rows]
         with self._connection(read_only=False) as connection:
             try:
                 connection.execute("begin transaction")
-                connection.execute(f"create schema if not exists {schema}")
-                if table.former_name:
-                    former = f"{schema}.{table.former_name}"
-                    connection.execute(f"alter table if exists {former} rename to {table.name}")
-                connection.execute(f"create table if not exists {name} ({columns})")
+                name = self._make_log(connection, table)
                 if seen:
                     last = connection.execute(
                         f"select coalesce(max(sequence), 0) from {name} where athlete_id = ?",  # noqa: S608
@@ -164,16 +161,31 @@ class DuckDBWarehouse(versions.RawReads):
                     ).fetchall()
                     if last != [seen[1:]]:
                         return False
-                if values:
-                    connection.executemany(
-                        f"insert into {name} ({', '.join(table.columns)}) "  # noqa: S608 - names of our own
-                        f"values ({', '.join('?' * len(table.columns))})",
-                        values,
-                    )
+                self._insert_log(connection, table, rows)
                 connection.execute("commit")
             except duckdb.Error as error:
-                raise BuddyError(f"{name}: {_first_line(error)}") from error
+                raise BuddyError(f"{self._schema_of(table.schema)}.{table.name}: {_first_line(error)}") from error
         return True
+
+    def _make_log(self, connection: duckdb.DuckDBPyConnection, table: LogTable) -> str:
+        """Make the table if it is missing; return its name."""
+        schema = self._schema_of(table.schema)
+        name = f"{schema}.{table.name}"
+        columns = ", ".join(f"{column} {_TYPES.get(kind, kind)}" for column, kind in table.columns.items())
+        connection.execute(f"create schema if not exists {schema}")
+        if table.former_name:
+            former = f"{schema}.{table.former_name}"
+            connection.execute(f"alter table if exists {former} rename to {table.name}")
+        connection.execute(f"create table if not exists {name} ({columns})")
+        return name
+
+    def _insert_log(self, connection: duckdb.DuckDBPyConnection, table: LogTable, rows: Sequence[Row]) -> None:
+        if rows:
+            connection.executemany(
+                f"insert into {self._schema_of(table.schema)}.{table.name} ({', '.join(table.columns)}) "  # noqa: S608
+                f"values ({', '.join('?' * len(table.columns))})",
+                [[_plain_utc(row[column]) for column in table.columns] for row in rows],
+            )
 
     def raw_tables(self) -> list[str]:
         if not self._path.exists():
@@ -230,6 +242,7 @@ class _DuckDBLoad:
         self._load_id = load_id
         self._loaded_at = _plain_utc(loaded_at)
         self._staged: dict[str, tuple[int, date]] = {}  # rows and earliest day by table
+        self.counts: dict[str, AppendCounts] = {}
 
     def stage(self, table: str, blocks: Iterator[RawRows]) -> int:
         incoming = f"incoming_{table}"
@@ -247,10 +260,11 @@ class _DuckDBLoad:
         return read
 
     def append_new(self, *, restate: bool = False) -> dict[str, AppendCounts]:
-        return {
+        self.counts = {
             table: self._append(table, read, earliest_day, restate=restate)
             for table, (read, earliest_day) in self._staged.items()
         }
+        return self.counts
 
     def _append(self, table: str, read: int, earliest_day: date, *, restate: bool) -> AppendCounts:
         raw_table, incoming = f"{self._raw_schema}.{table}", f"incoming_{table}"

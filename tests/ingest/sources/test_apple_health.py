@@ -25,6 +25,7 @@ from fitness_buddy.ingest.landing import Record, to_raw_row
 from fitness_buddy.ingest.sources import steps
 from fitness_buddy.ingest.sources.files import open_bundle
 from fitness_buddy.ingest.sources.registry import ReadOptions
+from fitness_buddy.ingest.zone import ClockReading
 from fitness_buddy.warehouse import RawRows
 
 XML = '<?xml version="1.0" encoding="UTF-8"?>\n'
@@ -138,6 +139,27 @@ def test_what_is_repeated_inside_a_correlation_counts_once(store: Store, tmp_pat
     correlation = f'<Correlation type="x" startDate="y">\n  {record()}\n </Correlation>'
     landing = store.load("steps", write(tmp_path / "export.xml", export(record(), correlation)))
     assert counts(landing) == {"read": 2, "new": 1, "duplicates": 1}
+
+
+@pytest.mark.parametrize("comment", ["", "<!-- for the parser -->"])
+def test_two_devices_of_one_name_stand_side_by_side_and_an_update_makes_no_other_device(
+    store: Store, tmp_path: Path, comment: str
+) -> None:
+    """Defect: at the same times the second one's count replaced the first one's."""
+    old, new = PHONE, PHONE.replace("iPhone10,4", "iPhone15,2")
+    first, second = record(sourceName="iPhone", device=old), record(sourceName="iPhone", device=new, value="9")
+    updated = record(
+        sourceName="iPhone", device=old.replace(">", ", software:17.1>"), startDate="2016-07-11 22:00:00 +0100"
+    )
+    path = write(tmp_path / "export.xml", export(comment, first, second, updated))
+    assert counts(store.load("steps", path)) == {"read": 3, "new": 3}
+    assert {key.partition("|")[2]: steps for key, steps in read(store).items()} == {
+        "iPhone|2016-07-11T20:58:42Z|2016-07-11T21:08:42Z": "14",
+        "iPhone|2016-07-11T20:58:42Z|2016-07-11T21:08:42Z|name:iPhone, manufacturer:Apple Inc., model:iPhone, "
+        "hardware:iPhone15,2": "9",
+        "iPhone|2016-07-11T21:00:00Z|2016-07-11T21:08:42Z": "14",
+    }
+    assert counts(store.load("steps", path)) == {"read": 3, "unchanged": 3}
 
 
 def test_a_device_that_is_not_told_is_not_in_the_payload(store: Store, tmp_path: Path) -> None:
@@ -387,7 +409,7 @@ def test_the_parser_finds_what_another_one_finds_in_the_whole_file(parts: list[s
         path = write(Path(folder) / "export.xml", text)
         with open_bundle(path) as bundle:
             (batch,) = steps.SOURCE.read(bundle, ReadOptions(NOW)).batches
-            found = list(batch.records)
+            found = [read for read in batch.records if not isinstance(read, ClockReading)]
     assert len(found) == len(expected)
     # The generated ones lack their times: each is refused, in its place.
     assert [isinstance(one, Record) for one in found] == ["startDate" in attributes for attributes in expected]
@@ -432,6 +454,8 @@ def rows_of(path: Path) -> list[tuple[str, ...]]:
     with open_bundle(path) as bundle:
         for batch in steps.SOURCE.read(bundle, ReadOptions(NOW)).batches:
             for read in batch.records:
+                if isinstance(read, ClockReading):
+                    continue
                 assert not isinstance(read, Refusal)
                 rows = RawRows.of([to_raw_row(read)]) if isinstance(read, Record) else read
                 staged += rows.texts()
@@ -472,6 +496,13 @@ def test_a_record_keeps_its_fraction_of_a_step(store: Store, tmp_path: Path) -> 
 def test_a_control_character_where_nobody_reads_keeps_nothing_out(store: Store, tmp_path: Path, element: str) -> None:
     path = write(tmp_path / "export.xml", export(element, record()))
     assert counts(store.load("steps", path)) == {"read": 1, "new": 1}
+
+
+def test_what_the_phone_s_clock_showed_is_collected_once_a_month_and_offset(store: Store, tmp_path: Path) -> None:
+    lines = [record(sourceName=str(number)) for number in range(20)]
+    lines.append(record(startDate="2016-02-11 22:00:00 +0000", endDate="2016-02-11 22:00:00 +0000", value="1.5"))
+    landing = store.load("steps", write(tmp_path / "export.xml", export(*lines)))
+    assert landing.clocks.zone("UTC") == "Europe/London"
 
 
 def test_memory_does_not_grow_with_the_file(tmp_path: Path) -> None:

@@ -160,7 +160,7 @@ class Archive:
         self.kept: list[str] = []
 
     @contextmanager
-    def load(self, athlete_id: str, load_id: str, loaded_at: datetime) -> Iterator[_ArchiveLoad]:
+    def load(self, athlete_id: str, load_id: str, loaded_at: datetime, origin: str = "") -> Iterator[_ArchiveLoad]:
         with tempfile.TemporaryDirectory() as folder:
             yield _ArchiveLoad(self, Path(folder), athlete_id, load_id)
 

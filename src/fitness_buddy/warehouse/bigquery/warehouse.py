@@ -41,6 +41,7 @@ from fitness_buddy.warehouse import (
     is_record_table,
     versions,
 )
+from fitness_buddy.warehouse.loads import LOADS, load_rows
 from fitness_buddy.warehouse.raw_checks import Dialect
 
 log = logging.getLogger(__name__)
@@ -143,9 +144,15 @@ class BigQueryWarehouse(versions.RawReads):
         yield
 
     @contextmanager
-    def load(self, athlete_id: str, load_id: str, loaded_at: datetime) -> Iterator[_BigQueryLoad]:
+    def load(self, athlete_id: str, load_id: str, loaded_at: datetime, origin: str = "") -> Iterator[_BigQueryLoad]:
         with translated_errors(), ExitStack() as clean_up:
-            yield _BigQueryLoad(self._client, self._settings, athlete_id, load_id, loaded_at, clean_up)
+            load = _BigQueryLoad(self._client, self._settings, athlete_id, load_id, loaded_at, clean_up)
+            yield load
+        try:
+            if rows := load_rows(athlete_id, load_id, loaded_at, origin, load.counts):
+                self.append_rows(LOADS, rows)
+        except BuddyError as error:  # such as an account without rights on `ops`: raw has the rows by now
+            log.warning("the origin of the load is not kept, so `buddy explain` will not name it: %s", error)
 
     def query(self, sql: str, parameters: Parameters | None = None) -> list[Row]:
         typed = [query_parameter(name, value) for name, value in (parameters or {}).items()]
@@ -348,6 +355,7 @@ class _BigQueryLoad:
         self._loaded_at = loaded_at
         self._clean_up = clean_up
         self._staged: list[_Staged] = []
+        self.counts: dict[str, AppendCounts] = {}
 
     def stage(self, table: str, blocks: Iterator[RawRows]) -> int:
         spool = self._clean_up.enter_context(tempfile.TemporaryFile())  # noqa: SIM115 - closed by the stack
@@ -371,10 +379,11 @@ class _BigQueryLoad:
                 self._script(lock, filled, [self._send(staged) for staged in filled], restate)
             ):
                 states[row["name"]][row["state"]] = row["n"]
-        return {
+        self.counts = {
             staged.table: versions.count_states(staged.rows, states[staged.table], restate=restate)
             for staged in self._staged
         }
+        return self.counts
 
     def _prepare(self) -> str:
         """Create the dataset, the raw tables and the athlete's lock if they are missing; return the lock's name."""

@@ -9,14 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from fitness_buddy.core.errors import InputError, Refusal
-from fitness_buddy.ingest.landing import Batch, Record
+from fitness_buddy.core.errors import InputError
+from fitness_buddy.ingest.landing import Batch, Item
 from fitness_buddy.ingest.sources.files import Bundle, InputFile
 from fitness_buddy.ingest.sources.registry import AUTO, Contents, RawTable, ReadOptions, Source
 from fitness_buddy.ingest.sources.steps import apple_health, fitbit, google_fit, google_health, health_connect, own
 from fitness_buddy.ingest.sources.steps.formats import DAILY_TABLE, INTERVALS_TABLE, Format, Head
 from fitness_buddy.ingest.sources.steps.google_health import google_health_records
-from fitness_buddy.warehouse import RawRows
 
 # From the general to the particular: what two of them recognise is of the later one.
 _FORMATS = (
@@ -65,7 +64,7 @@ def read_bundle(bundle: Bundle, options: ReadOptions) -> Contents:
     return Contents([Batch(table, _records(pairs, options)) for table, pairs in tables.items()])
 
 
-def _records(pairs: Iterable[tuple[InputFile, Format]], options: ReadOptions) -> Iterator[Record | Refusal | RawRows]:
+def _records(pairs: Iterable[tuple[InputFile, Format]], options: ReadOptions) -> Iterator[Item]:
     for file, known in pairs:
         yield from known.records(file, options.device, options.now)
 

@@ -11,17 +11,18 @@ work for each (:class:`_PlainRecords`). A piece of the file with any other step 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from datetime import datetime
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from hashlib import sha256
-from typing import NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 from xml.etree import ElementTree
 from xml.parsers import expat
 
 from fitness_buddy.core.errors import InputError, Refusal
-from fitness_buddy.ingest.landing import Record, to_raw_row
+from fitness_buddy.ingest.landing import Item, Record, to_raw_row
 from fitness_buddy.ingest.sources import values
 from fitness_buddy.ingest.sources.files import InputFile
 from fitness_buddy.ingest.sources.steps.formats import (
@@ -32,6 +33,7 @@ from fitness_buddy.ingest.sources.steps.formats import (
     count,
     no_step_counts,
 )
+from fitness_buddy.ingest.zone import ClockReading
 from fitness_buddy.warehouse import RawRows
 
 _STEP_COUNT = "HKQuantityTypeIdentifierStepCount"
@@ -72,6 +74,7 @@ _FORBIDDEN = bytes(set(range(32)) - set(b"\t\n\r"))
 _SAMPLE_TIME, _SAMPLE_INSTANT = "1970-01-02 00:00:00 +0000", "1970-01-02T00:00:00Z"
 _MOST_KNOWN = 20_000
 _BLOCK_ROWS = 10_000
+_Key = TypeVar("_Key")
 _Known = TypeVar("_Known")
 _ADDRESS = re.compile(r"<[^<>]*: 0x[0-9a-fA-F]+>,?\s*")
 
@@ -83,8 +86,10 @@ def _recognises(head: Head) -> bool:
         return _PROLOG.match(stream.read(_CHUNK_BYTES)) is not None
 
 
-def _records(file: InputFile, source: str | None, now: datetime) -> Iterator[Record | Refusal | RawRows]:
-    """The row of a refusal is the running number of the step count among the file's step counts.
+def _records(file: InputFile, source: str | None, now: datetime) -> Iterator[Item]:
+    """Read the step counts, and what the phone's clock showed.
+
+    The row of a refusal is the running number of the step count among the file's step counts.
 
     Raises:
         InputError: the file is no whole XML, with the line where it stops being so, or it has no step counts.
@@ -100,9 +105,11 @@ def _records(file: InputFile, source: str | None, now: datetime) -> Iterator[Rec
             yield from plain.blocks()
         for attributes in parser.step_counts(piece if rest is None else rest, is_last):
             row += 1
-            yield _record(file.label, row, attributes, source, now)
+            plain.clock.see(attributes.get("startDate", ""))
+            yield plain.devices.told_apart(_record(file.label, row, attributes, source, now))
     row += len(plain)
     yield from plain.blocks()
+    yield from plain.clock.readings()
     if not row:
         raise no_step_counts(file, "an Apple Health export")
 
@@ -138,9 +145,57 @@ class _Parser:
             self._found.append(attributes)
 
 
+class _Clock:
+    """The offsets of times as the file writes them: one time of each month and offset."""
+
+    def __init__(self) -> None:
+        self._seen: dict[tuple[str, str], str] = {}
+
+    def see(self, text: str) -> None:
+        self._seen.setdefault((text[:7], text[20:]), text)
+
+    def readings(self) -> Iterator[ClockReading]:
+        for text in self._seen.values():
+            with suppress(ValueError, OverflowError):  # it was refused as a record
+                at = _moment(text)
+                yield ClockReading(at.astimezone(UTC), int((at.utcoffset() or timedelta()).total_seconds()))
+
+
+class _Devices:
+    """Tells two devices of one name apart where they counted at the same times: their ids would be the same.
+
+    The second one's id gets its hardware. Not every id has it, since ids in raw are older than this.
+    """
+
+    def __init__(self) -> None:
+        self._device_of: dict[int, bytes] = {}
+
+    def told_apart(self, record: Record | Refusal) -> Record | Refusal:
+        if isinstance(record, Refusal):
+            return record
+        record_id = record.record_id.encode()
+        return replace(record, record_id=self.unique_id(record_id, _hardware(record.payload)).decode())
+
+    def unique_id(self, record_id: bytes, hardware: bytes) -> bytes:
+        """Return the id, with the hardware if another one had the id shortly before."""
+        key = hash(record_id)
+        other = self._device_of.get(key)
+        if other and hardware and other != hardware:
+            return b"%b|%b" % (record_id, hardware)
+        if other is None:
+            _keep(self._device_of, key, hardware)
+        return record_id
+
+
+def _hardware(payload: Mapping[str, Any]) -> bytes:
+    """Return the device without its software, which is updated; empty if it is not stated."""
+    return str(payload.get("device", "")).partition(", software:")[0].encode()
+
+
 class _Head(NamedTuple):
     """What records of one device share, in the spelling of raw: the parts of the record id and of the payload."""
 
+    hardware: bytes
     id_start: bytes
     payload_start: bytes
     payload_middle: bytes
@@ -154,6 +209,7 @@ class _PlainRecords:
     """
 
     def __init__(self, source: str, now: datetime) -> None:
+        self.clock, self.devices = _Clock(), _Devices()
         self._source = source
         self._now = now
         self._has_markup = False
@@ -203,6 +259,7 @@ class _PlainRecords:
         heads, hours, counts, minutes, ends = self._heads.get, self._hours.get, self._counts.get, _MINUTES, _ENDS
         rest: list[bytes] = []
         add_id, add_payload, add_rest, join = self._ids.append, self._payloads.append, rest.append, b"".join
+        unique_id = self.devices.unique_id
         earliest_at = self._earliest_at
         for line in lines:
             if not line.startswith(_STEP_LINE):
@@ -212,7 +269,7 @@ class _PlainRecords:
             head, _, start_name, start, end_name, end, value_name, value, tail = line.rsplit(b'"', 8)
             if start_name != b" startDate=" or end_name != b" endDate=" or value_name != b" value=" or tail not in ends:
                 raise ValueError
-            id_start, payload_start, payload_middle = heads(head) or self._head(head)
+            hardware, id_start, payload_start, payload_middle = heads(head) or self._head(head)
             hour, minute = hours(start[:13] + start[19:]), start[13:19]
             started_at = hour + minute if hour and minute in minutes else self._instant(start)
             hour, minute = hours(end[:13] + end[19:]), end[13:19]
@@ -220,7 +277,7 @@ class _PlainRecords:
             if ended_at < started_at:
                 raise ValueError
             steps = counts(value) or self._steps(value)
-            add_id(join((id_start, started_at, b"Z|", ended_at, b"Z")))
+            add_id(unique_id(join((id_start, started_at, b"Z|", ended_at, b"Z")), hardware))
             add_payload(join((payload_start, ended_at, payload_middle, started_at, b'Z","steps":"', steps, b'"}')))
             if started_at < earliest_at:
                 earliest_at = started_at
@@ -245,6 +302,7 @@ class _PlainRecords:
         row = to_raw_row(record)
         payload_start, payload_middle, _ = row.payload.split(_SAMPLE_INSTANT)
         found = _Head(
+            _hardware(record.payload),
             row.record_id.removesuffix(f"{_SAMPLE_INSTANT}|{_SAMPLE_INSTANT}").encode(),
             payload_start.encode(),
             f"Z{payload_middle}".encode(),
@@ -257,7 +315,9 @@ class _PlainRecords:
         Raises:
             ValueError: it cannot be read.
         """
-        instant = _utc(text.decode(), self._now).removesuffix("Z").encode()
+        spelled = text.decode()
+        instant = _utc(spelled, self._now).removesuffix("Z").encode()
+        self.clock.see(spelled)
         if text.endswith(b"00"):  # an offset of whole hours
             _keep(self._hours, text[:13] + text[19:], instant[:13])
         return instant
@@ -271,7 +331,7 @@ class _PlainRecords:
         return _keep(self._counts, text, _steps(text.decode()).encode())
 
 
-def _keep(known: dict[bytes, _Known], key: bytes, value: _Known) -> _Known:
+def _keep(known: dict[_Key, _Known], key: _Key, value: _Known) -> _Known:
     """Keep what was found once; all of it is forgotten before it fills the memory."""
     if len(known) >= _MOST_KNOWN:
         known.clear()

@@ -10,10 +10,9 @@ from functools import cached_property
 from typing import Any, TypeAlias
 
 from fitness_buddy.core.errors import InputError, Refusal
-from fitness_buddy.ingest.landing import Record
+from fitness_buddy.ingest.landing import Item, Record
 from fitness_buddy.ingest.sources import values
 from fitness_buddy.ingest.sources.files import InputFile, open_csv, read_json
-from fitness_buddy.warehouse import RawRows
 
 DAILY_TABLE = "steps_daily"
 INTERVALS_TABLE = "steps_intervals"
@@ -69,7 +68,7 @@ class Format:
     table: str
     looked_for: str
     recognises: Callable[[Head], bool]
-    records: Callable[[InputFile, str | None, datetime], Iterator[Record | Refusal | RawRows]]
+    records: Callable[[InputFile, str | None, datetime], Iterator[Item]]
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,115 @@
+"""The athlete's time zone, as far as nobody has stated it: by the clocks in what is loaded, else by this machine's."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import cache
+from typing import Any
+from zoneinfo import ZoneInfo, available_timezones
+
+# A zone of many people for each kind of clock, the largest first: offsets alone do not tell a city, and need not, since
+# all zones with one clock have the same days.
+_ZONES = (
+    *("Europe/Berlin", "America/New_York", "Asia/Shanghai", "Asia/Kolkata", "Europe/London", "America/Chicago"),
+    *("America/Los_Angeles", "Asia/Tokyo", "America/Sao_Paulo", "Europe/Moscow", "Europe/Athens", "America/Denver"),
+    *("Australia/Sydney", "America/Mexico_City", "Asia/Jakarta", "Asia/Karachi", "Asia/Dhaka", "Africa/Lagos"),
+    *("Africa/Cairo", "Africa/Johannesburg", "Asia/Dubai", "Asia/Tehran", "America/Bogota", "America/Halifax"),
+    *("America/Phoenix", "America/Anchorage", "Pacific/Honolulu", "America/St_Johns", "Australia/Brisbane"),
+    *("Australia/Adelaide", "Australia/Perth", "Pacific/Auckland", "Asia/Kathmandu", "Asia/Yangon", "UTC"),
+)
+# Whoever moved did so before; a journey is some weeks of a year.
+_RECENT = timedelta(days=370)
+
+
+@dataclass(frozen=True, slots=True)
+class ClockReading:
+    """What a file states of a clock: at an instant it was so many seconds ahead of UTC.
+
+    A reader whose records do not carry it in their payload gives some of them among its records.
+    """
+
+    at: datetime
+    utc_offset_s: int
+
+
+class Clocks:
+    """Collects what the records of a load say about the athlete's clock; a reading a month and offset is enough."""
+
+    def __init__(self) -> None:
+        self._readings: dict[tuple[str, int], ClockReading] = {}
+        self._names: Counter[str] = Counter()
+
+    def add(self, reading: ClockReading) -> None:
+        self._readings.setdefault((f"{reading.at:%Y-%m}", reading.utc_offset_s), reading)
+
+    def add_payload(self, payload: Mapping[str, Any]) -> None:
+        """Take what a record says: ``utc_offset_s`` at ``started_at``, or Strava's ``timezone``."""
+        offset = payload.get("utc_offset_s")
+        if offset is not None and "started_at" in payload:
+            at = payload["started_at"]
+            if (at[:7], offset) not in self._readings:
+                self.add(ClockReading(datetime.fromisoformat(at), offset))
+        elif "timezone" in payload:
+            self._names[str(payload["timezone"]).rpartition(") ")[2]] += 1
+
+    def add_all(self, other: Clocks) -> None:
+        """Take what another one has collected."""
+        self._readings |= other._readings
+        self._names += other._names
+
+    def zone(self, machine_zone: str) -> str | None:
+        """Return the time zone of most of what was collected; None if nothing was.
+
+        Args:
+            machine_zone: taken before others with the same clock.
+        """
+        named = [(count, name) for name, count in self._names.items() if _is_zone(name)]
+        if named:
+            return max(named)[1]
+        return self._zone_by_offsets(machine_zone)
+
+    def _zone_by_offsets(self, machine_zone: str) -> str | None:
+        if not self._readings:
+            return None
+        latest = max(reading.at for reading in self._readings.values())
+        recent = [reading for reading in self._readings.values() if latest - reading.at <= _RECENT]
+        best, score = None, 0
+        for zone in dict.fromkeys((machine_zone, *_ZONES, *sorted(_all_zones()))):
+            if score == len(recent):
+                break
+            if (fitting := _fitting(zone, recent)) > score:
+                best, score = zone, fitting
+        return best
+
+
+def _fitting(zone: str, readings: Iterable[ClockReading]) -> int:
+    """Return how many of the readings a clock in the zone shows."""
+    clock = ZoneInfo(zone)
+    return sum(
+        reading.at.astimezone(clock).utcoffset() == timedelta(seconds=reading.utc_offset_s) for reading in readings
+    )
+
+
+def _is_zone(name: str) -> bool:
+    # "Factory" is what a device without a zone has.
+    return name in _all_zones() and name != "Factory"
+
+
+@cache
+def _all_zones() -> frozenset[str]:
+    return frozenset(available_timezones())
+
+
+def machine_zone() -> str:
+    """Return the time zone of this machine; UTC if it does not say."""
+    from tzlocal import get_localzone_name, reload_localzone
+
+    try:
+        reload_localzone()  # a process may be older than its TZ
+        name = get_localzone_name()
+    except (LookupError, ValueError, OSError):
+        return "UTC"
+    return name if name and _is_zone(name) and name != "Etc/UTC" else "UTC"
