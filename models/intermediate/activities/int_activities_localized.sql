@@ -28,6 +28,10 @@ sport_families as (
     select * from {{ ref('sport_families') }}
 ),
 
+sport_names as (
+    select * from {{ ref('sport_names') }}
+),
+
 told as (
     select * from export_activities
     union all
@@ -82,7 +86,7 @@ final as (
         dated.source,
         dated.name,
         dated.description,
-        coalesce(sport_families.sport_type, dated.sport_type) as sport_type,
+        coalesce(sport_families.sport_type, sport_names.sport_type, dated.sport_type) as sport_type,
         coalesce(sport_families.sport_family, 'other') as sport_family,
         dated.activity_date,
         dated.started_at,
@@ -100,7 +104,11 @@ final as (
         dated.loaded_at
     from dated
     inner join athletes on dated.athlete_id = athletes.athlete_id
-    left join sport_families on lower(dated.sport_type) = lower(sport_families.sport_type)
+    -- staging has left out what separates the words of a name
+    left join sport_names
+        on lower(dated.sport_type) = lower(replace(replace(sport_names.sport_name, ' ', ''), '-', ''))
+    left join sport_families
+        on lower(coalesce(sport_names.sport_type, dated.sport_type)) = lower(sport_families.sport_type)
     where not dated.is_deleted and dated.activity_date <= athletes.as_of_date
 )
 

@@ -28,7 +28,19 @@ _SAME_INSTANT = timedelta(minutes=1)
 
 
 class _IngestGroup(click.Group):
-    """Gives every registered source a command; the readers are imported when a command of the group is asked for."""
+    """Gives every registered source a command; the readers are imported when a command of the group is asked for.
+
+    What is no command is a path: ``buddy ingest takeout.zip`` is ``buddy ingest path takeout.zip``.
+    """
+
+    def resolve_command(
+        self, context: click.Context, words: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if self.get_command(context, words[0]) is None:
+            if not Path(words[0]).exists():
+                context.fail(f"{words[0]!r} is no command, and no file or folder.")
+            words = ["path", *words]
+        return super().resolve_command(context, words)
 
     def list_commands(self, context: click.Context) -> list[str]:
         self._add_sources()
@@ -48,9 +60,13 @@ class _IngestGroup(click.Group):
 
 @main.group(cls=_IngestGroup)
 def ingest() -> None:
-    """Load an athlete's own data into raw. A file is loaded whole or not at all; a second time adds nothing."""
+    """Load an athlete's own data into raw: `buddy ingest PATH` recognises what PATH has and loads every source in it.
+
+    A file is loaded whole or not at all; a second time adds nothing. The commands below load one source each.
+    """
 
 
+_RESTATE = "Where a row equals an older version, make that version the current one again."
 # What all files take; :func:`load_path` says what it does.
 _load_options = options(
     click.option(
@@ -61,7 +77,7 @@ _load_options = options(
     click.option(
         "--restate",
         is_flag=True,
-        help="Where a row equals an older version, make that version the current one again.",
+        help=_RESTATE,
     ),
 )
 
@@ -71,8 +87,8 @@ def _add_command(source: Source) -> None:
     from fitness_buddy.ingest.sources.registry import AUTO
 
     known = []
-    if source.formats:
-        choice = click.Choice((AUTO, *source.formats))
+    if len(source.options) > 1:
+        choice = click.Choice((AUTO, *source.options))
         words = f"What the file is; {AUTO} tells by its content."
         known.append(click.option("--format", "file_format", type=choice, default=AUTO, show_default=True, help=words))
     if source.has_devices:
@@ -87,6 +103,56 @@ def _add_command(source: Source) -> None:
 
 
 _device_option = click.option("--source", "device", metavar="NAME", help="The device or app, for rows that name none.")
+
+
+@command(ingest, "path", takes_now=True)
+@click.argument("path", type=PATH)
+@_device_option
+@click.option("--restate", is_flag=True, help=_RESTATE)
+def ingest_path(run: Run, path: Path, device: str | None, restate: bool) -> dict[str, Any]:
+    """Recognise what PATH has (a file, a folder, a zip, a .tgz) and load every source in it; "path" may be left out.
+
+    Each source is a load of its own: one that is refused keeps no other one out.
+    """
+    from fitness_buddy.ingest.landing import totals
+    from fitness_buddy.ingest.load import Ingest
+    from fitness_buddy.ingest.sources.files import open_bundle
+    from fitness_buddy.ingest.sources.recognition import nothing_known, recognise
+    from fitness_buddy.ingest.sources.registry import sources
+
+    landings: dict[str, Landing] = {}
+    refused: dict[str, InputError] = {}
+    clock = load_clock(run)
+    with open_bundle(path) as bundle:
+        found = recognise(bundle)
+        if not found.by_source:
+            raise nothing_known(bundle, found)
+        for name, files in found.by_source.items():
+            kinds = dict.fromkeys(known.looked_for for _, known in files if known.looked_for)
+            run.say(f"Found {len(files):,} {'file' if len(files) == 1 else 'files'} of {name}: {'; '.join(kinds)}")
+        for notice in found.notices():
+            run.say(f"Note: {notice}")
+        for name, files in found.by_source.items():
+            with _progress(run, name) as on_row:
+                load = Ingest(run.warehouse, run.settings.athlete_id, restate, now=clock(), on_row=on_row)
+                try:
+                    landings[name] = load.found(path, sources()[name], files, device=device)
+                except InputError as error:
+                    click.echo(f"Error: {name}: {error}", err=True)
+                    refused[name] = error
+                else:
+                    _tell_landings(run, name, [landings[name]])
+    counts: dict[str, Any] = {
+        **totals(list(landings.values())),
+        "path": str(path),
+        "sources": {name: totals([landing]) for name, landing in landings.items()},
+        "sources_refused": list(refused),
+        "passed_over": found.notices(),
+    }
+    if refused:
+        counts["rows_refused"] = sum(error.rows_refused for error in refused.values())
+        raise BuddyError(f"{', '.join(refused)} of {path} could not be loaded (see above)", details=counts)
+    return counts
 
 
 @command(ingest, "inbox", takes_now=True)

@@ -11,11 +11,12 @@ from pathlib import Path
 from typing import Any
 
 from fitness_buddy.core.clock import utc_now
-from fitness_buddy.core.errors import BuddyError, Refusal, StoppedError
+from fitness_buddy.core.errors import BuddyError, InputError, Refusal, StoppedError
 from fitness_buddy.ingest.landing import Batch, Landing, Record, is_tombstone, land, totals
 from fitness_buddy.ingest.sources import steps, strava_api
 from fitness_buddy.ingest.sources.files import open_bundle
-from fitness_buddy.ingest.sources.registry import AUTO, ReadOptions, Source
+from fitness_buddy.ingest.sources.recognition import Contents, ReadOptions, contents, read_bundle
+from fitness_buddy.ingest.sources.registry import AUTO, Found, Source
 from fitness_buddy.ingest.windows import Progress, Window, windows
 from fitness_buddy.warehouse import RawStore, Warehouse
 
@@ -47,8 +48,23 @@ class Ingest:
             InputError: the source finds nothing of its own there, or a row cannot be loaded.
         """
         with open_bundle(path) as bundle:
-            contents = source.read(bundle, ReadOptions(self.now, device, file_format))
-            return self._land(contents.batches, contents.notices)
+            return self._contents(path, source, read_bundle(source, bundle, ReadOptions(self.now, device, file_format)))
+
+    def found(self, path: Path, source: Source, files: Sequence[Found], *, device: str | None = None) -> Landing:
+        """Load the files of a source that were recognised in a path.
+
+        Raises:
+            InputError: a row cannot be loaded.
+        """
+        return self._contents(path, source, contents(source, files, ReadOptions(self.now, device)))
+
+    def _contents(self, path: Path, source: Source, found: Contents) -> Landing:
+        landing = self._land(found.batches, found.notices)
+        if not landing.total("read"):
+            raise InputError.whole_file(
+                str(path), f"it is recognised, but has no {source.holds} in it: nothing to load"
+            )
+        return landing
 
     def answers(self, table: str, rows: Sequence[Record | Refusal]) -> Landing:
         """What a service was asked for, to the end, before this load began."""

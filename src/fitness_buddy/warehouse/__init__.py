@@ -34,6 +34,7 @@ class AppendCounts:
     ``new``: ids not seen before. ``changed``: known ids with a payload not seen before. ``unchanged``: nothing to add.
     ``superseded``: the part of ``unchanged`` whose payload is an older version that a later edit has replaced.
     ``duplicates``: rows of this load whose id came again later in the same load; the last one counts.
+    ``dropped``: the part of ``duplicates`` whose payload differs from the last one's; ``dropped_example`` is one.
     """
 
     read: int
@@ -42,6 +43,8 @@ class AppendCounts:
     unchanged: int
     superseded: int
     duplicates: int
+    dropped: int = 0
+    dropped_example: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -249,7 +249,10 @@ class _DuckDBLoad:
             {"athlete_id": self._athlete_id, "loaded_at": self._loaded_at, "load_id": self._load_id},
         )
         counted = run("select state, count(*) from classified group by state").fetchall()
-        return versions.count_states(read, dict(counted), restate=restate)
+        counts = versions.count_states(read, dict(counted), restate=restate)
+        return versions.with_dropped(
+            counts, run(versions.dropped_sql(incoming)).fetchall() if counts.duplicates else []
+        )
 
 
 def _arrow_table(first_ordinal: int, batch: Sequence[RawRow]) -> pa.Table:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import date, datetime, timedelta
 from typing import Any, ClassVar
 
@@ -67,6 +68,35 @@ left join held_ids on latest.record_id = held_ids.record_id
 left join held_versions
     on latest.record_id = held_versions.record_id and latest.payload_hash = held_versions.payload_hash
 """
+
+
+# What is not kept of a load: rows whose id came again with another payload. Asked for only where an id came again.
+_DROPPED = """
+with latest as (
+    select record_id, payload_hash
+    from {incoming}
+    qualify row_number() over (partition by record_id order by ordinal desc) = 1
+)
+select incoming.record_id, incoming.payload, count(*) over () as dropped
+from {incoming} as incoming
+inner join latest on incoming.record_id = latest.record_id
+where incoming.payload_hash <> latest.payload_hash
+order by incoming.ordinal
+limit 1
+"""
+
+
+def dropped_sql(incoming: str) -> str:
+    """A select of (record_id, payload, dropped): the first row that is dropped, and how many are; no row of none."""
+    return _DROPPED.format(incoming=incoming)
+
+
+def with_dropped(counts: AppendCounts, found: Sequence[tuple[str, str, int]]) -> AppendCounts:
+    """The counts with what :func:`dropped_sql` has found."""
+    if not found:
+        return counts
+    ((record_id, payload, dropped),) = found
+    return replace(counts, dropped=dropped, dropped_example=f"{record_id} {payload}")
 
 
 def states_sql(table: str, incoming: str, athlete_id: str, earliest_day: date) -> str:

@@ -343,13 +343,22 @@ class _BigQueryLoad:
         lock = self._prepare()
         states: dict[str, dict[str, int]] = {staged.table: {} for staged in self._staged}
         filled = [staged for staged in self._staged if staged.rows]
+        sent = {staged.table: self._send(staged) for staged in filled}
         if filled:
-            for row in self._run_alone(self._script(lock, filled, [self._send(staged) for staged in filled], restate)):
+            for row in self._run_alone(self._script(lock, filled, list(sent.values()), restate)):
                 states[row["name"]][row["state"]] = row["n"]
-        return {
+        counts = {
             staged.table: versions.count_states(staged.rows, states[staged.table], restate=restate)
             for staged in self._staged
         }
+        return {
+            table: versions.with_dropped(found, self._dropped(sent[table])) if found.duplicates else found
+            for table, found in counts.items()
+        }
+
+    def _dropped(self, incoming: str) -> list[tuple[str, str, int]]:
+        rows = self._client.query_and_wait(versions.dropped_sql(f"`{incoming}`"))
+        return [(row["record_id"], row["payload"], row["dropped"]) for row in rows]
 
     def _prepare(self) -> str:
         """Make what is missing: dataset, raw tables, and the athlete's lock, whose name it returns."""

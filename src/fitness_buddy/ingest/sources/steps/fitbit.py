@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 from fitness_buddy.core.errors import InputError
 from fitness_buddy.ingest.sources import values
 from fitness_buddy.ingest.sources.files import InputFile, read_json
-from fitness_buddy.ingest.sources.steps.formats import DAILY_TABLE, INTERVALS_TABLE, Format, Pairs, Records, iso_instant
+from fitness_buddy.ingest.sources.formats import Format, Head, Records
+from fitness_buddy.ingest.sources.registry import Arrangement, Found
+from fitness_buddy.ingest.sources.steps import fitbit_clock
+from fitness_buddy.ingest.sources.steps.formats import DAILY_TABLE, INTERVALS_TABLE, Pairs, iso_instant
 
 _API_KEY = "activities-steps"
 
@@ -30,12 +33,43 @@ def _api_items(file: InputFile) -> Iterator[Any]:
 
 
 def _archive_instant(text: str, now: datetime) -> str:
-    try:
-        # The archive writes UTC without saying so.
-        start = datetime.strptime(text, "%m/%d/%y %H:%M:%S").replace(tzinfo=UTC)
-    except ValueError:
-        raise ValueError(f"expected a time like '09/04/25 08:15:00', found {values.shown(text)}") from None
-    return values.utc_instant(start, now)
+    return values.utc_instant(fitbit_clock.read_time(text).replace(tzinfo=UTC), now)
+
+
+def _is_of_steps(head: Head) -> bool:
+    """The archive writes every measure in one form; only the names of its files tell them apart."""
+    return head.file.name.lower().startswith("steps") and head.has_keys("dateTime", "value")
+
+
+def arrange(found: Sequence[Found]) -> Arrangement:
+    """Read JSON on the clock that it is on, and leave out what a CSV beside it has."""
+    json_files = [file for file, known in found if known is ARCHIVE_JSON]
+    if not json_files:
+        return Arrangement(found)
+    others = [(file, known) for file, known in found if known is not ARCHIVE_JSON]
+    twins = fitbit_clock.compare(json_files, [file for file, known in others if known is ARCHIVE_CSV])
+    clock = twins.clock or fitbit_clock.stated_clock()
+    left = [file for file in json_files if file not in twins.repeated]
+    notices = []
+    if twins.repeated:
+        notices.append(
+            f"left out, as a CSV beside each has the same minutes: {len(twins.repeated):,} JSON files of Fitbit"
+        )
+    if left and clock is None:
+        notices.append(
+            "Fitbit's JSON states no time zone, and no CSV beside it decides: read as UTC "
+            f"({fitbit_clock.SETTING}=local reads it on your own clock; docs/ingest/sources.md)"
+        )
+    if left and clock == "local":
+        return Arrangement([*others, (left[0], _on_local_clock(left))], notices)
+    return Arrangement([*others, *((file, ARCHIVE_JSON) for file in left)], notices)
+
+
+def _on_local_clock(files: Sequence[InputFile]) -> Format:
+    def records(_: InputFile, device: str | None, now: datetime) -> Records:
+        yield from fitbit_clock.local_days(files, device or "fitbit", now)
+
+    return Format("fitbit", DAILY_TABLE, "", _is_of_steps, records)
 
 
 _API = Pairs(DAILY_TABLE, "fitbit", "dateTime", "value", values.iso_day)
@@ -45,17 +79,21 @@ _ARCHIVE_CSV = Pairs(INTERVALS_TABLE, "fitbit", "timestamp", "steps", iso_instan
 API = Format(
     "fitbit",
     DAILY_TABLE,
-    "Fitbit's steps-YYYY-MM-DD.json, steps_YYYY-MM-DD.csv or an answer of its steps API",
+    "an answer of Fitbit's steps API",
     lambda head: head.has_keys(_API_KEY),
     _api_records,
 )
 ARCHIVE_JSON = Format(
     "fitbit",
     INTERVALS_TABLE,
-    "",
-    lambda head: head.has_keys("dateTime", "value"),
+    "Fitbit's steps-YYYY-MM-DD.json",
+    _is_of_steps,
     _ARCHIVE_JSON.json_records,
 )
 ARCHIVE_CSV = Format(
-    "fitbit", INTERVALS_TABLE, "", lambda head: head.has_columns("timestamp", "steps"), _ARCHIVE_CSV.csv_records
+    "fitbit",
+    INTERVALS_TABLE,
+    "Fitbit's steps_YYYY-MM-DD.csv",
+    lambda head: head.has_columns("timestamp", "steps"),
+    _ARCHIVE_CSV.csv_records,
 )
