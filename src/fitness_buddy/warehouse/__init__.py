@@ -148,10 +148,13 @@ class Warehouse(RawStore, Protocol):
         """The raw tables that are there, of whatever project; none before the first load."""
         ...
 
-    def check_raw(self, tables: Sequence[str], since: date, now: datetime) -> list[RawTableCheck]:
+    def check_raw(
+        self, tables: Mapping[str, Sequence[tuple[str, float]]], since: date, now: datetime
+    ) -> list[RawTableCheck]:
         """Check the loads of all athletes since a UTC day in the given raw tables, for what is always wrong.
 
         Args:
+            tables: by name, keys of the payload with the number that no honest row exceeds.
             now: timezone-aware; nothing can have been loaded after it.
         """
         ...

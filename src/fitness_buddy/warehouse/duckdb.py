@@ -62,6 +62,7 @@ class DuckDBWarehouse(versions.RawReads):
         load_time="strftime({instant}, '%Y%m%dT%H%M%S%fZ')",
         wrong_hash="payload_hash <> sha256(cast(payload as varchar))",
         right_hash="the payload's SHA-256 as payload_hash",
+        payload_number="try_cast(payload ->> '$.{key}' as double)",
     )
 
     def __init__(self, settings: Settings) -> None:

@@ -165,11 +165,13 @@ class RawReads(ABC):
         )
         return sorted({row["athlete_id"] for row in rows})
 
-    def check_raw(self, tables: Sequence[str], since: date, now: datetime) -> list[RawTableCheck]:
+    def check_raw(
+        self, tables: Mapping[str, Sequence[tuple[str, float]]], since: date, now: datetime
+    ) -> list[RawTableCheck]:
         """See :meth:`fitness_buddy.warehouse.Warehouse.check_raw`."""
-        checks = raw_checks(self._dialect, now)
+        checks = {table: raw_checks(self._dialect, now, bounds) for table, bounds in tables.items()}
         counted: dict[str, list[Row]] = {table: [] for table in tables}
-        selects = [counts_sql(self._raw_schema, table, since, checks) for table in tables]
+        selects = [counts_sql(self._raw_schema, table, since, checks[table]) for table in tables]
         for row in self.query(" union all ".join(selects)) if selects else []:
             counted[row["table_name"]].append(row)
 
@@ -182,7 +184,7 @@ class RawReads(ABC):
             RawTableCheck(
                 table,
                 rows_by_day={row["day"]: row["rows_checked"] for row in sorted(rows, key=lambda row: str(row["day"]))},
-                findings=[finding(table, check) for check in checks],
+                findings=[finding(table, check) for check in checks[table]],
             )
             for table, rows in counted.items()
         ]

@@ -413,6 +413,55 @@ def test_a_grouped_number_of_a_german_file_is_read_as_its_other_numbers_say(stor
     assert metres(loaded(store, write(tmp_path / "activities.csv", text))["7000000001"]) == 3322.95
 
 
+WIDE_IN = {
+    "French": (
+        "ID de l'activité,Date de l'activité,Nom de l'activité,Type d'activité,Description de l'activité,Temps écoulé,"
+        "Distance,Fréquence cardiaque maximale,Trajet,Équipement de l'activité,Nom du fichier,Temps écoulé,"
+        "Durée de déplacement,Distance,Dénivelé positif,Calories",
+        '{date},Sortie,Course à pied,,1428,"3,32",171,false,,activities/1.gpx,1428.0,1400.0,3320.0,10.0,100.0',
+        ["24 mai 2022 à 16:27:40", "24 mai 2022, 16:27:40"],
+    ),
+    "Dutch": (
+        "Activiteits-ID,Datum van activiteit,Naam activiteit,Activiteitstype,Verstreken tijd,Afstand,Max. hartslag,"
+        "Woon-werkverkeer,Uitrusting voor activiteit,Bestandsnaam,Verstreken tijd,Beweegtijd,Afstand,Totale stijging",
+        '{date},Rit,Hardloopsessie,1428,"3,32",171,false,,activities/1.gpx,1428.0,1400.0,3320.0,10.0',
+        ["24 mei 2022, 16:27:40", "24 mei. 2022 16:27:40"],
+    ),
+    "German": (
+        "Aktivitäts-ID,Aktivitätsdatum,Name der Aktivität,Aktivitätsart,Verstrichene Zeit,Distanz,Max. Herzfrequenz,"
+        "Pendeln,Aktivitätsausrüstung,Dateiname,Verstrichene Zeit,Bewegungszeit,Distanz,Höhenzunahme",
+        '{date},Lauf,Lauf,1428,"3,32",171,false,,activities/1.gpx,1428.0,1400.0,3320.0,10.0',
+        ["24.05.2022, 16:27:40"],
+    ),
+}
+
+
+@pytest.mark.parametrize(("language", "date"), [(name, date) for name, wide in WIDE_IN.items() for date in wide[2]])
+def test_an_export_in_another_language_is_read(store: Store, tmp_path: Path, language: str, date: str) -> None:
+    header, row, _ = WIDE_IN[language]
+    path = write(tmp_path / "activities.csv", f"{header}\n" + row.replace("{date}", f'1,"{date}"') + "\n")
+    (payload,) = loaded(store, path).values()
+    assert payload["activity_date"] == "2022-05-24T16:27:40Z"
+    assert (payload["distance_m"], payload["moving_time"], payload["commute"]) == ("3320.0", "1400.0", "false")
+    assert (payload["filename"], payload["elevation_gain"], payload["max_heart_rate"]) == (
+        *("activities/1.gpx", "10.0", "171"),
+    )
+
+
+def test_a_month_of_another_language_is_refused(store: Store, tmp_path: Path) -> None:
+    header, row, _ = WIDE_IN["French"]
+    path = write(
+        tmp_path / "activities.csv", f"{header}\n" + row.replace("{date}", '1,"24 mei 2022 à 16:27:40"') + "\n"
+    )
+    assert "row 1, activity date: expected a date like '29 mai 2022 à 15:53:35'" in store.refusal("strava", path)
+
+
+def test_a_language_that_is_not_known_is_told_what_to_do(store: Store, tmp_path: Path) -> None:
+    header = "ID de actividad,Fecha de la actividad,Nombre de la actividad,Tipo de actividad,Distancia"
+    message = store.refusal("strava", write(tmp_path / "activities.csv", f"{header}\n1,2,3,4,5\n"))
+    assert "set Strava to English and request the export again" in message
+
+
 def test_a_sport_that_nobody_knows_is_kept_by_its_name(store: Store) -> None:
     payloads = loaded(store, EXPORTS / "activities_german_unknown_type.ok.csv")
     assert payloads[LONG_ID]["activity_type"] == "Eisstockschießen"

@@ -1,7 +1,7 @@
 """The date format of a file, decided once from all of its cells: is 11/05/2026 in November or in May?
 
-A day above 12 decides; so does a file of one row a day, whose dates follow one another in one reading only. What no
-cell decides is refused.
+A day above 12 decides; so do four days and more, all of which follow one another in one reading only. What no cell
+decides is refused.
 """
 
 from __future__ import annotations
@@ -18,6 +18,8 @@ _CLOCK = re.compile(
     r"(?P<hour>\d{1,2}):(?P<minute>\d{2})(?::(?P<second>\d{2})(?:[.,]\d+)?)?\s*(?P<half>[AaPp]\.?\s?[Mm]\.?)?", re.ASCII
 )
 _PARTS = re.compile(r"(\d{1,4})([/.\-])(\d{1,2})\2(\d{1,4})", re.ASCII)
+# In the wrong reading such days would be the same day of as many months, and no other day.
+_FOLLOW = 4
 _LOOKED_AT = 400  # different dates; one row a day is a year
 
 
@@ -104,8 +106,8 @@ def _reads(known: DateFormat, cell: str) -> bool:
 
 
 def _follow(days: Sequence[date]) -> bool:
-    """Whether there are several and each is the day before or after the one before it."""
-    return {(after - before).days for before, after in pairwise(days)} in ({1}, {-1})
+    """Whether each is the day before or after the one before it, and there are enough to be no accident."""
+    return len(days) >= _FOLLOW and {(after - before).days for before, after in pairwise(days)} in ({1}, {-1})
 
 
 def split_clock(text: str) -> tuple[str, time | None, bool]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import gzip
 import io
 import itertools
 import json
@@ -36,6 +37,7 @@ _MAX_PACKING = 200
 # JSON can spell both, and no warehouse can hold either.
 _DAMAGED_TEXT = re.compile("[\0\ud800-\udfff]")
 _ZIP_MAGIC = {b"PK\x03\x04", b"PK\x05\x06"}  # the second is an empty archive
+_COPIED_BYTES = 1_000_000
 _TAR_SUFFIXES = (".tgz", ".tar.gz", ".tar")
 _UTF_16 = {b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}
 # What can hold records, by its name; of a packed tar nothing else is unpacked.
@@ -235,6 +237,37 @@ class _Zip:
         return self._copied[path]
 
 
+class _WatchedStream(io.RawIOBase):
+    """A stream that knows whether it was a whole tar: one ends with a block of zeros, which nothing else says."""
+
+    def __init__(self, stream: IO[bytes] | gzip.GzipFile) -> None:
+        self._stream = stream
+        self._tail = b""
+
+    def read(self, size: int = -1) -> bytes:
+        chunk = self._stream.read(size)
+        self._tail = (self._tail + chunk)[-tarfile.BLOCKSIZE :]
+        return chunk
+
+    def read_to_end(self) -> None:
+        while self.read(_COPIED_BYTES):
+            pass
+        if self._tail != bytes(tarfile.BLOCKSIZE):
+            raise tarfile.ReadError("it ends before its end")
+
+
+@contextmanager
+def _open_packed(path: Path) -> Iterator[_WatchedStream]:
+    with path.open("rb") as stream:
+        is_packed = stream.read(2) == b"\x1f\x8b"
+        stream.seek(0)
+        if not is_packed:
+            yield _WatchedStream(stream)
+            return
+        with gzip.open(stream) as unpacked:
+            yield _WatchedStream(unpacked)
+
+
 class _Tar:
     """A packed tar. It has no table of contents, so it is read once, front to back, and its data files are unpacked."""
 
@@ -242,7 +275,7 @@ class _Tar:
         self._copied: dict[PurePosixPath, Path] = {}
         self._others: list[PurePosixPath] = []
         left = max(_MAX_SMALL_BYTES, _MAX_PACKING * path.stat().st_size)
-        with tarfile.open(path, "r|*") as archive:
+        with _open_packed(path) as packed, tarfile.open(fileobj=packed, mode="r|") as archive:
             for member in archive:
                 if not member.isfile():
                     continue
@@ -256,6 +289,7 @@ class _Tar:
                         shutil.copyfileobj(stream, target)
                 else:
                     self._others.append(name)
+            packed.read_to_end()
 
     def paths(self) -> list[PurePosixPath]:
         return _honest([*self._copied, *self._others])

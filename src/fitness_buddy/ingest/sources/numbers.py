@@ -49,8 +49,8 @@ def decide(cells: Iterable[str], delimiter: str, are_counts: bool) -> NumberForm
     Args:
         cells: all cells of its columns of numbers; what is no number decides nothing.
         delimiter: what separates cells. A file whose language has decimal commas is separated by semicolons.
-        are_counts: whether they are whole, as steps are: then a comma among commas groups, and a lone point that is
-            followed by three digits may be a group or a fraction of zeros.
+        are_counts: whether they are whole, as steps are: then the mark that groups in the language of the delimiter
+            groups; the other one may group in another language, or be followed by a fraction of zeros.
 
     Raises:
         UndecidedError: the cells contradict one another, or the one that has two readings is not decided by any.
@@ -100,12 +100,10 @@ def _decide_unsure(unsure: dict[str, str], delimiter: str, *, are_counts: bool) 
     """Decide by the delimiter; numbers like 1,500 or 1.500 are all there is."""
     if not unsure:
         return NumberFormat("," if delimiter == ";" else ".")
-    if len(unsure) == 1:
-        (mark,) = unsure
-        if delimiter == ";" and mark == ("." if are_counts else ","):
-            return NumberFormat(",")
-        if delimiter == "," and mark == ("," if are_counts else "."):
-            return ENGLISH
+    if are_counts and unsure.keys() == {"."} and delimiter == ";":
+        return NumberFormat(",")
+    if are_counts and unsure.keys() == {","} and delimiter == ",":
+        return ENGLISH
     example = next(iter(unsure.values()))
     whole = example.replace(",", "").replace(".", "")
     fraction = f"{float(example.replace(',', '.')):g}"

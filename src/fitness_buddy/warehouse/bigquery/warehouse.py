@@ -111,6 +111,7 @@ class BigQueryWarehouse(versions.RawReads):
         # The text that was hashed is gone: a JSON column keeps the values, and spells them in its own way.
         wrong_hash="length(payload_hash) <> 64 or ltrim(payload_hash, '0123456789abcdef') <> ''",
         right_hash="a SHA-256 as payload_hash (only its form: BigQuery does not keep the text that was hashed)",
+        payload_number="safe_cast(json_value(payload, '$.{key}') as float64)",
     )
 
     def __init__(self, settings: Settings) -> None:

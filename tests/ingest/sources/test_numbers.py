@@ -1,0 +1,85 @@
+"""The number format of a file is decided from all of its cells, and never wrongly: it is right, or refused."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fitness_buddy.ingest.sources import numbers
+from fitness_buddy.ingest.sources.values import UndecidedError
+
+
+def written(value: float, decimal: str, *, grouped: bool, digits: int) -> str:
+    text = f"{value:,.{digits}f}" if grouped else f"{value:.{digits}f}"
+    return text if decimal == "." else text.translate(str.maketrans(",.", ".,"))
+
+
+FORMATS = st.tuples(st.sampled_from(",."), st.booleans(), st.integers(0, 4), st.sampled_from(",;\t"))
+
+
+@given(values=st.lists(st.floats(0, 1e7).map(lambda value: round(value, 4)), max_size=8), how=FORMATS)
+def test_measures_of_a_file_are_read_as_they_were_written_or_refused(
+    values: list[float], how: tuple[str, bool, int, str]
+) -> None:
+    decimal, grouped, digits, delimiter = how
+    cells = [written(value, decimal, grouped=grouped, digits=digits) for value in values]
+    try:
+        decided = numbers.decide(cells, delimiter, are_counts=False)
+    except UndecidedError as error:
+        assert error.example in cells
+        return
+    assert [float(decided.plain(cell)) for cell in cells] == [round(value, digits) for value in values]
+
+
+@given(
+    values=st.lists(st.integers(0, 10_000_000), max_size=8),
+    grouped=st.booleans(),
+    language=st.sampled_from([(",", "."), (";", ","), ("\t", "."), ("\t", ",")]),
+)
+def test_counts_of_a_file_are_read_as_they_were_written_or_refused(
+    values: list[int], grouped: bool, language: tuple[str, str]
+) -> None:
+    delimiter, decimal = language
+    cells = [written(value, decimal, grouped=grouped, digits=0) for value in values]
+    try:
+        decided = numbers.decide(cells, delimiter, are_counts=True)
+    except UndecidedError:
+        assert delimiter == "\t"
+        return
+    assert [int(decided.plain(cell)) for cell in cells] == values
+
+
+@pytest.mark.parametrize(
+    ("cells", "delimiter", "are_counts", "plain"),
+    [
+        (["0,125", "41,500"], ",", False, ["0.125", "41.500"]),
+        (["41,500", "5,1"], ",", False, ["41.500", "5.1"]),
+        (["1.234.567", "8.123"], ",", True, ["1234567", "8123"]),
+        (["8.123", "10.000"], ";", True, ["8123", "10000"]),
+        (["13,666", "789"], ",", True, ["13666", "789"]),
+        (["1.234,5", "1.500"], ",", False, ["1234.5", "1500"]),
+        (["8 123", "8\u00a0123", "8'123"], ",", True, ["8123", "8123", "8123"]),
+        (["1e3", "-0.5", "+2"], ",", False, ["1e3", "-0.5", "+2"]),
+        (["many", "1,2,3", ""], ",", False, ["many", "1,2,3", ""]),
+    ],
+)
+def test_one_cell_decides_for_all(cells: list[str], delimiter: str, are_counts: bool, plain: list[str]) -> None:
+    decided = numbers.decide(cells, delimiter, are_counts=are_counts)
+    assert [decided.plain(cell) for cell in cells] == plain
+
+
+@pytest.mark.parametrize(
+    ("cells", "delimiter", "are_counts", "problem"),
+    [
+        (["12.000", "9.000"], ",", True, "'12.000' may be 12000 or 12, and no other number of the file decides it"),
+        (["9,000"], ";", True, "'9,000' may be 9000 or 9"),
+        (["41,500"], ",", False, "'41,500' may be 41500 or 41.5"),
+        (["1.5", "2,5"], ",", False, "this file has both '1.5' and '2,5': which mark is decimal?"),
+        (["1,234,567", "0,5"], ",", False, "',' is a decimal mark in '0,5' and groups in '1,234,567'"),
+    ],
+)
+def test_what_no_cell_decides_is_refused(cells: list[str], delimiter: str, are_counts: bool, problem: str) -> None:
+    with pytest.raises(UndecidedError) as caught:
+        numbers.decide(cells, delimiter, are_counts=are_counts)
+    assert str(caught.value).startswith(problem)
