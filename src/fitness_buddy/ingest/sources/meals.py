@@ -71,14 +71,15 @@ def _layout_meals(layout: Layout, file: InputFile) -> Meals:
         meal: dict[str, Any] = {"diary": layout.source, "description": row.text("description") or layout.title}
         if meal_id := row.text("id"):
             meal["meal_id"] = f"{layout.source}|{meal_id}"
+        field = "date"
         try:
             meal["eaten_at"] = _eaten_at(row.text("date"), row.text("time"), decided.date)
+            cells: dict[str, Any] = {}
+            for field in (name for name in _NUMBERS if row.text(name).lower() not in _NO_NUMBER):
+                cells[field] = decided.number.plain(row.text(field))
         except ValueError as error:
-            yield row.number, Refusal(file.label, row.number, decided.names["date"], str(error))
+            yield row.number, Refusal(file.label, row.number, decided.names[field], str(error))
             continue
-        cells = {
-            name: decided.number.plain(row.text(name)) for name in _NUMBERS if row.text(name).lower() not in _NO_NUMBER
-        }
         if not any(name in cells for name in _GRAMS):
             continue  # supplements, water, and what the app knows no macros of
         if layout.blank == "zero":
@@ -104,12 +105,14 @@ def _csv_meals(file: InputFile) -> Meals:
                 continue
             cells = (cell.strip() for cell in row.cells)
             meal: dict[str, Any] = {name: cell for name, cell in zip(names, cells, strict=True) if name and cell}
-            meal |= {name: decided.number.plain(meal[name]) for name in _NUMBERS if name in meal}
+            field = "eaten_at"
             try:
-                if "eaten_at" in meal:
-                    meal["eaten_at"] = _eaten_at(meal["eaten_at"], "", decided.date)
+                if field in meal:
+                    meal[field] = _eaten_at(meal[field], "", decided.date)
+                for field in (name for name in _NUMBERS if name in meal):
+                    meal[field] = decided.number.plain(meal[field])
             except ValueError as error:
-                yield row.number, Refusal(file.label, row.number, "eaten_at", str(error))
+                yield row.number, Refusal(file.label, row.number, field, str(error))
             else:
                 yield row.number, meal
 

@@ -15,6 +15,7 @@ from fitness_buddy.ingest.sources.values import UndecidedError, shown
 _MARKS = ",."
 # Spaces (also such as do not break) and apostrophes only ever group.
 _SURE_GROUPING = re.compile(r"(?<=\d)[ \u00a0\u202f\u2009'\u2019](?=\d{3}(?!\d))")
+_PLAIN = re.compile(r"\d+\.\d+", re.ASCII)
 _NUMBER = re.compile(r"[+-]?[\d,.]*\d[\d,.]*(?:[eE][+-]?\d+)?", re.ASCII)
 
 
@@ -29,14 +30,20 @@ class NumberFormat:
     decimal: str = "."
 
     def plain(self, text: str) -> str:
-        """Return a number of the file with a decimal point and without groups; any other text unchanged."""
+        """Return a number of the file with a decimal point and without groups; what is no number unchanged.
+
+        Raises:
+            ValueError: it is a number in another format than the file's.
+        """
+        if text.isdecimal() or (self.decimal == "." and _PLAIN.fullmatch(text)):
+            return text
         spelled = _SURE_GROUPING.sub("", text.strip())
-        if spelled.isdecimal() or not _NUMBER.fullmatch(spelled):
+        if not _NUMBER.fullmatch(spelled):
             return spelled
         grouping = "," if self.decimal == "." else "."
         head, mark, fraction = spelled.partition(self.decimal)
-        if grouping in fraction or (grouping in head and not _is_grouped(head, grouping)):
-            return spelled  # no number in this format: whoever reads it refuses it
+        if not set(_MARKS).isdisjoint(fraction) or (grouping in head and not _is_grouped(head, grouping)):
+            raise ValueError(f"expected a number with {self.decimal!r} as its decimal mark, found {shown(text)}")
         return head.replace(grouping, "") + ("." if mark else "") + fraction
 
 

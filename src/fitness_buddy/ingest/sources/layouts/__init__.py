@@ -7,7 +7,7 @@ file are decided once, from all of its cells, before its first record.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatch
 from functools import cache
@@ -140,39 +140,61 @@ _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 def rows(layout: Layout, file: InputFile) -> Iterator[Row | Refusal]:
     """Read the rows of a file that the layout counts."""
-    read = _json_rows if layout.kind == "json" else _csv_rows
-    for row in read(layout, file):
-        if isinstance(row, Refusal) or _counts(layout, row):
-            yield row
+    found = _json_rows(layout, file) if layout.kind == "json" else _csv_rows(layout, file)
+    if layout.only or layout.without:
+        return (row for row in found if isinstance(row, Refusal) or _counts(layout, row))
+    return found
 
 
 def decide(layout: Layout, file: InputFile, number_fields: Sequence[str], *, are_counts: bool) -> Decided:
-    """Decide the formats of a file from all of its cells.
+    """Decide the formats of a file from all of its cells, in one pass over it.
 
     Raises:
         InputError: what they are stays open, with the row and the column of an example.
     """
-    names = _names(layout, file)
-    number = numbers.ENGLISH
-    date = dates.FORMATS[layout.dates[0]]
-    delimiter = ","
-    if layout.kind == "csv" and layout.numbers == "decided":
-        with open_csv(file, skip_lines=layout.skip_lines, section=layout.section) as table:
-            delimiter = table.delimiter
-        cells = (row.text(name) for row in _good(layout, file) for name in number_fields)
-        number = _decided(layout, file, number_fields, names, lambda: numbers.decide(cells, delimiter, are_counts))
-    if len(layout.dates) > 1:
-        days = (_day_text(row.text("date")) for row in _good(layout, file))
-        date = _decided(layout, file, ["date"], names, lambda: dates.decide(days, layout.dates))
+    header, delimiter = _header(layout, file)
+    names = _names(layout, header)
+    is_open = layout.kind == "csv" and layout.numbers == "decided"
+    if not is_open and len(layout.dates) == 1:
+        return Decided(numbers.ENGLISH, dates.FORMATS[layout.dates[0]], names)
+    texts: dict[str, None] = {}
+    days: dict[str, None] = {}
+    for row in rows(layout, file):
+        if isinstance(row, Refusal):
+            continue
+        days[_day_text(row.cells.get("date") or "")] = None
+        for name in number_fields if is_open else ():
+            text = row.cells.get(name)
+            if text and not text.isdecimal():
+                texts[text] = None
+    try:
+        number = numbers.decide(texts, delimiter, are_counts) if is_open else numbers.ENGLISH
+        date = dates.decide(days, layout.dates)
+    except UndecidedError as error:
+        raise _undecided(layout, file, error, ["date", *number_fields], names) from error
     return Decided(number, date, names)
 
 
-def _names(layout: Layout, file: InputFile) -> dict[str, str]:
+def _undecided(
+    layout: Layout, file: InputFile, error: UndecidedError, fields: Sequence[str], names: Mapping[str, str]
+) -> InputError:
+    """Find the place of the example."""
+    for row in rows(layout, file):
+        for name in fields if isinstance(row, Row) else ():
+            if error.example in {row.text(name), _day_text(row.text(name))}:  # type: ignore[union-attr]
+                return InputError([Refusal(file.label, row.number, names[name], str(error))])  # type: ignore[union-attr]
+    return InputError.whole_file(file.label, str(error))
+
+
+def _header(layout: Layout, file: InputFile) -> tuple[list[str], str]:
+    if layout.kind == "json":
+        return [], ","
+    with open_csv(file, skip_lines=layout.skip_lines, section=layout.section) as table:
+        return table.header, table.delimiter
+
+
+def _names(layout: Layout, header: Sequence[str]) -> dict[str, str]:
     """Return by field what the file calls it."""
-    header: list[str] = []
-    if layout.kind == "csv":
-        with open_csv(file, skip_lines=layout.skip_lines, section=layout.section) as table:
-            header = table.header
     spelled = {folded(name): name for name in header}
     return {
         name: next((spelled[folded(one)] for one in alternatives if folded(one) in spelled), alternatives[0])
@@ -181,28 +203,10 @@ def _names(layout: Layout, file: InputFile) -> dict[str, str]:
     }
 
 
-def _decided(
-    layout: Layout, file: InputFile, fields: Sequence[str], names: Mapping[str, str], find: Callable[[], Any]
-) -> Any:
-    try:
-        return find()
-    except UndecidedError as error:
-        for row in _good(layout, file):
-            for name in fields:
-                if error.example in {row.text(name), _day_text(row.text(name))}:
-                    raise InputError([Refusal(file.label, row.number, names[name], str(error))]) from error
-        raise InputError.whole_file(file.label, str(error)) from error
-
-
 def _day_text(text: str) -> str:
-    try:
-        return dates.split_clock(text)[0]
-    except ValueError:
-        return text
-
-
-def _good(layout: Layout, file: InputFile) -> Iterator[Row]:
-    return (row for row in rows(layout, file) if isinstance(row, Row))
+    """Return the date of a time, as it is written."""
+    day, _, _ = text.strip().replace("T", " ").partition(" ")
+    return day.rstrip(",")
 
 
 def _counts(layout: Layout, row: Row) -> bool:
@@ -214,19 +218,19 @@ def _counts(layout: Layout, row: Row) -> bool:
 def _csv_rows(layout: Layout, file: InputFile) -> Iterator[Row | Refusal]:
     with open_csv(file, skip_lines=layout.skip_lines, section=layout.section) as table:
         header = [folded(name) for name in table.header]
+        wanted = [*layout.columns.items(), *((name, [name]) for name in (*layout.only, *layout.without))]
         at: dict[str, int] = {}
-        for name, alternatives in (
-            *layout.columns.items(),
-            *((name, [name]) for name in (*layout.only, *layout.without)),
-        ):
+        for name, alternatives in wanted:
             known = [folded(alternative) for alternative in alternatives if folded(alternative) in header]
             if known:
                 at.setdefault(name, header.index(known[0]))
+        columns = tuple(at.items())
         for row in table.rows:
             if isinstance(row, Refusal):
                 yield row
             else:
-                yield Row(row.number, {name: row.cells[column] for name, column in at.items()})
+                cells = row.cells
+                yield Row(row.number, {name: cells[column] for name, column in columns})
 
 
 def _json_rows(layout: Layout, file: InputFile) -> Iterator[Row | Refusal]:

@@ -54,6 +54,7 @@ def _records(layout: Layout, file: InputFile, device: str | None, now: datetime)
 def _counts(
     layout: Layout, file: InputFile, decided: Decided, device: str | None, now: datetime
 ) -> Iterator[_Count | Refusal]:
+    days: dict[str, datetime] = {}  # a file of several sources has each day several times
     for row in rows(layout, file):
         if isinstance(row, Refusal):
             yield row
@@ -61,14 +62,17 @@ def _counts(
         source = row.text("source") or device or layout.source
         field = "date"
         try:
-            began = _moment(row.text("date"), decided, now)
-            if began.time() != time() and layout.rows != "sum":
-                raise ValueError(f"expected a date without a time, found {values.shown(row.text('date'))}")
+            text = row.text("date")
+            began = days.get(text) or days.setdefault(text, _moment(text, decided, now))
+            if layout.rows != "sum" and began.time() != time():
+                raise ValueError(f"expected a date without a time, found {values.shown(text)}")
             field = "steps"
             steps = _steps(layout, row, decided)
+            if "until" not in layout.columns:
+                yield _Count(row.number, source, began.date(), steps)
+                continue
             field = "until"
-            ended = _moment(row.text("until"), decided, now) if "until" in layout.columns else began
-            for day, share in _days(began, ended):
+            for day, share in _days(began, _moment(row.text("until"), decided, now)):
                 part = steps if share == 1 or steps is None else f"{float(steps) * share:.6f}"
                 yield _Count(row.number, source, day, part)
         except ValueError as error:
