@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-fast test-bigquery-live lint unit up down pictures lock clean
+.PHONY: help demo test test-fast test-bigquery-live lint unit tools up down pictures lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:[^#]*## /\t/' | expand -t 20
@@ -7,7 +7,8 @@ help: ## list the targets
 demo: .venv/installed ## a synthetic athlete's two years, from their files to the report
 	.venv/bin/buddy demo
 
-test: lint unit ## all checks and all tests
+test: .venv/installed-dev ## all checks and all tests
+	$(MAKE) --no-print-directory --jobs 2 lint unit # which leaves no processor idle
 
 test-fast: .venv/installed-dev ## for daily work: Python's checks, and the tests that need no built warehouse, emulator or engine
 	.venv/bin/ruff check .
@@ -21,12 +22,14 @@ lint: .venv/installed-dev ## SQL, Python and types
 	BUDDY_DUCKDB_PATH=:memory: .venv/bin/sqlfluff lint --disable-progress-bar models tests/dbt; sql=$$?; \
 	wait $$types && exit $$sql
 
-unit: .venv/installed-dev ## every test, dbt's included
+unit: tools ## every test, dbt's included
+	.venv/bin/pytest -n 2 --dist loadgroup
+
+tools: .venv/installed-dev ## what the tests run on: Chromium, Docker Compose, the emulator of BigQuery, Kestra's engine
 	.venv/bin/python scripts/ensure_chromium.py
 	scripts/ensure_compose
 	scripts/install_emulator || [ $$? -eq 3 ]
 	.venv/bin/python scripts/install_engine.py
-	.venv/bin/pytest -n 2 --dist loadgroup
 
 .venv/installed: requirements.lock pyproject.toml scripts/install
 	scripts/install requirements.lock

@@ -23,8 +23,7 @@ from typing import Any
 REPOSITORY = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(REPOSITORY / "tests" / "support"), str(REPOSITORY / "tests" / "bigquery")]
 
-from googlesql import Project, Scan, path_of  # noqa: E402
-from test_compiled_sql import compile_project  # noqa: E402
+from googlesql import Project, Scan, compile_project, path_of  # noqa: E402
 
 from fitness_buddy.core.settings import load_settings  # noqa: E402
 from fitness_buddy.warehouse import Warehouse, connect  # noqa: E402
@@ -194,14 +193,18 @@ def measure_value_bytes(warehouse: Warehouse) -> dict[str, dict[str, float]]:
     return measured | {table: {**measured.get(table, {}), **known} for table, known in UNSEEN_BYTES.items()}
 
 
-def table_of_costs(duckdb_path: Path, folder: Path) -> str:
-    """The table of docs/warehouse/bigquery-cost.md."""
-    os.environ["BUDDY_DUCKDB_PATH"] = str(duckdb_path)
+def analysed_project(folder: Path) -> Project:
+    """Return the project as compiled into a folder and analysed."""
     targets = [compile_project(folder / name, incremental=name == "incremental") for name in ("empty", "incremental")]
     project = Project(REPOSITORY, *targets)
-    wrong = project.analyse()
-    if wrong:
+    if wrong := project.analyse():
         raise SystemExit(str(wrong))
+    return project
+
+
+def table_of_costs(duckdb_path: Path, project: Project) -> str:
+    """Return the table of docs/warehouse/bigquery-cost.md."""
+    os.environ["BUDDY_DUCKDB_PATH"] = str(duckdb_path)
     estimate = Estimate(project, measure_value_bytes(connect(load_settings())))
     lines = [
         "| athletes | raw rows | a daily run reads | billed a day | a month | a build from empty reads | times |",
@@ -239,7 +242,7 @@ def main() -> None:
         "--duckdb", type=Path, default=REPOSITORY / "data" / "buddy.duckdb", help="the demo's warehouse"
     )
     with tempfile.TemporaryDirectory() as folder:
-        print(table_of_costs(parser.parse_args().duckdb, Path(folder)))  # noqa: T201
+        print(table_of_costs(parser.parse_args().duckdb, analysed_project(Path(folder))))  # noqa: T201
 
 
 if __name__ == "__main__":

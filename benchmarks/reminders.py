@@ -25,7 +25,7 @@ from typing import NamedTuple
 import duckdb
 
 from fitness_buddy.core.settings import load_settings
-from fitness_buddy.remind.ledger import CREATED, REMINDER, TELLINGS, TOLD, Entry
+from fitness_buddy.remind.ledger import CREATED, DELIVERED, DELIVERIES, REMINDER, Entry
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 
@@ -58,17 +58,17 @@ def entries(count: int) -> Iterator[Entry]:
         )
         yield created
         if number % 10 == 0:
-            yield created.after(TOLD, NOW, due_at=None)
+            yield created.after(DELIVERED, NOW, due_at=None)
 
 
 def store(count: int, athlete_id: str = "me") -> int:
     """Write them into the warehouse of the environment, many at a time; how many rows that makes."""
     settings = load_settings()
     types = {"float64": "double"}
-    columns = ", ".join(f"{name} {types.get(kind, kind)}" for name, kind in TELLINGS.columns.items())
-    table = f"{settings.ops_schema}.{TELLINGS.name}"
+    columns = ", ".join(f"{name} {types.get(kind, kind)}" for name, kind in DELIVERIES.columns.items())
+    table = f"{settings.ops_schema}.{DELIVERIES.name}"
     rows = [
-        (athlete_id, *(getattr(replace(entry, sequence=place), name) for name in list(TELLINGS.columns)[1:]))
+        (athlete_id, *(getattr(replace(entry, sequence=place), name) for name in list(DELIVERIES.columns)[1:]))
         for place, entry in enumerate(entries(count), start=1)
     ]
     with tempfile.TemporaryDirectory() as folder, duckdb.connect(str(settings.profile["path"])) as connection:

@@ -1,5 +1,5 @@
 {% macro create_raw_tables() -%}
-  {#- Makes every declared raw table that is not there yet, empty: `dbt build` works before anything was loaded. -#}
+  {#- Create every declared raw table that is missing, so that `dbt build` works before the first load. -#}
   {%- if execute -%}
     {%- for source in graph.sources.values() if source.package_name == project_name -%}
       {%- set relation = api.Relation.create(

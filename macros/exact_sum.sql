@@ -1,5 +1,4 @@
-{#- Sums of float64 depend on the order of rows, and no engine promises one: added up as decimals they are the same every
-    time, on every engine. -#}
+{#- Sum up float64 values as decimals: the sum of floats depends on the order of rows, which no engine guarantees. -#}
 {% macro exact_sum(column) -%}
 cast(sum({{ decimal(column) }}) as float64)
 {%- endmacro %}

@@ -1,5 +1,5 @@
 {% macro generate_schema_name(custom_schema_name, node) -%}
-  {#- Four schemas: raw, staging, intermediate, marts; on a shared warehouse each developer sets a prefix for the three
-      that dbt builds, and all read the same raw. -#}
+  {#- There are four schemas: raw, staging, intermediate, marts. On a shared warehouse each developer sets a prefix for the
+      three schemas that dbt builds; all developers read the same raw. -#}
   {{ env_var('BUDDY_SCHEMA_PREFIX', '') }}{{ custom_schema_name or 'marts' }}
 {%- endmacro %}

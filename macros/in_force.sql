@@ -1,5 +1,5 @@
-{#- For a join with the settings of an athlete (int_athlete_settings_scd, named `settings`): those in force at an
-    instant, or on a local day. -#}
+{#- Join conditions for the settings of an athlete (int_athlete_settings_scd, with the alias `settings`): the settings in
+    force at an instant, or on a local day. -#}
 {% macro in_force_at(instant) -%}
 ({{ instant }} >= settings.valid_from_at and {{ instant }} < settings.valid_before_at)
 {%- endmacro %}

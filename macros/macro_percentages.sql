@@ -1,4 +1,4 @@
-{#- The energy of one nutrient by its Atwater factor, kcal per gram (docs: energy_kcal). -#}
+{#- The energy of one nutrient by its Atwater factor in kcal per gram (see the doc block energy_kcal). -#}
 {% macro nutrient_kcal(nutrient, grams) -%}
 {{ {'carbs': 4, 'protein': 4, 'fat': 9, 'alcohol': 7}[nutrient] }} * {{ grams }}
 {%- endmacro %}
@@ -10,7 +10,7 @@
 )
 {%- endmacro %}
 
-{#- A share in percent; null where the whole is zero. -#}
+{#- A share in percent; null if the whole is zero. -#}
 {% macro percentage(part, whole) -%}
 100.0 * {{ part }} / nullif({{ whole }}, 0)
 {%- endmacro %}

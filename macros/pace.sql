@@ -1,4 +1,4 @@
-{#- Weighted by construction when given sums; null where a distance or time of zero leaves nothing to divide by. -#}
+{#- Speed and pace of a distance and a time; of sums they are weighted means. Null if the divisor is zero. -#}
 {% macro speed_m_s(distance_m, moving_time_s) -%}
 {{ distance_m }} / nullif({{ moving_time_s }}, 0)
 {%- endmacro %}

@@ -1,5 +1,5 @@
-{#- What stands above every statement and, on BigQuery, labels its job (JSON is one label a key): which node it is for, in
-    which run, and what BUDDY_BIGQUERY_LABELS says, as on the jobs of `buddy`. -#}
+{#- The comment above every statement, which on BigQuery also labels the job (each key of the JSON is a label): the node, and
+    the labels of BUDDY_BIGQUERY_LABELS, as on the jobs of `buddy`. -#}
 {% macro query_comment(node) -%}
   {%- set labels = {'app': 'fitness_buddy'} -%}
   {%- for label in env_var('BUDDY_BIGQUERY_LABELS', '').split(',') if '=' in label -%}

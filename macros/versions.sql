@@ -1,5 +1,5 @@
-{#- What a staging model reads of a raw table. Raw refuses queries without a filter on its partitions, and staging is the
-    one that may read them all; whoever filters staging by loaded_at prunes raw. -#}
+{#- Select all versions of a raw table for a staging model. Raw refuses queries without a filter on its partitions, so there
+    is one that matches all. A filter on loaded_at in a query of staging prunes the partitions of raw. -#}
 {% macro versions(raw_table) -%}
 select
     athlete_id,
@@ -8,10 +8,10 @@ select
     loaded_at,
     load_id
 from {{ raw_table }}
-where loaded_at >= timestamp '{{ since_ever() }} 00:00:00'
+where loaded_at >= timestamp '{{ min_date() }} 00:00:00'
 {%- endmacro %}
 
-{#- A deletion repeats the record as it last was, marked. -#}
+{#- Whether a version is a tombstone: it repeats the last version of the record and has a mark. -#}
 {% macro is_deleted(payload) -%}
 coalesce({{ json_text(payload, '_deleted') }} = 'true', false)
 {%- endmacro %}

@@ -32,16 +32,17 @@ LIVE = (
 
 OF_A_DEVELOPER = ("BUDDY_", "DBT_", "GOOGLE_", "STORAGE_", "STRAVA_")
 # What takes seconds to make: a parsed project, a built warehouse, an emulator, an engine, a browser.
-_SLOW_FIXTURES = {"parsed", "demo", "emulator", "server", "place", "browser"}
+_SLOW_FIXTURES = {"parsed", "demo", "emulator", "targets", "server", "place", "browser"}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what `make test-fast` leaves out."""
+    """Mark what `make test-fast` leaves out, and run it first: short tests at the end leave no processor idle."""
     for item in items:
         needed = set(getattr(item, "fixturenames", ()))
         parameters = getattr(getattr(item, "callspec", None), "params", {})
         if needed & _SLOW_FIXTURES or "bigquery_dataset" in parameters.values():
             item.add_marker(pytest.mark.slow)
+    items.sort(key=lambda item: item.get_closest_marker("slow") is None)
 
 
 @pytest.fixture(autouse=True)

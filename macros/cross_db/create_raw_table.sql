@@ -1,4 +1,4 @@
-{#- DDL of one raw table (docs/ingest/raw.md). The loaders in src/fitness_buddy/warehouse make the same. -#}
+{#- DDL of one raw table (docs/ingest/raw.md). The loaders in src/fitness_buddy/warehouse create the same. -#}
 {% macro create_raw_table(relation) -%}{{ return(adapter.dispatch('create_raw_table')(relation)) }}{%- endmacro %}
 
 {% macro bigquery__create_raw_table(relation) -%}

@@ -1,4 +1,4 @@
-{#- The config of a table of days: how it lies on disk, and how its days are replaced (replace_days). -#}
+{#- The config of a table of days: partitions, clustering, and the strategy that replaces days (replace_days). -#}
 {% macro day_layout(day, is_incremental, meta) -%}
 {{ return(adapter.dispatch('day_layout')(day, is_incremental, meta)) }}
 {%- endmacro %}
@@ -14,7 +14,7 @@
 }) }}
 {%- endmacro %}
 
-{#- DuckDB skips rows by the minima and maxima that it keeps of every column anyway. -#}
+{#- DuckDB needs no partitions: it skips rows by the minimum and maximum of every column. -#}
 {% macro duckdb__day_layout(day, is_incremental, meta) -%}
 {{ return({
     'materialized': 'incremental' if is_incremental else 'table',

@@ -1,4 +1,4 @@
-{#- A number as a decimal with nine places; BigQuery refuses the precision in a cast, and has this one anyway. -#}
+{#- A number as a decimal with nine places, which is the only precision of BigQuery's type. -#}
 {% macro decimal(number) -%}{{ return(adapter.dispatch('decimal')(number)) }}{%- endmacro %}
 
 {% macro bigquery__decimal(number) -%}cast({{ number }} as numeric){%- endmacro %}

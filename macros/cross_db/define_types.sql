@@ -1,4 +1,4 @@
-{#- Contracts and casts are written in GoogleSQL's type names. DuckDB knows all of them but one. -#}
+{#- Contracts and casts use the type names of GoogleSQL. DuckDB knows all of them but one, which is created here. -#}
 {% macro define_types() -%}{{ return(adapter.dispatch('define_types')()) }}{%- endmacro %}
 
 {% macro bigquery__define_types() %}{% endmacro %}

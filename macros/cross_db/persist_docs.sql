@@ -7,5 +7,5 @@
 {{ return(dbt.default__persist_docs(relation, model, for_relation, for_columns)) }}
 {%- endmacro %}
 
-{#- They would take an eighth of a build; `buddy docs` has the same texts. -#}
+{#- Comments would take an eighth of a build; `buddy docs` has the same texts. -#}
 {% macro duckdb__persist_docs(relation, model, for_relation, for_columns) -%}{%- endmacro %}

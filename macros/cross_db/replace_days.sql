@@ -1,11 +1,11 @@
-{#- Replace the rows of a table from a day on (YYYY-MM-DD) by new ones. Of the new rows only those of these days are
-    taken: whatever else a model gives out is there already. -#}
+{#- Replace the rows of a table from a day on (YYYY-MM-DD) by new ones. Only new rows of these days are
+    inserted: rows of earlier days that a model also returns are in the table already. -#}
 {% macro replace_days(target, day, since, rows, columns) -%}
 {{ return(adapter.dispatch('replace_days')(target, day, since, rows, columns)) }}
 {%- endmacro %}
 
-{#- One atomic statement, and the constants prune the target's partitions. dbt's own insert_overwrite replaces the days
-    that it finds in the new rows: a day whose last row was deleted would stay. -#}
+{#- One atomic statement; the constants prune the partitions of the target. dbt's own insert_overwrite would replace only the
+    days of the new rows, and keep a day whose last row was deleted. -#}
 {% macro bigquery__replace_days(target, day, since, rows, columns) -%}
 {%- for span in day_spans(since) %}
 merge into {{ target }} as target

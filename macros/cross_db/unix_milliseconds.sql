@@ -1,4 +1,4 @@
-{#- An instant as a number to count in. -#}
+{#- An instant as a number of milliseconds since 1970. -#}
 {% macro unix_milliseconds(instant) -%}{{ return(adapter.dispatch('unix_milliseconds')(instant)) }}{%- endmacro %}
 
 {% macro bigquery__unix_milliseconds(instant) -%}unix_millis({{ instant }}){%- endmacro %}

@@ -3,5 +3,5 @@
 
 {% macro bigquery__utc_timestamp(text) -%}safe_cast({{ text }} as timestamp){%- endmacro %}
 
-{#- Instants are plain timestamps that hold UTC on DuckDB, so that no session setting can shift them. -#}
+{#- On DuckDB instants are plain timestamps in UTC, so that no session setting can shift them. -#}
 {% macro duckdb__utc_timestamp(text) -%}try_cast({{ text }} as timestamp){%- endmacro %}

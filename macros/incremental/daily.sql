@@ -1,26 +1,26 @@
-{#- The config of a table of days, as `{{ config(**daily('activity_date')) }}`: all that a model says of how it is built
-    (docs/transform/incremental.md).
+{#- The config of a table of days, used as `{{ config(**daily('activity_date')) }}`. A model says nothing else about how it is
+    built (docs/transform/incremental.md).
 
-    lookback_days: how many days before the window the model reads as well, of the tables that it refers to and of its
-    own rows (lookback.sql). -#}
+    lookback_days: how many days before the window the model also reads, from the tables that it refers to and from its own
+    rows (lookback.sql). -#}
 {% macro daily(day, lookback_days=0) -%}
   {{- build_after_window() -}}
   {{ return(day_layout(day, builds_incrementally(), {'day': day, 'lookback_days': lookback_days})) }}
 {%- endmacro %}
 
-{#- The config of a table with one row for each key as of the last day. It reads tables of days for that day only:
-    of their rows it gets the window, like a table of days. -#}
+{#- The config of a table with one row for each key, as of the last day. It needs the last day of tables of days only, so it
+    reads their window, like a table of days. -#}
 {% macro latest() -%}
   {{- build_after_window() -}}
   {{ return({'materialized': 'table', 'meta': {'reads_window': true}}) }}
 {%- endmacro %}
 
-{#- Draw the edge in dbt's graph: the window is known before any table of days is built. -#}
+{#- Add an edge to dbt's graph, so that the window is known before a table of days is built. -#}
 {% macro build_after_window() -%}
   {%- if not execute -%}{%- do builtins.ref('int_rebuild_window') -%}{%- endif -%}
 {%- endmacro %}
 
-{#- Whether a run builds the days of its window only: BUDDY_INCREMENTAL (true or false), else as the engine needs it. -#}
+{#- Whether a run builds only the days of its window: BUDDY_INCREMENTAL (true or false), else the default of the engine. -#}
 {% macro builds_incrementally() -%}
   {%- set stated = env_var('BUDDY_INCREMENTAL', '') -%}
   {%- if stated not in ('', 'true', 'false') -%}

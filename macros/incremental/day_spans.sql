@@ -1,5 +1,5 @@
-{#- BigQuery lets one statement modify 4,000 partitions, eleven years of days; athletes have more. So days are written in
-    spans of ten years: one span, and one statement, for a daily run. -#}
+{#- Spans of ten years, in which days are written: BigQuery lets one statement modify 4,000 partitions, eleven years of days,
+    and athletes have more. A daily run has one span, and one statement. -#}
 {% macro day_spans(since) -%}
   {%- set first = [since, first_day()] | max -%}
   {%- set ends = [] -%}
@@ -18,7 +18,7 @@
 {{ day }} >= {{ day_constant(span.start) }}{% if span.end %} and {{ day }} < {{ day_constant(span.end) }}{% endif %}
 {%- endmacro %}
 
-{#- The earliest day of any record. -#}
+{#- The earliest day of all records. -#}
 {% macro first_day() -%}
 {%- set windows = relation_of('int_rebuild_window') -%}
 {{ return(one_value(windows, 'select cast(min(first_day) as string) from ' ~ windows, '2026-01-01')

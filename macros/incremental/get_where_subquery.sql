@@ -1,5 +1,5 @@
-{#- Inside `dbt build` a data test looks at what an incremental build has anew: at the versions that came since the last
-    one, and at the days of the window. The rest was tested when it was new; `dbt test` looks at all of it. -#}
+{#- Limit a data test inside an incremental `dbt build` to new rows: the versions since the last build, and the days of the
+    window. All other rows were tested when they were new. `dbt test` tests all rows. -#}
 {% macro get_where_subquery(relation) -%}
   {%- set tested = graph.nodes.get(model.attached_node) if execute and flags.WHICH == 'build' -%}
   {%- set conditions = [config.get('where')] if config.get('where') else [] -%}

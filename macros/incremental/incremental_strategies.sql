@@ -1,6 +1,6 @@
-{#- Where dbt asks for the SQL of an incremental model, by the names that its adapters expect. -#}
+{#- The macros that dbt calls for the SQL of an incremental model, with the names that its adapters expect. -#}
 
-{#- dbt-duckdb looks a strategy up by its name. -#}
+{#- dbt-duckdb finds a strategy by its name. -#}
 {% macro get_incremental_replace_days_sql(arguments) -%}
 {{ return(replace_days(
     arguments.target_relation,
@@ -11,7 +11,7 @@
 )) }}
 {%- endmacro %}
 
-{#- dbt-bigquery knows three strategies only: this takes the place of its insert_overwrite. -#}
+{#- dbt-bigquery knows only three strategies: this replaces its insert_overwrite. -#}
 {% macro bq_generate_incremental_insert_overwrite_build_sql(
     tmp_relation, target_relation, sql, unique_key, partition_by, partitions, dest_columns, tmp_relation_exists,
     copy_partitions
@@ -25,9 +25,10 @@
 )) }}
 {%- endmacro %}
 
-{#- And this of its way to make a table: the new rows of a window need no partitions, and days are written in spans. -#}
+{#- This replaces dbt-bigquery's way to create a table: the new rows of a window need no partitions, and days are written in
+    spans. -#}
 {% macro bq_create_table_as(partition_by, temporary, relation, compiled_code, language='sql') -%}
-{%- set spans = day_spans(since_ever()) if config.get('meta', {}).day else [] -%}
+{%- set spans = day_spans(min_date()) if config.get('meta', {}).day else [] -%}
 {%- if temporary -%}
 create or replace table {{ relation }}
 {{ bigquery_table_options(config, model, temporary) }}

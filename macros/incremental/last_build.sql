@@ -1,17 +1,17 @@
-{#- What the last build that built all days has read: every athlete's settings and as-of date, and when it began. Kept by
-    on-run-end, because only then it is known that every table of days was built. -#}
+{#- The table with the state of the last build of all days: settings and as-of date of every athlete, and when it began. The
+    hook on-run-end writes it, because only then it is certain that every table of days was built. -#}
 {% macro last_build() -%}
 {%- set window = graph.nodes[id_of('int_rebuild_window')] -%}
 {{ return(api.Relation.create(database=window.database, schema=window.schema, identifier='last_build')) }}
 {%- endmacro %}
 
-{#- When it began, as a constant; none where there was none, or where this run is to start from empty. -#}
+{#- When that build began, as a constant; none if there was none, or if this run starts from empty. -#}
 {% macro last_build_began() -%}
   {%- if not execute or not has_window() or should_full_refresh() -%}{{ return(none) }}{%- endif -%}
   {{ return(instant_constant(last_build(), 'select max(began_at) from ' ~ last_build())) }}
 {%- endmacro %}
 
-{#- The settings that days depend on; the rest of int_athlete_settings_scd follows from them. -#}
+{#- The columns of int_athlete_settings_scd on which days depend, without those that are computed from them. -#}
 {% macro settings_columns() -%}
 {%- set derived = ['valid_before', 'valid_from_at', 'valid_before_at', 'is_own'] -%}
 {{ return(graph.nodes[id_of('int_athlete_settings_scd')].columns.keys()
@@ -38,7 +38,7 @@ from {{ relation_of('int_athlete_settings_scd') }} as settings
 inner join {{ relation_of('int_athletes_as_of') }} as athletes on settings.athlete_id = athletes.athlete_id
 {%- endmacro %}
 
-{#- Whether this run has built every table of days: only then it has caught up with raw. -#}
+{#- Whether this run has built every table of days. Only then it has read everything in raw. -#}
 {% macro has_built_all_days() -%}
 {%- set built = [] -%}
 {%- for result in results if result.status == 'success' -%}{%- do built.append(result.node.unique_id) -%}{%- endfor -%}

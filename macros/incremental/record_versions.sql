@@ -1,5 +1,5 @@
-{#- Every staging model, by name: dbt has to read the edges of its graph. All else that builds know of one is its meta
-    (event_day, record_id, days_in). -#}
+{#- The names of all staging models, from which dbt reads the edges of its graph. Everything else is in the meta of the
+    models (event_day, record_id, days_in). -#}
 {% macro staging_models() -%}
 {{ return([
     'stg_meals__entries',
@@ -11,8 +11,8 @@
 ]) }}
 {%- endmacro %}
 
-{#- The versions of all records that were loaded since an instant: entity (the staging model), athlete_id, record_id,
-    load_id, loaded_at, and event_day, the day in UTC on which it happened (null: a record without a day). -#}
+{#- Select the versions of all records that were loaded since an instant: entity (the staging model), athlete_id, record_id,
+    load_id, loaded_at, and event_day, the UTC day of the record (null: a record without a day). -#}
 {% macro record_versions(since) -%}
 {%- for name in staging_models() %}
 {%- set meta = meta_of(id_of(name)) %}
@@ -31,8 +31,8 @@ union all
 {%- endfor %}
 {%- endmacro %}
 
-{#- The days on which records of changed versions stood after the last build, for the records that can move to another
-    day (meta days_in: the table that has them on their days). -#}
+{#- Select the days on which changed records were after the last build, for records that can move to another day (meta
+    days_in: the table that has the records with their days). -#}
 {% macro former_days(changed) -%}
 {%- set entities = {} -%}
 {%- for name in staging_models() if meta_of(id_of(name)).days_in -%}
@@ -53,9 +53,9 @@ union all
 {%- endfor %}
 {%- endmacro %}
 
-{#- From when on there may be loads that a table of loads has not seen: a load becomes visible when it is complete, up to
-    an hour after the instant that its rows carry. -#}
+{#- The instant since which there may be loads that a table of loads does not have: a load becomes visible when it is
+    complete, up to an hour after the load time of its rows. -#}
 {% macro loads_after(loads) -%}
 {{ return(instant_constant(loads, 'select ' ~ dbt.dateadd('hour', -1, 'max(loaded_at)') ~ ' from ' ~ loads)
-    or loaded_since(since_ever())) }}
+    or loaded_since(min_date())) }}
 {%- endmacro %}

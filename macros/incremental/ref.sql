@@ -1,12 +1,12 @@
-{#- dbt's own ref(). An incremental run of a table of days gets of the tables of days that it refers to the window (and
-    its lookback), and of staging the versions that can be of these days. The filters are constants, because engines
-    prune partitions by constants and not by subqueries. -#}
+{#- dbt's own ref(), with filters in an incremental run of a table of days: from another table of days it returns the window
+    and the lookback window, from staging the versions that can belong to these days. The filters are constants, because
+    engines prune partitions by constants and not by subqueries. -#}
 {% macro ref() -%}
   {%- set relation = builtins.ref(*varargs, **kwargs) -%}
   {%- set meta = model.config.meta if execute else none -%}
   {%- if not meta or not (meta.day or meta.reads_window) -%}{{ return(relation) }}{%- endif -%}
   {%- set start = window_start() -%}
-  {%- if start == since_ever() -%}{{ return(relation) }}{%- endif -%}
+  {%- if start == min_date() -%}{{ return(relation) }}{%- endif -%}
   {%- set first_day = shifted_day(start, -(meta.lookback_days or 0)) -%}
   {%- set read = meta_of(id_of(varargs[-1])) -%}
   {%- if read.day -%}

@@ -1,15 +1,15 @@
-{#- The window: the days that a run builds, from one day on (docs/transform/incremental.md). -#}
+{#- The window: the days that a run builds, from one day to the last (docs/transform/incremental.md). -#}
 
-{#- The first day (YYYY-MM-DD) that the model being built builds in this run; in a build from empty the first of all. -#}
+{#- The first day (YYYY-MM-DD) that this run builds of the current model; in a build from empty the minimum date. -#}
 {% macro window_start() -%}
   {%- set meta = model.config.meta or {} -%}
   {%- if (meta.day and is_incremental()) or (meta.reads_window and has_window()) -%}
     {{ return(last_window_start()) }}
   {%- endif -%}
-  {{ return(since_ever()) }}
+  {{ return(min_date()) }}
 {%- endmacro %}
 
-{#- Whether this run has a window: not where a compilation without a warehouse stands for a build from empty. -#}
+{#- Whether this run has a window. A compilation without a warehouse may be for a build from empty, which has none. -#}
 {% macro has_window() -%}
 {{ return(builds_incrementally() if var('compile_incremental') is none else var('compile_incremental')) }}
 {%- endmacro %}
@@ -18,21 +18,21 @@
   {%- set windows = relation_of('int_rebuild_window') -%}
   {{ return(one_value(
       windows, 'select cast(rebuild_from as string) from ' ~ windows ~ ' order by started_at desc limit 1', '2026-01-02'
-  ) or since_ever()) }}
+  ) or min_date()) }}
 {%- endmacro %}
 
-{% macro since_ever() -%}{{ return('1900-01-01') }}{%- endmacro %}
+{% macro min_date() -%}{{ return('1900-01-01') }}{%- endmacro %}
 
-{#- What a model states as meta; nothing for other nodes. In a unit test dbt knows of none, so that nothing is filtered
-    there: a unit test gives the rows of the window, and says by override where it starts. -#}
+{#- The meta of a model; empty for other nodes. In a unit test dbt knows no meta, so ref() filters nothing: a unit test has the
+    rows of the window as inputs, and overrides where it starts. -#}
 {% macro meta_of(unique_id) -%}
 {{ return(graph.get('nodes', {}).get(unique_id, {}).get('config', {}).get('meta', {})) }}
 {%- endmacro %}
 
 {% macro id_of(model_name) -%}{{ return('model.' ~ project_name ~ '.' ~ model_name) }}{%- endmacro %}
 
-{#- Without ref(), which would draw an edge in the graph: for what a run before this one has left (macros that ask the
-    warehouse), and for tests, which would be selected with it. -#}
+{#- A relation without ref(), which would add an edge to the graph. Macros use it to query what an earlier run has left, and
+    tests use it because an edge would select them with the model. -#}
 {% macro relation_of(model_name) -%}
 {%- set node = graph.nodes[id_of(model_name)] -%}
 {{ return(api.Relation.create(database=node.database, schema=node.schema, identifier=node.alias)) }}
@@ -42,11 +42,11 @@
 {{ return((modules.datetime.date.fromisoformat(day) + modules.datetime.timedelta(days=days)).isoformat()) }}
 {%- endmacro %}
 
-{#- A day (YYYY-MM-DD) as a constant, some days later or (negative) earlier. -#}
+{#- A day (YYYY-MM-DD) as a constant, shifted by some days. -#}
 {% macro day_constant(day, shift=0) -%}date '{{ shifted_day(day, shift) }}'{%- endmacro %}
 
-{#- The earliest instant at which a version of a record of that day or a later one can have been loaded: a record is
-    loaded after it happened (readers refuse the future). Two days leave room for time zones. -#}
+{#- The earliest instant at which a record of that day, or of a later one, can have been loaded: a record is loaded after it
+    happened, because readers refuse the future. Two days are the margin for time zones. -#}
 {% macro loaded_since(day) -%}timestamp '{{ shifted_day(day, -2) }} 00:00:00'{%- endmacro %}
 
 {#- The instant of this run, as a constant. -#}
@@ -54,20 +54,20 @@
 timestamp '{{ run_started_at.replace(tzinfo=none).isoformat(" ") }}'
 {%- endmacro %}
 
-{#- The day before which no run builds anything: var reach_days. -#}
+{#- The earliest day that a run builds: var reach_days. -#}
 {% macro reach() -%}
 {{ return(shifted_day(stated_as_of_date() or run_started_at.date().isoformat(), -var('reach_days'))) }}
 {%- endmacro %}
 
-{#- The one value of a query on a relation, as text. None where there is no value, or no relation yet; `offline` where
-    there is no warehouse to ask. A node asks the same only once: an engine may take a second to answer. -#}
+{#- The value of a query with one row and one column, as text. None if there is no value, or if the relation does not exist;
+    `offline` if there is no warehouse. A node sends a query only once, because an engine may need a second for it. -#}
 {% macro one_value(relation, sql, offline) -%}
   {%- if not execute or var('compile_incremental') is not none -%}{{ return(offline) }}{%- endif -%}
   {%- if not is_built(relation) -%}{{ return(none) }}{%- endif -%}
   {%- set name = 'value_' ~ local_md5(sql) -%}
   {%- set known = load_result(name) -%}
   {%- set table = known.table if known else run_query(sql) -%}
-  {#- A result can be loaded once: keep it for the next question. -#}
+  {#- dbt lets a result be loaded only once: store it again for the next call. -#}
   {%- do store_result(name, response=none, agate_table=table) -%}
   {%- set rows = table.rows -%}
   {{ return(rows[0][0] if rows | length else none) }}
@@ -78,7 +78,7 @@ timestamp '{{ run_started_at.replace(tzinfo=none).isoformat(" ") }}'
 {{ return("timestamp '" ~ instant ~ "'" if instant else none) }}
 {%- endmacro %}
 
-{#- Whether a run before this one has left the relation; false in unit tests without the input `this`. -#}
+{#- Whether the relation exists from an earlier run; false in unit tests without the input `this`. -#}
 {% macro is_built(relation) -%}
   {%- if not execute or var('compile_incremental') is not none -%}
     {{ return(execute and var('compile_incremental')) }}

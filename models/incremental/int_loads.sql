@@ -1,6 +1,6 @@
 {{ config(materialized='table') }}
 {% set goes_on = builds_incrementally() and is_built(this) and not should_full_refresh() %}
-{% set since = loads_after(this) if goes_on else loaded_since(since_ever()) %}
+{% set since = loads_after(this) if goes_on else loaded_since(min_date()) %}
 
 with versions as (
     {{ record_versions(since) | indent }}
@@ -15,14 +15,14 @@ loads as (
     from versions
     {%- if goes_on %}
     union all
-    -- those that no build of all days has read, and those after which late ones can still come
+    -- loads that no build of all days has read, and loads of the last hour, after which others may become visible late
     select
         athlete_id,
         load_id,
         loaded_at,
         first_read_at
     from {{ this }}
-    where loaded_at >= {{ since }} or first_read_at > {{ last_build_began() or loaded_since(since_ever()) }}
+    where loaded_at >= {{ since }} or first_read_at > {{ last_build_began() or loaded_since(min_date()) }}
     {%- endif %}
 ),
 

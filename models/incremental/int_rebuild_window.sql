@@ -6,7 +6,7 @@
 -- depends_on: {{ ref('int_loads') }}, {{ ref('int_athlete_settings_scd') }}, {{ ref('int_athletes_as_of') }}
 {% set began = last_build_began() %}
 {% set unread = 'first_read_at > ' ~ began if began else 'true' %}
-{% set since = loaded_since(since_ever()) if not began else instant_constant(
+{% set since = loaded_since(min_date()) if not began else instant_constant(
     relation_of('int_loads'), 'select min(loaded_at) from ' ~ relation_of('int_loads') ~ ' where ' ~ unread
 ) or run_instant() %}
 
@@ -29,7 +29,7 @@ settings_before as (
     select * from {{ last_build() }}
 ),
 
--- an athlete who is new has no settings before: what they loaded says which days are affected
+-- a new athlete has no earlier settings: their records say which days are affected
 settings_compared as (
     select {{ settings_columns() }} from settings_before
     union all
@@ -44,13 +44,13 @@ affected as (
     union all
     {{ former_days('changed') | indent }}
     union all
-    -- in both alike or else changed
+    -- settings that are not in both are changed
     select valid_from as affected_day
     from settings_compared
     group by {{ settings_columns() }}
     having count(*) = 1
     union all
-    -- days that have come since the last build, or gone
+    -- days between the as-of dates of the last build and of this one
     select as_of_date as affected_day from settings_before
     union all
     select as_of_date as affected_day from {{ ref('int_athletes_as_of') }}
@@ -61,12 +61,12 @@ final as (
     select
         {{ run_instant() }} as started_at,
         {%- if began %}
-        -- a day in UTC may be the day before where the athlete is
+        -- the local day may be the day before the UTC day
         greatest(
             cast({{ dbt.dateadd('day', -1, 'min(affected_day)') }} as date), {{ day_constant(reach()) }}
         ) as rebuild_from,
         {%- else %}
-        {{ day_constant(since_ever()) }} as rebuild_from,
+        {{ day_constant(min_date()) }} as rebuild_from,
         {%- endif %}
         cast({{ dbt.dateadd('day', -1, 'min(affected_day)') }} as date) as first_day
     from affected

@@ -21,8 +21,8 @@ from fitness_buddy.core.errors import BuddyError, UsageError
 from fitness_buddy.core.http import Api, ApiError
 from fitness_buddy.kestra.api import DEFAULT_URL
 from fitness_buddy.llm.client import PICTURES
-from fitness_buddy.meals.picture import MOST_BYTES
-from fitness_buddy.meals.request import MOST_CHARACTERS, MOST_PICTURES
+from fitness_buddy.meals.picture import MAX_BYTES
+from fitness_buddy.meals.request import MAX_CHARACTERS, MAX_PICTURES
 
 REMINDERS = "buddy.remind/requests"
 MEALS = "buddy.ingest/meal"
@@ -93,7 +93,7 @@ def _ids(variable: str) -> frozenset[int]:
 
 
 @dataclass(frozen=True, slots=True)
-class File:
+class IncomingFile:
     """A file of a message, not read yet."""
 
     name: str
@@ -103,7 +103,7 @@ class File:
 
 
 @dataclass(frozen=True, slots=True)
-class Incoming:
+class IncomingMessage:
     """A message as it came; ``channel_id`` is None for a direct one."""
 
     message_id: int
@@ -111,7 +111,7 @@ class Incoming:
     is_bot: bool
     channel_id: int | None
     text: str
-    files: Sequence[File] = ()
+    files: Sequence[IncomingFile] = ()
 
 
 class Forwarder:
@@ -145,7 +145,7 @@ class Handler:
         self._settings = settings
         self._forward = forward
 
-    async def handle(self, message: Incoming) -> str | None:
+    async def handle(self, message: IncomingMessage) -> str | None:
         """What to answer in the channel; None where the flow answers, or nobody was spoken to."""
         if not self._is_for_us(message):
             return None
@@ -156,12 +156,12 @@ class Handler:
             flow = MEALS
         if flow is None:
             return None
-        if len(text) > MOST_CHARACTERS:
-            return f"That is too long for me: up to {MOST_CHARACTERS} characters, please."
+        if len(text) > MAX_CHARACTERS:
+            return f"That is too long for me: up to {MAX_CHARACTERS} characters, please."
         contents = []
         if flow == MEALS:
-            if len(pictures) > MOST_PICTURES:
-                return f"Too many pictures at once: up to {MOST_PICTURES}, please."
+            if len(pictures) > MAX_PICTURES:
+                return f"Too many pictures at once: up to {MAX_PICTURES}, please."
             for picture in pictures:
                 content = await _content(picture)
                 if isinstance(content, str):
@@ -184,7 +184,7 @@ class Handler:
         _log.info("handed message %s to %s", message.message_id, flow)
         return None
 
-    def _is_for_us(self, message: Incoming) -> bool:
+    def _is_for_us(self, message: IncomingMessage) -> bool:
         if message.is_bot or message.user_id not in self._settings.user_ids:
             return False
         return message.channel_id is None or message.channel_id in self._settings.channel_ids
@@ -197,20 +197,20 @@ def _flow_of(text: str) -> str | None:
     return None
 
 
-async def _content(picture: File) -> bytes | str:
+async def _content(picture: IncomingFile) -> bytes | str:
     """The picture's bytes, or words about why it is not taken."""
     stated = picture.media_type.partition(";")[0].strip().lower()
     beginning = next((beginning for beginning, kind in PICTURES.items() if kind == stated), None)
     if beginning is None:
         return "I can look at PNG and JPEG pictures only."
-    too_large = f"That picture is too large for me: up to {MOST_BYTES // 2**20} MB, please."
-    if picture.size_bytes > MOST_BYTES:
+    too_large = f"That picture is too large for me: up to {MAX_BYTES // 2**20} MB, please."
+    if picture.size_bytes > MAX_BYTES:
         return too_large
     try:
         content = await picture.read()
     except (discord.DiscordException, OSError):
         return "I could not get that picture from Discord. Please send it again."
-    if len(content) > MOST_BYTES:
+    if len(content) > MAX_BYTES:
         return too_large
     # What it is called and what it is are two things.
     if not content.startswith(beginning):
@@ -223,15 +223,15 @@ def _without_mention(text: str) -> str:
     return re.sub(r"^\s*(?:<@!?\d+>\s*|buddy[,:]\s*)*", "", text, flags=re.IGNORECASE).strip()
 
 
-def incoming_of(message: discord.Message) -> Incoming:
+def incoming_of(message: discord.Message) -> IncomingMessage:
     """A message as discord.py hands it over."""
-    return Incoming(
+    return IncomingMessage(
         message_id=message.id,
         user_id=message.author.id,
         is_bot=message.author.bot or message.webhook_id is not None,
         channel_id=None if isinstance(message.channel, discord.DMChannel) else message.channel.id,
         text=message.content,
-        files=[File(one.filename, one.content_type or "", one.size, one.read) for one in message.attachments],
+        files=[IncomingFile(one.filename, one.content_type or "", one.size, one.read) for one in message.attachments],
     )
 
 

@@ -19,7 +19,7 @@ from zetasql.types import AnalyzerOptions, Type, TypeKind
 
 from fitness_buddy.ask.answer import Answer, length
 from fitness_buddy.ask.catalogue import GRAINS, load_catalogue
-from fitness_buddy.ask.choice import ORDERS, REASONS, Choice, Filter, check_choice, checked, choice_schema
+from fitness_buddy.ask.choice import ORDERS, REASONS, Choice, Filter, check_choice, choice_schema, parse_choice
 from fitness_buddy.ask.lookup import look_up
 from fitness_buddy.ask.statement import statement
 from fitness_buddy.core.settings import Settings, load_settings
@@ -237,7 +237,7 @@ def test_a_gear_that_is_not_there_is_answered_with_those_that_are(demo_settings:
         ({"metrics": ["steps"], "first_day": date(2026, 10, 2), "last_day": date(2026, 10, 1)}, "is after last_day"),
         ({"metrics": ["steps"], "first_day": date(2026, 11, 2)}, "the future cannot be looked up"),
         ({"metrics": ["steps"], "last_day": date(1066, 10, 14)}, "expected days from 1900-01-01 on"),
-        ({"metrics": ["steps"], "most_rows": 0}, "limit: expected 1 to 100"),
+        ({"metrics": ["steps"], "max_rows": 0}, "limit: expected 1 to 100"),
         ({"metrics": ["average_pace_min_per_km"]}, "filter by one, or group by it"),
         (
             {"metrics": ["average_pace_min_per_km"], "filters": [Filter("sport_family", ["run", "ride"])]},
@@ -300,14 +300,14 @@ def test_whatever_the_schema_allows_is_looked_up_or_refused_in_words(
 ) -> None:
     jsonschema.validate(document, choice_schema(CATALOGUE))
     try:
-        choice = checked(document, CATALOGUE, TODAY)
+        choice = parse_choice(document, CATALOGUE, TODAY)
     except ValueError as refused:
         assert str(refused)
         return
     if isinstance(choice, Choice):
         answer = look_up(choice, CATALOGUE, connect(demo_settings), demo_settings)
         assert answer.words
-        assert len(answer.rows) <= choice.most_rows
+        assert len(answer.rows) <= choice.max_rows
         assert length(answer.message()) <= 2000
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import wasmtime
+from support import REPOSITORY, run_dbt
 
 
 class _CachedConfig(wasmtime.Config):
@@ -34,6 +35,15 @@ from zetasql.types import (  # noqa: E402
     ZetaSQLBuiltinFunctionOptions,
 )
 
+# Nothing listens there: compiling needs no warehouse.
+NO_SERVER = {"BUDDY_BIGQUERY_ENDPOINT": "http://127.0.0.1:9"}
+# By file: the macros whose SQL is run beside the nodes (macros/incremental).
+OF_NO_NODE = {
+    "last_build.sql": "select_last_build()",
+    "replace_days.sql": (
+        "replace_days('`m.now`', 'meal_date', '2026-01-02', '`m.tmp`', 'athlete_id, meal_id, meal_date')"
+    ),
+}
 # Columns of raw tables (macros/cross_db/create_raw_table.sql).
 RAW_COLUMNS = [
     ("athlete_id", "string"),
@@ -53,6 +63,27 @@ _TYPES = {
     "timestamp": TypeKind.TYPE_TIMESTAMP,
     "json": TypeKind.TYPE_JSON,
 }
+
+
+def compile_project(folder: Path, *, incremental: bool) -> Path:
+    """Compile every node, and beside them the statements of builds that belong to no node."""
+    if incremental:
+        for name, macro in OF_NO_NODE.items():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            (folder / name).write_text(compiled(folder, "--inline", f"{{{{ {macro} }}}}", incremental=True))
+    compiled(folder, incremental=incremental)
+    return folder
+
+
+def compiled(folder: Path, *words: str, incremental: bool) -> str:
+    answer = run_dbt(
+        *("--quiet", "compile", "--target", "bigquery", "--no-introspect", "--no-populate-cache", *words),
+        *("--vars", f"{{compile_incremental: {str(incremental).lower()}}}", "--target-path", str(folder)),
+        project=REPOSITORY,
+        environment={"DBT_LOG_PATH": str(folder), **NO_SERVER},
+    )
+    assert answer.exit_code == 0, answer.output
+    return answer.output.strip().rstrip(";")
 
 
 @dataclass(frozen=True)
@@ -130,18 +161,15 @@ class Project:
         # What each node reads in a daily run, and what it reads in a build from empty.
         self.scans: dict[str, list[Scan]] = {}
         self.scans_from_empty: dict[str, list[Scan]] = {}
+        self._types: dict[str, dict[str, str]] = {}
 
-    def analyse(
-        self, kinds: Sequence[str] = ("model", "test", "snapshot"), replace: tuple[str, str] = ("", "")
-    ) -> dict[str, str]:
-        """Analyse every node of the kinds, in both variants where they differ; what is wrong, by name of the node.
+    def analyse(self) -> dict[str, str]:
+        """Analyse every model, data test and snapshot, in both variants where they differ.
 
-        Args:
-            kinds: dbt's resource types; data tests need the models.
-            replace: a text and what to put in its place in every statement, to show that a mistake is found.
+        Returns:
+            What is wrong, by name of the node.
         """
         wrong: dict[str, str] = {}
-        columns_of: dict[str, list[Column]] = {}
         for manifest, variant in zip(self._variants, ("from empty", "incremental"), strict=True):
             if variant == "incremental":
                 # The statement at the end of a build (macros/incremental/last_build.sql) makes a table.
@@ -152,29 +180,53 @@ class Project:
                     wrong["last_build"] = str(error)
                     continue
                 self.warehouse.add_table(name.strip("`").replace("`.`", "."), [(one.name, one.type) for one in columns])
-            for node in self._in_order(manifest, kinds):
+            for node in self._in_order(manifest, ("model", "test", "snapshot")):
                 if variant == "incremental" and node["compiled_code"] == self._compiled_from_empty(node):
                     continue
-                place = f"{node['name']} ({node['original_file_path']}, {variant})"
-                sql = node["compiled_code"].replace(*replace) if replace[0] else node["compiled_code"]
-                try:
-                    statement, columns = self.warehouse.analyse(sql)
-                except Exception as error:
-                    wrong[place] = _with_line(str(error), sql)
+                found = self._analyse_node(node, node["compiled_code"])
+                if isinstance(found, str):
+                    wrong[_place(node, variant)] = found
                     continue
-                if node["resource_type"] in {"model", "snapshot"}:
-                    types = {column.name: _type_name(column) for column in columns}
-                    expected = columns_of.get(node["unique_id"])
-                    if expected is not None and types != {column.name: _type_name(column) for column in expected}:
-                        wrong[place] = "its columns differ from those of the build from empty"
-                    for name, data_type in _contract(node).items():
-                        if types.get(name) != data_type:
-                            wrong[place] = f"column {name} is {types.get(name)}, its contract says {data_type}"
-                    columns_of[node["unique_id"]] = columns
-                    self.warehouse.add_table(path_of(node), [(column.name, column.type) for column in columns])
-                self.scans[node["unique_id"]] = scans(statement)
+                self.scans[node["unique_id"]], columns = found
                 self.scans_from_empty.setdefault(node["unique_id"], self.scans[node["unique_id"]])
+                if node["resource_type"] in {"model", "snapshot"}:
+                    self._types[node["unique_id"]] = {column.name: _type_name(column) for column in columns}
+                    self.warehouse.add_table(path_of(node), [(column.name, column.type) for column in columns])
         return wrong
+
+    def analyse_changed(self, before: str, after: str) -> tuple[dict[str, str], dict[str, list[Scan]]]:
+        """Analyse the models that hold a text, with another text in its place, to show that a mistake is found.
+
+        :meth:`analyse` has to come first: it makes the tables known that the models read.
+
+        Returns:
+            What is wrong, by name of the node; the scans of the others.
+        """
+        wrong: dict[str, str] = {}
+        scanned: dict[str, list[Scan]] = {}
+        for manifest, variant in zip(self._variants, ("from empty", "incremental"), strict=True):
+            for node in self._in_order(manifest, ("model",)):
+                if before in node["compiled_code"]:
+                    found = self._analyse_node(node, node["compiled_code"].replace(before, after))
+                    if isinstance(found, str):
+                        wrong[_place(node, variant)] = found
+                    else:
+                        scanned[node["unique_id"]] = found[0]
+        return wrong, scanned
+
+    def _analyse_node(self, node: Mapping[str, Any], sql: str) -> str | tuple[list[Scan], list[Column]]:
+        """Return what a statement reads and its columns, or what is wrong."""
+        try:
+            statement, columns = self.warehouse.analyse(sql)
+        except Exception as error:
+            return _with_line(str(error), sql)
+        types = {column.name: _type_name(column) for column in columns}
+        for name, data_type in _contract(node).items():
+            if types.get(name) != data_type:
+                return f"column {name} is {types.get(name)}, its contract says {data_type}"
+        if types != self._types.get(node["unique_id"], types):
+            return "its columns differ from those of the build from empty"
+        return scans(statement), columns
 
     def partition_columns(self) -> dict[str, str]:
         """By table: the column that prunes it. Views of staging hand the filter on to raw."""
@@ -267,6 +319,10 @@ def scans(statement: Any) -> list[Scan]:
         )
         for table, columns in visitor.tables
     ]
+
+
+def _place(node: Mapping[str, Any], variant: str) -> str:
+    return f"{node['name']} ({node['original_file_path']}, {variant})"
 
 
 def _contract(node: Mapping[str, Any]) -> dict[str, str]:

@@ -114,7 +114,7 @@ def look_tables_up_in_the_catalogue_of_their_project() -> None:
             return objects(project, dataset, table)
         # The answer of a job, which has its own place.
         try:
-            ((rows,),) = fetch(f"select count(*) from {database.quote(project, dataset, table)}")  # noqa: S608
+            ((rows,),) = fetch(f"select count(*) from {database.quote(project, dataset, table)}")
         except duckdb.CatalogException:
             return []
         return [(table, "TABLE", rows)]

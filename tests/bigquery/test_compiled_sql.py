@@ -7,39 +7,9 @@ import re
 from pathlib import Path
 
 import pytest
-from googlesql import Project, Warehouse
-from support import REPOSITORY, run_dbt
-
-# Nothing listens there: compiling needs no warehouse.
-NO_SERVER = {"BUDDY_BIGQUERY_ENDPOINT": "http://127.0.0.1:9"}
-# By file: the macros whose SQL is run beside the nodes (macros/incremental).
-OF_NO_NODE = {
-    "last_build.sql": "select_last_build()",
-    "replace_days.sql": (
-        "replace_days('`m.now`', 'meal_date', '2026-01-02', '`m.tmp`', 'athlete_id, meal_id, meal_date')"
-    ),
-}
-
-
-def compile_project(folder: Path, *, incremental: bool) -> Path:
-    """Compile every node, and beside them the statements of builds that belong to no node."""
-    if incremental:
-        for name, macro in OF_NO_NODE.items():
-            (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            (folder / name).write_text(compiled(folder, "--inline", f"{{{{ {macro} }}}}", incremental=True))
-    compiled(folder, incremental=incremental)
-    return folder
-
-
-def compiled(folder: Path, *words: str, incremental: bool) -> str:
-    answer = run_dbt(
-        *("--quiet", "compile", "--target", "bigquery", "--no-introspect", "--no-populate-cache", *words),
-        *("--vars", f"{{compile_incremental: {str(incremental).lower()}}}", "--target-path", str(folder)),
-        project=REPOSITORY,
-        environment={"DBT_LOG_PATH": str(folder), **NO_SERVER},
-    )
-    assert answer.exit_code == 0, answer.output
-    return answer.output.strip().rstrip(";")
+from bigquery_bytes import table_of_costs
+from googlesql import Project, Warehouse, compile_project
+from support import REPOSITORY, Demo
 
 
 @pytest.fixture(scope="module")
@@ -53,6 +23,7 @@ def targets(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
 
 @pytest.fixture(scope="module")
 def analysed(targets: tuple[Path, Path]) -> Project:
+    """The project as the analyzer sees it: sound. No test changes it."""
     project = Project(REPOSITORY, *targets)
     assert project.analyse() == {}
     return project
@@ -90,13 +61,9 @@ def test_every_model_snapshot_and_data_test_is_valid_googlesql_from_empty_and_in
         "a comparison of two types",
     ],
 )
-def test_the_analyzer_finds_a_mistake_and_says_where(
-    targets: tuple[Path, Path], right: str, wrong: str, named: str
-) -> None:
-    found = Project(REPOSITORY, *targets).analyse(["model"], replace=(right, wrong))
-    mistakes = [f"{place}: {text}" for place, text in found.items()]
-    assert any(named in mistake for mistake in mistakes), mistakes
-    place, text = next(iter(found.items()))
+def test_the_analyzer_finds_a_mistake_and_says_where(analysed: Project, right: str, wrong: str, named: str) -> None:
+    found, _ = analysed.analyse_changed(right, wrong)
+    place, text = next((place, text) for place, text in found.items() if place.startswith(named))
     assert re.search(r"\(models/.*\.sql, (from empty|incremental)\)$", place)
     # the compiled line that is wrong, or the column that breaks its contract
     assert re.search(r"line \d+: .*" + re.escape(wrong), text) or "its contract says int64" in text
@@ -117,17 +84,12 @@ def test_every_table_that_a_run_builds_reads_its_partitioned_sources_by_constant
     assert pruned == set(partitioned)
 
 
-def test_the_check_of_pruning_can_fail(targets: tuple[Path, Path]) -> None:
-    project = Project(REPOSITORY, *targets)
-    project.analyse(
-        ["model"],
-        replace=(
-            "where activity_date >= date '2026-01-02'",
-            "where activity_date >= date_sub(current_date(), interval 1 day)",
-        ),
+def test_the_check_of_pruning_can_fail(analysed: Project) -> None:
+    _, scans = analysed.analyse_changed(
+        "where activity_date >= date '2026-01-02'", "where activity_date >= date_sub(current_date(), interval 1 day)"
     )
-    scans = project.scans["model.fitness_buddy.fct_daily_workouts"]
-    assert [scan.pruned_by for scan in scans if scan.table.endswith("fct_activities")] == [frozenset()]
+    of_workouts = scans["model.fitness_buddy.fct_daily_workouts"]
+    assert [scan.pruned_by for scan in of_workouts if scan.table.endswith("fct_activities")] == [frozenset()]
 
 
 def test_every_table_of_days_is_partitioned_by_its_day_and_clustered_by_athlete(analysed: Project) -> None:
@@ -170,3 +132,8 @@ def test_days_are_replaced_by_one_valid_statement_that_prunes_what_it_deletes(ta
     assert "using (select * from `m.tmp` where meal_date >= date '2026-01-02')" in merge
     with pytest.raises(Exception, match="meal_day"):
         warehouse.analyse(merge.replace("target.meal_date", "target.meal_day"))
+
+
+def test_the_page_on_costs_has_what_the_compiled_project_reads(demo: Demo, analysed: Project) -> None:
+    page = REPOSITORY / "docs" / "warehouse" / "bigquery-cost.md"
+    assert table_of_costs(demo.duckdb_path, analysed) in page.read_text()

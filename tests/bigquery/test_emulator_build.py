@@ -127,7 +127,7 @@ def test_loading_the_demo_s_files_again_adds_nothing_and_there_is_nothing_to_bui
     )
     assert (again["rows_read"], again["rows_new"], again["rows_changed"]) == (699, 0, 0)
     built = emulated_demo.run("build", "--slim", "--quiet", "--as-of", "2026-11-01")
-    assert (built["mode"], built["statuses"]) == ("nothing", {})
+    assert (built["mode"], built["statuses"]) == ("skipped", {})
 
 
 @DEMO

@@ -24,7 +24,7 @@ from fitness_buddy.core.settings import load_settings
 from fitness_buddy.ingest.load import Ingest
 from fitness_buddy.ingest.sources.registry import raw_tables, sources
 from fitness_buddy.warehouse import connect
-from fitness_buddy.warehouse.bigquery.bucket import Bucket
+from fitness_buddy.warehouse.bigquery.bucket import BucketFolder
 from fitness_buddy.warehouse.bigquery.bulk import TableLoad, load_tables
 from fitness_buddy.warehouse.bigquery.warehouse import make_client
 
@@ -113,7 +113,7 @@ def ingest_all(folder: Path, *, to_bucket: bool = False) -> None:
                 shutil.copy(FIXTURES / name, path / name.replace("_101_columns", "").replace(".ok", ""))
         else:
             path.write_text(content)
-        store = Bucket(URL, settings).archive(source, path) if to_bucket else connect(settings)
+        store = BucketFolder(URL, settings).archive(source, path) if to_bucket else connect(settings)
         Ingest(store, athlete).files(sources()[source], path)
 
 
@@ -154,7 +154,7 @@ def current_steps(athlete: str) -> dict[str, str]:
 
 def load_bucket() -> list[TableLoad]:
     settings = load_settings()
-    return list(load_tables(settings, Bucket(URL, settings)))
+    return list(load_tables(settings, BucketFolder(URL, settings)))
 
 
 def test_a_bulk_load_gives_the_raw_of_single_loads_and_a_second_one_adds_nothing(
@@ -192,7 +192,7 @@ def test_a_bulk_load_gives_the_raw_of_single_loads_and_a_second_one_adds_nothing
     # What single loads have brought is not loaded again; what is read later becomes current.
     later = tmp_path / "later.csv"
     later.write_text("date,steps\n2026-10-04,40\n")
-    Ingest(Bucket(URL, load_settings()).archive("steps", later), "bob").files(sources()["steps"], later)
+    Ingest(BucketFolder(URL, load_settings()).archive("steps", later), "bob").files(sources()["steps"], later)
     loads = {load.table: load for load in load_bucket()}
     assert loads.pop("steps_daily") == TableLoad("steps_daily", found=9, added=1)
     assert {load.added for load in loads.values()} == {0}
@@ -204,7 +204,7 @@ def test_a_crash_after_any_statement_leaves_raw_whole_and_a_later_run_completes_
 ) -> None:
     steps = tmp_path / "steps.csv"
     steps.write_text("date,steps\n2026-10-01,1\n2026-10-02,2\n2026-10-03,3\n")
-    Ingest(Bucket(URL, load_settings()).archive("steps", steps), "bob").files(sources()["steps"], steps)
+    Ingest(BucketFolder(URL, load_settings()).archive("steps", steps), "bob").files(sources()["steps"], steps)
     run_statement = bigquery.Client.query_and_wait
     raw_table = f"{load_settings().raw_schema}.steps_daily"
 
@@ -239,7 +239,7 @@ def test_of_two_bulk_loads_at_once_only_one_adds(place: Place, tmp_path: Path, m
     def keep(text: str) -> None:
         path = tmp_path / "steps.csv"
         path.write_text(text)
-        Ingest(Bucket(URL, load_settings()).archive("steps", path), "bob").files(sources()["steps"], path)
+        Ingest(BucketFolder(URL, load_settings()).archive("steps", path), "bob").files(sources()["steps"], path)
 
     keep("date,steps\n2026-10-01,1\n")
     load_bucket()  # the tables are there from now on

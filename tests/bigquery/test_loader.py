@@ -123,7 +123,7 @@ def test_a_program_killed_before_its_commit_leaves_raw_as_it_was_and_the_next_ru
         "from fitness_buddy.core.settings import load_settings\n"
         "from fitness_buddy.warehouse import connect\n"
         "from fitness_buddy.warehouse.bigquery import warehouse\n"
-        "warehouse._BigQueryLoad._run_alone = lambda *_: os._exit(9)\n"
+        "warehouse.run_serialized = lambda *_, **__: os._exit(9)\n"
         "records = [Record('b', {'value': 1})]\n"
         f"land(connect(load_settings()), 'me', [Batch('{TABLE}', records)], now=datetime.now(UTC))\n"
     )

@@ -10,7 +10,14 @@ from googlesql import RAW_COLUMNS, Warehouse
 from zetasql.types import AnalyzerOptions, Type, TypeKind
 
 from fitness_buddy.core.settings import load_settings
-from fitness_buddy.warehouse.bigquery.warehouse import _INCOMING_SCHEMA, CREATE_LOCK, CREATE_RAW, _BigQueryLoad, _Staged
+from fitness_buddy.warehouse.bigquery.warehouse import (
+    _INCOMING_SCHEMA,
+    CREATE_LOCK,
+    CREATE_RAW,
+    RENAME_LOG,
+    _BigQueryLoad,
+    _Staged,
+)
 
 PARAMETERS = {
     "athlete_id": TypeKind.TYPE_STRING,
@@ -77,4 +84,5 @@ def test_the_analyzer_finds_a_mistake_in_it(right: str, wrong: str) -> None:
 
 def test_raw_and_lock_tables_are_made_with_valid_googlesql() -> None:
     assert analyse(CREATE_RAW.format(table="`raw.made`")) == {}
+    assert analyse(RENAME_LOG.format(former="`raw.incoming`", name="renamed")) == {}
     assert analyse(CREATE_LOCK.format(lock="`raw._lock_002`")) == {}

@@ -13,9 +13,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from support import BUDDY, REPOSITORY, Answer, Demo, run_process
+from support import BUDDY, NO_TESTS, REPOSITORY, Answer, Demo, run_process
 
-from fitness_buddy.cli.report import KINDS
+from fitness_buddy.report.kinds import ReportKind
 
 Buddy = Callable[..., Answer]
 
@@ -71,7 +71,7 @@ def test_what_speaks_to_the_athlete_starts_no_dbt_and_imports_none(demo: Demo, t
     }
     codes, packages = imported_by(
         ["report", *now],
-        *(["report", kind, *now, "--discord-payload", payload] for kind in KINDS),
+        *(["report", kind, *now, "--discord-payload", payload] for kind in ReportKind),
         ["remind", "request", "--text", "remind me to stretch tomorrow at 7am", *now],
         ["remind", "deliver", *now],
         ["remind", "list", *now],
@@ -242,7 +242,7 @@ class TestStatus:
 
     def test_after_a_later_load_it_asks_for_a_build(self, buddy: Buddy, project: Path, steps_csv: Path) -> None:
         assert buddy("ingest", "steps", steps_csv).exit_code == 0
-        assert buddy("build", "--quiet").exit_code == 0
+        assert buddy("build", "--quiet", *NO_TESTS).exit_code == 0
         assert buddy("status", "--json").json["is_build_outdated"] is False
         steps_csv.write_text("date,steps\n2026-11-03,\n")
         buddy("ingest", "steps", steps_csv)
@@ -300,7 +300,7 @@ class TestInit:
         (row,) = self.settings_rows(project)
         assert (row["valid_from"], row["timezone"], row["step_goal"]) == ("1900-01-01", "America/New_York", "10500")
         buddy("ingest", "steps", steps_csv)
-        assert buddy("build", "--quiet").exit_code == 0
+        assert buddy("build", "--quiet", *NO_TESTS).exit_code == 0
         rows = buddy(
             "sql", "select step_goal, is_goal_met from marts.fct_daily_steps order by steps_date", "--json"
         ).json

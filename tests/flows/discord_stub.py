@@ -59,7 +59,7 @@ class DiscordStub:
         """The address of a channel's webhook, with a token that only its owner knows."""
         return f"{self.url}/api/webhooks/{channel}/planted_token_of_{channel}"
 
-    def told(self, channel: str) -> list[str]:
+    def sent(self, channel: str) -> list[str]:
         """The texts in a channel."""
         return [message.content for message in self.messages if message.channel == channel]
 

@@ -111,7 +111,7 @@ def look_after(request: socket.socket) -> bool:
     """Fork, and wait for the end of the command or of whoever asked for it; True in the fork."""
     _, streams, _, _ = socket.recv_fds(request, 1, 3)
     with request.makefile("rb") as sent:
-        words, environment, folder = marshal.loads(sent.read())  # noqa: S302 - of this machine's own command
+        words, environment, folder = marshal.loads(sent.read())
     command = os.fork()
     if command == 0:
         request.close()
@@ -139,7 +139,7 @@ def become(words: list[str], environment: dict[str, str], folder: str, streams: 
     for number, stream in enumerate(streams):
         os.dup2(stream, number)
         os.close(stream)
-    sys.stdin = open(0, closefd=False)  # noqa: SIM115, PTH123
+    sys.stdin = open(0, closefd=False)  # noqa: SIM115
     sys.argv = words
     os.environ.clear()
     os.environ.update(environment)

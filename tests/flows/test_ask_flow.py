@@ -34,7 +34,7 @@ def test_a_question_is_answered_on_discord_from_the_warehouse(
     assert ran.state == "SUCCESS", engine.logs(ran)
     assert (ran.outputs["kind"], ran.outputs["metric"]) == ("metric", "steps")
     assert "fct_daily_steps" in ran.outputs["sql"]
-    (told,) = discord.told("buddy")
+    (told,) = discord.sent("buddy")
     assert told == ran.outputs["message"]
     # The demo athlete's first day is the second of the month.
     (expected,) = server.query(
@@ -55,7 +55,7 @@ def test_the_bot_is_answered_by_the_webhook_and_on_discord(server: Server, disco
     status, answer = server.engine.webhook(FLOW, server.secrets["WEBHOOK_KEY"], body(QUESTION))
     assert status == 200, answer
     assert answer["kind"] == "cannot"
-    assert answer["message"] in discord.told("buddy")
+    assert answer["message"] in discord.sent("buddy")
     assert llm.chats[0].user == QUESTION.removeprefix("ask ")
 
 
@@ -65,7 +65,7 @@ def test_a_question_by_hand_is_answered_from_the_docs(engine: Engine, discord: D
     assert ran.state == "SUCCESS", engine.logs(ran)
     assert ran.outputs["kind"] == "docs"
     assert engine.metrics(ran)["model_calls_count"] == 2
-    (told,) = discord.told("buddy")
+    (told,) = discord.sent("buddy")
     assert told.startswith("In a row")
     assert "Source" in told
 
@@ -76,14 +76,14 @@ def test_a_model_that_is_not_reached_is_told_to_whoever_asked(
     llm.answer = lambda _: LOST
     status, _ = server.engine.webhook(FLOW, server.secrets["WEBHOOK_KEY"], body("ask how far did I run?"))
     assert status == 500
-    (told,) = discord.told("buddy")
+    (told,) = discord.sent("buddy")
     assert told.startswith("I cannot answer that now: the model was not reached")
 
 
 def test_nothing_asked_and_a_wrong_athlete_are_refused(engine: Engine, discord: DiscordStub, llm: LlmStub) -> None:
     empty = engine.run(FLOW)
     assert empty.state == "FAILED"
-    assert discord.told("buddy")[0].startswith("I cannot answer that now: request.json: expected JSON")
+    assert discord.sent("buddy")[0].startswith("I cannot answer that now: request.json: expected JSON")
     with pytest.raises(EngineError, match="nput"):
         engine.run(FLOW, {"question": "how far?", "athlete_id": "{{ secret('GIT_TOKEN') }}"})
     assert llm.requests == []

@@ -16,7 +16,7 @@ from kestra_server import DECOY, Server
 from llm_stub import LlmStub, drawn, png, recorded
 from meal_answers import RICE, TINY_JPEG, form, message, weigh
 
-from fitness_buddy.notify.message import plain
+from fitness_buddy.notify.message import escape_markdown
 
 FLOW = "buddy.ingest.meal"
 PLATE = png(40, 30)
@@ -88,7 +88,7 @@ def test_words_with_numbers_need_no_model(server: Server, discord: DiscordStub, 
     answer = tell(server, f"meal {OATS}")
     assert (answer["outcome"], answer["is_stored"]) == ("noted", True)
     assert llm.chats == []
-    assert discord.told("buddy") == [answer["answer"]]
+    assert discord.sent("buddy") == [answer["answer"]]
 
 
 def test_a_refusal_is_asked_back_in_words_that_are_then_understood(
@@ -100,7 +100,7 @@ def test_a_refusal_is_asked_back_in_words_that_are_then_understood(
     answer = tell(server, "", PLATE)
     assert (answer["outcome"], answer["is_stored"], answer["meal_id"]) == ("asked", False, "")
     assert engine.next_execution(FLOW, known).state == "SUCCESS"
-    (words,) = discord.told("buddy")
+    (words,) = discord.sent("buddy")
     assert words == answer["answer"]
     assert meals_count(server) == before
     assert tell(server, f"meal {words.split('`')[1]}")["outcome"] == "noted"
@@ -154,10 +154,12 @@ def test_what_is_written_is_no_expression_and_no_command(
     # And what a model writes is none either.
     kitchen.answers.append(form(meal_summary=words, items_0_name=words))
     assert tell(server, "", PLATE)["outcome"] == "noted"
-    told = discord.told("buddy")
+    told = discord.sent("buddy")
     assert not engine.search(DECOY)
     assert all(DECOY not in text for text in told)
-    assert [f"**{plain(words)}**" in text for text in told] == [True, False, True, False], "words, picture, twice"
+    assert [f"**{escape_markdown(words)}**" in text for text in told] == [True, False, True, False], (
+        "words, picture, twice"
+    )
 
 
 @pytest.mark.parametrize("failure", ["the model", "discord"])
@@ -181,7 +183,7 @@ def test_a_meal_that_cannot_be_drawn_is_noted_all_the_same(
     known = engine.executions(FLOW)
     answer = tell(server, "", PLATE)
     assert (answer["outcome"], answer["is_stored"]) == ("noted", True)
-    assert discord.told("buddy") == [answer["answer"]]
+    assert discord.sent("buddy") == [answer["answer"]]
     execution = engine.next_execution(FLOW, known)
     assert execution.state == "WARNING"
     assert execution.states()["draw"] == "FAILED"

@@ -21,7 +21,7 @@ def test_at_nine_the_model_s_words_go_to_the_athlete_and_missed_mornings_are_ove
     timed: TimedServer, discord: DiscordStub, llm: LlmStub, tmp_path: Path
 ) -> None:
     llm.answers.append("Sit, breathe, be.")
-    for flow in ("remind/meditation.yaml", "ops/tell_discord.yaml"):
+    for flow in ("remind/meditation.yaml", "ops/send_discord.yaml"):
         copy = tmp_path / "flows" / flow
         copy.parent.mkdir(parents=True)
         shutil.copy(FLOWS / flow, copy)
@@ -35,7 +35,7 @@ def test_at_nine_the_model_s_words_go_to_the_athlete_and_missed_mornings_are_ove
         assert said.outputs == {"message": "Sit, breathe, be.", "written_by": "model"}
         assert engine.metrics(said)["model_calls_count"] == 1
         assert len(engine.executions(FLOW)) == 1
-    assert discord.told("buddy") == ["Sit, breathe, be."]
+    assert discord.sent("buddy") == ["Sit, breathe, be."]
 
 
 def test_without_the_model_a_line_of_the_persona_is_said(engine: Engine, discord: DiscordStub, llm: LlmStub) -> None:
@@ -43,5 +43,5 @@ def test_without_the_model_a_line_of_the_persona_is_said(engine: Engine, discord
     said = engine.run(FLOW)
     assert said.state == "SUCCESS", engine.logs(said)
     assert said.outputs["written_by"] == "persona"
-    assert discord.told("buddy") == [said.outputs["message"]]
+    assert discord.sent("buddy") == [said.outputs["message"]]
     assert said.outputs["message"] in load_persona().lines["meditation"]

@@ -23,7 +23,7 @@ from fitness_buddy.ingest.load import Ingest
 from fitness_buddy.ingest.sources import meals
 from fitness_buddy.warehouse import connect
 
-TELL = "buddy.ops.tell_discord"
+SEND = "buddy.ops.send_discord"
 ALERT = "buddy.ops.alert_on_failure"
 HEARTBEAT = "buddy.ops.heartbeat"
 SET_UP = "buddy.ops.setup_gcp"
@@ -62,13 +62,13 @@ def test_a_text_goes_to_its_channel_as_it_is_and_calls_nobody(
     server: Server, engine: Engine, discord: DiscordStub
 ) -> None:
     text = "@everyone »ok« \"quoted\" \\ 100 %\n`{{ 1 + 1 }}` {{ secret('DISCORD_URL') }} 😀"
-    assert engine.run(TELL, {"content": text}).state == "SUCCESS"
-    assert engine.run(TELL, {"content": "Look.", "channel": "alerts"}).state == "SUCCESS"
+    assert engine.run(SEND, {"content": text}).state == "SUCCESS"
+    assert engine.run(SEND, {"content": "Look.", "channel": "alerts"}).state == "SUCCESS"
     assert [message.payload for message in discord.messages] == [
         {"content": text, "allowed_mentions": {"parse": []}},
         {"content": "Look.", "allowed_mentions": {"parse": []}},
     ]
-    assert discord.told("alerts") == ["Look."]
+    assert discord.sent("alerts") == ["Look."]
     # The address with its token is neither among outputs nor in a log.
     for name in ("DISCORD_URL", "DISCORD_ALERTS_URL"):
         assert engine.search(server.secrets[name]) == []
@@ -79,14 +79,14 @@ def test_a_text_goes_to_its_channel_as_it_is_and_calls_nobody(
 def test_discord_gets_as_much_of_a_text_as_it_takes(
     engine: Engine, discord: DiscordStub, length: int, told: str
 ) -> None:
-    assert engine.run(TELL, {"content": "x" * length}).state == "SUCCESS"
-    assert discord.told("buddy") == [told]
+    assert engine.run(SEND, {"content": "x" * length}).state == "SUCCESS"
+    assert discord.sent("buddy") == [told]
 
 
 @pytest.mark.parametrize("inputs", [{"content": " \n"}, {"content": "x", "channel": "general"}, {}])
 def test_no_text_and_no_such_channel_are_refused(engine: Engine, discord: DiscordStub, inputs: dict[str, str]) -> None:
     with pytest.raises(EngineError, match="InputOutputValidationException"):
-        engine.run(TELL, inputs)
+        engine.run(SEND, inputs)
     assert discord.attempts == 0
 
 
@@ -94,39 +94,39 @@ def test_where_discord_has_heard_enough_it_is_asked_again_when_it_says(engine: E
     """Kestra's client itself asks once more, after Retry-After or a second."""
     discord.refusals.extend([rate_limited(9), rate_limited(1.25)])
     started = time.monotonic()
-    assert engine.run(TELL, {"content": "Patience."}).state == "SUCCESS"
+    assert engine.run(SEND, {"content": "Patience."}).state == "SUCCESS"
     assert 2.25 <= time.monotonic() - started < 9
-    assert (discord.told("buddy"), discord.attempts) == (["Patience."], 3)
+    assert (discord.sent("buddy"), discord.attempts) == (["Patience."], 3)
 
 
 def test_a_page_in_place_of_discords_answer_is_waited_for_too(
     engine: Engine, discord: DiscordStub, load: Callable[..., None]
 ) -> None:
-    load(source(TELL), ("id: tell_discord\n", "id: tell_impatiently\n"), ("?? 60", "?? 0.1"))
+    load(source(SEND), ("id: send_discord\n", "id: send_impatiently\n"), ("?? 60", "?? 0.1"))
     discord.refusals.extend([Refusal(429, headers={"Retry-After": "0"}), Refusal(429)])
-    execution = engine.run("buddy.ops.tell_impatiently", {"content": "Still here?"})
-    assert (execution.state, discord.told("buddy")) == ("SUCCESS", ["Still here?"])
+    execution = engine.run("buddy.ops.send_impatiently", {"content": "Still here?"})
+    assert (execution.state, discord.sent("buddy")) == ("SUCCESS", ["Still here?"])
 
 
 def test_discord_is_not_asked_for_ever(engine: Engine, discord: DiscordStub, load: Callable[..., None]) -> None:
-    load(source(TELL), ("id: tell_discord\n", "id: tell_or_not\n"), ("maxIterations: 4", "maxIterations: 1"))
+    load(source(SEND), ("id: send_discord\n", "id: send_or_not\n"), ("maxIterations: 4", "maxIterations: 1"))
     discord.refusals.extend(Refusal(429, {"retry_after": 0.01}, {"Retry-After": "0"}) for _ in range(9))
-    execution = engine.run("buddy.ops.tell_or_not", {"content": "Hello?"})
+    execution = engine.run("buddy.ops.send_or_not", {"content": "Hello?"})
     assert (execution.state, discord.attempts) == ("FAILED", 4)
     engine.wait_for_log(execution, "ERROR Discord answered 429")
 
 
 def test_a_failure_of_discord_is_tried_again_and_told_once(engine: Engine, discord: DiscordStub) -> None:
     discord.refusals.extend([Refusal(500), Refusal(502)])
-    assert engine.run(TELL, {"content": "Again."}).state == "SUCCESS"
-    assert (discord.told("buddy"), discord.attempts) == (["Again."], 3)
+    assert engine.run(SEND, {"content": "Again."}).state == "SUCCESS"
+    assert (discord.sent("buddy"), discord.attempts) == (["Again."], 3)
 
 
 @pytest.mark.parametrize(("status", "attempts"), [(404, 1), (400, 1), (500, 5)])
 def test_a_refusal_fails_with_discords_status(engine: Engine, discord: DiscordStub, status: int, attempts: int) -> None:
     discord.refusals.extend(Refusal(status, {"message": "planted reason"}) for _ in range(attempts))
-    execution = engine.run(TELL, {"content": "No."})
-    assert (execution.state, discord.attempts, discord.told("buddy")) == ("FAILED", attempts, [])
+    execution = engine.run(SEND, {"content": "No."})
+    assert (execution.state, discord.attempts, discord.sent("buddy")) == ("FAILED", attempts, [])
     engine.wait_for_log(execution, f"{status}", "planted reason")
 
 
@@ -190,7 +190,7 @@ def test_a_failure_is_told_once_with_its_task_its_error_and_the_link(
     assert (failed.state, failed.task("load").attempts) == ("FAILED", 2)
     again = engine.run("buddy.learn.broken")
     assert [alerts.only(one).state for one in (failed, again)] == ["SUCCESS", "SUCCESS"]
-    short, long = sorted(discord.told("alerts"), key=len)
+    short, long = sorted(discord.sent("alerts"), key=len)
     assert len(long) < 2000
     # Lines with one time come in any order.
     assert "{{ secret('GIT_TOKEN') }} '''\n" in long
@@ -227,7 +227,7 @@ def test_a_warning_is_told_and_a_success_and_a_kill_are_not(
     assert [one.state for one in (fine, killed, warned)] == ["SUCCESS", "KILLED", "WARNING"]
     assert alerts.only(warned).state == "SUCCESS"
     assert [alerts.about(one) for one in (fine, killed)] == [[], []]
-    (told,) = discord.told("alerts")
+    (told,) = discord.sent("alerts")
     assert told.startswith("**buddy.learn.warned** ended with a warning in `w`\n```\nSo so.")
 
 
@@ -247,7 +247,7 @@ def test_an_alert_goes_out_without_the_log_too(
     failed = engine.run("buddy.learn.fails")
     alert = alerts.only(failed)
     assert alert.state == state
-    (told,) = discord.told("alerts")
+    (told,) = discord.sent("alerts")
     assert told.splitlines() == [
         "**buddy.learn.fails** failed in `f`",
         f"http://localhost:8080/ui/main/executions/buddy.learn/fails/{failed.id}",
@@ -265,7 +265,21 @@ def test_an_alert_that_cannot_be_told_is_not_alerted_about(
     # Of this one it is known when all is over.
     alerts.only(engine.run("buddy.fails"))
     assert alerts.about(alert) == []
-    assert [alerts.about(told) for told in engine.executions(TELL) if told.state == "FAILED"][-1] == []
+    assert [alerts.about(told) for told in engine.executions(SEND) if told.state == "FAILED"][-1] == []
+
+
+def test_a_report_that_fails_has_one_alert_with_the_words_of_its_command(
+    engine: Engine, discord: DiscordStub, alerts: Alerts, athlete: str
+) -> None:
+    """The flow of the report only calls another one, which has the label of its alerts."""
+    report = engine.run("buddy.report.daily_steps", {"date": "2026-10-31", "athlete_id": athlete})
+    sent = engine.executions("buddy.report.send")[-1]
+    assert (report.state, sent.state) == ("FAILED", "FAILED")
+    assert alerts.only(sent).state == "SUCCESS"
+    (alert,) = discord.sent("alerts")
+    assert alert.startswith("**buddy.report.send** failed in `report`")
+    assert "nothing to report" in alert
+    assert alerts.about(report) == []
 
 
 # The heartbeat
@@ -296,19 +310,19 @@ def test_a_silence_is_told_once_and_so_is_its_end(
 
     def beat() -> tuple[str, int]:
         execution = engine.run("buddy.ops.heartbeat_of_one")
-        return execution.state, len(discord.told("buddy"))
+        return execution.state, len(discord.sent("buddy"))
 
     eat(1, now - timedelta(days=5))
     discord.refusals.append(Refusal(404))
     assert beat() == ("FAILED", 0)  # what could not be told is told later
     assert [beat() for _ in range(3)] == [("SUCCESS", 1)] * 3
-    assert "meals entries" in discord.told("buddy")[0]
-    assert json.loads(engine.kv_get("buddy.ops", "heartbeat_told")) == ["meals_entries"]
+    assert "meals entries" in discord.sent("buddy")[0]
+    assert json.loads(engine.kv_get("buddy.ops", "heartbeat_reported")) == ["meals_entries"]
     eat(2, now)
     assert [beat() for _ in range(2)] == [("SUCCESS", 2)] * 2
-    assert "meals entries again" in discord.told("buddy")[1]
-    with pytest.raises(EngineError, match="silent_after_days"):
-        engine.run(HEARTBEAT, {"silent_after_days": 0})
+    assert "meals entries again" in discord.sent("buddy")[1]
+    with pytest.raises(EngineError, match="stale_after_days"):
+        engine.run(HEARTBEAT, {"stale_after_days": 0})
 
 
 # Google Cloud
@@ -375,7 +389,7 @@ def test_prod_is_built_after_dev(server: Server, engine: Engine, load: Callable[
     execution = engine.run("buddy.ops.promote_few", {"environment": "prod"})
     assert execution.state == "SUCCESS", engine.logs(execution)
     (prod,) = engine.executions("buddy.transform.build_few")
-    assert (prod.state, prod.inputs["mode"]) == ("SUCCESS", "whole")
+    assert (prod.state, prod.inputs["mode"]) == ("SUCCESS", "full")
     found = server.query("select distinct table_schema as name from information_schema.tables")
     schemas = {row["name"] for row in found}
     assert {"dev_staging", "dev_marts", "staging", "marts"} <= schemas
@@ -580,8 +594,8 @@ def test_drift_is_told_when_it_changes(
         assert execution.state == "SUCCESS", engine.logs(execution)
         inventory = json.loads(engine.file("buddy.ops", execution.outputs["inventory"]))
         named = {(flow["namespace"], flow["id"]): flow["status"] for flow in inventory["flows"]}
-        assert named["buddy.ops", "tell_discord"] == "same"
-        return execution.outputs["drift"], discord.told("alerts")
+        assert named["buddy.ops", "send_discord"] == "same"
+        return execution.outputs["drift"], discord.sent("alerts")
 
     assert look() == (0, [])
     (folder / "learn" / "planted.yaml").write_text(HELLO.format(flow="planted", message="x"))
@@ -598,8 +612,8 @@ def test_the_projects_own_folder_is_compared(engine: Engine, discord: DiscordStu
     execution = engine.run(INVENTORY)
     assert execution.state == "SUCCESS", engine.logs(execution)
     assert execution.outputs["drift"] > 0
-    (told,) = discord.told("alerts")
-    assert "differs: buddy.ops/tell_discord" in told
+    (told,) = discord.sent("alerts")
+    assert "differs: buddy.ops/send_discord" in told
 
 
 def test_a_server_that_does_not_answer_fails_the_inventory(
@@ -611,7 +625,7 @@ def test_a_server_that_does_not_answer_fails_the_inventory(
         ("{{ envs.kestra_api ?? 'http://localhost:8080' }}", "http://127.0.0.1:9"),
     )
     execution = engine.run("buddy.ops.inventory_of_nothing")
-    assert (execution.state, discord.told("alerts")) == ("FAILED", [])
+    assert (execution.state, discord.sent("alerts")) == ("FAILED", [])
     engine.wait_for_log(execution, "is Kestra running")
 
 
@@ -621,7 +635,7 @@ def test_a_server_that_does_not_answer_fails_the_inventory(
 def test_what_is_due_is_started_and_what_was_missed_is_not_told_late(timed: TimedServer, tmp_path: Path) -> None:
     flows = tmp_path / "flows" / "ops"
     flows.mkdir(parents=True)
-    for flow in (HEARTBEAT, PURGE, INVENTORY, SYNC, TELL):
+    for flow in (HEARTBEAT, PURGE, INVENTORY, SYNC, SEND):
         (flows / f"{flow.rpartition('.')[2]}.yaml").write_text(source(flow))
     timed.begin_with(None)
     sunday = datetime(2026, 7, 5, 4, 29, 59, tzinfo=ZoneInfo(TIMEZONE))

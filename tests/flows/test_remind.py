@@ -26,7 +26,7 @@ def send(engine: Engine, text: str, message_id: str) -> Any:
 
 def stored(server: Server, message_id: str) -> list[dict[str, Any]]:
     return server.query(
-        f"select number, text, kind from ops.tellings where message_id = '{message_id}' order by sequence"
+        f"select number, text, kind from ops.deliveries where message_id = '{message_id}' order by sequence"
     )
 
 
@@ -45,7 +45,7 @@ def test_a_message_is_stored_confirmed_and_told_on_discord(
     assert answer["outcome"] == "stored"
     assert answer["answer"].startswith("I will remind you: stretch, on ")
     assert " at 07:00 (UTC). To let go of it: cancel " in answer["answer"]
-    assert discord.told("buddy") == [answer["answer"]]
+    assert discord.sent("buddy") == [answer["answer"]]
     (row,) = stored(server, "remind-1")
     assert (row["text"], row["kind"]) == ("stretch", "created")
 
@@ -55,7 +55,7 @@ def test_a_message_is_stored_confirmed_and_told_on_discord(
 
     cancelled = send(engine, f"cancel {row['number']}", "remind-2")
     assert cancelled["answer"] == f"Cancelled: stretch (reminder {row['number']})."
-    assert discord.told("buddy")[-1] == cancelled["answer"]
+    assert discord.sent("buddy")[-1] == cancelled["answer"]
 
 
 def test_what_could_be_meant_twice_is_asked_back_on_discord(
@@ -63,7 +63,7 @@ def test_what_could_be_meant_twice_is_asked_back_on_discord(
 ) -> None:
     answer = send(engine, "remind me to stretch tomorrow at 7", "remind-3")
     assert answer["outcome"] == "asked"
-    assert "7:00 or 19:00" in discord.told("buddy")[0]
+    assert "7:00 or 19:00" in discord.sent("buddy")[0]
     assert not server.buddy("remind", "list", "--json").json["reminders"]
 
 
@@ -85,33 +85,33 @@ def test_what_is_due_is_told_once_and_expressions_in_it_are_words(
     (row,) = stored(server, "remind-4")
     assert row["text"] == text
     first = engine.run(DELIVER)
-    assert (first.state, first.outputs) == ("SUCCESS", {"told": 1, "late": 0, "failed": 0})
+    assert (first.state, first.outputs) == ("SUCCESS", {"delivered": 1, "late": 0, "failed": 0})
     second = engine.run(DELIVER)
-    assert (second.state, second.outputs["told"]) == ("SUCCESS", 0)
+    assert (second.state, second.outputs["delivered"]) == ("SUCCESS", 0)
     told = f"@everyone {{{{ secret\\('DECOY'\\) }}}} \\`id\\` $\\(id\\) (reminder {row['number']})"
-    assert discord.told("buddy") == [answer["answer"], f"⏰ {told}"]
+    assert discord.sent("buddy") == [answer["answer"], f"⏰ {told}"]
     assert engine.search(DECOY) == []
-    assert engine.metrics(first)["told_count"] == 1
+    assert engine.metrics(first)["delivered_count"] == 1
 
 
 def test_while_discord_is_down_nothing_is_lost(engine: Engine, discord: DiscordStub) -> None:
     send(engine, "remind me to drink in 1 minute", "remind-5")
-    said = len(discord.told("buddy"))
+    said = len(discord.sent("buddy"))
     discord.refusals.extend([Refusal(503)] * 4)
     failed = engine.run(DELIVER)
     assert (failed.state, failed.outputs["failed"]) == ("FAILED", 1)
     engine.wait_for_log(failed, "api/webhooks", "answered 503 in 4 attempts")
-    assert engine.run(DELIVER).outputs["told"] == 1
-    assert [text.partition(" (")[0] for text in discord.told("buddy")[said:]] == ["⏰ drink"]
+    assert engine.run(DELIVER).outputs["delivered"] == 1
+    assert [text.partition(" (")[0] for text in discord.sent("buddy")[said:]] == ["⏰ drink"]
 
 
 def test_an_athlete_that_is_named_has_reminders_of_their_own(
     server: Server, engine: Engine, discord: DiscordStub, athlete: str
 ) -> None:
     server.buddy("remind", "request", "--text", "remind me to swim in 1 minute", "--athlete", athlete)
-    assert engine.run(DELIVER).outputs["told"] == 0
-    assert engine.run(DELIVER, {"athlete_id": athlete}).outputs["told"] == 1
-    assert discord.told("buddy") == ["⏰ swim (reminder 1)"]
+    assert engine.run(DELIVER).outputs["delivered"] == 0
+    assert engine.run(DELIVER, {"athlete_id": athlete}).outputs["delivered"] == 1
+    assert discord.sent("buddy") == ["⏰ swim (reminder 1)"]
 
 
 def calendar(*events: tuple[str, str, datetime]) -> str:
@@ -143,19 +143,19 @@ def test_events_are_told_once_across_runs_with_the_minutes_left(
     )
     given = {"athlete_id": athlete}
     first = engine.run(EVENTS, given)
-    assert (first.state, first.outputs) == ("SUCCESS", {"told": 2, "rows_refused": 0}), engine.logs(first)
-    texts = discord.told("buddy")
+    assert (first.state, first.outputs) == ("SUCCESS", {"delivered": 2, "rows_refused": 0}), engine.logs(first)
+    texts = discord.sent("buddy")
     assert texts[0] in {f"📅 In {left} minutes: Dentist, <t:{int(soon.timestamp())}:t>" for left in (23, 24, 25)}
     assert "Yoga {{ secret\\('DECOY'\\) }}, <t:" in texts[1]
     again = engine.run(EVENTS, given)
-    assert (again.state, again.outputs["told"]) == ("SUCCESS", 0)
+    assert (again.state, again.outputs["delivered"]) == ("SUCCESS", 0)
     # Moved, it is told for its new start; with another title it is not.
     moved = soon + timedelta(minutes=2)
     server.calendar.write_text(calendar(("a", "Doctor", moved)))
-    assert engine.run(EVENTS, given).outputs["told"] == 1
-    assert discord.told("buddy")[-1].endswith(f": Doctor, <t:{int(moved.timestamp())}:t>")
+    assert engine.run(EVENTS, given).outputs["delivered"] == 1
+    assert discord.sent("buddy")[-1].endswith(f": Doctor, <t:{int(moved.timestamp())}:t>")
     server.calendar.write_text(calendar(("a", "Surgeon", moved)))
-    assert engine.run(EVENTS, given).outputs["told"] == 0
+    assert engine.run(EVENTS, given).outputs["delivered"] == 0
 
 
 def test_a_calendar_that_is_none_fails_without_its_address(
@@ -168,5 +168,5 @@ def test_a_calendar_that_is_none_fails_without_its_address(
     assert failed.state == "FAILED"
     engine.wait_for_log(failed, "expected an iCalendar feed")
     # What the sheet has is told all the same, in the first attempt.
-    assert len(discord.told("buddy")) == 1
+    assert len(discord.sent("buddy")) == 1
     assert engine.search(str(server.calendar)) == []

@@ -27,9 +27,10 @@ STEPS = "buddy.report.daily_steps"
 MACROS = "buddy.report.daily_macros"
 DIGEST = "buddy.report.weekly_digest"
 REPORTS = [WORKOUT, STEPS, MACROS, DIGEST]
-TELL = "buddy.ops.tell_discord"
+REPORT = "buddy.report.send"
+SEND = "buddy.ops.send_discord"
 BUILD = "buddy.transform.dbt_build"
-FLOWS = [*REPORTS, TELL, BUILD]
+FLOWS = [*REPORTS, REPORT, SEND, BUILD]
 NIGHTLY = "  - id: nightly\n"
 LIKE_AN_EXPRESSION = "{{ secret('DISCORD_URL') }} {% raw %} \"q\" \\ 😀 é @everyone"
 EVENING = datetime(DEMO_AS_OF.year, DEMO_AS_OF.month, DEMO_AS_OF.day, 20, 59, 58, tzinfo=ZoneInfo(TIMEZONE))
@@ -85,8 +86,8 @@ def change(reports: TimedServer, sql: str) -> None:
 
 
 def ended(engine: Engine, execution: Execution, state: str = "SUCCESS") -> Execution:
-    told = engine.executions(TELL)[-1:]
-    assert execution.state == state, [engine.logs(one) for one in (execution, *told)]
+    called = [*engine.executions(REPORT)[-1:], *engine.executions(SEND)[-1:]]
+    assert execution.state == state, [engine.logs(one) for one in (execution, *called)]
     return execution
 
 
@@ -127,9 +128,9 @@ def test_asked_again_it_is_sent_again_and_waits_for_discord_with_its_files(
 def test_a_refusal_fails_the_report_with_discords_words(reports: TimedServer, discord: DiscordStub) -> None:
     discord.refusals.append(Refusal(400, {"message": "planted reason"}))
     ended(reports.engine, reports.engine.run(STEPS, {"date": "2026-10-30"}), "FAILED")
-    tell = reports.engine.executions(TELL)[-1]
-    assert (tell.state, discord.attempts) == ("FAILED", 1)
-    reports.engine.wait_for_log(tell, "400", "planted reason")
+    post = reports.engine.executions(SEND)[-1]
+    assert (post.state, discord.attempts) == ("FAILED", 1)
+    reports.engine.wait_for_log(post, "400", "planted reason")
 
 
 def test_what_was_not_loaded_is_called_stale_and_no_old_number_is_told(
@@ -144,7 +145,7 @@ def test_what_was_not_loaded_is_called_stale_and_no_old_number_is_told(
 
 def test_each_speaks_at_its_hour_of_its_day_and_once(today: TimedServer, discord: DiscordStub) -> None:
     engine = today.engine
-    known = {flow: len(engine.executions(flow)) for flow in [*REPORTS, BUILD]}
+    known = {flow: len(engine.executions(flow)) for flow in [*REPORTS, REPORT, BUILD]}
     # As after a replay: what was sent of this day is known.
     engine.kv_set("buddy.report", "daily_macros_sent", f"{DEMO_AS_OF} {DEMO_ATHLETE_ID}")
 
@@ -158,12 +159,13 @@ def test_each_speaks_at_its_hour_of_its_day_and_once(today: TimedServer, discord
             advance(timedelta(minutes=until_the_next))
     executions = [ended(engine, engine.wait(one.id)) for flow in REPORTS for one in new(flow)]
     # Each looked for what is new first, and there was nothing.
-    assert [build.outputs["mode"] for build in new(BUILD)] == ["nothing"] * len(REPORTS)
+    assert [build.outputs["mode"] for build in new(BUILD)] == ["skipped"] * len(REPORTS)
     # The hours are those of the schedules, and so are the days, whatever the time is by now.
     dates = [str(one.trigger["date"])[:16] for one in executions if one.trigger]
     assert dates == ["2026-11-01T21:00", "2026-11-01T21:15", "2026-11-01T21:30", "2026-11-02T07:00"]
     assert [one.outputs["day"] for one in executions] == [str(DEMO_AS_OF)] * 4
-    assert "tell" not in executions[REPORTS.index(MACROS)].states()
+    posted = {one.inputs["kind"] for one in new(REPORT) if "post" in one.states()}
+    assert posted == {kind_of(flow) for flow in REPORTS} - {"daily-macros"}
     said = {message.content.splitlines()[0]: message.content.splitlines() for message in discord.messages}
     assert sorted(said) == [
         "**Steps · Sunday 1 November 2026**",

@@ -68,14 +68,14 @@ def test_wrong_data_fails_a_night_once_and_the_checks_after_their_report(place: 
     builds = engine.executions(BUILD)
     with engine.schedules(SATURDAY_NIGHT):
         build = ended(engine, engine.next_execution(BUILD, builds), "FAILED")
-    assert (build.inputs["mode"], build.outputs["mode"]) == ("auto", "whole")
+    assert (build.inputs["mode"], build.outputs["mode"]) == ("auto", "full")
     assert build.outputs["statuses"]["fail"] == 1
     (failure,) = build.outputs["failures"]
     assert failure.startswith("test.fitness_buddy.sound_rows_stg_steps__daily_counts_")
     assert failure.endswith(": steps < 0 (1)")
     assert build.task("build").attempts == 1
     (kept,) = place.query("select unique_id, mode, failures from ops.dbt_results where status = 'fail'")
-    assert (kept["mode"], kept["failures"]) == ("whole", 1)
+    assert (kept["mode"], kept["failures"]) == ("full", 1)
     assert failure.startswith(f"{kept['unique_id']}: ")
 
     checks = ended(engine, engine.run(CHECKS), "FAILED")
@@ -163,7 +163,7 @@ def test_a_load_is_followed_by_a_slim_build_and_the_next_build_waits(
     assert slim.trigger and slim.trigger["flowId"] == "strava_export"
     assert (slim.inputs["mode"], slim.outputs["mode"]) == ("slim", "slim")
     # The marts are of another day.
-    assert ended(engine, engine.wait(waiting)).outputs["mode"] == "whole"
+    assert ended(engine, engine.wait(waiting)).outputs["mode"] == "full"
     assert place.query("select distinct as_of_date from marts.dim_athletes") == [{"as_of_date": day_before}]
     assert len(new_executions(engine, known)) == 2
 

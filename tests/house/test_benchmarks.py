@@ -9,7 +9,7 @@ import builds
 import pytest
 import strava_export
 from apple_health import load, table_of, write_export
-from support import run_buddy
+from support import NO_TESTS, run_buddy
 
 from fitness_buddy.core.settings import load_settings
 from fitness_buddy.warehouse import connect
@@ -56,7 +56,7 @@ def test_the_benchmark_of_builds_makes_days_that_build_and_takes_its_ways_in_tur
     file = project / "data" / "buddy.duckdb"
     first, last = date(2026, 10, 30), date(2026, 11, 1)
     assert builds.write_raw(file, athletes=2, first_day=first, last_day=last) == 2 * 3 * (1 + 2 + 24 + 3)
-    assert run_buddy("build", "--quiet", "--as-of", str(last)).exit_code == 0
+    assert run_buddy("build", "--quiet", "--as-of", str(last), *NO_TESTS).exit_code == 0
     days = (
         "select athlete_id, count(*) as days, sum(activities) as runs, sum(meals) as meals from marts.fct_daily_health"
     )

@@ -90,8 +90,8 @@ def test_the_recipe_of_a_source_gives_rows_in_the_marts_by_seven_files(tmp_path:
     (row,) = buddy("sql", "select * from marts.fct_source_coverage", "--json").json["rows"]
     assert (row["area"], row["source"], row["records"], row["last_date"]) == ("sleep", "sleep", 2, "2026-11-18")
     assert [source["source"] for source in buddy("status", "--json").json["sources"]] == ["sleep"]
-    (heard,) = buddy("heartbeat", "--now", "2026-11-30T12:00:00Z", "--json").json["silent"]
-    assert heard["source"] == "sleep_nights"
+    (stale,) = buddy("heartbeat", "--now", "2026-11-30T12:00:00Z", "--json").json["stale"]
+    assert stale["source"] == "sleep_nights"
 
     reader, test = "src/fitness_buddy/ingest/sources/sleep.py", "tests/ingest/sources/test_sleep.py"
     # Links lead out of what was copied.

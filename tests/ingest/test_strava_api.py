@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from api_stub import CUT_OFF, GARBAGE, ApiStub, broken, recorded, summary_activity
-from support import Answer, run_buddy
+from support import NO_TESTS, Answer, run_buddy
 
 from fitness_buddy.core.errors import Refusal
 from fitness_buddy.core.settings import load_settings
@@ -304,7 +304,7 @@ def test_one_activity_of_both_sources_is_one_row_and_none_of_the_api_s_reaches_a
     assert run_buddy("ingest", "strava-export", export, "--now", NOW.isoformat()).exit_code == 0
     find(strava, 104)["name"] = "After the edit"
     assert ingest().json["rows_changed"] == 1
-    built = run_buddy("build", "--quiet", "--as-of", AS_OF)
+    built = run_buddy("build", "--quiet", "--as-of", AS_OF, *NO_TESTS)
     assert built.exit_code == 0, built.errors
     told = run_buddy("sql", "select activity_id, source, name from marts.fct_activities order by 1", "--json").json
     assert [tuple(row.values()) for row in told["rows"]] == [
@@ -330,7 +330,7 @@ def test_only_cleared_rows_of_cleared_marts_can_be_facts_for_a_model(
     strava: ApiStub, project: Path, buddy: Callable[..., Answer]
 ) -> None:
     ingest()
-    assert run_buddy("build", "--quiet", "--as-of", AS_OF).exit_code == 0
+    assert run_buddy("build", "--quiet", "--as-of", AS_OF, *NO_TESTS).exit_code == 0
     run_settings = load_settings()
     for mart in ("fct_daily_health", "dim_gear", "fct_source_coverage", "dim_athletes", "raw.strava_api_activities"):
         with pytest.raises(ForbiddenFactError, match="not for language models"):

@@ -258,7 +258,7 @@ def test_enabling_leaves_everything_else_as_yaml_reads_it(states: list[str], com
     enabled = enable_triggers(source)
     assert yaml.safe_load(enabled) == flow
     assert enabled.count("\n") == source.count("\n")
-    assert enabled.count(comment) >= source.count(comment)
+    assert enabled.count(f"# {comment}\n") == source.count(f"# {comment}\n")
 
 
 def test_drift_tells_same_differs_missing_and_extra(buddy: Buddy, kestra: KestraStub, folder: Path) -> None:

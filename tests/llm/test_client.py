@@ -127,7 +127,7 @@ def test_a_text_is_asked_for_in_the_persona_s_voice_and_its_tokens_are_counted(
         monkeypatch.setenv(name, value)
     asking = model(record)
     llm.answers.append("  Good morning.\n")
-    assert asking.text("greeting", "You are Buddy.", "Say good morning.", most_tokens=50) == "Good morning."
+    assert asking.text("greeting", "You are Buddy.", "Say good morning.", max_tokens=50) == "Good morning."
     (asked,) = llm.requests
     assert asked.document == {
         "model": MODEL,

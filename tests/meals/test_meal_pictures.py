@@ -18,7 +18,7 @@ from meal_answers import MEALS, TINY_JPEG, segment
 from playwright.sync_api import sync_playwright
 from support import run_buddy
 
-from fitness_buddy.meals.picture import MOST_BYTES, PictureError, picture_prompt, read_picture
+from fitness_buddy.meals.picture import MAX_BYTES, PictureError, picture_prompt, read_picture
 from fitness_buddy.notify.persona import load_persona
 
 PLATE_JPEG = (MEALS / "plate.jpg").read_bytes()
@@ -108,7 +108,7 @@ def test_a_png_goes_without_its_texts() -> None:
         (b"", "PNG and JPEG"),
         (b"GIF89a", "PNG and JPEG"),
         (b"<svg xmlns='http://www.w3.org/2000/svg'/>", "PNG and JPEG"),
-        (png() + bytes(MOST_BYTES), "too large: 8.0 MB, and I take up to 8 MB"),
+        (png() + bytes(MAX_BYTES), "too large: 8.0 MB, and I take up to 8 MB"),
         (png(1, 1).replace(struct.pack(">II", 1, 1), struct.pack(">II", 60_000, 60_000)), "3600 million pixels"),
         (png(1, 1).replace(struct.pack(">II", 1, 1), struct.pack(">II", 0, 5)), "0 million pixels"),
         (PLATE_JPEG.replace(struct.pack(">HH", 32, 48), struct.pack(">HH", 65_000, 65_000)), "million pixels"),

@@ -21,11 +21,11 @@ from support import Answer, run_buddy
 from fitness_buddy.core.errors import BuddyError, InputError, UsageError
 from fitness_buddy.core.settings import load_settings
 from fitness_buddy.llm.calls import open_model
-from fitness_buddy.meals.conversation import Reply, Table
+from fitness_buddy.meals.conversation import MealConversation, MealReply
 from fitness_buddy.meals.diary import Diary
 from fitness_buddy.meals.estimate import KCAL_PER_G, SCHEMA, check_answer
-from fitness_buddy.meals.request import Wish, read_request, wish_of
-from fitness_buddy.meals.stated import MOST_GRAMS, stated_meal
+from fitness_buddy.meals.request import MealIntent, parse_intent, read_message
+from fitness_buddy.meals.stated import MAX_GRAMS, parse_stated_meal
 from fitness_buddy.warehouse import Warehouse, connect
 
 NOW = datetime(2026, 11, 20, 18, 30, tzinfo=UTC)
@@ -49,12 +49,12 @@ def home() -> Warehouse:
     return connect(load_settings())
 
 
-def hear(home: Warehouse, text: str, *pictures: bytes, message_id: str = "", now: datetime | None = None) -> Reply:
+def hear(home: Warehouse, text: str, *pictures: bytes, message_id: str = "", now: datetime | None = None) -> MealReply:
     """What becomes of a message, each a minute after the one before."""
     minute = next(_minutes)
     now = now or NOW + timedelta(minutes=minute)
-    table = Table(Diary(home, "me", now), open_model(home, load_settings()))
-    return table.hear(wish_of(text), pictures, NOW.isoformat(), message_id or f"message-{minute}")
+    table = MealConversation(Diary(home, "me", now), open_model(home, load_settings()))
+    return table.handle(parse_intent(text), pictures, NOW.isoformat(), message_id or f"message-{minute}")
 
 
 def raw(home: Warehouse) -> list[dict[str, Any]]:
@@ -90,11 +90,11 @@ def meals(home: Warehouse) -> list[str]:
     ],
 )
 def test_stated_numbers_are_read(words: str, meal: tuple[str, str, str, str]) -> None:
-    assert stated_meal(words) == dict(zip(("description", "carbs_g", "protein_g", "fat_g"), meal, strict=True))
+    assert parse_stated_meal(words) == dict(zip(("description", "carbs_g", "protein_g", "fat_g"), meal, strict=True))
 
 
 def test_energy_and_alcohol_may_be_stated_too() -> None:
-    assert stated_meal("beer: 13 carbs, 2 protein, 0 fat, 16 alcohol, 1,170 kcal") == {
+    assert parse_stated_meal("beer: 13 carbs, 2 protein, 0 fat, 16 alcohol, 1,170 kcal") == {
         "description": "beer",
         "carbs_g": "13",
         "protein_g": "2",
@@ -118,16 +118,16 @@ def test_energy_and_alcohol_may_be_stated_too() -> None:
     ],
 )
 def test_words_that_state_not_all_or_more_are_for_the_model(words: str) -> None:
-    assert stated_meal(words) is None
+    assert parse_stated_meal(words) is None
 
 
 @pytest.mark.parametrize("number", ["2001", "1.2.3", "9" * 400], ids=["more", "none", "digits"])
 def test_numbers_that_no_meal_has_are_told(number: str) -> None:
     with pytest.raises(BuddyError, match=r"more than any meal|read a number"):
-        stated_meal(f"oats: {number} carbs, 12 protein, 7 fat")
+        parse_stated_meal(f"oats: {number} carbs, 12 protein, 7 fat")
 
 
-AMOUNTS = st.decimals(0, int(MOST_GRAMS), places=1).map(lambda amount: f"{amount:f}")
+AMOUNTS = st.decimals(0, int(MAX_GRAMS), places=1).map(lambda amount: f"{amount:f}")
 
 
 @given(
@@ -141,14 +141,14 @@ def test_whatever_is_stated_in_whatever_order_is_what_is_kept(
     description: str, amounts: tuple[str, str, str], order: list[int], spelling: str, between: str
 ) -> None:
     parts = [spelling.format(name=("carbs", "protein", "fat")[place], number=amounts[place]) for place in order]
-    meal = stated_meal(f"{description}: {between.join(parts)}")
+    meal = parse_stated_meal(f"{description}: {between.join(parts)}")
     assert meal == dict(zip(("description", "carbs_g", "protein_g", "fat_g"), (description, *amounts), strict=True))
 
 
 @given(st.text(max_size=200))
 def test_no_words_break_it(words: str) -> None:
     try:
-        meal = stated_meal(words)
+        meal = parse_stated_meal(words)
     except BuddyError:
         return
     assert meal is None or {"description", "carbs_g", "protein_g", "fat_g"} <= meal.keys()
@@ -292,9 +292,9 @@ def test_a_picture_that_cannot_be_looked_at_is_answered(
 
 @pytest.mark.parametrize("eaten_at", ["yesterday", "2026-11-20", "2026-11-23T10:00+01:00", ""])
 def test_a_time_that_is_none_is_refused_before_anybody_is_asked(home: Warehouse, llm: LlmStub, eaten_at: str) -> None:
-    table = Table(Diary(home, "me", NOW), open_model(home, load_settings()))
+    table = MealConversation(Diary(home, "me", NOW), open_model(home, load_settings()))
     with pytest.raises(UsageError, match="eaten_at: expected a date"):
-        table.hear(Wish("note", words="pizza"), [], eaten_at, "m")
+        table.handle(MealIntent("note", words="pizza"), [], eaten_at, "m")
     assert llm.requests == []
 
 
@@ -544,9 +544,11 @@ def test_the_first_message_does_not_undo_what_came_after_it(home: Warehouse, llm
 
 
 def test_every_warehouse_finds_a_meal_again(warehouse: Warehouse) -> None:
-    def say(text: str, minute: int) -> Reply:
+    def say(text: str, minute: int) -> MealReply:
         now = NOW + timedelta(minutes=minute)
-        return Table(Diary(warehouse, "me", now), None).hear(wish_of(text), [], NOW.isoformat(), f"m{minute}")
+        return MealConversation(Diary(warehouse, "me", now), None).handle(
+            parse_intent(text), [], NOW.isoformat(), f"m{minute}"
+        )
 
     first = say(OATS, 0)
     assert first.meal
@@ -560,9 +562,9 @@ def test_every_warehouse_finds_a_meal_again(warehouse: Warehouse) -> None:
 
 def test_athletes_know_only_their_own_meals(home: Warehouse) -> None:
     hear(home, OATS, message_id="m")
-    other = Table(Diary(home, "ada", NOW + timedelta(days=1)), None)
-    assert other.hear(wish_of("correct"), [], NOW.isoformat(), "n").outcome == "unknown_meal"
-    assert other.hear(wish_of(OATS), [], NOW.isoformat(), "m").outcome == "noted"
+    other = MealConversation(Diary(home, "ada", NOW + timedelta(days=1)), None)
+    assert other.handle(parse_intent("correct"), [], NOW.isoformat(), "n").outcome == "unknown_meal"
+    assert other.handle(parse_intent(OATS), [], NOW.isoformat(), "m").outcome == "noted"
 
 
 # What others write
@@ -647,32 +649,32 @@ def test_words_and_pictures_are_told_to_be_no_instructions(home: Warehouse, llm:
 
 
 @pytest.mark.parametrize(
-    ("text", "wish"),
+    ("text", "intent"),
     [
-        ("pizza", Wish("note", words="pizza")),
-        ("Meal: pizza", Wish("note", words="pizza")),
-        ("I ate a meal", Wish("note", words="a meal")),
-        ("Mahlzeit!", Wish("note", words="!")),
-        ("ich habe gegessen: Brot", Wish("note", words="Brot")),
-        ("meals are good", Wish("note", words="meals are good")),
-        ("", Wish("note")),
-        ("correct", Wish("correct")),
-        ("correct: it was rice", Wish("correct", words="it was rice")),
-        ("Correct it was rice", Wish("correct", words="it was rice")),
-        ("correct 3f2a", Wish("correct", "3f2a")),
-        ("correct 3F2A: it was\nrice", Wish("correct", "3f2a", "it was\nrice")),
-        ("correct 3f2a it was rice", Wish("correct", "3f2a", "it was rice", is_id_sure=False)),
-        ("correct beef stew", Wish("correct", "beef", "stew", is_id_sure=False)),
-        ("correct 200 g rice", Wish("correct", words="200 g rice")),
-        ("corrective measures", Wish("note", words="corrective measures")),
-        ("delete meal 3f2a", Wish("delete", "3f2a")),
-        ("Delete 3F2A", Wish("delete", "3f2a")),
-        ("delete meal", Wish("delete")),
-        ("delete all my meals", Wish("note", words="delete all my meals")),
+        ("pizza", MealIntent("note", words="pizza")),
+        ("Meal: pizza", MealIntent("note", words="pizza")),
+        ("I ate a meal", MealIntent("note", words="a meal")),
+        ("Mahlzeit!", MealIntent("note", words="!")),
+        ("ich habe gegessen: Brot", MealIntent("note", words="Brot")),
+        ("meals are good", MealIntent("note", words="meals are good")),
+        ("", MealIntent("note")),
+        ("correct", MealIntent("correct")),
+        ("correct: it was rice", MealIntent("correct", words="it was rice")),
+        ("Correct it was rice", MealIntent("correct", words="it was rice")),
+        ("correct 3f2a", MealIntent("correct", "3f2a")),
+        ("correct 3F2A: it was\nrice", MealIntent("correct", "3f2a", "it was\nrice")),
+        ("correct 3f2a it was rice", MealIntent("correct", "3f2a", "it was rice", is_id_sure=False)),
+        ("correct beef stew", MealIntent("correct", "beef", "stew", is_id_sure=False)),
+        ("correct 200 g rice", MealIntent("correct", words="200 g rice")),
+        ("corrective measures", MealIntent("note", words="corrective measures")),
+        ("delete meal 3f2a", MealIntent("delete", "3f2a")),
+        ("Delete 3F2A", MealIntent("delete", "3f2a")),
+        ("delete meal", MealIntent("delete")),
+        ("delete all my meals", MealIntent("note", words="delete all my meals")),
     ],
 )
-def test_what_words_ask_for(text: str, wish: Wish) -> None:
-    assert wish_of(text) == wish
+def test_what_words_ask_for(text: str, intent: MealIntent) -> None:
+    assert parse_intent(text) == intent
 
 
 def test_a_word_that_looks_like_an_id_may_be_food(home: Warehouse, llm: LlmStub) -> None:
@@ -684,10 +686,10 @@ def test_a_word_that_looks_like_an_id_may_be_food(home: Warehouse, llm: LlmStub)
 def test_a_request_is_read_as_the_bot_posts_it(tmp_path: Path) -> None:
     path = tmp_path / "request.json"
     path.write_text(json.dumps(message("1234", "meal", PLATE, TINY_JPEG)))
-    request = read_request(path)
+    request = read_message(path)
     assert (request.text, request.message_id, request.pictures) == ("meal", "1234", [PLATE, TINY_JPEG])
     path.write_text('{"text": "pizza", "message_id": "1"}')
-    assert read_request(path).pictures == []
+    assert read_message(path).pictures == []
 
 
 @pytest.mark.parametrize(
@@ -716,7 +718,7 @@ def test_a_request_that_is_none_is_refused(tmp_path: Path, content: str, problem
     path = tmp_path / "request.json"
     path.write_text(content)
     with pytest.raises(InputError, match="Nothing was loaded") as raised:
-        read_request(path)
+        read_message(path)
     assert problem in str(raised.value)
 
 

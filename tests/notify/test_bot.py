@@ -23,14 +23,14 @@ from fitness_buddy.bot import (
     TRIGGER_WORDS,
     BotSettings,
     BuddyClient,
-    File,
     Forwarder,
     Handler,
-    Incoming,
+    IncomingFile,
+    IncomingMessage,
     bot_settings,
 )
 from fitness_buddy.core.errors import UsageError
-from fitness_buddy.meals.picture import MOST_BYTES
+from fitness_buddy.meals.picture import MAX_BYTES
 
 ADA, STRANGER, CHANNEL = 100000000000000001, 100000000000000002, 200000000000000001
 KEY = "planted-webhook-key"
@@ -81,19 +81,21 @@ def settings(kestra: Kestra) -> BotSettings:
 def say(settings: BotSettings) -> Callable[..., str | None]:
     handler = Handler(settings, Forwarder(settings).forward)
 
-    def say(text: str, *files: File, user_id: int = ADA, channel_id: int | None = CHANNEL, is_bot: bool = False) -> Any:
-        return asyncio.run(handler.handle(Incoming(1, user_id, is_bot, channel_id, text, files)))
+    def say(
+        text: str, *files: IncomingFile, user_id: int = ADA, channel_id: int | None = CHANNEL, is_bot: bool = False
+    ) -> Any:
+        return asyncio.run(handler.handle(IncomingMessage(1, user_id, is_bot, channel_id, text, files)))
 
     return say
 
 
 def picture(
     content: bytes = PNG, media_type: str = "image/png", size_bytes: int | None = None, name: str = "lunch.png"
-) -> File:
+) -> IncomingFile:
     async def read() -> bytes:
         return content
 
-    return File(name, media_type, len(content) if size_bytes is None else size_bytes, read)
+    return IncomingFile(name, media_type, len(content) if size_bytes is None else size_bytes, read)
 
 
 @pytest.mark.parametrize(
@@ -172,8 +174,8 @@ def test_a_picture_of_a_reminder_stays_where_it_is(kestra: Kestra, say: Callable
 @pytest.mark.parametrize(
     ("files", "answer"),
     [
-        ([picture(size_bytes=MOST_BYTES + 1)], "too large"),
-        ([picture(PNG + b"\0" * MOST_BYTES, size_bytes=10)], "too large"),
+        ([picture(size_bytes=MAX_BYTES + 1)], "too large"),
+        ([picture(PNG + b"\0" * MAX_BYTES, size_bytes=10)], "too large"),
         ([picture(media_type="image/gif")], "PNG and JPEG"),
         ([picture(b"<svg onload='x'>", "image/png")], "PNG and JPEG"),
         ([picture()] * 5, "Too many pictures"),
@@ -181,7 +183,7 @@ def test_a_picture_of_a_reminder_stays_where_it_is(kestra: Kestra, say: Callable
     ids=["stated too large", "found too large", "another kind", "not what it says", "too many"],
 )
 def test_a_picture_that_cannot_be_taken_is_answered_and_not_handed_on(
-    kestra: Kestra, say: Callable[..., str | None], files: list[File], answer: str
+    kestra: Kestra, say: Callable[..., str | None], files: list[IncomingFile], answer: str
 ) -> None:
     assert answer in (say("meal", *files) or "")
     assert kestra.posts == []
@@ -193,7 +195,7 @@ def test_a_picture_that_discord_does_not_give_is_asked_for_again(
     async def read() -> bytes:
         raise discord.DiscordException("gone")
 
-    assert "send it again" in (say("meal", File("a.png", "image/png", 10, read)) or "")
+    assert "send it again" in (say("meal", IncomingFile("a.png", "image/png", 10, read)) or "")
     assert kestra.posts == []
 
 
@@ -220,7 +222,7 @@ def test_a_flow_that_does_not_take_it_is_told_and_the_key_is_nowhere(
 def test_a_server_that_is_away_is_told(settings: BotSettings) -> None:
     away = BotSettings("t", KEY, "http://127.0.0.1:9", settings.user_ids, settings.channel_ids)
     handler = Handler(away, Forwarder(away).forward)
-    answer = asyncio.run(handler.handle(Incoming(1, ADA, False, CHANNEL, "cancel 3")))
+    answer = asyncio.run(handler.handle(IncomingMessage(1, ADA, False, CHANNEL, "cancel 3")))
     assert "cannot reach" in (answer or "")
 
 
@@ -246,12 +248,12 @@ def gateway_message(**overrides: Any) -> dict[str, Any]:
     }
 
 
-def received(payload: Mapping[str, Any]) -> list[Incoming]:
+def received(payload: Mapping[str, Any]) -> list[IncomingMessage]:
     """What discord.py makes of a gateway's message, and we of that."""
-    heard: list[Incoming] = []
+    heard: list[IncomingMessage] = []
 
     class Listener(Handler):
-        async def handle(self, message: Incoming) -> str | None:
+        async def handle(self, message: IncomingMessage) -> str | None:
             heard.append(message)
             return None
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from fitness_buddy.core.errors import EXIT_TRY_LATER, BuddyError, UsageError
 from fitness_buddy.core.http import RateLimitedError
 from fitness_buddy.notify.discord import VARIABLE, Webhook, open_webhook
-from fitness_buddy.notify.message import MOST_CHARACTERS, Attachment, Message, cut, plain
+from fitness_buddy.notify.message import MAX_CHARACTERS, Attachment, OutgoingMessage, escape_markdown, truncate
 
 # Half of a character has no bytes that could be sent.
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=60)
@@ -37,7 +37,7 @@ def webhook(discord: DiscordStub, pauses: list[float], monkeypatch: pytest.Monke
 
 
 def test_a_message_arrives_as_it_is_and_calls_nobody(discord: DiscordStub, webhook: Webhook) -> None:
-    assert webhook.post(Message("Grüße an @everyone 🚴", embeds=[{"title": "Day"}])) == "1"
+    assert webhook.post(OutgoingMessage("Grüße an @everyone 🚴", embeds=[{"title": "Day"}])) == "1"
     (message,) = discord.messages
     assert message.payload == {
         "content": "Grüße an @everyone 🚴",
@@ -49,7 +49,9 @@ def test_a_message_arrives_as_it_is_and_calls_nobody(discord: DiscordStub, webho
 def test_files_arrive_byte_for_byte(discord: DiscordStub, webhook: Webhook) -> None:
     content = bytes(range(256)) * 40
     webhook.post(
-        Message("Grüße", attachments=[Attachment("chart.png", content, "image/png"), Attachment("a.csv", b"1\n")])
+        OutgoingMessage(
+            "Grüße", attachments=[Attachment("chart.png", content, "image/png"), Attachment("a.csv", b"1\n")]
+        )
     )
     (message,) = discord.messages
     assert message.files == {"chart.png": content, "a.csv": b"1\n"}
@@ -60,7 +62,7 @@ def test_more_files_than_discord_takes_are_refused_before_anything_is_sent(
     discord: DiscordStub, webhook: Webhook
 ) -> None:
     with pytest.raises(BuddyError, match="10 files a message, this one has 11"):
-        webhook.post(Message("x", attachments=[Attachment(f"{number}", b"") for number in range(11)]))
+        webhook.post(OutgoingMessage("x", attachments=[Attachment(f"{number}", b"") for number in range(11)]))
     assert discord.attempts == 0
 
 
@@ -69,9 +71,9 @@ def test_where_discord_has_heard_enough_it_is_asked_again_when_it_says(
 ) -> None:
     page = Refusal(429, headers={"Retry-After": "3"})
     discord.refusals.extend([rate_limited(1.25), page, Refusal(429)])
-    webhook.post(Message("Hello"))
+    webhook.post(OutgoingMessage("Hello"))
     assert pauses == [1.25, 3.0, 60.0]
-    assert (discord.told("buddy"), discord.attempts) == (["Hello"], 4)
+    assert (discord.sent("buddy"), discord.attempts) == (["Hello"], 4)
 
 
 def test_more_patience_than_a_run_has_is_left_to_the_next(
@@ -79,7 +81,7 @@ def test_more_patience_than_a_run_has_is_left_to_the_next(
 ) -> None:
     discord.refusals.append(rate_limited(3600))
     with pytest.raises(RateLimitedError) as refused:
-        webhook.post(Message("Hello"))
+        webhook.post(OutgoingMessage("Hello"))
     assert refused.value.exit_code == EXIT_TRY_LATER
     assert (pauses, discord.attempts) == ([], 1)
 
@@ -87,21 +89,21 @@ def test_more_patience_than_a_run_has_is_left_to_the_next(
 def test_discord_is_not_asked_for_ever(discord: DiscordStub, webhook: Webhook) -> None:
     discord.refusals.extend([rate_limited(0.1)] * 20)
     with pytest.raises(RateLimitedError):
-        webhook.post(Message("Hello"))
+        webhook.post(OutgoingMessage("Hello"))
     assert (discord.attempts, discord.messages) == (5, [])
 
 
 def test_a_failure_is_tried_again_and_told_once(discord: DiscordStub, webhook: Webhook) -> None:
     discord.refusals.extend([Refusal(500), Refusal(502)])
-    webhook.post(Message("Hello"))
-    assert (discord.told("buddy"), discord.attempts) == (["Hello"], 3)
+    webhook.post(OutgoingMessage("Hello"))
+    assert (discord.sent("buddy"), discord.attempts) == (["Hello"], 3)
 
 
 @pytest.mark.parametrize("status", [400, 401, 404])
 def test_a_refusal_says_why_and_not_where(discord: DiscordStub, webhook: Webhook, status: int) -> None:
     discord.refusals.append(Refusal(status, {"message": "No, thank you"}))
     with pytest.raises(BuddyError, match=rf"answered {status} \(No, thank you\)") as refused:
-        webhook.post(Message("Hello"))
+        webhook.post(OutgoingMessage("Hello"))
     assert "planted_token" not in str(refused.value)
     assert discord.attempts == 1
 
@@ -109,7 +111,7 @@ def test_a_refusal_says_why_and_not_where(discord: DiscordStub, webhook: Webhook
 def test_a_channel_that_is_not_there_says_not_where(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("BUDDY_HTTP_BACKOFF_S", "0")
     with pytest.raises(BuddyError, match="try again later") as failed:
-        Webhook("http://127.0.0.1:9/api/webhooks/1/planted_token", sleep=lambda _: None).post(Message("Hello"))
+        Webhook("http://127.0.0.1:9/api/webhooks/1/planted_token", sleep=lambda _: None).post(OutgoingMessage("Hello"))
     assert "planted_token" not in str(failed.value)
 
 
@@ -129,31 +131,31 @@ def test_a_text_is_cut_to_what_discord_counts(text: str, most: int) -> None:
     def units(text: str) -> int:
         return len(text.encode("utf-16-le", "surrogatepass")) // 2
 
-    kept = cut(text, most)
+    kept = truncate(text, most)
     assert units(kept) <= most
     assert kept == text if units(text) <= most else (kept.endswith("…") and text.startswith(kept[:-1]))
 
 
 def test_a_long_message_is_cut() -> None:
-    payload = Message("🚴" * 1001).payload()
+    payload = OutgoingMessage("🚴" * 1001).payload()
     assert payload["content"] == "🚴" * 999 + "…"
-    assert len(Message("x" * MOST_CHARACTERS).payload()["content"]) == MOST_CHARACTERS
+    assert len(OutgoingMessage("x" * MAX_CHARACTERS).payload()["content"]) == MAX_CHARACTERS
 
 
 @given(content=TEXT)
 def test_a_payload_is_ascii_and_says_the_same(content: str) -> None:
-    text = Message(content).payload_json()
+    text = OutgoingMessage(content).payload_json()
     assert text.isascii()
     assert json.loads(text)["content"] == content
 
 
 def test_an_address_in_words_of_others_is_no_link() -> None:
-    assert plain("see https://example.com/a_b") == r"see https\://example.com/a\_b"
+    assert escape_markdown("see https://example.com/a_b") == r"see https\://example.com/a\_b"
 
 
 @given(text=TEXT)
 def test_words_of_others_have_no_markdown_in_force(text: str) -> None:
-    spoken = plain(text)
+    spoken = escape_markdown(text)
     assert "\n" not in spoken
     unescaped = spoken
     for character in r"\*_~`|>#[]()<-":

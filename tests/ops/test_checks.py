@@ -19,7 +19,7 @@ from fitness_buddy.core.settings import load_settings
 from fitness_buddy.demo import DEMO_AS_OF
 from fitness_buddy.ingest.landing import Batch, Record, land, to_raw_row, tombstone
 from fitness_buddy.ingest.sources.registry import raw_tables
-from fitness_buddy.ops.checks import CheckResult, Checkup, check_raw, write_report
+from fitness_buddy.ops.checks import CheckReport, CheckResult, check_raw, write_report
 from fitness_buddy.warehouse import Warehouse, connect, new_load_id
 from fitness_buddy.warehouse.bigquery.warehouse import make_client
 
@@ -27,7 +27,7 @@ TABLE = "steps_daily"
 NOON = datetime(2026, 11, 20, 12, 0, 0, 345_678, tzinfo=UTC)
 CHECKS = [
     *("table_is_known", "payload_is_object", "ids_are_filled", "hash_is_of_payload"),
-    *("loaded_in_the_past", "load_id_tells_loaded_at", "versions_differ", "is_believable"),
+    *("loaded_in_the_past", "load_id_matches_loaded_at", "versions_differ", "is_believable"),
 ]
 
 
@@ -63,21 +63,21 @@ def run(warehouse: Warehouse, sql: str) -> None:
             connection.execute(sql)
 
 
-def check(warehouse: Warehouse, days: int = 7) -> Checkup:
+def check(warehouse: Warehouse, days: int = 7) -> CheckReport:
     return check_raw(warehouse, days=days, now=NOON + timedelta(hours=1))
 
 
-def problems(checkup: Checkup) -> dict[str, tuple[str, int, list[str]]]:
+def problems(report: CheckReport) -> dict[str, tuple[str, int, list[str]]]:
     """What did not pass, by check: status, how many rows, which."""
     return {
         result.check: (result.status, result.rows_failed, result.record_ids)
-        for result in checkup.results
+        for result in report.results
         if result.status != "pass"
     }
 
 
 def test_an_empty_warehouse_has_nothing_to_check(warehouse: Warehouse) -> None:
-    assert check(warehouse) == Checkup([], {})
+    assert check(warehouse) == CheckReport([], {})
 
 
 def test_what_loads_leave_passes_every_check(warehouse: Warehouse) -> None:
@@ -90,10 +90,10 @@ def test_what_loads_leave_passes_every_check(warehouse: Warehouse) -> None:
     # A bulk load's rows have its own id and that of their reading; they are stamped when they become visible.
     bulk = f"{new_load_id(NOON - timedelta(hours=3))}-{new_load_id(NOON - 400 * day)}"
     damage(warehouse, record_id="bulk", load_id=bulk)
-    checkup = check(warehouse)
-    assert [(result.check, result.status) for result in checkup.results] == [(check, "pass") for check in CHECKS]
-    assert {result.rows_checked for result in checkup.results if result.check != "table_is_known"} == {9}
-    assert checkup.volume == {
+    report = check(warehouse)
+    assert [(result.check, result.status) for result in report.results] == [(check, "pass") for check in CHECKS]
+    assert {result.rows_checked for result in report.results if result.check != "table_is_known"} == {9}
+    assert report.volume == {
         TABLE: {date(2026, 11, 18): 4, date(2026, 11, 19): 2, date(2026, 11, 20): 3},
     }
 
@@ -108,10 +108,10 @@ def test_what_loads_leave_passes_every_check(warehouse: Warehouse) -> None:
         ("hash_is_of_payload", {"payload_hash": "abc"}),
         ("hash_is_of_payload", {"payload_hash": "G" * 64}),
         ("loaded_in_the_past", {"loaded_at": "2026-11-21 12:00:00", "load_id": "20261121T120000000000Z-0a1b2c3d"}),
-        ("load_id_tells_loaded_at", {"load_id": new_load_id(NOON - timedelta(microseconds=1))}),
-        ("load_id_tells_loaded_at", {"load_id": "mine"}),
-        ("load_id_tells_loaded_at", {"load_id": f"{new_load_id(NOON + timedelta(seconds=1))}-{new_load_id(NOON)}"}),
-        ("load_id_tells_loaded_at", {"load_id": f"{new_load_id(NOON - timedelta(days=2))}-{new_load_id(NOON)}"}),
+        ("load_id_matches_loaded_at", {"load_id": new_load_id(NOON - timedelta(microseconds=1))}),
+        ("load_id_matches_loaded_at", {"load_id": "mine"}),
+        ("load_id_matches_loaded_at", {"load_id": f"{new_load_id(NOON + timedelta(seconds=1))}-{new_load_id(NOON)}"}),
+        ("load_id_matches_loaded_at", {"load_id": f"{new_load_id(NOON - timedelta(days=2))}-{new_load_id(NOON)}"}),
     ],
     ids=lambda value: value if isinstance(value, str) else " ".join(value.values())[:21],
 )
@@ -157,36 +157,36 @@ def test_a_few_records_are_named_each_once(warehouse: Warehouse) -> None:
     load(warehouse, [Record("a", {"steps": 1})])
     for name in ("w5", "w1", "w1", "w3", "w2"):
         damage(warehouse, record_id=name, load_id="mine")
-    assert problems(check(warehouse))["load_id_tells_loaded_at"] == ("fail", 5, ["w1", "w2", "w3"])
+    assert problems(check(warehouse))["load_id_matches_loaded_at"] == ("fail", 5, ["w1", "w2", "w3"])
 
 
 def test_loads_before_the_days_asked_for_are_not_looked_at(warehouse: Warehouse) -> None:
     load(warehouse, [Record("a", {"steps": 1})])
     damage(warehouse, at=NOON - timedelta(days=3), payload="[1]")
     assert "payload_is_object" in problems(check(warehouse, days=3))
-    checkup = check(warehouse, days=2)
-    assert problems(checkup) == {}
-    assert checkup.volume == {TABLE: {date(2026, 11, 20): 1}}
+    report = check(warehouse, days=2)
+    assert problems(report) == {}
+    assert report.volume == {TABLE: {date(2026, 11, 20): 1}}
 
 
 def test_a_table_of_no_source_is_a_warning_and_asked_nothing(warehouse: Warehouse) -> None:
     load(warehouse, [Record("a", {"steps": 1})])
     run(warehouse, f"create table {load_settings().raw_schema}.dreams as select 1 as depth_m")
-    checkup = check(warehouse)
-    (warning,) = checkup.of("warn")
+    report = check(warehouse)
+    (warning,) = report.of("warn")
     assert (warning.table, warning.check) == ("dreams", "table_is_known")
-    assert list(checkup.volume) == [TABLE]
+    assert list(report.volume) == [TABLE]
 
 
 def test_the_demo_passes(demo: Demo, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("BUDDY_DUCKDB_PATH", str(demo.duckdb_path))
     evening = datetime.combine(DEMO_AS_OF, datetime.max.time(), UTC)
-    checkup = check_raw(connect(load_settings()), days=1, now=evening)
-    assert {result.status for result in checkup.results} == {"pass"}
+    report = check_raw(connect(load_settings()), days=1, now=evening)
+    assert {result.status for result in report.results} == {"pass"}
     # dbt has made the tables that nothing was loaded into.
-    assert set(checkup.volume) == raw_tables().keys()
+    assert set(report.volume) == raw_tables().keys()
     summary = demo.query("select count(*) as rows_loaded from raw.strava_export_activities")
-    assert sum(checkup.volume["strava_export_activities"].values()) == summary[0]["rows_loaded"]
+    assert sum(report.volume["strava_export_activities"].values()) == summary[0]["rows_loaded"]
 
 
 def read_report(folder: Path) -> list[list[dict[str, Any]]]:
@@ -213,14 +213,14 @@ def read_report(folder: Path) -> list[list[dict[str, Any]]]:
     ids=["no rows", "rows"],
 )
 def test_the_three_files_of_a_report_hold_the_same_rows(tmp_path: Path, results: list[CheckResult]) -> None:
-    paths = write_report(Checkup(results, {}), tmp_path / "new" / "folder")
+    paths = write_report(CheckReport(results, {}), tmp_path / "new" / "folder")
     assert [path.name for path in paths] == ["data_checks.json", "data_checks.csv", "data_checks.parquet"]
     expected = [{**asdict(result), "checked_at": NOON.isoformat()} for result in results]
     assert read_report(tmp_path / "new" / "folder") == [expected] * 3
 
 
 def test_the_types_of_the_parquet_file_are_the_same_without_rows(tmp_path: Path) -> None:
-    write_report(Checkup([], {}), tmp_path)
+    write_report(CheckReport([], {}), tmp_path)
     schema = {field.name: str(field.type) for field in pq.read_schema(tmp_path / "data_checks.parquet")}
     assert schema == {
         **{"checked_at": "timestamp[us, tz=UTC]", "table": "string", "check": "string", "status": "string"},

@@ -18,7 +18,7 @@ from fitness_buddy.core.errors import UsageError
 from fitness_buddy.core.settings import load_settings
 from fitness_buddy.ingest.landing import Batch, Record, land
 from fitness_buddy.ingest.sources.registry import NEVER, raw_tables
-from fitness_buddy.ops.heartbeat import Heartbeat, listen, read_source_days, read_told
+from fitness_buddy.ops.heartbeat import Heartbeat, find_stale_sources, read_reported, read_source_days
 from fitness_buddy.warehouse import RawSummary, Warehouse, connect
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
@@ -29,48 +29,48 @@ def source(table: str, days_ago: float) -> RawSummary:
     return RawSummary(table, versions=1, records=1, last_loaded_at=NOW - timedelta(days=days_ago))
 
 
-def hear(*sources: RawSummary, told: Sequence[str] = ()) -> Heartbeat:
-    return listen(sources, told, NOW, silent_after_days=3)
+def check(*sources: RawSummary, reported: Sequence[str] = ()) -> Heartbeat:
+    return find_stale_sources(sources, reported, NOW, stale_after_days=3)
 
 
 def test_a_source_is_silent_when_its_last_load_is_older_than_the_days() -> None:
-    heard = hear(source("meals_entries", 3.01), source("steps_daily", 3))
-    assert [(silence.source, silence.silent_days) for silence in heard.silent] == [("meals_entries", 3)]
+    found = check(source("meals_entries", 3.01), source("steps_daily", 3))
+    assert [(stale.source, stale.stale_days) for stale in found.stale] == [("meals_entries", 3)]
 
 
 def test_silence_is_told_then_kept_and_taken_back_when_the_source_speaks() -> None:
     quiet, loud = source("steps_daily", 4), source("steps_daily", 0)
-    first = hear(quiet)
-    assert (first.newly_silent, first.back, first.told) == (["steps_daily"], [], ["steps_daily"])
+    first = check(quiet)
+    assert (first.newly_stale, first.recovered, first.reported) == (["steps_daily"], [], ["steps_daily"])
     assert first.message() == (
         "Nothing new from steps daily since 2026-11-16. No hurry: when you have a minute, see whether it still sends."
     )
-    second = hear(quiet, told=first.told)
-    assert (second.newly_silent, second.back, second.told, second.message()) == ([], [], ["steps_daily"], "")
-    assert len(second.silent) == 1
-    third = hear(loud, told=second.told)
-    assert (third.silent, third.back, third.told) == ([], ["steps_daily"], [])
+    second = check(quiet, reported=first.reported)
+    assert (second.newly_stale, second.recovered, second.reported, second.message()) == ([], [], ["steps_daily"], "")
+    assert len(second.stale) == 1
+    third = check(loud, reported=second.reported)
+    assert (third.stale, third.recovered, third.reported) == ([], ["steps_daily"], [])
     assert third.message() == "Good to hear from steps daily again."
-    assert hear(loud, told=third.told).message() == ""
+    assert check(loud, reported=third.reported).message() == ""
 
 
 def test_who_is_gone_from_raw_has_not_spoken() -> None:
-    heard = hear(told=["steps_daily"])
-    assert (heard.back, heard.told, heard.message()) == ([], ["steps_daily"], "")
+    found = check(reported=["steps_daily"])
+    assert (found.recovered, found.reported, found.message()) == ([], ["steps_daily"], "")
 
 
 def test_exports_may_rest_for_longer_and_gear_for_ever() -> None:
-    heard = hear(source("strava_export_activities", 34), source("strava_export_gear", 400), source("meals_entries", 4))
-    assert heard.newly_silent == ["meals_entries"]
-    assert hear(source("strava_export_activities", 36)).newly_silent == ["strava_export_activities"]
+    found = check(source("strava_export_activities", 34), source("strava_export_gear", 400), source("meals_entries", 4))
+    assert found.newly_stale == ["meals_entries"]
+    assert check(source("strava_export_activities", 36)).newly_stale == ["strava_export_activities"]
 
 
 def test_the_longest_name_decides_and_a_name_ends_at_an_underscore() -> None:
     days = read_source_days(["steps=10", "steps_daily=1", "meal=100", "strava_export=5"])
     sources = [source("steps_daily", 2), source("steps_intervals", 9), source("meals_entries", 4)]
     sources.append(source("strava_export_activities", 6))
-    heard = listen(sources, [], NOW, silent_after_days=3, source_days=days)
-    assert heard.newly_silent == ["meals_entries", "steps_daily", "strava_export_activities"]
+    found = find_stale_sources(sources, [], NOW, stale_after_days=3, source_days=days)
+    assert found.newly_stale == ["meals_entries", "steps_daily", "strava_export_activities"]
 
 
 def test_tables_rest_as_long_as_dbt_s_freshness_has_it() -> None:
@@ -90,13 +90,13 @@ def test_tables_rest_as_long_as_dbt_s_freshness_has_it() -> None:
         st.sampled_from(["steps_daily", "steps_intervals", "meals_entries"]),
         st.sets(st.integers(0, HOURS - 1), min_size=1, max_size=8),
     ),
-    silent_after_days=st.integers(1, 4),
+    stale_after_days=st.integers(1, 4),
     start=st.integers(0, HOURS - 1),
 )
 def test_over_hourly_runs_each_silence_is_told_once_and_each_return_once(
-    loads: dict[str, set[int]], silent_after_days: int, start: int
+    loads: dict[str, set[int]], stale_after_days: int, start: int
 ) -> None:
-    kept, newly, back = "", Counter[str](), Counter[str]()
+    kept, newly, recovered = "", Counter[str](), Counter[str]()
     for hour in range(start, HOURS):
         sources = [
             RawSummary(
@@ -106,28 +106,28 @@ def test_over_hourly_runs_each_silence_is_told_once_and_each_return_once(
             if min(hours) <= hour
         ]
         now = NOW + timedelta(hours=hour)
-        heard = listen(sources, read_told(kept), now, silent_after_days=silent_after_days)
-        kept = json.dumps(heard.told)
-        newly.update(heard.newly_silent)
-        back.update(heard.back)
-        assert bool(heard.message()) == bool(heard.newly_silent or heard.back)
-        assert set(heard.newly_silent) <= set(heard.told) == {silence.source for silence in heard.silent}
+        found = find_stale_sources(sources, read_reported(kept), now, stale_after_days=stale_after_days)
+        kept = json.dumps(found.reported)
+        newly.update(found.newly_stale)
+        recovered.update(found.recovered)
+        assert bool(found.message()) == bool(found.newly_stale or found.recovered)
+        assert set(found.newly_stale) <= set(found.reported) == {stale.source for stale in found.stale}
     for table, hours in loads.items():
         ordered = sorted(hours)
-        # A silence is heard when a run falls into it: after the days are over, and before the next load.
+        # A silence is found when a run falls into it: after the days are over, and before the next load.
         silences = [
             (loaded, after)
             for loaded, after in zip(ordered, [*ordered[1:], HOURS], strict=True)
-            if max(start, loaded + 24 * silent_after_days + 1) < after
+            if max(start, loaded + 24 * stale_after_days + 1) < after
         ]
         assert newly[table] == len(silences)
-        assert back[table] == sum(after < HOURS for _, after in silences)
+        assert recovered[table] == sum(after < HOURS for _, after in silences)
 
 
 @pytest.mark.parametrize("text", ["steps_daily", "{}", "[1]", '"steps_daily"', "null"])
 def test_a_told_list_that_is_none_is_wrong_use(text: str) -> None:
-    with pytest.raises(UsageError, match="--told"):
-        read_told(text)
+    with pytest.raises(UsageError, match="--reported"):
+        read_reported(text)
 
 
 @pytest.mark.parametrize("text", ["steps", "=3", "steps=", "steps=0", "steps=-1", "steps=1.5"])
@@ -144,29 +144,29 @@ def load(warehouse: Warehouse, table: str, days_ago: int, athlete: str = "me") -
 def test_the_command_hears_the_athlete_s_own_sources(tmp_path: Path) -> None:
     warehouse = connect(load_settings())
     now = ("--now", NOW.isoformat())
-    assert run_buddy("heartbeat", *now, "--json").json["silent"] == []
+    assert run_buddy("heartbeat", *now, "--json").json["stale"] == []
     load(warehouse, "steps_daily", 5)
     load(warehouse, "steps_daily", 0, athlete="you")
     load(warehouse, "meals_entries", 1)
     load(warehouse, "strava_export_activities", 20)
-    words = ("heartbeat", "--silent-after-days", "4", "--source-days", "strava_export=10", *now, "--json", "--told")
+    words = ("heartbeat", "--stale-after-days", "4", "--source-days", "strava_export=10", *now, "--json", "--reported")
     first = run_buddy(*words, "")
     assert first.exit_code == 0, first.errors
     answer = first.json
-    assert [(silence["source"], silence["silent_days"]) for silence in answer["silent"]] == [
+    assert [(stale["source"], stale["stale_days"]) for stale in answer["stale"]] == [
         ("steps_daily", 5),
         ("strava_export_activities", 20),
     ]
-    assert datetime.fromisoformat(answer["silent"][0]["last_loaded_at"]).tzinfo
-    assert answer["newly_silent"] == answer["told"] == ["steps_daily", "strava_export_activities"]
+    assert datetime.fromisoformat(answer["stale"][0]["last_loaded_at"]).tzinfo
+    assert answer["newly_stale"] == answer["reported"] == ["steps_daily", "strava_export_activities"]
     assert answer["message"].count("\n") == 1
     load(warehouse, "steps_daily", 0)
-    second = run_buddy(*words, json.dumps(answer["told"])).json
-    assert (second["newly_silent"], second["back"], second["told"]) == (
+    second = run_buddy(*words, json.dumps(answer["reported"])).json
+    assert (second["newly_stale"], second["recovered"], second["reported"]) == (
         [],
         ["steps_daily"],
         ["strava_export_activities"],
     )
     assert second["message"] == "Good to hear from steps daily again."
-    assert "silent for 5 days" not in run_buddy("heartbeat", *now).output
-    assert run_buddy("heartbeat", "--told", "steps").exit_code == 2
+    assert "stale for 5 days" not in run_buddy("heartbeat", *now).output
+    assert run_buddy("heartbeat", "--reported", "steps").exit_code == 2

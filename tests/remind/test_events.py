@@ -32,12 +32,12 @@ from support import REPOSITORY, run_buddy, serving
 from fitness_buddy.core.errors import BuddyError, UsageError
 from fitness_buddy.core.settings import load_settings
 from fitness_buddy.remind import events as module
-from fitness_buddy.remind.delivery import Telling
+from fitness_buddy.remind.delivery import Delivery
 from fitness_buddy.remind.events import (
     CALENDAR_VARIABLE,
     SHEET_VARIABLE,
     Event,
-    Found,
+    FoundEvents,
     announce,
     read_calendar,
     read_events,
@@ -65,7 +65,7 @@ def at(now: datetime) -> dict[str, str]:
     }
 
 
-def tell(found: Found, channel: Channel, clock: Clock, *, warehouse: Any = None, to: Any = None) -> Telling:
+def tell(found: FoundEvents, channel: Channel, clock: Clock, *, warehouse: Any = None, to: Any = None) -> Delivery:
     return announce(
         ledger(warehouse=warehouse), to or channel, found, span=SPAN, timezone=TIMEZONE, clock=clock, lease_s=300
     )
@@ -75,8 +75,8 @@ def event(minutes: float, title: str = "Run", *, event_id: str = "a", is_whole_d
     return Event("calendar", event_id, title, NOON + timedelta(minutes=minutes), is_whole_day)
 
 
-def found(*events: Event) -> Found:
-    return Found(events, [], [])
+def found(*events: Event) -> FoundEvents:
+    return FoundEvents(events, [], [])
 
 
 # What sources hold
@@ -182,29 +182,29 @@ def test_other_windows_are_refused(text: str) -> None:
         window_option(text)
 
 
-# Telling
+# Delivery
 
 
 def test_what_begins_within_the_window_is_told_once_in_order_with_the_minutes_left() -> None:
     channel, clock = Channel(), Clock()
     day = found(event(30, "Edge", event_id="e"), event(24.5), event(30.1, event_id="b"), event(-1, event_id="c"))
-    assert tell(day, channel, clock).to_dict()["told_count"] == 2
+    assert tell(day, channel, clock).to_dict()["delivered_count"] == 2
     start = int((NOON + timedelta(minutes=24.5)).timestamp())
     assert channel.posts == [
         f"📅 In 25 minutes: Run, <t:{start}:t>",
         f"📅 In 30 minutes: Edge, <t:{int((NOON + SPAN).timestamp())}:t>",
     ]
     clock.forward(minutes=10)
-    assert len(tell(day, channel, clock).told) == 1  # the one that is within the window by now
-    assert tell(day, channel, clock).told == []
+    assert len(tell(day, channel, clock).delivered) == 1  # the one that is within the window by now
+    assert tell(day, channel, clock).delivered == []
 
 
 def test_a_moved_event_is_told_again_and_another_title_is_not() -> None:
     channel, clock = Channel(), Clock()
     tell(found(event(20)), channel, clock)
-    assert tell(found(event(20, "Jog")), channel, clock).told == []
-    assert [one.text for one in tell(found(event(25, "Jog")), channel, clock).told] == ["Jog"]
-    assert tell(found(event(20)), channel, clock).told == []
+    assert tell(found(event(20, "Jog")), channel, clock).delivered == []
+    assert [one.text for one in tell(found(event(25, "Jog")), channel, clock).delivered] == ["Jog"]
+    assert tell(found(event(20)), channel, clock).delivered == []
 
 
 def test_of_a_recurring_event_each_time_is_told() -> None:
@@ -219,7 +219,7 @@ def test_of_a_recurring_event_each_time_is_told() -> None:
 def test_a_whole_day_is_told_once_on_its_first_day_from_seven_on() -> None:
     channel, clock = Channel(), Clock(datetime(2026, 11, 20, 5, 59, tzinfo=UTC))
     day = found(Event("calendar", "f", "Trade fair", datetime(2026, 11, 19, 23, tzinfo=UTC), True))
-    assert tell(day, channel, clock).told == []
+    assert tell(day, channel, clock).delivered == []
     clock.forward(minutes=1)
     tell(day, channel, clock)
     clock.forward(hours=4)
@@ -245,12 +245,12 @@ def test_rows_that_cannot_be_read_are_told_once_beside_the_events() -> None:
     channel, clock = Channel(), Clock()
     for _ in range(2):
         events, problems = read_sheet(SHEET, TIMEZONE, ["en"], clock.now)
-        tell(Found(events, problems, []), channel, clock)
+        tell(FoundEvents(events, problems, []), channel, clock)
         clock.forward(minutes=1)
     assert len([post for post in channel.posts if post.startswith("📅 In ")]) == 5
-    told = [post for post in channel.posts if post.startswith("⚠️")]
-    assert len(told) == 5
-    assert any("row 8, Start Date: Is that 3 April or 4 March?" in post for post in told)
+    warnings = [post for post in channel.posts if post.startswith("⚠️")]
+    assert len(warnings) == 5
+    assert any("row 8, Start Date: Is that 3 April or 4 March?" in post for post in warnings)
 
 
 def test_two_rows_of_one_time_are_two_events() -> None:
@@ -348,7 +348,7 @@ def say(status: int, content: bytes = b"", **headers: str) -> Callable[[BaseHTTP
     return answer
 
 
-def read() -> Found:
+def read() -> FoundEvents:
     return read_events(REPOSITORY, TIMEZONE, ["en"], NOON, SPAN)
 
 
@@ -397,7 +397,7 @@ def test_a_passing_fault_is_asked_again(host: Host, monkeypatch: pytest.MonkeyPa
 def test_what_goes_wrong_is_told_without_the_address(
     host: Host, monkeypatch: pytest.MonkeyPatch, answer: Any, problem: str, attempts: int
 ) -> None:
-    monkeypatch.setattr(module, "MOST_BYTES", 2000)
+    monkeypatch.setattr(module, "MAX_BYTES", 2000)
     host.answers = {"/planted-secret.ics": answer}
     monkeypatch.setenv(CALENDAR_VARIABLE, f"{host.url}/planted-secret.ics")
     (failure,) = read().failures
@@ -462,12 +462,12 @@ def test_the_command_tells_events_once_and_names_bad_rows(discord: DiscordStub, 
     now = ("--now", NOON.isoformat())
     first = run_buddy("events", "--within", "30m", *now, "--json", environment=environment)
     assert first.exit_code == 0, first.errors
-    assert (first.json["told_count"], first.json["rows_refused"]) == (2, 1)
+    assert (first.json["delivered_count"], first.json["rows_refused"]) == (2, 1)
     assert first.json["refusals"][0].startswith("the sheet, row 2, Start Date: ")
     again = run_buddy("events", *now, environment=environment)
     assert "Note: the sheet, row 2" in again.output
     assert "Nothing begins soon that was not told." in again.output
-    assert [text.partition(":")[0] for text in discord.told("buddy")] in (
+    assert [text.partition(":")[0] for text in discord.sent("buddy")] in (
         ["📅 In 20 minutes", "⚠️ I cannot read an event"],
         ["⚠️ I cannot read an event", "📅 In 20 minutes"],
     )
@@ -477,6 +477,6 @@ def test_a_source_that_fails_fails_the_command_after_the_other_was_told(discord:
     (tmp_path / "events.csv").write_text("Title,Start Date\nSwim,2026-11-20T11:20:00Z\n")
     environment = {SHEET_VARIABLE: str(tmp_path / "events.csv"), CALENDAR_VARIABLE: "missing.ics"}
     failed = run_buddy("events", "--now", NOON.isoformat(), "--json", environment=environment)
-    assert (failed.exit_code, failed.json["told_count"]) == (1, 1)
+    assert (failed.exit_code, failed.json["delivered_count"]) == (1, 1)
     assert "BUDDY_CALENDAR_URL: the file cannot be read" in failed.errors
-    assert len(discord.told("buddy")) == 1
+    assert len(discord.sent("buddy")) == 1

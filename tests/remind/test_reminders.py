@@ -26,18 +26,18 @@ from support import BUDDY, HANGS_AFTER_S, Answer, run_buddy, serving, spawn_budd
 from fitness_buddy.core.errors import BuddyError, UsageError
 from fitness_buddy.core.http import ApiError
 from fitness_buddy.core.settings import load_settings
-from fitness_buddy.remind.delivery import Telling, deliver
+from fitness_buddy.remind.delivery import Delivery, deliver
 from fitness_buddy.remind.requests import MOST_LISTED, Message, read_message
 from fitness_buddy.warehouse import connect
 
 
-def tell(channel: Channel, clock: Clock, *, window_s: float = 120) -> Telling:
+def run_delivery(channel: Channel, clock: Clock, *, window_s: float = 120) -> Delivery:
     return deliver(ledger(), channel, window_s=window_s, clock=clock, lease_s=300)
 
 
 def kinds() -> list[str]:
     """What the ledger holds, in its order."""
-    rows = connect(load_settings()).query("select kind from ops.tellings order by sequence")
+    rows = connect(load_settings()).query("select kind from ops.deliveries order by sequence")
     return [row["kind"] for row in rows]
 
 
@@ -123,18 +123,18 @@ def test_a_told_reminder_is_put_off_and_told_again() -> None:
     channel, clock = Channel(), Clock()
     ask("remind me to stretch in 1 minute")
     ask("remind me to drink in 30 minutes")
-    tell(channel, clock)
+    run_delivery(channel, clock)
     assert ask("snooze", clock.now).message == (
         "Put off: stretch (reminder 1), to Friday 20 November 2026 at 12:10 (Europe/Berlin)."
     )
     clock.forward(minutes=10)
-    tell(channel, clock)
+    run_delivery(channel, clock)
     assert channel.numbers() == [1, 1]
     assert ask("snooze 2 2 hours", clock.now).message.endswith("14:10 (Europe/Berlin).")
     clock.forward(minutes=30)
-    assert tell(channel, clock).told == []
+    assert run_delivery(channel, clock).delivered == []
     clock.forward(hours=2)
-    tell(channel, clock)
+    run_delivery(channel, clock)
     assert channel.numbers() == [1, 1, 2]
 
 
@@ -149,12 +149,12 @@ def test_only_what_is_there_can_be_put_off() -> None:
 def test_a_recurring_reminder_that_is_put_off_goes_on_as_before() -> None:
     channel, clock = Channel(), Clock()
     ask("remind me to drink every day at 12:01")
-    tell(channel, clock)
+    run_delivery(channel, clock)
     assert ask("snooze 1 10 minutes", clock.now).message.endswith(
         "then as before, next on Saturday 21 November 2026 at 12:01 (Europe/Berlin)."
     )
     clock.forward(minutes=10)
-    tell(channel, clock)
+    run_delivery(channel, clock)
     assert [entry.due_at for entry in waiting()] == [NOON + timedelta(days=1, minutes=1)]
 
 
@@ -176,7 +176,7 @@ def test_words_of_others_stay_words() -> None:
     assert told in ask(f"remind me to {text} in 1 minute").message
     assert waiting()[0].text == text
     assert told in ask("my reminders").message
-    tell(channel, clock)
+    run_delivery(channel, clock)
     assert channel.posts == [f"⏰ {told} (reminder 1)"]
 
 
@@ -227,18 +227,19 @@ def test_what_is_due_by_the_end_of_the_window_is_told_in_order_and_once() -> Non
     channel, clock = Channel(), Clock()
     for minutes in (3, 1, 2):
         ask(f"remind me to wait {minutes} in {minutes} minutes")
-    told = tell(channel, clock)
+    delivery = run_delivery(channel, clock)
     assert channel.posts == ["⏰ wait 1 (reminder 2)", "⏰ wait 2 (reminder 3)"]
-    assert (told.to_dict(), told.failure("reminders")) == ({"told_count": 2, "late_count": 0, "failed_count": 0}, None)
-    assert tell(channel, clock).told == []
+    assert delivery.to_dict() == {"delivered_count": 2, "late_count": 0, "failed_count": 0}
+    assert delivery.failure("reminders") is None
+    assert run_delivery(channel, clock).delivered == []
     clock.forward(minutes=2)
-    assert tell(channel, clock).told[0].number == 1
+    assert run_delivery(channel, clock).delivered[0].number == 1
     assert len(channel.posts) == 3
-    assert kinds() == ["created"] * 3 + ["claimed", "told"] * 3
+    assert kinds() == ["created"] * 3 + ["claimed", "delivered"] * 3
 
 
 def test_nothing_stored_is_nothing_due() -> None:
-    assert tell(Channel(), Clock()).told == []
+    assert run_delivery(Channel(), Clock()).delivered == []
 
 
 def test_what_was_due_some_time_ago_is_told_as_late() -> None:
@@ -247,11 +248,11 @@ def test_what_was_due_some_time_ago_is_told_as_late() -> None:
     clock.forward(hours=1, minutes=5)
     ask("remind me to drink in 1 minute", clock.now)
     clock.forward(minutes=2)
-    assert tell(channel, clock).to_dict() == {"told_count": 2, "late_count": 1, "failed_count": 0}
+    assert run_delivery(channel, clock).to_dict() == {"delivered_count": 2, "late_count": 1, "failed_count": 0}
     assert channel.posts == ["⏰ stretch (reminder 1; late: was due 13:00)", "⏰ drink (reminder 2)"]
     ask("remind me to run at 18:00", clock.now)
     clock.forward(days=2)
-    tell(channel, clock)
+    run_delivery(channel, clock)
     assert channel.posts[-1] == "⏰ run (reminder 3; late: was due Friday 20 November 2026 18:00)"
 
 
@@ -261,7 +262,7 @@ def test_a_recurring_one_is_told_each_time_at_the_same_time_of_the_day_across_a_
     told = []
     for day, hour in itertools.product((27, 28, 29, 30), (4, 5, 6, 7)):
         clock.now = datetime(2027, 3, day, hour, tzinfo=UTC)
-        if tell(channel, clock, window_s=0).told:
+        if run_delivery(channel, clock, window_s=0).delivered:
             told.append(f"{clock.now:%m-%d %H}")
     assert told == ["03-27 06", "03-28 05", "03-29 05", "03-30 05"]
     assert not any("late" in post for post in channel.posts)
@@ -271,7 +272,7 @@ def test_what_was_missed_of_a_recurring_one_is_told_once_and_not_as_a_flood() ->
     channel, clock = Channel(), Clock()
     ask("remind me to stretch every day at 18:00")
     clock.forward(days=10)
-    tell(channel, clock)
+    run_delivery(channel, clock)
     assert channel.posts == ["⏰ stretch (reminder 1; late: was due Friday 20 November 2026 18:00)"]
     assert [entry.due_at for entry in waiting()] == [NOON + timedelta(days=10, hours=6)]
 
@@ -280,8 +281,8 @@ def test_a_late_one_covers_the_one_that_is_due_within_the_window() -> None:
     channel, clock = Channel(), Clock()
     ask("remind me to stretch every day at 12:01")
     clock.forward(days=3)
-    tell(channel, clock)
-    tell(channel, clock)
+    run_delivery(channel, clock)
+    run_delivery(channel, clock)
     assert channel.posts == ["⏰ stretch (reminder 1; late: was due Friday 20 November 2026 12:01)"]
     assert [entry.due_at for entry in waiting()] == [NOON + timedelta(days=4, minutes=1)]
 
@@ -290,7 +291,7 @@ def test_told_early_within_the_window_it_is_not_told_again_when_it_is_due() -> N
     channel, clock = Channel(), Clock()
     ask("remind me to stretch every day at 12:02")
     for _ in range(4):
-        tell(channel, clock)
+        run_delivery(channel, clock)
         clock.forward(minutes=1)
     assert channel.numbers() == [1]
 
@@ -299,15 +300,18 @@ def test_what_discord_does_not_take_stays_due_and_the_rest_waits_behind_it() -> 
     channel, clock = Channel(problem=BuddyError("Discord is down")), Clock()
     ask("remind me to stretch in 1 minute")
     ask("remind me to drink in 2 minutes")
-    failed = tell(channel, clock)
-    assert failed.to_dict() == {"told_count": 0, "late_count": 0, "failed_count": 1}
+    failed = run_delivery(channel, clock)
+    assert failed.to_dict() == {"delivered_count": 0, "late_count": 0, "failed_count": 1}
     failure = failed.failure("reminders")
     assert failure is not None
     assert failure.exit_code == 1
     assert "Discord is down" in str(failure)
     assert kinds()[2:] == ["claimed", "released"]
     channel.problem = None
-    assert [entry.number for entry in tell(channel, clock).told] == [1, 2]  # at once: nothing is claimed any more
+    assert [entry.number for entry in run_delivery(channel, clock).delivered] == [
+        1,
+        2,
+    ]
     assert channel.posts[0] == "⏰ stretch (reminder 1)"
 
 
@@ -321,8 +325,8 @@ def test_a_message_that_discord_never_takes_keeps_no_other_one_back() -> None:
     channel, clock = Picky(), Clock()
     ask("remind me to stretch in 1 minute")
     ask("remind me to drink in 2 minutes")
-    told = tell(channel, clock)
-    assert (told.to_dict()["told_count"], told.to_dict()["failed_count"]) == (1, 1)
+    delivery = run_delivery(channel, clock)
+    assert (delivery.to_dict()["delivered_count"], delivery.to_dict()["failed_count"]) == (1, 1)
     assert channel.numbers() == [2]
     assert [entry.number for entry in waiting()] == [1]
 
@@ -338,7 +342,7 @@ def test_what_is_changed_while_it_is_told_stays_changed(message: str, due_in_min
 
     channel, clock = Meanwhile(), Clock()
     ask("remind me to stretch every day at 12:01")
-    tell(channel, clock)
+    run_delivery(channel, clock)
     assert channel.numbers() == [1]
     assert [entry.due_at for entry in waiting()] == ([NOON + timedelta(minutes=due_in_min)] if due_in_min else [])
 
@@ -348,18 +352,18 @@ def test_a_claim_keeps_others_away_until_it_ends_and_then_it_is_told_as_perhaps_
         """While one run is posting, another one comes, first soon and then after the claim's end."""
 
         def post(self, message: Any) -> str:
-            assert tell(other, clock).told == []
+            assert run_delivery(other, clock).delivered == []
             clock.forward(minutes=7)
-            assert len(tell(other, clock).told) == 1
+            assert len(run_delivery(other, clock).delivered) == 1
             return super().post(message)
 
     other, slow, clock = Channel(), Slow(), Clock()
     ask("remind me to stretch every day at 12:01")
-    tell(slow, clock)
+    run_delivery(slow, clock)
     assert other.posts == ["⏰ stretch (reminder 1; late: was due 12:01; perhaps I said so before)"]
     assert [entry.due_at for entry in waiting()] == [NOON + timedelta(days=1, minutes=1)]
     clock.forward(minutes=30)
-    assert tell(other, clock).told == []
+    assert run_delivery(other, clock).delivered == []
 
 
 # Commands
@@ -409,8 +413,8 @@ def test_commands_take_a_message_list_it_and_tell_it(discord: DiscordStub, tmp_p
     assert remind("list", now=NOON + timedelta(minutes=1)).output == f"{line} (due)\n"
     told = remind("deliver", "--kestra")
     assert "Told: stretch (reminder 1)" in told.output
-    assert '"told_count":1' in told.output
-    assert discord.told("buddy") == ["⏰ stretch (reminder 1)"]
+    assert '"delivered_count":1' in told.output
+    assert discord.sent("buddy") == ["⏰ stretch (reminder 1)"]
     assert remind("deliver").output == "Nothing is due.\n"
     assert remind("list").output == "No reminder is waiting.\n"
 
@@ -422,7 +426,7 @@ def test_where_discord_is_down_the_command_fails_and_nothing_is_lost(discord: Di
     assert (failed.exit_code, failed.json["failed_count"]) == (1, 1)
     assert discord.webhook("buddy").rpartition("/")[2] not in failed.output + failed.errors
     assert remind("deliver").exit_code == 0
-    assert discord.told("buddy") == ["⏰ stretch (reminder 1)"]
+    assert discord.sent("buddy") == ["⏰ stretch (reminder 1)"]
 
 
 @pytest.mark.parametrize(
@@ -495,8 +499,8 @@ def test_two_deliveries_at_once_tell_everything_once(discord: DiscordStub) -> No
         deliver_now = ("remind", "deliver", "--json", "--now", (NOON + timedelta(seconds=2)).isoformat())
         answers = list(pool.map(lambda _: spawn_buddy(*deliver_now), range(3)))
     assert [answer.exit_code for answer in answers] == [0, 0, 0], [answer.errors for answer in answers]
-    assert sum(answer.json["told_count"] for answer in answers) == 6
-    assert Counter(discord.told("buddy")) == Counter({f"⏰ wait {n} (reminder {n})": 1 for n in range(1, 7)})
+    assert sum(answer.json["delivered_count"] for answer in answers) == 6
+    assert Counter(discord.sent("buddy")) == Counter({f"⏰ wait {n} (reminder {n})": 1 for n in range(1, 7)})
 
 
 @dataclass
@@ -535,11 +539,11 @@ def test_a_process_that_is_killed_while_it_posts_loses_nothing(discord: DiscordS
         silent.over.set()
     # The one that was being told is left alone as long as its claim holds; the other one is told at once.
     remind("deliver", now=NOON + timedelta(seconds=200))
-    assert discord.told("buddy") == ["⏰ drink (reminder 2)"]
+    assert discord.sent("buddy") == ["⏰ drink (reminder 2)"]
     after = NOON + timedelta(seconds=400)
     for _ in range(2):
         remind("deliver", now=after)
-    assert discord.told("buddy") == [
+    assert discord.sent("buddy") == [
         "⏰ drink (reminder 2)",
         "⏰ stretch (reminder 1; late: was due 11:00:01; perhaps I said so before)",
     ]

@@ -24,7 +24,7 @@ from fitness_buddy.warehouse import NotBuiltError, as_utc, connect
 LEASE_S = 300
 
 
-def tell(channel: Channel, clock: Clock, killer: Killer | None = None) -> bool:
+def run_delivery(channel: Channel, clock: Clock, killer: Killer | None = None) -> bool:
     """Deliver, in a process that may be killed; whether it lived."""
     killer = killer or Killer()
     warehouse = KillableWarehouse(connect(load_settings()), killer)
@@ -57,7 +57,7 @@ def steps_of_a_delivery(stored: Path) -> int:
     with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
         patch.setenv("BUDDY_DUCKDB_PATH", str(shutil.copy(stored, folder)))
         killer = Killer()
-        assert tell(Channel(), Clock(), killer)
+        assert run_delivery(Channel(), Clock(), killer)
         return killer.steps
 
 
@@ -72,10 +72,10 @@ def test_whatever_step_a_process_is_killed_before_nothing_is_lost_and_at_most_on
         monkeypatch.setenv("BUDDY_DUCKDB_PATH", str(tmp_path / f"{before}.duckdb"))
         shutil.copy(stored, tmp_path / f"{before}.duckdb")
         channel, clock = Channel(), Clock()
-        assert not tell(channel, clock, Killer(before))
+        assert not run_delivery(channel, clock, Killer(before))
         by_the_dead = list(channel.numbers())
         clock.forward(seconds=LEASE_S + 1)
-        assert tell(channel, clock)
+        assert run_delivery(channel, clock)
         numbers = channel.numbers()
         assert set(numbers) == {1, 2}, f"killed before step {before}: {channel.posts}"
         assert len(numbers) <= 3, f"killed before step {before}: {channel.posts}"
@@ -83,7 +83,7 @@ def test_whatever_step_a_process_is_killed_before_nothing_is_lost_and_at_most_on
         repeats.append(len(numbers) - 2)
         # And from then on as if nothing had been.
         clock.forward(days=1)
-        tell(channel, clock)
+        run_delivery(channel, clock)
         assert channel.numbers()[len(numbers) :] == [2]
     # Some are killed after posting and before that is known; the others tell nothing twice.
     assert 0 < sum(repeats) < steps / 2
@@ -154,28 +154,28 @@ class Reminders(RuleBasedStateMachine):
         if any(one.is_doubtful for one in self.expected.values()):
             self.clock.forward(seconds=LEASE_S + 60)
         until = self.clock.now + timedelta(seconds=120)
-        assert tell(self.channel, self.clock)
-        self.all_told(until)
+        assert run_delivery(self.channel, self.clock)
+        self.check_all_delivered(until)
         assert all(due_at is None or due_at > until for due_at in self.stored().values())
 
     @rule()
     def deliver_while_discord_is_down(self) -> None:
         self.channel.problem = BuddyError("down")
-        tell(self.channel, self.clock)
+        run_delivery(self.channel, self.clock)
         self.channel.problem = None
 
     @rule(before=st.integers(0, 25))
     def be_killed_while_delivering(self, before: int) -> None:
         until = self.clock.now + timedelta(seconds=120)
-        if tell(self.channel, self.clock, Killer(before)):
-            self.all_told(until, but_doubtful=True)
+        if run_delivery(self.channel, self.clock, Killer(before)):
+            self.check_all_delivered(until, but_doubtful=True)
             return
         for number, due_at in self.stored().items():
             one = self.expected[number]
             if one.due_at is None or one.due_at > until:
                 continue
             if due_at != one.due_at:
-                self.told(number, one)
+                self.check_delivered(number, one)
             else:
                 one.is_doubtful = True
 
@@ -184,15 +184,15 @@ class Reminders(RuleBasedStateMachine):
     def the_ledger_is_as_expected(self) -> None:
         assert self.stored() == {number: one.due_at for number, one in self.expected.items()}
 
-    def all_told(self, until: datetime, *, but_doubtful: bool = False) -> None:
+    def check_all_delivered(self, until: datetime, *, but_doubtful: bool = False) -> None:
         """All that was due by then; what the dead have claimed may have to wait."""
         for number, one in self.expected.items():
             if one.due_at is None or one.due_at > until:
                 continue
             if not (but_doubtful and one.is_doubtful and self.stored()[number] == one.due_at):
-                self.told(number, one)
+                self.check_delivered(number, one)
 
-    def told(self, number: int, one: Expected) -> None:
+    def check_delivered(self, number: int, one: Expected) -> None:
         """It was told for the time that it was due, and waits for the next one if it has any."""
         posts = self.posts(number) - one.posts_before
         assert posts >= 1, f"reminder {number} was lost"
@@ -210,12 +210,12 @@ class Reminders(RuleBasedStateMachine):
     @property
     def first_due(self) -> dict[int, datetime]:
         """When each was first due; put off or not, a daily one comes back to that time of the day."""
-        rows = self.rows("select number, due_at from ops.tellings where kind = 'created'")
+        rows = self.rows("select number, due_at from ops.deliveries where kind = 'created'")
         return {row["number"]: as_utc(row["due_at"]) for row in rows}
 
     def stored(self) -> dict[int, datetime | None]:
         """When each is told next, by all rows of the ledger."""
-        rows = self.rows("select number, due_at from ops.tellings order by sequence")
+        rows = self.rows("select number, due_at from ops.deliveries order by sequence")
         return {row["number"]: as_utc(row["due_at"]) if row["due_at"] else None for row in rows}
 
     def posts(self, number: int) -> int:

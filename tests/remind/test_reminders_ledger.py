@@ -16,8 +16,8 @@ from support import DATASETS
 from fitness_buddy.core.errors import BuddyError
 from fitness_buddy.core.settings import load_settings
 from fitness_buddy.remind.delivery import deliver
-from fitness_buddy.remind.ledger import CANCELLED, CLAIMED, CREATED, REMINDER, SNOOZED, TELLINGS, Entry, Ledger
-from fitness_buddy.warehouse import Warehouse, connect
+from fitness_buddy.remind.ledger import CANCELLED, CLAIMED, CREATED, DELIVERIES, REMINDER, SNOOZED, Entry, Ledger
+from fitness_buddy.warehouse import NotBuiltError, Warehouse, connect
 
 
 @pytest.fixture(autouse=True)
@@ -47,13 +47,13 @@ def add(book: Ledger, *entries: Entry) -> None:
 
 
 def sequences(warehouse: Warehouse) -> list[int]:
-    table = f"{load_settings().ops_schema}.{TELLINGS.name}"
+    table = f"{load_settings().ops_schema}.{DELIVERIES.name}"
     return [row["sequence"] for row in warehouse.query(f"select sequence from {table} order by athlete_id, sequence")]
 
 
 def test_rows_are_added_only_after_those_that_were_seen(warehouse: Warehouse) -> None:
     def append(*entries: Entry, after: int) -> bool:
-        return warehouse.append_next(TELLINGS, rows(*entries), athlete_id="me", last_sequence=after)
+        return warehouse.append_next(DELIVERIES, rows(*entries), athlete_id="me", last_sequence=after)
 
     with warehouse.exclusive():
         assert append(entry(1, 1, sequence=1), entry(2, 2, sequence=2), after=0)
@@ -66,7 +66,7 @@ def test_rows_are_added_only_after_those_that_were_seen(warehouse: Warehouse) ->
 def test_the_last_row_of_each_is_its_state_and_athletes_do_not_meet(warehouse: Warehouse) -> None:
     book, other = ledger(warehouse), ledger(warehouse, "other")
     assert (book.newest("id-1"), book.waiting(10), book.waiting_count(), book.last_number()) == (None, [], 0, 0)
-    assert (book.due(NOON, NOON, 10), book.last_told(), book.made_by("7")) == ([], None, [])
+    assert (book.due(NOON, NOON, 10), book.last_delivered(), book.made_by("7")) == ([], None, [])
     first = replace(entry(1, 1), message_id="7", reply="Stored.")
     add(book, first, entry(2, 2), entry(3, 600))
     add(other, entry(1, 0))
@@ -98,7 +98,9 @@ def test_whoever_has_read_what_others_have_changed_since_decides_again(warehouse
         numbers.append(book.last_number())
         if len(numbers) == 1:
             # On DuckDB the lock keeps others away; without it, as on BigQuery, they come in between.
-            appended = warehouse.append_next(TELLINGS, rows(entry(1, 1, sequence=1)), athlete_id="me", last_sequence=0)
+            appended = warehouse.append_next(
+                DELIVERIES, rows(entry(1, 1, sequence=1)), athlete_id="me", last_sequence=0
+            )
             assert appended
         return [entry(numbers[-1] + 1, 5)], None
 
@@ -116,20 +118,43 @@ def test_reminders_are_told_once_and_what_discord_refuses_stays_due(warehouse: W
         deliver(book, channel, window_s=120, clock=clock, lease_s=300)
     assert channel.numbers() == [1, 2]
     assert [(one.number, one.due_at) for one in book.waiting(10)] == [(2, NOON + timedelta(days=1, minutes=2))]
-    told = book.last_told()
-    assert told is not None
-    assert told.number == 2
+    last = book.last_delivered()
+    assert last is not None
+    assert last.number == 2
+
+
+def test_a_ledger_of_an_earlier_version_goes_on_under_its_new_name(warehouse: Warehouse) -> None:
+    """It was called ops.tellings, and said told where it says delivered now."""
+    former = replace(DELIVERIES, name=DELIVERIES.former_name, former_name="")
+    first = entry(1, 1, sequence=1)
+    states = [first, entry(2, 600, sequence=2), replace(first, kind="told", due_at=None, sequence=3)]
+    with warehouse.exclusive():
+        assert warehouse.append_next(former, rows(*states), athlete_id="me", last_sequence=0)
+    book = ledger(warehouse)
+    last = book.last_delivered()
+    assert ([one.number for one in book.waiting(10)], book.last_number()) == ([2], 2)
+    assert last is not None
+    assert last.number == 1
+    add(book, entry(3, 1))
+    assert sequences(warehouse) == [1, 2, 3, 4]
+    assert [one.number for one in book.waiting(10)] == [3, 2]
+    with pytest.raises(NotBuiltError):
+        warehouse.query(f"select * from {load_settings().ops_schema}.{former.name}")
+    deliver(book, Channel(), window_s=120, clock=Clock(), lease_s=300)
+    last = book.last_delivered()
+    assert last is not None
+    assert last.number == 3
 
 
 def test_of_several_who_have_read_the_same_at_once_one_adds_on_bigquery(bigquery_dataset: Warehouse) -> None:
     """There nothing is held while deciding."""
     settings = load_settings(target="bigquery")
     first = connect(settings)
-    assert first.append_next(TELLINGS, rows(entry(1, 1, sequence=1)), athlete_id="me", last_sequence=0)
+    assert first.append_next(DELIVERIES, rows(entry(1, 1, sequence=1)), athlete_id="me", last_sequence=0)
 
     def append(number: int) -> bool:
         mine = rows(entry(number, number, sequence=2))
-        return connect(settings).append_next(TELLINGS, mine, athlete_id="me", last_sequence=1)
+        return connect(settings).append_next(DELIVERIES, mine, athlete_id="me", last_sequence=1)
 
     with ThreadPoolExecutor(4) as pool:
         assert sorted(pool.map(append, range(2, 6))) == [False, False, False, True]

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fitness_buddy.core.errors import UsageError
-from fitness_buddy.remind.parsing import MOST_CHARACTERS, Cancel, List, Remind, Request, Snooze, parse
+from fitness_buddy.remind.parsing import MAX_CHARACTERS, Cancel, List, Remind, Request, Snooze, parse
 from fitness_buddy.remind.rules import local_instant, next_occurrence, told_instant, told_rule
 from fitness_buddy.remind.times import Phrases, UnclearError, language_setting
 
@@ -198,7 +198,7 @@ def test_the_task_keeps_its_own_words(text: str, task: str) -> None:
         ("remind me", "I found no time"),
         ("remind me tomorrow at 7am", "What shall I remind you of?"),
         ("remind me to !!! tomorrow at 7am", "What shall I remind you of?"),
-        (f"remind me to {'x' * MOST_CHARACTERS} at 7am", "too long"),
+        (f"remind me to {'x' * MAX_CHARACTERS} at 7am", "too long"),
         ("good morning", "I did not understand that"),
         ("", "I did not understand that"),
         ("snooze 3 until every Monday at 8am", "Until when?"),

@@ -12,7 +12,7 @@ from reminder_support import NOON, TIMEZONE
 from zetasql.types import AnalyzerOptions, Type, TypeKind
 
 from fitness_buddy.core.settings import load_settings
-from fitness_buddy.remind.ledger import CREATED, REMINDER, TELLINGS, Entry, Ledger
+from fitness_buddy.remind.ledger import CREATED, DELIVERIES, REMINDER, Entry, Ledger
 from fitness_buddy.warehouse.bigquery.warehouse import append_next_script
 
 TYPES = {str: TypeKind.TYPE_STRING, int: TypeKind.TYPE_INT64, datetime: TypeKind.TYPE_TIMESTAMP}
@@ -28,7 +28,7 @@ class Recorder:
     def query(self, sql: str, parameters: dict[str, Any]) -> list[dict[str, Any]]:
         self.asked.append(
             (
-                sql.replace("ops.tellings", "`ops.tellings`"),
+                sql.replace("ops.deliveries", "`ops.deliveries`"),
                 {name: TYPES[type(value)] for name, value in parameters.items()},
             )
         )
@@ -41,7 +41,7 @@ def analyse(sql: str, parameters: dict[str, Any]) -> list[str]:
     warehouse.options.query_parameters = [
         AnalyzerOptions.QueryParameter(name=name, type=Type(type_kind=kind)) for name, kind in parameters.items()
     ]
-    warehouse.add_table("ops.tellings", list(TELLINGS.columns.items()))
+    warehouse.add_table("ops.deliveries", list(DELIVERIES.columns.items()))
     warehouse.add_table("ops._lock_001", [("loads", "int64")])
     for statement in filter(None, (part.strip() for part in sql.split(";"))):
         try:
@@ -65,7 +65,7 @@ def asked() -> list[tuple[str, dict[str, Any]]]:
     ledger.waiting(10, containing="x")
     ledger.waiting_count()
     ledger.numbered(1)
-    ledger.last_told()
+    ledger.last_delivered()
     ledger.last_number()
     ledger.made_by("x")
     return recorder.asked
@@ -75,7 +75,7 @@ def script() -> tuple[str, dict[str, Any]]:
     due_at = NOON + timedelta(hours=1)
     entries = [Entry(f"id-{n}", REMINDER, CREATED, NOON, due_at, "x", TIMEZONE, n, sequence=n) for n in (1, 2)]
     rows = [{"athlete_id": "me", **asdict(entry)} for entry in entries]
-    sql, parameters = append_next_script(TELLINGS, rows, name="`ops.tellings`", lock="`ops._lock_001`")
+    sql, parameters = append_next_script(DELIVERIES, rows, name="`ops.deliveries`", lock="`ops._lock_001`")
     types = {parameter.name: KINDS[str(parameter.type_)] for parameter in parameters if parameter.name}
     return sql, types | {"athlete_id": TypeKind.TYPE_STRING, "last_sequence": TypeKind.TYPE_INT64}
 

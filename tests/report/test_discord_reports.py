@@ -14,27 +14,28 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
+import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support import Answer, Demo
+from support import REPOSITORY, Answer, Demo
 from test_reports import SETTINGS, Eaten, Life, Workout, day, report_of, small_life, write_marts
 
-from fitness_buddy.cli import report as command
 from fitness_buddy.core.errors import BuddyError, UsageError
-from fitness_buddy.notify.message import Message
+from fitness_buddy.notify.message import OutgoingMessage
 from fitness_buddy.notify.persona import load_persona
 from fitness_buddy.report import pictures
 from fitness_buddy.report.daily import SESSION_COLUMNS, macros_message, session_csv, workout_message
-from fitness_buddy.report.data import Built, Coverage, Meal, Report, Session, load_built
+from fitness_buddy.report.data import BuiltRange, Coverage, Meal, Report, Session, load_built_range
 from fitness_buddy.report.digest import digest_message, week_of
-from fitness_buddy.report.fresh import stale_sentence
-from fitness_buddy.report.messages import KINDS, Spoken, for_a_person, speak, write_payload
+from fitness_buddy.report.freshness import stale_sentence
+from fitness_buddy.report.kinds import ReportKind
+from fitness_buddy.report.messages import ReportMessage, compose_report, without_markdown, write_payload
 from fitness_buddy.report.text import printable
 
 ZURICH = ZoneInfo("Europe/Zurich")
 LOADED = "-# Last loaded: {area} Wed 28 Oct 00:30 ({source})."
 HOSTILE = "**@everyone** <@1> [x](https://e.org) {{ secret('X') }} {% y %} `z` | ~~_#_~~ > \x1b[31m \U0001f600" * 4
-Speak = Callable[..., Spoken]
+Speak = Callable[..., ReportMessage]
 
 
 def evening(month: int, number: int, hour: int = 21) -> datetime:
@@ -49,25 +50,29 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> Speak:
     """Speaks of the two weeks of ``small_life``, whose last day is Wednesday 28 October 2026, on that evening."""
     warehouse = write_marts(tmp_path_factory.mktemp("small") / "life.duckdb", small_life())
 
-    def speak_of_small(kind: str, stated: date | None = None, now: datetime = SMALL_EVENING, **more: bool) -> Spoken:
-        return speak(warehouse, SETTINGS, load_persona(), kind, stated=stated, now=now, **more)
+    def speak_of_small(
+        kind: str, stated: date | None = None, now: datetime = SMALL_EVENING, **more: bool
+    ) -> ReportMessage:
+        return compose_report(warehouse, SETTINGS, load_persona(), ReportKind(kind), stated=stated, now=now, **more)
 
     return speak_of_small
 
 
-def speak_of(folder: Path, life: Life, kind: str, stated: date | None = None, now: datetime | None = None) -> Spoken:
+def speak_of(
+    folder: Path, life: Life, kind: str, stated: date | None = None, now: datetime | None = None
+) -> ReportMessage:
     now = now or evening(life.as_of.month, life.as_of.day)
     folder.mkdir(exist_ok=True)
     warehouse = write_marts(folder / "life.duckdb", life)
-    return speak(warehouse, SETTINGS, load_persona(), kind, stated=stated, now=now)
+    return compose_report(warehouse, SETTINGS, load_persona(), ReportKind(kind), stated=stated, now=now)
 
 
-def said(spoken: Spoken) -> list[str]:
+def said(composed: ReportMessage) -> list[str]:
     """Its lines; numbers and their units are kept together."""
-    return spoken.message.content.replace("\u00a0", " ").splitlines()
+    return composed.message.content.replace("\u00a0", " ").splitlines()
 
 
-def section(message: Message, title: str) -> list[str]:
+def section(message: OutgoingMessage, title: str) -> list[str]:
     (found,) = (embed for embed in message.embeds if embed["title"] == title)
     return str(found["description"]).replace("\u00a0", " ").splitlines()
 
@@ -76,14 +81,14 @@ def section(message: Message, title: str) -> list[str]:
 
 
 def test_the_workouts_of_a_day_have_their_totals_and_a_file(small: Speak) -> None:
-    spoken = small("daily-workout", day(10, 27))
-    assert said(spoken) == [
+    composed = small("daily-workout", day(10, 27))
+    assert said(composed) == [
         "**Workouts · Tuesday 27 October 2026**",
         "1 session · 10.0 km · 1:00 h · 60 m up",
         "**Session** · 07:30 · 10.0 km · 1:00 h · 6:00 /km · 60 m up",
         LOADED.format(area="activities", source=r"strava\_export"),
     ]
-    (file,) = spoken.message.attachments
+    (file,) = composed.message.attachments
     assert file.name == "workouts-2026-10-27.csv"
     assert file.content.decode() == (
         "activity_date,started_at,name,sport_type,sport_family,distance_m,moving_time_s,pace_min_per_km,speed_km_h,"
@@ -133,7 +138,7 @@ def test_thirty_sessions_of_a_day_are_counted_and_all_in_the_file(template: Repo
     assert tuple(rows[0]) == SESSION_COLUMNS
 
 
-def check_limits(message: Message) -> None:
+def check_limits(message: OutgoingMessage) -> None:
     """What Discord's documentation says that it takes."""
     payload = json.loads(message.payload_json())
     embeds = payload.get("embeds", [])
@@ -178,7 +183,7 @@ def test_whatever_meals_are_called_discord_takes_the_message(template: Report, n
 @settings(deadline=None)
 def test_a_payload_is_ascii_and_rendering_it_changes_nothing(tmp_path_factory: Any, name: str) -> None:
     path = tmp_path_factory.getbasetemp() / "payload" / "payload.json"
-    message = Message(name, [{"description": name + "{" + name, "fields": [{}, {"name": "{"}]}])
+    message = OutgoingMessage(name, [{"description": name + "{" + name, "fields": [{}, {"name": "{"}]}])
     write_payload(message, path)
     written = path.read_bytes()
     assert written.isascii()
@@ -194,7 +199,7 @@ def test_somebody_s_markdown_has_no_force(template: Report) -> None:
 
 def test_a_terminal_gets_the_words_and_obeys_none_of_them(template: Report) -> None:
     report = sessions_of(["\x1b[31mRed_run"], template)
-    words = for_a_person(workout_message(report, load_persona(), report.day, "Note."))
+    words = without_markdown(workout_message(report, load_persona(), report.day, "Note."))
     assert words.splitlines()[2].startswith("[31mRed_run · 07:30")
     assert words.splitlines()[-1] == "Note."
     assert "\x1b" not in words
@@ -204,8 +209,8 @@ def test_a_terminal_gets_the_words_and_obeys_none_of_them(template: Report) -> N
 
 
 def test_the_steps_of_a_day_stand_against_the_goal_with_both_averages(small: Speak) -> None:
-    spoken = small("daily-steps")
-    assert said(spoken) == [
+    composed = small("daily-steps")
+    assert said(composed) == [
         "**Steps · Wednesday 28 October 2026**",
         "**6,000** of 8,000 steps · 75 % · 2,000 to go",
         "No streak of goals at the moment.",
@@ -214,8 +219,8 @@ def test_the_steps_of_a_day_stand_against_the_goal_with_both_averages(small: Spe
         load_persona().line("goal_missed", day(10, 28)),
         LOADED.format(area="steps", source="garmin"),
     ]
-    assert [file.name for file in spoken.message.attachments] == ["steps-2026-10-28.png"]
-    check_limits(spoken.message)
+    assert [file.name for file in composed.message.attachments] == ["steps-2026-10-28.png"]
+    check_limits(composed.message)
 
 
 def test_a_goal_that_is_met_is_praised_on_its_day_only(tmp_path: Path) -> None:
@@ -260,8 +265,8 @@ def test_the_average_of_the_meals_stands_beside_the_split_of_the_totals(tmp_path
             Eaten(day(11, 1), 0, 25, 0, "Quark", 12),  # 100 kcal, all protein
         ]
     )
-    spoken = speak_of(tmp_path, life, "daily-macros")
-    assert said(spoken) == [
+    composed = speak_of(tmp_path, life, "daily-macros")
+    assert said(composed) == [
         "**Food · Sunday 1 November 2026**",
         "2 meals · **500 kcal** · 100 g carbs · 25 g protein · 0 g fat",
         "Average of the meals: **carbs 50 % · protein 50 % · fat 0 %** of energy",
@@ -271,8 +276,8 @@ def test_the_average_of_the_meals_stands_beside_the_split_of_the_totals(tmp_path
         "- Quark · 12:00 · 100 kcal · 0 g carbs · 25 g protein · 0 g fat",
         "-# Last loaded: meals Sun 1 Nov 20:00 (webhook).",
     ]
-    assert [file.name for file in spoken.message.attachments] == ["macros-2026-11-01.png"]
-    check_limits(spoken.message)
+    assert [file.name for file in composed.message.attachments] == ["macros-2026-11-01.png"]
+    check_limits(composed.message)
 
 
 def test_a_day_on_target_says_so(small: Speak) -> None:
@@ -302,15 +307,15 @@ def test_a_day_of_water_has_no_split_and_no_pie(template: Report) -> None:
 
 
 def test_a_week_so_far_stands_against_the_same_days(small: Speak) -> None:
-    spoken = small("weekly-digest")
-    assert spoken.day == day(10, 28)
-    assert said(spoken)[:4] == [
+    composed = small("weekly-digest")
+    assert composed.day == day(10, 28)
+    assert said(composed)[:4] == [
         "**Week 44 so far · Mon 26 Oct – Wed 28 Oct 2026, against the same days of the week before**",
         "4 sessions on 3 days · 16.0 km · 2:30 h",
         "▼ 60 % against 40.0 km on the same days last week.",
         "Active 3 days in a row, no streak of step goals.",
     ]
-    assert said(spoken)[4].startswith("Missing: No steps on 5 of the last 7 days")
+    assert said(composed)[4].startswith("Missing: No steps on 5 of the last 7 days")
 
 
 def test_the_week_is_compared_as_counted_by_hand(small: Speak) -> None:
@@ -338,9 +343,9 @@ def test_the_week_is_compared_as_counted_by_hand(small: Speak) -> None:
 
 
 def test_a_whole_week_is_said_without_so_far(small: Speak) -> None:
-    spoken = small("weekly-digest", day(10, 20))
-    assert spoken.day == day(10, 25)
-    assert said(spoken)[:3] == [
+    composed = small("weekly-digest", day(10, 20))
+    assert composed.day == day(10, 25)
+    assert said(composed)[:3] == [
         "**Week 43 · Mon 19 Oct – Sun 25 Oct 2026, against the week before**",
         "3 sessions on 3 days · 47.0 km · 2:25 h",
         "▼ 6 % against 50.0 km the week before.",
@@ -362,9 +367,9 @@ def test_a_monday_tells_of_the_week_that_has_ended(tmp_path: Path) -> None:
     life.workouts = [row for row in life.workouts if row.day <= life.as_of]
     life.steps = {d: steps for d, steps in life.steps.items() if d <= life.as_of}
     life.meals = [row for row in life.meals if row.day <= life.as_of]
-    spoken = speak_of(tmp_path, life, "weekly-digest", now=evening(10, 26, 7))
-    assert said(spoken)[0] == "**Week 43 · Mon 19 Oct – Sun 25 Oct 2026, against the week before**"
-    check_limits(spoken.message)
+    composed = speak_of(tmp_path, life, "weekly-digest", now=evening(10, 26, 7))
+    assert said(composed)[0] == "**Week 43 · Mon 19 Oct – Sun 25 Oct 2026, against the week before**"
+    check_limits(composed.message)
 
 
 @pytest.mark.parametrize(
@@ -397,24 +402,24 @@ def test_a_digest_of_every_sport_fits(template: Report) -> None:
 # What cannot be told -----------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", ReportKind)
 def test_a_day_that_is_not_built_yet_is_stale_and_no_number_is_told(small: Speak, kind: str) -> None:
-    spoken = small(kind, now=evening(10, 29))
-    assert (spoken.is_stale, spoken.day) == (True, day(10, 29))
-    assert said(spoken)[1] == (
+    composed = small(kind, now=evening(10, 29))
+    assert (composed.is_stale, composed.day) == (True, day(10, 29))
+    assert said(composed)[1] == (
         "⚠️ Stale: the marts were last built for Wednesday 28 October 2026, so there are no numbers of "
         "Thursday 29 October 2026."
     )
-    assert len(said(spoken)) == 3
-    assert (spoken.message.attachments, spoken.message.embeds) == ((), ())
+    assert len(said(composed)) == 3
+    assert (composed.message.attachments, composed.message.embeds) == ((), ())
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", ReportKind)
 def test_a_failed_build_is_told_instead_of_what_it_left(small: Speak, kind: str) -> None:
-    spoken = small(kind, is_build_failed=True)
-    assert spoken.is_stale
-    assert "the last build of the marts failed" in spoken.message.content
-    assert "6,000" not in spoken.message.content
+    composed = small(kind, is_build_failed=True)
+    assert composed.is_stale
+    assert "the last build of the marts failed" in composed.message.content
+    assert "6,000" not in composed.message.content
 
 
 def test_the_day_is_the_athlete_s_own(small: Speak) -> None:
@@ -423,11 +428,11 @@ def test_the_day_is_the_athlete_s_own(small: Speak) -> None:
     assert small("daily-steps", now=late.replace(hour=22)).day == day(10, 28)
 
 
-def built_of(loads: dict[tuple[str, str], datetime]) -> Built:
+def built_of(loads: dict[tuple[str, str], datetime]) -> BuiltRange:
     sources = [
         Coverage(source, area, 1, day(1, 1), day(10, 1), 1, 0, loaded_at) for (area, source), loaded_at in loads.items()
     ]
-    return Built(ZURICH, True, day(1, 1), day(11, 30), tuple(sources))
+    return BuiltRange(ZURICH, True, day(1, 1), day(11, 30), tuple(sources))
 
 
 @pytest.mark.parametrize(
@@ -463,9 +468,9 @@ def test_a_source_that_has_fallen_silent_says_nothing_about_a_day(
 
 
 def test_an_area_that_never_had_a_source_is_not_stale(tmp_path: Path) -> None:
-    spoken = speak_of(tmp_path, Life(steps={day(11, 1): 9000}), "daily-macros")
-    assert not spoken.is_stale
-    assert said(spoken)[1:] == [load_persona().line("no_meals", day(11, 1)), "-# No meals loaded yet."]
+    composed = speak_of(tmp_path, Life(steps={day(11, 1): 9000}), "daily-macros")
+    assert not composed.is_stale
+    assert said(composed)[1:] == [load_persona().line("no_meals", day(11, 1)), "-# No meals loaded yet."]
 
 
 def test_a_number_and_its_unit_stay_on_one_line(small: Speak) -> None:
@@ -480,7 +485,7 @@ def test_days_that_cannot_be_reported_are_refused(small: Speak) -> None:
 
 
 def test_the_built_range_is_asked_for_once(tmp_path: Path) -> None:
-    built = load_built(write_marts(tmp_path / "life.duckdb", small_life()), SETTINGS)
+    built = load_built_range(write_marts(tmp_path / "life.duckdb", small_life()), SETTINGS)
     assert (built.first_day, built.as_of_day, built.timezone.key) == (day(10, 18), day(10, 28), "Europe/Zurich")
 
 
@@ -515,11 +520,21 @@ def test_nothing_to_draw_is_no_picture(template: Report, name: str) -> None:
 # The command -------------------------------------------------------------------------------------------------------
 
 
-def test_the_command_knows_every_kind() -> None:
-    assert command.KINDS == KINDS
+def test_every_kind_has_a_flow_that_sends_it_at_its_hour() -> None:
+    """Kestra's flows cannot read the enum, so their copies of the kinds are compared with it."""
+    flows = {path.stem: yaml.safe_load(path.read_text()) for path in (REPOSITORY / "flows/report").glob("*.yaml")}
+    (kind,) = (given for given in flows.pop("send")["inputs"] if given["id"] == "kind")
+    assert kind["values"] == list(ReportKind)
+    senders = {
+        name: [task["inputs"]["kind"] for task in flow["tasks"] if task.get("flowId") == "send"]
+        for name, flow in flows.items()
+        if name != "ask"
+    }
+    assert senders == {kind.replace("-", "_"): [kind] for kind in ReportKind}
+    assert all(flows[name]["triggers"][0]["type"].endswith(".Schedule") for name in senders)
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", ReportKind)
 def test_the_same_day_gives_the_same_bytes(buddy: Callable[..., Answer], demo: Demo, tmp_path: Path, kind: str) -> None:
     found = []
     for folder in (tmp_path / "one", tmp_path / "two"):

@@ -11,7 +11,7 @@ from typing import Any
 
 from fitness_buddy.core.errors import BuddyError
 from fitness_buddy.core.settings import load_settings
-from fitness_buddy.notify.message import Message
+from fitness_buddy.notify.message import OutgoingMessage
 from fitness_buddy.remind.ledger import Entry, Ledger
 from fitness_buddy.remind.requests import Message as Request
 from fitness_buddy.remind.requests import Reply, answer
@@ -29,7 +29,7 @@ class Channel:
     posts: list[str] = field(default_factory=list)
     problem: BuddyError | None = None
 
-    def post(self, message: Message) -> str:
+    def post(self, message: OutgoingMessage) -> str:
         if self.problem:
             raise self.problem
         self.posts.append(message.content)
@@ -100,7 +100,7 @@ class KillableChannel:
     channel: Channel
     killer: Killer
 
-    def post(self, message: Message) -> str:
+    def post(self, message: OutgoingMessage) -> str:
         self.killer.step()
         return self.channel.post(message)
 

@@ -28,6 +28,8 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 BUDDY = Path(sys.executable).with_name("buddy")
 # Far beyond what anything takes here, also on a busy machine: whoever waits so long waits for something that hangs.
 HANGS_AFTER_S = 1200
+# Options of a build for tests of what it makes, not of whether that is sound.
+NO_TESTS = ("--exclude-resource-type", "unit_test", "--exclude-resource-type", "test")
 # What every dataset of these tests begins with, so that a run in a real project meets nobody's data and its own can go.
 DATASETS = f"buddy_test_{secrets.token_hex(4)}_"
 

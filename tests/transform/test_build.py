@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 from history import MARTS, marts
-from support import REPOSITORY, Answer, Demo, run_buddy, run_dbt
+from support import NO_TESTS, REPOSITORY, Answer, Demo, run_buddy, run_dbt
 
 from fitness_buddy.core.settings import load_settings
 from fitness_buddy.ingest.sources.registry import raw_tables
@@ -106,10 +106,10 @@ def test_a_goal_holds_from_its_day_on(demo: Demo) -> None:
 
 def test_building_twice_gives_the_same_marts_and_an_earlier_day_gives_its_own(built_demo: None) -> None:
     before = marts(load_settings())
-    again = run_buddy("build", "--now", "2026-11-01T20:00:00Z", "--quiet", "--json")
+    again = run_buddy("build", "--now", "2026-11-01T20:00:00Z", "--quiet", "--json", *NO_TESTS)
     assert again.exit_code == 0
     assert marts(load_settings()) == before
-    earlier = run_buddy("build", "--as-of", "2026-03-29", "--quiet", "--json")
+    earlier = run_buddy("build", "--as-of", "2026-03-29", "--quiet", "--json", *NO_TESTS)
     assert earlier.exit_code == 0
     for mart, day in (
         ("fct_activities", "activity_date"),

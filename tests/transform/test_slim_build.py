@@ -11,8 +11,8 @@ from typing import Any
 import duckdb
 import pytest
 from history import marts, story
-from support import Answer, run_buddy
-from test_incremental import FROM_EMPTY, INCREMENTAL, NO_TESTS, load_chapter, marts_from_empty, state_settings
+from support import NO_TESTS, Answer, run_buddy
+from test_incremental import change, load_chapter, marts_from_empty, state_settings
 
 from fitness_buddy.core.settings import Settings, load_settings
 from fitness_buddy.core.state import FileStateStore
@@ -34,20 +34,8 @@ def rows_of(sql: str) -> list[dict[str, Any]]:
     return rows
 
 
-def change(project: Path, *models: str) -> None:
-    """Give models another text that gives the same rows."""
-    for model in models:
-        (path,) = (project / "models").rglob(f"{model}.sql")
-        path.write_text(path.read_text() + "\n-- changed\n")
-
-
-@pytest.mark.parametrize("way", [INCREMENTAL, FROM_EMPTY], ids=["incrementally", "from empty"])
-def test_slim_builds_equal_builds_from_empty(
-    project: Path, way: dict[str, str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """As test_incremental.py has it, on one day, so that few builds have to be whole."""
-    for name, value in way.items():
-        monkeypatch.setenv(name, value)
+def test_slim_builds_equal_builds_from_empty(project: Path) -> None:
+    """As test_incremental.py has it for incremental builds, on one day, so that few builds have to be full."""
     settings = load_settings()
     chapters = story(seed=2)
     as_of = chapters[-1].as_of
@@ -75,7 +63,7 @@ def test_slim_builds_equal_builds_from_empty(
         if models:
             expected = marts_from_empty(project, settings, replace(chapter, as_of=as_of))
             assert marts(settings) == expected, (numbers, models)
-    assert modes == ["whole", "slim", "part", "whole", "nothing"]
+    assert modes == ["full", "slim", "part", "full", "skipped"]
 
 
 def test_what_is_built_is_tested_recorded_and_told(project: Path) -> None:
@@ -87,13 +75,13 @@ def test_what_is_built_is_tested_recorded_and_told(project: Path) -> None:
 
     load("Asics")
     first = slim_build().json
-    assert (first["mode"], first["why"]) == ("whole", "no whole build that succeeded came right before")
+    assert (first["mode"], first["why"]) == ("full", "the build before was not a full build that succeeded")
     (recorded,) = rows_of(
         "select count(*) as n, count(distinct unique_id) as nodes, min(mode) as mode, min(target) as target, "
         "min(started_at) as since from ops.dbt_results"
     )
     assert recorded["n"] == recorded["nodes"] == first["rows_recorded"] == sum(first["statuses"].values())
-    assert (recorded["mode"], recorded["target"]) == ("whole", "duckdb")
+    assert (recorded["mode"], recorded["target"]) == ("full", "duckdb")
     assert NOW < datetime.fromisoformat(recorded["since"]).replace(tzinfo=UTC) < datetime.now(UTC)
     assert run_buddy("build", "--slim", "--quiet").output.startswith("Nothing to build (")
     load("Hoka")  # a source that dbt knows no freshness of
@@ -110,7 +98,7 @@ def test_what_is_built_is_tested_recorded_and_told(project: Path) -> None:
     assert (recorded["unique_id"], recorded["mode"]) == ("model.fitness_buddy.int_broken", "slim")
     assert "no_such_column" in recorded["message"]
     broken.unlink()
-    assert slim_build(*NO_TESTS).json["mode"] == "whole"
+    assert slim_build(*NO_TESTS).json["mode"] == "full"
     assert slim_build().json["why"] == "the options are not those of the last build"
 
 
@@ -212,10 +200,10 @@ class TestPlan:
         change(project, "fct_meals")
         assert self.select(settings, last) == ["state:modified+"]
 
-    def test_everything_where_it_cannot_be_told_what(
+    def test_everything_where_it_is_not_certain_what_has_changed(
         self, settings: Settings, warehouse: Warehouse, last: LastBuild, project: Path
     ) -> None:
-        assert "came right before" in self.why_all(settings, None)
+        assert "not a full build that succeeded" in self.why_all(settings, None)
         assert (
             self.why_all(settings, last, ["--vars", "{reach_days: 9}"]) == "the options are not those of the last build"
         )
@@ -269,7 +257,7 @@ class TestMemory:
         assert memory.forget()
         assert memory.last() is None
 
-    def test_a_store_that_does_not_answer_costs_a_whole_build_and_no_error(
+    def test_a_store_that_does_not_answer_costs_a_full_build_and_no_error(
         self, tmp_path: Path, caplog: pytest.LogCaptureFixture
     ) -> None:
         (tmp_path / "file").touch()

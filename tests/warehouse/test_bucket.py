@@ -16,7 +16,7 @@ from support import REPOSITORY, Answer
 
 from fitness_buddy.core.errors import BuddyError, UsageError
 from fitness_buddy.core.settings import load_settings
-from fitness_buddy.warehouse.bigquery.bucket import Bucket
+from fitness_buddy.warehouse.bigquery.bucket import BucketFolder
 
 Buddy = Callable[..., Answer]
 
@@ -105,7 +105,7 @@ def test_every_source_is_kept_a_folder_file_by_file(buddy: Buddy, gcs: GcsStub, 
     assert kept == {"activities.csv", "bikes.csv", "media/photo of a hill.jpg"}
     (photo,) = (name for name in gcs.names() if name.endswith(".jpg"))
     assert gcs.objects["bucket"][photo] == (export / "media" / "photo of a hill.jpg").read_bytes()
-    assert Bucket(URL, load_settings()).raw_tables() == [
+    assert BucketFolder(URL, load_settings()).raw_tables() == [
         "meals_entries",
         "strava_export_activities",
         "strava_export_gear",
@@ -124,7 +124,7 @@ def test_a_crash_between_two_uploads_is_finished_by_the_next_run(buddy: Buddy, g
 
 
 def test_whoever_keeps_an_object_first_has_kept_it(gcs: GcsStub) -> None:
-    bucket = Bucket("gs://bucket", load_settings())
+    bucket = BucketFolder("gs://bucket", load_settings())
     bucket.put("a", io.BytesIO(b"first"))
     bucket.put("a", io.BytesIO(b"second"))
     assert gcs.objects["bucket"] == {"a": b"first"}
@@ -132,7 +132,7 @@ def test_whoever_keeps_an_object_first_has_kept_it(gcs: GcsStub) -> None:
 
 def test_large_files_arrive_whole(gcs: GcsStub) -> None:
     content = os.urandom(9_000_000)  # beyond 8 MB the client uploads in another way
-    Bucket("gs://bucket", load_settings()).put("large", io.BytesIO(content))
+    BucketFolder("gs://bucket", load_settings()).put("large", io.BytesIO(content))
     assert gcs.objects["bucket"]["large"] == content
 
 
@@ -162,7 +162,7 @@ def test_without_credentials_it_says_how_to_get_them(buddy: Buddy, steps_csv: Pa
 def test_a_folder_under_rows_that_no_raw_table_can_be_called_is_refused(gcs: GcsStub) -> None:
     gcs.objects["bucket"]["rows/x`; drop table y/me/1.jsonl.gz"] = b""
     with pytest.raises(BuddyError, match="not the name of a raw table"):
-        Bucket("gs://bucket", load_settings()).raw_tables()
+        BucketFolder("gs://bucket", load_settings()).raw_tables()
 
 
 def test_restating_and_keeping_exclude_each_other(buddy: Buddy, steps_csv: Path) -> None:
@@ -179,6 +179,6 @@ def test_on_duckdb_loading_from_a_bucket_says_what_to_do_instead(buddy: Buddy) -
 
 
 def test_urls_with_and_without_a_last_slash_are_the_same() -> None:
-    assert Bucket("gs://bucket/a/", load_settings()).rows_uri("t") == "gs://bucket/a/rows/t/*.jsonl.gz"
+    assert BucketFolder("gs://bucket/a/", load_settings()).rows_uri("t") == "gs://bucket/a/rows/t/*.jsonl.gz"
     with pytest.raises(UsageError):
-        Bucket("gs://bucket/a*", load_settings())
+        BucketFolder("gs://bucket/a*", load_settings())

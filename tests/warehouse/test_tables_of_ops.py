@@ -53,9 +53,9 @@ def test_rows_that_do_not_fit_are_refused_all_of_them(ops: str, warehouse: Wareh
 def test_a_mark_changes_when_rows_come_and_only_then(warehouse: Warehouse) -> None:
     def load(*names: str, table: str = "test_things") -> dict[str, str]:
         land(warehouse, "me", [Batch(table, [Record(name, {}) for name in names])], now=datetime.now(UTC))
-        return warehouse.raw_marks()
+        return warehouse.raw_fingerprints()
 
-    assert warehouse.raw_marks() == {}
+    assert warehouse.raw_fingerprints() == {}
     assert load() == {}  # a table without rows
     first = load("a")
     assert first.keys() == {"test_things"}
@@ -63,4 +63,4 @@ def test_a_mark_changes_when_rows_come_and_only_then(warehouse: Warehouse) -> No
     more = load("a", "b")
     assert more != first
     assert load("a", table="test_others").keys() == {"test_things", "test_others"}
-    assert warehouse.raw_marks()["test_things"] == more["test_things"]
+    assert warehouse.raw_fingerprints()["test_things"] == more["test_things"]

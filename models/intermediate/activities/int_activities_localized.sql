@@ -32,7 +32,7 @@ sport_names as (
     select * from {{ ref('sport_names') }}
 ),
 
-told as (
+from_both_sources as (
     select * from export_activities
     union all
     select * from api_activities
@@ -42,33 +42,33 @@ compared as (
     select
         *,
         (
-            count(*) over told_by_both = 2
-            and max(case when is_deleted then 1 else 0 end) over told_by_both = 0
-            and min(name) over told_by_both = max(name) over told_by_both
-            and min(started_at) over told_by_both = max(started_at) over told_by_both
-            and max(elapsed_time_s) over told_by_both - min(elapsed_time_s) over told_by_both <= 1
+            count(*) over of_activity = 2
+            and max(case when is_deleted then 1 else 0 end) over of_activity = 0
+            and min(name) over of_activity = max(name) over of_activity
+            and min(started_at) over of_activity = max(started_at) over of_activity
+            and max(elapsed_time_s) over of_activity - min(elapsed_time_s) over of_activity <= 1
             -- the API rounds to tenths of a metre, the oldest exports to hundredths of a kilometre
-            and max(distance_m) over told_by_both - min(distance_m) over told_by_both <= 10
-        ) as is_told_alike
-    from told
-    window told_by_both as (partition by athlete_id, activity_id)
+            and max(distance_m) over of_activity - min(distance_m) over of_activity <= 10
+        ) as is_same_in_both
+    from from_both_sources
+    window of_activity as (partition by athlete_id, activity_id)
 ),
 
 activities as (
     select * from compared
-    -- of two that tell the same the export's row, which tells more; where one was edited or deleted, the later one
+    -- if both sources agree, the row of the export, which has more fields; else the row that was loaded later
     qualify
         row_number() over (
             partition by athlete_id, activity_id
             order by
-                case when is_told_alike and source = 'strava_export' then 1 else 0 end desc,
+                case when is_same_in_both and source = 'strava_export' then 1 else 0 end desc,
                 loaded_at desc,
                 load_id desc,
                 source desc
         ) = 1
 ),
 
-dated as (
+localized as (
     select
         activities.*,
         coalesce(activities.stated_timezone, settings.timezone) as timezone,
@@ -81,35 +81,35 @@ dated as (
 
 final as (
     select
-        dated.athlete_id,
-        dated.activity_id,
-        dated.source,
-        dated.name,
-        dated.description,
-        coalesce(sport_families.sport_type, sport_names.sport_type, dated.sport_type) as sport_type,
+        localized.athlete_id,
+        localized.activity_id,
+        localized.source,
+        localized.name,
+        localized.description,
+        coalesce(sport_families.sport_type, sport_names.sport_type, localized.sport_type) as sport_type,
         coalesce(sport_families.sport_family, 'other') as sport_family,
-        dated.activity_date,
-        dated.started_at,
-        dated.timezone,
-        dated.distance_m,
-        dated.moving_time_s,
-        dated.elapsed_time_s,
-        dated.elevation_gain_m,
-        dated.average_heartrate_bpm,
-        dated.max_heartrate_bpm,
-        dated.energy_kcal,
-        dated.gear_id,
-        dated.is_manual,
-        dated.is_commute,
-        dated.loaded_at
-    from dated
-    inner join athletes on dated.athlete_id = athletes.athlete_id
-    -- staging has left out what separates the words of a name
+        localized.activity_date,
+        localized.started_at,
+        localized.timezone,
+        localized.distance_m,
+        localized.moving_time_s,
+        localized.elapsed_time_s,
+        localized.elevation_gain_m,
+        localized.average_heartrate_bpm,
+        localized.max_heartrate_bpm,
+        localized.energy_kcal,
+        localized.gear_id,
+        localized.is_manual,
+        localized.is_commute,
+        localized.loaded_at
+    from localized
+    inner join athletes on localized.athlete_id = athletes.athlete_id
+    -- the names of staging have no spaces and hyphens
     left join sport_names
-        on lower(dated.sport_type) = lower(replace(replace(sport_names.sport_name, ' ', ''), '-', ''))
+        on lower(localized.sport_type) = lower(replace(replace(sport_names.sport_name, ' ', ''), '-', ''))
     left join sport_families
-        on lower(coalesce(sport_names.sport_type, dated.sport_type)) = lower(sport_families.sport_type)
-    where not dated.is_deleted and dated.activity_date <= athletes.as_of_date
+        on lower(coalesce(sport_names.sport_type, localized.sport_type)) = lower(sport_families.sport_type)
+    where not localized.is_deleted and localized.activity_date <= athletes.as_of_date
 )
 
 select * from final

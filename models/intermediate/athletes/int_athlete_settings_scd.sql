@@ -28,14 +28,14 @@ applied as (
         row_number() over (partition by athletes.athlete_id order by settings.valid_from) = 1 as is_first
     from athletes
     left join athletes_with_own on athletes.athlete_id = athletes_with_own.athlete_id
-    -- '*' stands for everyone who has stated nothing
+    -- '*' are the settings of everyone who has stated none
     inner join settings on coalesce(athletes_with_own.athlete_id, '*') = settings.athlete_id
 ),
 
-ranged as (
+periods as (
     select
         *,
-        -- the first statement also holds for all the days before it
+        -- the first settings are also in force on all days before them
         case when is_first then date '1900-01-01' else stated_from end as valid_from,
         coalesce(next_from, date '2999-12-31') as valid_before
     from applied
@@ -61,7 +61,7 @@ final as (
         resting_heartrate_bpm,
         max_heartrate_bpm,
         sex
-    from ranged
+    from periods
 )
 
 select * from final

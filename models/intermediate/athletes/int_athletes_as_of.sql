@@ -6,7 +6,7 @@ athletes as (
     select * from {{ ref('int_athletes_loaded') }}
 ),
 
-dated as (
+stated as (
     select
         *,
         {{ as_of_date('timezone') }} as as_of_date
@@ -15,24 +15,24 @@ dated as (
 
 final as (
     select
-        dated.athlete_id,
-        dated.timezone,
-        dated.as_of_date,
-        dated.is_own as has_own_settings,
+        stated.athlete_id,
+        stated.timezone,
+        stated.as_of_date,
+        stated.is_own as has_own_settings,
         athletes.last_loaded_at,
-        dated.step_goal,
-        dated.carbs_target_pct,
-        dated.protein_target_pct,
-        dated.fat_target_pct,
-        dated.macro_tolerance_pct,
-        dated.resting_heartrate_bpm,
-        dated.max_heartrate_bpm,
-        dated.sex
-    from dated
-    inner join athletes on dated.athlete_id = athletes.athlete_id
-    where dated.as_of_date >= dated.valid_from and dated.as_of_date < dated.valid_before
-    -- a move between time zones on the very day could leave two answers: the later statement counts
-    qualify row_number() over (partition by dated.athlete_id order by dated.valid_from desc) = 1
+        stated.step_goal,
+        stated.carbs_target_pct,
+        stated.protein_target_pct,
+        stated.fat_target_pct,
+        stated.macro_tolerance_pct,
+        stated.resting_heartrate_bpm,
+        stated.max_heartrate_bpm,
+        stated.sex
+    from stated
+    inner join athletes on stated.athlete_id = athletes.athlete_id
+    where stated.as_of_date >= stated.valid_from and stated.as_of_date < stated.valid_before
+    -- after a change of the time zone on this day two rows could match: the later one counts
+    qualify row_number() over (partition by stated.athlete_id order by stated.valid_from desc) = 1
 )
 
 select * from final

@@ -38,7 +38,7 @@ spans as (
 days as (
     select
         spans.athlete_id,
-        -- a bare value on BigQuery: there is no table to qualify it by
+        -- on BigQuery the value is not in a table that could qualify it
         day as date_day -- noqa: RF02
     from spans
     cross join {{ days_between('spans.first_day', 'spans.last_day') }}

@@ -26,7 +26,7 @@ marked as (
         days.step_goal,
         steps.steps >= days.step_goal as is_step_goal_met,
         active_days.athlete_id is not null as is_active,
-        -- before the first day of all nothing was done
+        -- the day before the first day counts as a day without an activity
         case
             when row_number() over (partition by days.athlete_id order by days.date_day) = 1
                 then cast({{ dbt.dateadd('day', -1, 'days.date_day') }} as date)
@@ -78,7 +78,7 @@ final as (
         is_step_goal_met,
         rest_day,
         goal_missed_day,
-        -- a streak is alive until a whole day has passed without its next link
+        -- a streak ends when a whole day has passed without an activity
         case
             when active_days > 0 then active_days
             else coalesce(lag(active_days) over by_day, 0)

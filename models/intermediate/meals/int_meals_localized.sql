@@ -16,7 +16,7 @@ athletes as (
     select * from {{ ref('int_athletes_as_of') }}
 ),
 
-dated as (
+localized as (
     select
         meals.*,
         coalesce(meals.eaten_at_utc, {{ utc_from_local('meals.eaten_at_local', 'settings.timezone') }}) as eaten_at,
@@ -37,22 +37,23 @@ dated as (
 
 final as (
     select
-        dated.athlete_id,
-        dated.meal_id,
-        dated.eaten_at,
-        dated.meal_date,
-        dated.description,
-        dated.carbs_g,
-        dated.protein_g,
-        dated.fat_g,
-        dated.alcohol_g,
-        {{ energy_kcal('dated.carbs_g', 'dated.protein_g', 'dated.fat_g', 'dated.alcohol_g') }} as energy_kcal,
-        dated.energy_kcal_stated,
-        dated.estimate_confidence,
-        dated.loaded_at
-    from dated
-    inner join athletes on dated.athlete_id = athletes.athlete_id
-    where not dated.is_deleted and dated.meal_date <= athletes.as_of_date
+        localized.athlete_id,
+        localized.meal_id,
+        localized.eaten_at,
+        localized.meal_date,
+        localized.description,
+        localized.carbs_g,
+        localized.protein_g,
+        localized.fat_g,
+        localized.alcohol_g,
+        {{ energy_kcal('localized.carbs_g', 'localized.protein_g', 'localized.fat_g', 'localized.alcohol_g') }}
+            as energy_kcal,
+        localized.energy_kcal_stated,
+        localized.estimate_confidence,
+        localized.loaded_at
+    from localized
+    inner join athletes on localized.athlete_id = athletes.athlete_id
+    where not localized.is_deleted and localized.meal_date <= athletes.as_of_date
 )
 
 select * from final

@@ -16,48 +16,73 @@ athletes as (
     select * from {{ ref('int_athletes_as_of') }}
 ),
 
-summed as (
+totals as (
+    select
+        daily_counts.athlete_id,
+        daily_counts.step_source,
+        daily_counts.steps_date,
+        daily_counts.steps as total_steps,
+        cast(null as int64) as interval_steps,
+        -- of a day that was over: nothing can come to it
+        {{ local_date('daily_counts.loaded_at', 'athletes.timezone') }} > daily_counts.steps_date as is_final,
+        daily_counts.loaded_at
+    from daily_counts
+    inner join athletes on daily_counts.athlete_id = athletes.athlete_id
+    where not daily_counts.is_deleted and daily_counts.steps is not null
+),
+
+sums as (
     select
         athlete_id,
         step_source,
         steps_date,
-        cast(sum(steps) as int64) as steps,
+        cast(null as int64) as total_steps,
+        cast(round({{ exact_sum('steps') }}) as int64) as interval_steps,
+        cast(null as bool) as is_final,
         max(loaded_at) as loaded_at
     from interval_counts
     group by athlete_id, step_source, steps_date
 ),
 
 counts as (
-    select
-        athlete_id,
-        step_source,
-        steps_date,
-        steps,
-        loaded_at
-    from daily_counts
-    where not is_deleted
+    select * from totals
     union all
+    select * from sums
+),
+
+-- one source may give a day both whole and by interval: the same steps, so never their sum
+by_source as (
     select
         athlete_id,
         step_source,
         steps_date,
-        steps,
-        loaded_at
-    from summed
+        max(total_steps) as total_steps,
+        max(interval_steps) as interval_steps,
+        max(case when is_final then 1 else 0 end) = 1 as is_final,
+        max(loaded_at) as loaded_at
+    from counts
+    group by athlete_id, step_source, steps_date
 ),
 
 final as (
     select
-        counts.athlete_id,
-        counts.step_source,
-        counts.steps_date,
-        -- one source may give a day both whole and by interval: the same steps, so never their sum
-        max(counts.steps) as steps,
-        max(counts.loaded_at) as loaded_at
-    from counts
-    inner join athletes on counts.athlete_id = athletes.athlete_id
-    where counts.steps is not null and counts.steps_date <= athletes.as_of_date
-    group by counts.athlete_id, counts.step_source, counts.steps_date
+        by_source.athlete_id,
+        by_source.step_source,
+        by_source.steps_date,
+        -- the source's own total corrects the sum of its intervals once the day is over; before, both still grow
+        case
+            when by_source.is_final then by_source.total_steps
+            else greatest(
+                coalesce(by_source.total_steps, by_source.interval_steps),
+                coalesce(by_source.interval_steps, by_source.total_steps)
+            )
+        end as steps,
+        by_source.total_steps,
+        by_source.interval_steps,
+        by_source.loaded_at
+    from by_source
+    inner join athletes on by_source.athlete_id = athletes.athlete_id
+    where by_source.steps_date <= athletes.as_of_date
 )
 
 select * from final

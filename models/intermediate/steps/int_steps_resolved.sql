@@ -12,7 +12,7 @@ final as (
         step_source,
         count(*) over (partition by athlete_id, steps_date) as step_sources
     from steps_by_source
-    -- devices count the same walk: the one that saw most of the day wins, by name where two saw the same
+    -- devices count the same walk: the highest count is chosen, for equal counts the first source by name
     qualify row_number() over (partition by athlete_id, steps_date order by steps desc, step_source asc) = 1
 )
 

@@ -18,7 +18,7 @@ summed as (
         {{ exact_sum('fat_g') }} as fat_g,
         {{ exact_sum('alcohol_g') }} as alcohol_g,
         {{ exact_sum('energy_kcal') }} as energy_kcal,
-        -- a meal without energy has no percentages and no say in their mean
+        -- a meal without energy has no percentages and is not in their mean
         {{ exact_avg('carbs_pct_energy') }} as avg_carbs_pct,
         {{ exact_avg('protein_pct_energy') }} as avg_protein_pct,
         {{ exact_avg('fat_pct_energy') }} as avg_fat_pct

@@ -23,7 +23,7 @@ final as (
         {{ percentage('carbs_g', '(carbs_g + protein_g + fat_g)') }} as carbs_pct_grams,
         {{ percentage('protein_g', '(carbs_g + protein_g + fat_g)') }} as protein_pct_grams,
         {{ percentage('fat_g', '(carbs_g + protein_g + fat_g)') }} as fat_pct_grams,
-        -- null where no energy was stated: there is nothing to hold the macros against
+        -- null if no energy was stated: there is nothing to compare the macros with
         abs(energy_kcal_stated - energy_kcal) <= 0.2 * energy_kcal as is_energy_plausible,
         estimate_confidence
     from meals

@@ -22,26 +22,26 @@ used as (
     inner join athletes on totals.athlete_id = athletes.athlete_id and totals.date_day = athletes.as_of_date
 ),
 
-listed as (
+export_gear as (
     select * from gear
     where not is_deleted
-    -- a bike and a shoe of one name cannot be told apart in an activity
+    -- an activity does not say whether its gear is the bike or the shoe of this name
     qualify row_number() over (partition by athlete_id, gear_id order by gear_type) = 1
 ),
 
 final as (
     select
-        coalesce(listed.athlete_id, used.athlete_id) as athlete_id,
-        coalesce(listed.gear_id, used.gear_id) as gear_id,
-        listed.gear_type,
-        listed.brand,
-        listed.model,
+        coalesce(export_gear.athlete_id, used.athlete_id) as athlete_id,
+        coalesce(export_gear.gear_id, used.gear_id) as gear_id,
+        export_gear.gear_type,
+        export_gear.brand,
+        export_gear.model,
         coalesce(used.activities, 0) as activities,
         coalesce(cast(used.distance_m as float64), 0) as distance_m,
         used.first_used_on,
         used.last_used_on
-    from listed
-    full outer join used on listed.athlete_id = used.athlete_id and listed.gear_id = used.gear_id
+    from export_gear
+    full outer join used on export_gear.athlete_id = used.athlete_id and export_gear.gear_id = used.gear_id
 )
 
 select * from final

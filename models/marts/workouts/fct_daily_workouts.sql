@@ -21,7 +21,7 @@ summed as (
 final as (
     select
         *,
-        -- of the sums, never a mean of means: long sessions weigh more
+        -- of the sums and not a mean of means, so that long activities have more weight
         {{ speed_m_s('distance_m', 'moving_time_s') }} as average_speed_m_s,
         {{ pace_min_per_km('distance_m', 'moving_time_s') }} as pace_min_per_km
     from summed

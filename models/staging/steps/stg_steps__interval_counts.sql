@@ -10,12 +10,15 @@ typed as (
         load_id,
         {{ is_deleted('payload') }} as is_deleted,
         {{ json_text('payload', 'source') }} as step_source,
-        {{ json_text('payload', 'source_name') }} as device_name,
+        coalesce({{ json_text('payload', 'source_name') }}, '') as device_name,
         {{ json_text('payload', 'device') }} as device,
+        {{ json_text('payload', 'device_type') }} as device_type,
         {{ utc_timestamp(json_text('payload', 'started_at')) }} as started_at,
         {{ utc_timestamp(json_text('payload', 'ended_at')) }} as ended_at,
         {{ dbt.safe_cast(json_text('payload', 'date'), 'date') }} as stated_date,
-        {{ json_int('payload', 'steps') }} as steps
+        {{ dbt.safe_cast(json_text('payload', 'end_date'), 'date') }} as stated_end_date,
+        {{ json_int('payload', 'utc_offset_s') }} as utc_offset_s,
+        {{ json_float('payload', 'steps') }} as steps
     from source
 ),
 
@@ -24,8 +27,12 @@ final as (
         athlete_id,
         record_id,
         step_source,
-        coalesce(device_name, '') as device_name,
+        device_name,
+        -- two phones may have one name; an update of the software makes no other device
+        device_name || '|' || coalesce(substr(device, 1, strpos(device || ', software:', ', software:') - 1), '')
+            as device_key,
         case
+            when device_type is not null then device_type
             when lower(coalesce(device, device_name)) like '%apple watch%' then 'watch'
             when lower(coalesce(device, device_name)) like '%iphone%' then 'phone'
             else 'other'
@@ -33,6 +40,8 @@ final as (
         started_at,
         ended_at,
         stated_date,
+        stated_end_date,
+        utc_offset_s,
         steps,
         loaded_at,
         load_id,

@@ -12,13 +12,13 @@ typed as (
         {{ is_deleted('payload') }} as is_deleted,
         {{ json_text('payload', 'name') }} as name,
         {{ json_text('payload', 'description') }} as description,
-        -- `type` is what was there before `sport_type`, and calls a trail run a run
+        -- `type` is older than `sport_type` and less exact: a trail run is a run
         coalesce({{ json_text('payload', 'sport_type') }}, {{ json_text('payload', 'type') }}) as sport_type,
         {{ utc_timestamp(json_text('payload', 'start_date')) }} as started_at,
-        -- ends in Z and is the wall clock all the same
+        -- a local time, although it ends in Z
         {{ dbt.safe_cast('substr(' ~ json_text('payload', 'start_date_local') ~ ', 1, 10)', 'date') }}
             as stated_date,
-        -- "(GMT-05:00) America/New_York"; the offset is the standard one, whatever the season
+        -- "(GMT-05:00) America/New_York"; the offset is the standard one in every season
         {{ json_text('payload', 'timezone') }} as timezone,
         {{ json_float('payload', 'distance') }} as distance_m,
         {{ json_int('payload', 'moving_time') }} as moving_time_s,

@@ -41,11 +41,11 @@ final as (
         description,
         sport_type,
         started_at,
-        -- the export knows neither
+        -- the export has neither
         cast(null as date) as stated_date,
         cast(null as string) as stated_timezone,
         coalesce(distance_m, distance_km * 1000, 0) as distance_m,
-        -- the narrow eras and some manual activities have no moving time: all of it was moving
+        -- the narrow eras and some manual activities have no moving time: the elapsed time counts as moving
         coalesce(moving_time_s, elapsed_time_s) as moving_time_s,
         elapsed_time_s,
         coalesce(elevation_gain_m, 0) as elevation_gain_m,

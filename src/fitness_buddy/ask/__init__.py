@@ -1,10 +1,13 @@
-"""Questions about one's own data and the project's docs.
+"""Answer questions about the athlete's own data and about the project's docs.
 
-A language model may choose what is looked up; it never sees what is found:
+A language model may choose what is looked up; it never sees the result:
 
-- ``catalogue``: what can be asked, as the project's semantic models have it; no data of anybody.
+- ``question``: from a question to an answer; it knows no warehouse.
+- ``catalogue``: what can be asked, read from the semantic models; no athlete's data.
 - ``choice``: one thing to look up, checked against the catalogue.
-- ``chooser``: the only module that speaks to a model. It knows questions, the catalogue and sections of the docs.
-- ``statement``: the SQL of a choice, by MetricFlow. ``lookup`` runs it and makes the sentence: no model here.
+- ``chooser``: the only module that calls a language model. It gets questions, the catalogue and sections of the
+  docs.
+- ``statement``: the SQL of a choice, by MetricFlow. ``lookup`` runs it and writes the sentence: no language model
+  here.
 - ``passages``: sections of the docs that fit a question.
 """

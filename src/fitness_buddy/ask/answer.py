@@ -1,4 +1,4 @@
-"""What is said to a question: for the terminal, for Discord, for a program."""
+"""Format an answer for the terminal, for Discord and for a program."""
 
 from __future__ import annotations
 
@@ -7,16 +7,18 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
 
-from fitness_buddy.notify.message import MOST_CHARACTERS, cut, plain
+from fitness_buddy.notify.message import MAX_CHARACTERS, escape_markdown, truncate
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """Attributes:
-    kind: metric, docs or cannot.
-    words: what is said, a line each.
-    table: lines of a table, its head first; empty for a single number.
-    sources: file and heading of the docs' sections that were used.
+    """The answer to a question.
+
+    Attributes:
+        kind: metric, docs or cannot.
+        words: the sentences, one per line.
+        table: lines of a table, its head first; empty for a single number.
+        sources: file and heading of the sections of the docs that were used.
     """
 
     kind: str
@@ -31,38 +33,38 @@ class Answer:
 
     @property
     def statement(self) -> str:
-        """The SQL, and what its parameters are."""
+        """Return the SQL and the values of its parameters."""
         stated = "\n".join(f"-- @{name} = {value}" for name, value in self.parameters.items())
         return f"{self.sql}\n{stated}" if self.sql else ""
 
     def text(self) -> str:
-        """For a terminal."""
+        """Return the answer as text for a terminal."""
         parts = ["\n".join(self.words), "\n".join(self.table), "\n".join(self.notes), self.statement]
         return "\n\n".join(part for part in parts if part)
 
     def message(self) -> str:
-        """For Discord: within its limit, with nothing in force of what others wrote. SQL only where all of it fits.
+        """Return the answer for Discord, within its limit, with escaped Markdown.
 
-        Of a table as many lines as fit.
+        A long table is cut. The SQL is added only if all of the answer fits.
         """
-        said = "\n".join(plain(line) for line in self.words)
-        notes = "\n".join(plain(line) for line in self.notes)
+        said = "\n".join(escape_markdown(line) for line in self.words)
+        notes = "\n".join(escape_markdown(line) for line in self.notes)
         with_sql = "\n".join(
             filter(None, [said, _block(self.table), notes, _block(self.statement.splitlines(), "sql")])
         )
-        if length(with_sql) <= MOST_CHARACTERS:
+        if length(with_sql) <= MAX_CHARACTERS:
             return with_sql
         for lines in range(len(self.table), 1, -1):
             table = list(self.table[:lines])
             if lines < len(self.table):
                 table.append(f"… and {len(self.table) - lines} more")
             message = "\n".join(filter(None, [said, _block(table), notes]))
-            if length(message) <= MOST_CHARACTERS:
+            if length(message) <= MAX_CHARACTERS:
                 return message
-        return cut("\n".join(filter(None, [said, notes])), MOST_CHARACTERS)
+        return truncate("\n".join(filter(None, [said, notes])), MAX_CHARACTERS)
 
     def to_dict(self) -> dict[str, Any]:
-        """JSON-ready."""
+        """Return the answer as JSON-ready values."""
         return {
             "message": self.message(),
             "kind": self.kind,
@@ -77,10 +79,10 @@ class Answer:
 
 
 def length(text: str) -> int:
-    """As Discord counts."""
+    """Return the length of a text as Discord counts it: UTF-16 units."""
     return len(text.encode("utf-16-le", "surrogatepass")) // 2
 
 
 def _block(lines: Sequence[str], language: str = "") -> str:
-    # A fence inside would end the block.
+    # A fence inside the text would end the block.
     return f"```{language}\n{chr(10).join(lines).replace('`', chr(39))}\n```" if lines else ""

@@ -1,4 +1,4 @@
-"""What can be asked: the metrics and dimensions of the project's semantic models, without any athlete's data."""
+"""Read what can be asked: metrics and dimensions of the semantic models, without any athlete's data."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ _REF = re.compile(r"ref\('(\w+)'\)")
 
 @dataclass(frozen=True, slots=True)
 class Dimension:
-    """What rows are told apart by.
+    """A property by which rows are grouped and filtered.
 
     Attributes:
-        column: of the mart.
-        values: those that it can have; None where only the athlete's data tell.
+        column: the column of the mart.
+        values: the possible values; None if only the athlete's data has them.
     """
 
     name: str
@@ -40,10 +40,12 @@ class Dimension:
 
 @dataclass(frozen=True, slots=True)
 class Metric:
-    """Attributes:
-    unit: of its value; empty where it is a number of what the label says.
-    within: it says something only inside one value of one of these dimensions.
-    known_by: the metric that counts the rows that have a value at all; empty where all have.
+    """One metric of a subject.
+
+    Attributes:
+        unit: the unit of its value; empty if the label says what is counted.
+        within: the metric has a meaning only within one value of one of these dimensions.
+        known_by: the metric that counts the rows that have a value; empty if all rows have one.
     """
 
     name: str
@@ -58,13 +60,13 @@ class Metric:
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """One semantic model: a mart, what its rows are, and what they are told apart by.
+    """One semantic model: a mart, the meaning of its rows, and their dimensions.
 
     Attributes:
-        day: its column of the local day.
-        area: of fct_source_coverage; empty where all areas come together.
-        counted_by: the metric that counts its rows.
-        one, many: what a row is called.
+        day: the column with the local day.
+        area: the area in fct_source_coverage; empty for all areas together.
+        counted_by: the metric that counts the rows.
+        one, many: the noun for one row, for several.
     """
 
     name: str
@@ -82,10 +84,10 @@ class Subject:
 
 @dataclass(frozen=True, slots=True)
 class Catalogue:
-    """All of it.
+    """All subjects and metrics.
 
     Attributes:
-        semantic_models, metric_documents: as they stand in the project's YAML files.
+        semantic_models, metric_documents: the content of the project's YAML files.
     """
 
     subjects: Mapping[str, Subject]
@@ -97,7 +99,7 @@ class Catalogue:
         return self.subjects[self.metrics[metric].subject]
 
     def markdown(self) -> str:
-        """What a person reads in docs/ask/metrics.md, and a model before it chooses."""
+        """Return the tables of docs/ask/metrics.md, which a language model also reads before it chooses."""
         parts = []
         for subject in self.subjects.values():
             parts += [
@@ -123,10 +125,10 @@ class Catalogue:
 
 
 def load_catalogue(project_dir: Path) -> Catalogue:
-    """Read it from the project's own files: no build is needed.
+    """Read the catalogue from the project's YAML files; no build is needed.
 
     Raises:
-        BuddyError: a file is not as the project has it.
+        BuddyError: a file cannot be read, or has another form.
     """
     documents = [_read(path) for path in sorted((project_dir / "models").rglob("_*__semantic_models.yml"))]
     semantic_models = [model for document in documents for model in document["semantic_models"]]

@@ -1,4 +1,4 @@
-"""What is to be looked up: one choice among the catalogue's metrics, made by a person or a model, and checked alike."""
+"""Check a choice of metrics, dimensions and days, whether a person or a language model made it."""
 
 from __future__ import annotations
 
@@ -9,13 +9,14 @@ from typing import Any
 
 from fitness_buddy.ask.catalogue import GRAINS, Catalogue, Dimension, Subject
 
-MOST_METRICS = 4
-MOST_VALUES = 20
-MOST_ROWS = 100
-_MOST_CHARACTERS = 100
+MAX_METRICS = 4
+MAX_VALUES = 20
+MAX_ROWS = 100
+_MAX_CHARACTERS = 100
 _EARLIEST = date(1900, 1, 1)
 ORDERS = ("in_order", "highest_first", "lowest_first")
-# Why a question cannot be looked up, and how that is said: a model may choose among these, not word its own.
+# Why a question cannot be looked up, with the words for the athlete. A language model picks one of these and writes no
+# words of its own.
 REASONS = {
     "not_recorded": "That is not among what is recorded here.",
     "future": "That lies in the future: only what has been recorded can be looked up.",
@@ -26,7 +27,7 @@ REASONS = {
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """Rows with one of these values of a dimension; texts are compared without regard to case."""
+    """Rows with one of these values of a dimension; upper and lower case are the same."""
 
     dimension: str
     values: Sequence[str]
@@ -37,10 +38,10 @@ class Choice:
     """Metrics of one subject, over days.
 
     Attributes:
-        grain: of the rows' time; empty where all days are one.
-        first_day: None: from the first record on.
-        last_day: not after the day of asking.
-        most_rows: after ordering by the first metric, or by time and dimensions.
+        grain: the period of one row; empty for one row of all days.
+        first_day: None for the first record.
+        last_day: at most the day of the question.
+        max_rows: how many rows are returned, after ordering by the first metric, or by time and dimensions.
     """
 
     metrics: Sequence[str]
@@ -50,25 +51,25 @@ class Choice:
     first_day: date | None
     last_day: date
     order: str
-    most_rows: int
+    max_rows: int
 
 
 @dataclass(frozen=True, slots=True)
 class DocsSearch:
-    """The question is about the project; its words in the docs' language."""
+    """The question is about the project; ``words`` are what is searched for in the docs."""
 
     words: str
 
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """It cannot be looked up; ``reason`` is one of REASONS."""
+    """The question cannot be looked up; ``reason`` is one of REASONS."""
 
     reason: str
 
 
 def choice_schema(catalogue: Catalogue) -> dict[str, Any]:
-    """JSON Schema of what a model answers, by the rules that endpoints enforce strictly."""
+    """Return the JSON Schema of a language model's answer, by the rules that endpoints enforce strictly."""
     dimensions = sorted({name for subject in catalogue.subjects.values() for name in subject.dimensions})
     chosen = {
         "type": "object",
@@ -98,11 +99,12 @@ def choice_schema(catalogue: Catalogue) -> dict[str, Any]:
     }
 
 
-def checked(document: Mapping[str, Any], catalogue: Catalogue, today: date) -> Choice | DocsSearch | Refused:
-    """What a document of the schema says.
+def parse_choice(document: Mapping[str, Any], catalogue: Catalogue, today: date) -> Choice | DocsSearch | Refused:
+    """Parse a document of the schema.
 
     Raises:
-        ValueError: it chooses what is not there, in words that it can be mended by.
+        ValueError: it chooses something that does not exist; the message says what exists, so that a model can
+            correct it.
     """
     if document["kind"] == "docs":
         return DocsSearch(document["search_words"])
@@ -121,7 +123,7 @@ def checked(document: Mapping[str, Any], catalogue: Catalogue, today: date) -> C
         first_day=_day("first_day", document["first_day"]),
         last_day=_day("last_day", document["last_day"]),
         order=document["order"],
-        most_rows=document["limit"],
+        max_rows=document["limit"],
     )
 
 
@@ -136,19 +138,20 @@ def check_choice(
     first_day: date | None = None,
     last_day: date | None = None,
     order: str = "in_order",
-    most_rows: int | None = None,
+    max_rows: int | None = None,
 ) -> Choice:
-    """A choice that can be looked up; days after today are left out.
+    """Return a choice that can be looked up; days after today are left out.
 
     Raises:
-        ValueError: it chooses what is not there, in words that it can be mended by.
+        ValueError: it chooses something that does not exist; the message says what exists, so that a model can
+            correct it.
     """
     metrics, group_by = tuple(dict.fromkeys(metrics)), tuple(dict.fromkeys(group_by))
     unknown = [name for name in metrics if name not in catalogue.metrics]
     if unknown:
         raise ValueError(f"metrics: there is no {', '.join(unknown)}; there are {', '.join(catalogue.metrics)}")
-    if not 0 < len(metrics) <= MOST_METRICS:
-        raise ValueError(f"metrics: expected 1 to {MOST_METRICS}, found {len(metrics)}")
+    if not 0 < len(metrics) <= MAX_METRICS:
+        raise ValueError(f"metrics: expected 1 to {MAX_METRICS}, found {len(metrics)}")
     subject = catalogue.subject_of(metrics[0])
     others = [name for name in metrics if catalogue.metrics[name].subject != subject.name]
     if others:
@@ -163,8 +166,8 @@ def check_choice(
         raise ValueError(f"grain: expected one of {', '.join(GRAINS)}, found {grain!r}")
     if order not in ORDERS:
         raise ValueError(f"order: expected one of {', '.join(ORDERS)}, found {order!r}")
-    if most_rows is not None and not 1 <= most_rows <= MOST_ROWS:
-        raise ValueError(f"limit: expected 1 to {MOST_ROWS}, found {most_rows}")
+    if max_rows is not None and not 1 <= max_rows <= MAX_ROWS:
+        raise ValueError(f"limit: expected 1 to {MAX_ROWS}, found {max_rows}")
     if first_day is not None and last_day is not None and first_day > last_day:
         raise ValueError(f"first_day {first_day} is after last_day {last_day}")
     if first_day is not None and first_day > today:
@@ -181,7 +184,7 @@ def check_choice(
         first_day=first_day,
         last_day=min(last_day or today, today),
         order=order,
-        most_rows=most_rows or MOST_ROWS,
+        max_rows=max_rows or MAX_ROWS,
     )
 
 
@@ -196,16 +199,16 @@ def _day(name: str, text: str | None) -> date | None:
 
 def _filter(subject: Subject, chosen: Filter) -> Filter:
     dimension = subject.dimensions[chosen.dimension]
-    if not 0 < len(chosen.values) <= MOST_VALUES:
-        raise ValueError(f"filters: {dimension.name}: expected 1 to {MOST_VALUES} values, found {len(chosen.values)}")
+    if not 0 < len(chosen.values) <= MAX_VALUES:
+        raise ValueError(f"filters: {dimension.name}: expected 1 to {MAX_VALUES} values, found {len(chosen.values)}")
     return Filter(dimension.name, tuple(dict.fromkeys(_value(dimension, value) for value in chosen.values)))
 
 
 def _value(dimension: Dimension, value: str) -> str:
     words = " ".join(value.split())
     if dimension.values is None:
-        if not words or len(words) > _MOST_CHARACTERS or not words.isprintable():
-            raise ValueError(f"filters: {dimension.name}: expected 1 to {_MOST_CHARACTERS} characters")
+        if not words or len(words) > _MAX_CHARACTERS or not words.isprintable():
+            raise ValueError(f"filters: {dimension.name}: expected 1 to {_MAX_CHARACTERS} characters")
         return words
     found = [known for known in dimension.values if known.casefold() == words.casefold()]
     if not found:

@@ -1,7 +1,7 @@
-"""What a language model does for a question: it chooses what is looked up, and answers from sections of the docs.
+"""Let a language model choose what is looked up, and answer from sections of the docs.
 
-It is told the question, the day, the catalogue of what can be asked, and the project's own docs: nothing that was ever
-recorded of an athlete. Whatever a question talks it into, it can only choose otherwise.
+The model gets the question, the day, the catalogue and the project's docs, and nothing that was recorded of an
+athlete. A question that tries to instruct the model can only change the choice.
 """
 
 from __future__ import annotations
@@ -11,12 +11,12 @@ from datetime import date
 from typing import Any
 
 from fitness_buddy.ask.catalogue import Catalogue
-from fitness_buddy.ask.choice import Choice, DocsSearch, Refused, checked, choice_schema
+from fitness_buddy.ask.choice import Choice, DocsSearch, Refused, choice_schema, parse_choice
 from fitness_buddy.ask.passages import Passage
 from fitness_buddy.llm.client import LanguageModel
 
-MOST_QUESTION_CHARACTERS = 1000
-_MOST_ANSWER_CHARACTERS = 1200
+MAX_QUESTION_CHARACTERS = 1000
+_MAX_ANSWER_CHARACTERS = 1200
 
 _CHOOSE = """\
 You choose what is looked up for an athlete's question. You never see the athlete's data: a program looks up what you
@@ -53,26 +53,26 @@ it, is_answered is false, answer is empty and sections is [].
 def choose(
     model: LanguageModel, question: str, catalogue: Catalogue, today: date, timezone: str
 ) -> Choice | DocsSearch | Refused:
-    """What the model would look up.
+    """Return what the model chooses to look up.
 
     Raises:
-        ModelError: nothing that could be used, also mended.
+        ModelError: the model gave no usable answer, also after one correction.
     """
     return model.document(
         "ask_choice",
         _CHOOSE.format(today=today, timezone=timezone, catalogue=catalogue.markdown()),
         question,
         choice_schema(catalogue),
-        lambda document: checked(document, catalogue, today),
-        most_tokens=1000,
+        lambda document: parse_choice(document, catalogue, today),
+        max_tokens=1000,
     )
 
 
 def answer_from(model: LanguageModel, question: str, passages: Sequence[Passage]) -> tuple[str, list[Passage]] | None:
-    """An answer and the sections that it names; None where they do not say.
+    """Return an answer and the sections that it names; None if the sections do not answer the question.
 
     Raises:
-        ModelError: nothing that could be used, also mended.
+        ModelError: the model gave no usable answer, also after one correction.
     """
     by_id = {passage.id: passage for passage in passages}
     properties = {
@@ -88,8 +88,8 @@ def answer_from(model: LanguageModel, question: str, passages: Sequence[Passage]
         unknown = [name for name in named if name not in by_id]
         if unknown or not named:
             raise ValueError(f"sections: expected ids among {', '.join(by_id)}, found {named}")
-        if not 0 < len(answer) <= _MOST_ANSWER_CHARACTERS:
-            raise ValueError(f"answer: expected 1 to {_MOST_ANSWER_CHARACTERS} characters, found {len(answer)}")
+        if not 0 < len(answer) <= _MAX_ANSWER_CHARACTERS:
+            raise ValueError(f"answer: expected 1 to {_MAX_ANSWER_CHARACTERS} characters, found {len(answer)}")
         return answer, [by_id[name] for name in named]
 
     shown = "\n\n".join(f"[{passage.id}] {passage.place}\n{passage.text}" for passage in passages)
@@ -99,5 +99,5 @@ def answer_from(model: LanguageModel, question: str, passages: Sequence[Passage]
         question,
         {"type": "object", "properties": properties, "required": list(properties), "additionalProperties": False},
         check,
-        most_tokens=1000,
+        max_tokens=1000,
     )

@@ -1,6 +1,6 @@
-"""Looks a choice up in the warehouse and says what was found, with what is known of the days asked for.
+"""Look up a choice in the warehouse, and say what was found and what is known of the days.
 
-No language model is told anything of it.
+No language model gets any of it.
 """
 
 from __future__ import annotations
@@ -13,18 +13,18 @@ from typing import Any
 
 from fitness_buddy.ask.answer import Answer
 from fitness_buddy.ask.catalogue import Catalogue, Metric, Subject
-from fitness_buddy.ask.choice import MOST_ROWS, Choice
-from fitness_buddy.ask.statement import Statement, rows_of, statement
+from fitness_buddy.ask.choice import MAX_ROWS, Choice
+from fitness_buddy.ask.statement import Statement, athlete_rows_sql, statement
 from fitness_buddy.core.settings import Settings
 from fitness_buddy.warehouse import Row, Warehouse, as_utc
 
 
 @dataclass(frozen=True, slots=True)
 class _Coverage:
-    """What the marts hold of a subject; days and the last load are None where there is nothing.
+    """The days for which the marts have records of a subject; None where there is nothing.
 
     Attributes:
-        observed_days: of the days asked for; None where a day without rows is no gap.
+        observed_days: how many of the asked days have records; None if a day without rows is no gap.
     """
 
     as_of_day: date | None
@@ -35,7 +35,7 @@ class _Coverage:
 
 
 def look_up(choice: Choice, catalogue: Catalogue, warehouse: Warehouse, settings: Settings) -> Answer:
-    """The answer to a choice that was checked.
+    """Return the answer to a checked choice.
 
     Raises:
         NotBuiltError: the marts were not built yet.
@@ -44,11 +44,11 @@ def look_up(choice: Choice, catalogue: Catalogue, warehouse: Warehouse, settings
     asked = statement(choice, catalogue, settings)
     found = _rows(warehouse.query(asked.sql, asked.parameters), asked, choice, subject)
     coverage = _coverage(choice, subject, warehouse, settings)
-    rows, left_out = found[: choice.most_rows], len(found) - choice.most_rows
+    rows, left_out = found[: choice.max_rows], len(found) - choice.max_rows
     metrics = [catalogue.metrics[name] for name in choice.metrics]
     where = _where(choice, subject)
     if not rows:
-        words = [_nothing(subject, where, choice, coverage), *_instead(choice, subject, warehouse, settings)]
+        words = [_no_records(subject, where, choice, coverage), *_recorded_values(choice, subject, warehouse, settings)]
         table = []
     elif choice.grain or choice.group_by:
         by = " and ".join(
@@ -65,11 +65,11 @@ def look_up(choice: Choice, catalogue: Catalogue, warehouse: Warehouse, settings
         ]
         table = []
     notes = _notes(choice, subject, coverage)
-    if left_out > 0 and choice.most_rows == MOST_ROWS:
+    if left_out > 0 and choice.max_rows == MAX_ROWS:
         notes = [f"{left_out:,} more rows are not shown.", *notes]
-    if silent := _silent_times(found, choice, coverage):
-        grain = choice.grain if silent == 1 else f"{choice.grain}s"
-        notes = [f"{silent:,} {grain} without {subject.many}{where} {'is' if silent == 1 else 'are'} left out.", *notes]
+    if empty := _count_empty_periods(found, choice, coverage):
+        grain = choice.grain if empty == 1 else f"{choice.grain}s"
+        notes = [f"{empty:,} {grain} without {subject.many}{where} {'is' if empty == 1 else 'are'} left out.", *notes]
     shown = [*_keys(choice), *choice.metrics]
     return Answer(
         kind="metric",
@@ -84,7 +84,7 @@ def look_up(choice: Choice, catalogue: Catalogue, warehouse: Warehouse, settings
 
 
 def _rows(found: Sequence[Row], asked: Statement, choice: Choice, subject: Subject) -> list[Row]:
-    """By the names of the choice and in its order; without rows that nothing stands behind."""
+    """Return the rows by the names of the choice and in its order, without rows that count nothing."""
     rows = [{name: _plain(row[column]) for name, column in asked.columns.items()} for row in found]
     rows = [row for row in rows if row[subject.counted_by]]
     rows.sort(key=lambda row: [_place(name, row[name], subject) for name in _keys(choice)])
@@ -99,15 +99,15 @@ def _keys(choice: Choice) -> list[str]:
 
 
 def _place(name: str, value: Any, subject: Subject) -> tuple[bool, int, str]:
-    """As the catalogue has its values; what is not there comes last."""
+    """Return a sort key: values in the order of the catalogue, null last."""
     known = subject.dimensions[name].values if name in subject.dimensions else None
-    place = known.index(value) if known is not None and value in known else MOST_ROWS
+    place = known.index(value) if known is not None and value in known else MAX_ROWS
     return value is None, place, str(value)
 
 
 def _plain(value: Any) -> Any:
     if isinstance(value, datetime):
-        # A day that was truncated to the first one of its week, month or year.
+        # A day that was truncated to the first day of its week, month or year.
         return value.date()
     if value is None or isinstance(value, bool | int | float | str | date):
         return value
@@ -133,20 +133,20 @@ def _coverage(choice: Choice, subject: Subject, warehouse: Warehouse, settings: 
     if subject.area in {"steps", "meals"}:
         parameters |= {"last_day": choice.last_day} | ({"first_day": choice.first_day} if choice.first_day else {})
         counted = f"count(distinct {subject.day}) as observed_days"
-        (counts,) = warehouse.query(rows_of(subject, choice, settings, counted), parameters)
+        (counts,) = warehouse.query(athlete_rows_sql(subject, choice, settings, counted), parameters)
         observed = int(counts["observed_days"])
     loaded = row["last_loaded_at"]
     return _Coverage(row["as_of_date"], row["first_date"], row["last_date"], loaded and as_utc(loaded), observed)
 
 
-def _nothing(subject: Subject, where: str, choice: Choice, coverage: _Coverage) -> str:
+def _no_records(subject: Subject, where: str, choice: Choice, coverage: _Coverage) -> str:
     if coverage.first_day is None:
         return f"No {subject.many} are recorded at all."
     return f"No {subject.many} are recorded {_period(choice, coverage)}{where}: there is no number to tell."
 
 
-def _instead(choice: Choice, subject: Subject, warehouse: Warehouse, settings: Settings) -> list[str]:
-    """What there is of a dimension whose values only the data know."""
+def _recorded_values(choice: Choice, subject: Subject, warehouse: Warehouse, settings: Settings) -> list[str]:
+    """Return a line with the recorded values of each filtered dimension whose values only the data has."""
     lines = []
     for name in dict.fromkeys(chosen.dimension for chosen in choice.filters):
         dimension = subject.dimensions[name]
@@ -161,8 +161,8 @@ def _instead(choice: Choice, subject: Subject, warehouse: Warehouse, settings: S
     return lines
 
 
-def _silent_times(rows: Sequence[Row], choice: Choice, coverage: _Coverage) -> int:
-    """Days, weeks, months or years inside the recorded ones for which there is no row."""
+def _count_empty_periods(rows: Sequence[Row], choice: Choice, coverage: _Coverage) -> int:
+    """Count the days, weeks, months or years without a row, between the first record and the as-of day."""
     if not choice.grain or not rows or coverage.first_day is None or coverage.as_of_day is None:
         return 0
     first = max(choice.first_day or coverage.first_day, coverage.first_day)
@@ -178,7 +178,7 @@ def _beginning(day: date, grain: str) -> date:
 
 
 def _notes(choice: Choice, subject: Subject, coverage: _Coverage) -> list[str]:
-    """What is known of the days asked for."""
+    """Return what is known of the days that were asked for."""
     if coverage.first_day is None or coverage.last_day is None or coverage.as_of_day is None:
         return []
     loaded = f"; last load {coverage.last_loaded_at:%Y-%m-%d %H:%M} UTC" if coverage.last_loaded_at else ""
@@ -218,11 +218,11 @@ def _period(choice: Choice, coverage: _Coverage) -> str:
 
 
 def _where(choice: Choice, subject: Subject) -> str:
-    told = [
+    conditions = [
         f"{subject.dimensions[chosen.dimension].label.lower()} {' or '.join(_named(value) for value in chosen.values)}"
         for chosen in choice.filters
     ]
-    return "".join(f", {part}" for part in told)
+    return "".join(f", {part}" for part in conditions)
 
 
 def _named(value: Any) -> str:
@@ -231,7 +231,7 @@ def _named(value: Any) -> str:
 
 
 def _basis(row: Row, metric: Metric, subject: Subject) -> str:
-    """How many rows stand behind a number; nothing where the number says so itself."""
+    """Return how many rows a number was computed from; empty if the number is that count."""
     count = int(row[subject.counted_by])
     rows = f"{count:,} {subject.one if count == 1 else subject.many}"
     known = row[metric.known_by] if metric.known_by else None
@@ -258,14 +258,14 @@ def _table(rows: Sequence[Row], metrics: Sequence[Metric], subject: Subject, cho
     heads = [choice.grain if key == "time" else subject.dimensions[key].label for key in keys]
     cells = [[*heads, *(metric.label for metric in metrics)]]
     for row in rows:
-        told = [_time(row[key], choice.grain) if key == "time" else _cell(row[key]) for key in keys]
-        cells.append([*told, *(_value(row[metric.name], metric) for metric in metrics)])
+        keys_of_row = [_time(row[key], choice.grain) if key == "time" else _cell(row[key]) for key in keys]
+        cells.append([*keys_of_row, *(_value(row[metric.name], metric) for metric in metrics)])
     widths = [max(len(line[place]) for line in cells) for place in range(len(cells[0]))]
     lines = []
     for line in cells:
-        told = [cell.ljust(width) for cell, width in zip(line[: len(keys)], widths, strict=False)]
-        told += [cell.rjust(width) for cell, width in zip(line[len(keys) :], widths[len(keys) :], strict=True)]
-        lines.append("  ".join(told).rstrip())
+        padded = [cell.ljust(width) for cell, width in zip(line[: len(keys)], widths, strict=False)]
+        padded += [cell.rjust(width) for cell, width in zip(line[len(keys) :], widths[len(keys) :], strict=True)]
+        lines.append("  ".join(padded).rstrip())
     return lines
 
 

@@ -1,6 +1,6 @@
-"""Sections of the project's own docs that fit a question: README.md, docs, what models, columns and metrics mean.
+"""Find sections of the project's docs that fit a question: README.md, docs, and descriptions of models and metrics.
 
-They hold no athlete's data, so that a language model may read them.
+They hold no athlete's data, so a language model may read them.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ import yaml
 
 from fitness_buddy.ask.catalogue import Catalogue
 
-MOST_PASSAGES = 6
-_MOST_CHARACTERS = 2500
+MAX_PASSAGES = 6
+_MAX_CHARACTERS = 2500
 _HEADING = re.compile(r"^(#{1,4}) +(.+?)\s*$")
 _DOC_BLOCK = re.compile(r"{%\s*docs\s+(\w+)\s*%}(.*?){%\s*enddocs\s*%}", re.DOTALL)
 _DOC_CALL = re.compile(r"{{\s*doc\('(\w+)'\)\s*}}")
-# They stand in every section and tell none from another.
-_SAID_ANYWAY = frozenset(
+# These words are in every section, so they distinguish none.
+_STOP_WORDS = frozenset(
     """
     a about all also an and any are as at be been but by can could did do does for from get had has have how i if
     in into is it its many me much my no not of on or our out please should so tell than that the their them then there
@@ -34,10 +34,10 @@ _SAID_ANYWAY = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Passage:
-    """One section.
+    """One section of the docs.
 
     Attributes:
-        place: its file, and the headings above it.
+        place: its file and the headings above it.
     """
 
     id: str
@@ -51,28 +51,28 @@ class Passage:
 
 
 def find_passages(project_dir: Path, catalogue: Catalogue, words: str) -> list[Passage]:
-    """The sections that fit the words best, best first; none where no word that tells anything stands in any."""
-    asked = dict.fromkeys(word for word in re.findall(r"\w+", words.casefold()) if word not in _SAID_ANYWAY)
+    """Return the sections that fit the words best, the best first; an empty list if all words are stop words."""
+    asked = dict.fromkeys(word for word in re.findall(r"\w+", words.casefold()) if word not in _STOP_WORDS)
     if not asked:
         return []
     sections = list(_sections(project_dir, catalogue))
     with closing(sqlite3.connect(":memory:")) as index:
         index.execute("create virtual table sections using fts5(heading, body, tokenize = 'porter unicode61')")
         index.executemany("insert into sections values (?, ?)", [(heading, body) for _, heading, body in sections])
-        # Quoted, a word is a word, whatever it means to the index.
+        # In quotes a word is only a word, also where the index would read an operator.
         found = index.execute(
             "select rowid from sections where sections match ? order by bm25(sections, 4.0, 1.0), rowid limit ?",
-            (" OR ".join(f'"{word}"' for word in asked), MOST_PASSAGES),
+            (" OR ".join(f'"{word}"' for word in asked), MAX_PASSAGES),
         ).fetchall()
     passages = []
     for place, (row,) in enumerate(found, start=1):
         file, heading, body = sections[row - 1]
-        passages.append(Passage(f"s{place}", file, heading, body[:_MOST_CHARACTERS]))
+        passages.append(Passage(f"s{place}", file, heading, body[:_MAX_CHARACTERS]))
     return passages
 
 
 def _sections(project_dir: Path, catalogue: Catalogue) -> Iterator[tuple[str, str, str]]:
-    """File, heading, text."""
+    """Yield (file, heading, text) of every section."""
     for path in [project_dir / "README.md", *sorted((project_dir / "docs").rglob("*.md"))]:
         if path.is_file():
             for heading, body in _markdown_sections(path.read_text(encoding="utf-8")):
@@ -92,11 +92,11 @@ def _sections(project_dir: Path, catalogue: Catalogue) -> Iterator[tuple[str, st
 
 
 def _model_text(model: dict[str, Any], blocks: dict[str, str]) -> str:
-    def told(text: str) -> str:
+    def with_docs(text: str) -> str:
         return _DOC_CALL.sub(lambda call: blocks.get(call[1], ""), " ".join(text.split()))
 
-    columns = [f"{column['name']}: {told(column.get('description', ''))}" for column in model.get("columns", [])]
-    return "\n".join([told(model["description"]), *columns])
+    columns = [f"{column['name']}: {with_docs(column.get('description', ''))}" for column in model.get("columns", [])]
+    return "\n".join([with_docs(model["description"]), *columns])
 
 
 def _markdown_sections(text: str) -> Iterator[tuple[str, str]]:
@@ -118,5 +118,5 @@ def _markdown_sections(text: str) -> Iterator[tuple[str, str]]:
 
 
 def sources(passages: Sequence[Passage]) -> list[str]:
-    """File and heading of each."""
+    """Return file and heading of each passage."""
     return list(dict.fromkeys(passage.place for passage in passages))

@@ -1,7 +1,7 @@
-"""The SQL of a choice, rendered by MetricFlow for the warehouse's engine; nothing is run here.
+"""Render the SQL of a choice with MetricFlow for the warehouse's engine; nothing is run here.
 
-MetricFlow decides how metrics are computed. What it reads is decided here, before it: only the athlete's own rows of
-one mart, and only the days asked for, so that no choice can reach past them and BigQuery reads their partitions only.
+MetricFlow decides how metrics are computed. This module decides what it reads: only the athlete's rows of one mart,
+and only the asked days. So no choice can reach other rows, and BigQuery reads only the partitions of these days.
 """
 
 from __future__ import annotations
@@ -18,17 +18,19 @@ from fitness_buddy.core.settings import Settings
 if TYPE_CHECKING:
     from metricflow_semantics.model.semantic_manifest_lookup import SemanticManifestLookup
 
-# The schema of relations as MetricFlow knows them, replaced in what it renders.
+# A placeholder for the schema in the SQL that MetricFlow renders.
 _PLACE = "of_the_athlete"
-# MetricFlow wants to know of one; no metric here is cumulative, so that none is ever read.
+# MetricFlow needs a time spine. It is never read, because no metric here is cumulative.
 _TIME_SPINE = "int_time_spine"
 
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """Attributes:
-    sql: with parameters as ``@name``.
-    columns: of its answer, by what they are: ``time``, the dimensions, the metrics, and what counts rows.
+    """The SQL that answers a choice.
+
+    Attributes:
+        sql: with parameters as ``@name``.
+        columns: the columns of the result by their meaning: ``time``, the dimensions, the metrics, the row counts.
     """
 
     sql: str
@@ -37,7 +39,7 @@ class Statement:
 
 
 def statement(choice: Choice, catalogue: Catalogue, settings: Settings) -> Statement:
-    """The SQL that answers a choice that was checked."""
+    """Return the SQL that answers a checked choice."""
     from metricflow.engine.metricflow_engine import MetricFlowEngine, MetricFlowQueryRequest
 
     subject = catalogue.subject_of(choice.metrics[0])
@@ -60,20 +62,20 @@ def statement(choice: Choice, catalogue: Catalogue, settings: Settings) -> State
     columns = {name: f"{subject.entity}__{name}" for name in choice.group_by}
     if choice.grain:
         columns["time"] = f"metric_time__{choice.grain}"
-    engine = MetricFlowEngine(_known(catalogue), _Renderer.of(str(settings.profile["type"])))
+    engine = MetricFlowEngine(_semantic_manifest(catalogue), _Renderer.of(str(settings.profile["type"])))
     request = MetricFlowQueryRequest.create(
         metric_names=metrics, group_by_names=list(columns.values()), where_constraints=conditions
     )
     sql = engine.explain(request).sql_statement.without_descriptions.sql
     return Statement(
-        sql.replace(f"{_PLACE}.{subject.mart}", f"(\n  {rows_of(subject, choice, settings)}\n)"),
+        sql.replace(f"{_PLACE}.{subject.mart}", f"(\n  {athlete_rows_sql(subject, choice, settings)}\n)"),
         parameters,
         columns | {name: name for name in metrics},
     )
 
 
-def rows_of(subject: Subject, choice: Choice, settings: Settings, columns: str = "*") -> str:
-    """SQL of the athlete's rows of a mart on the days asked for, with parameters of these names."""
+def athlete_rows_sql(subject: Subject, choice: Choice, settings: Settings, columns: str = "*") -> str:
+    """Return SQL for the athlete's rows of a mart on the asked days, with parameters of these names."""
     since = f"{subject.day} >= @first_day and " if choice.first_day else ""
     return (
         f"select {columns} from {settings.marts_schema}.{subject.mart} "  # noqa: S608 - the project's own names
@@ -82,7 +84,7 @@ def rows_of(subject: Subject, choice: Choice, settings: Settings, columns: str =
 
 
 class _Renderer:
-    """MetricFlow's client of a database that only says how SQL is written there; it has no connection."""
+    """A database client for MetricFlow that only says which SQL dialect is used; it has no connection."""
 
     def __init__(self, sql_engine_type: Any, sql_plan_renderer: Any) -> None:
         self.sql_engine_type = sql_engine_type
@@ -99,8 +101,8 @@ class _Renderer:
         return cls(SqlEngine.DUCKDB, DuckDbSqlPlanRenderer())
 
 
-def _known(catalogue: Catalogue) -> SemanticManifestLookup:
-    """The semantic models as MetricFlow knows them: what `dbt parse` makes of the same files, but for the schema."""
+def _semantic_manifest(catalogue: Catalogue) -> SemanticManifestLookup:
+    """Return the semantic models as `dbt parse` would read them from the same files, apart from the schema."""
     from metricflow_semantic_interfaces.implementations.semantic_manifest import PydanticSemanticManifest
     from metricflow_semantic_interfaces.transformations.semantic_manifest_transformer import (
         PydanticSemanticManifestTransformer,

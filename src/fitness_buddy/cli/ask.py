@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import re
 from datetime import date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,13 +15,6 @@ if TYPE_CHECKING:
     from fitness_buddy.ask.answer import Answer
     from fitness_buddy.ask.catalogue import Catalogue
     from fitness_buddy.ask.choice import Choice
-    from fitness_buddy.llm.client import LanguageModel
-
-_TRIGGER = re.compile(r"\s*(ask|frage)\b[\s:,]*", re.IGNORECASE)
-_INSTEAD = (
-    "You can ask how much, how far, how long, how often and when, by day, week, month or year, of your activities, "
-    "steps and meals, or how this project works (docs/ask/metrics.md)."
-)
 
 
 @command(main, "ask", takes_now=True)
@@ -54,6 +45,7 @@ def ask(
     same: buddy ask --metric distance_km --by sport_family --since 2026-10-01
     """
     from fitness_buddy.ask.catalogue import load_catalogue
+    from fitness_buddy.ask.lookup import look_up
     from fitness_buddy.core.athlete_settings import current_settings
 
     ways = [bool(question), request_path is not None, bool(metrics)]
@@ -66,18 +58,20 @@ def ask(
     catalogue = load_catalogue(run.settings.project_dir)
     timezone = current_settings(run.settings.seeds_dir, run.settings.athlete_id)[0].timezone
     today = run.today(timezone)
-    totals: dict[str, Any] = {}
-    if metrics:
-        from fitness_buddy.ask.lookup import look_up
 
-        choice = _stated(catalogue, today, metrics, **chosen)
-        answer = look_up(choice, catalogue, run.warehouse, run.settings)
+    def look_up_choice(choice: Choice) -> Answer:
+        return look_up(choice, catalogue, run.warehouse, run.settings)
+
+    if metrics:
+        answer, totals = look_up_choice(_stated(catalogue, today, metrics, **chosen)), {}
     else:
+        from fitness_buddy.ask.question import Asker, check_question, read_question
         from fitness_buddy.llm.calls import open_model
 
-        asked = _asked(question, request_path)
+        asked = check_question(read_question(request_path) if request_path else question)
         model = open_model(run.warehouse, run.settings)
-        answer = _answer(run, model, asked, catalogue, today, timezone)
+        asker = Asker(model, look_up_choice, catalogue, run.settings.project_dir, today, timezone)
+        answer = asker.answer(asked)
         totals = model.totals() if model else {}
     run.say(answer.text())
     return answer.to_dict() | totals
@@ -118,65 +112,7 @@ def _stated(
             first_day=since.date() if since else None,
             last_day=until.date() if until else None,
             order=order or "in_order",
-            most_rows=limit,
+            max_rows=limit,
         )
     except ValueError as error:
         raise UsageError(str(error)) from None
-
-
-def _asked(question: str, request_path: Path | None) -> str:
-    """The question in one line, without the word that it is called by on Discord."""
-    from fitness_buddy.ask.chooser import MOST_QUESTION_CHARACTERS
-
-    if request_path:
-        try:
-            document = json.loads(request_path.read_text(encoding="utf-8"))
-            question = document["text"]
-        except OSError as error:
-            raise UsageError(f"{request_path}: cannot be read: {error.strerror}") from None
-        except (ValueError, KeyError, TypeError, RecursionError):
-            question = ""
-        if not isinstance(question, str) or not question:
-            raise UsageError(f'{request_path}: expected JSON such as {{"text": "ask how far did I run in October?"}}')
-        question = _TRIGGER.sub("", question, count=1) if _TRIGGER.match(question) else question
-    question = " ".join(question.split())
-    if not 0 < len(question) <= MOST_QUESTION_CHARACTERS:
-        raise UsageError(f"expected a question of 1 to {MOST_QUESTION_CHARACTERS} characters, found {len(question)}")
-    return question
-
-
-def _answer(
-    run: Run, model: LanguageModel | None, question: str, catalogue: Catalogue, today: date, timezone: str
-) -> Answer:
-    from fitness_buddy.ask.answer import Answer
-    from fitness_buddy.ask.choice import REASONS, Choice, Refused
-    from fitness_buddy.ask.chooser import answer_from, choose
-    from fitness_buddy.ask.lookup import look_up
-    from fitness_buddy.ask.passages import find_passages, sources
-    from fitness_buddy.llm.client import ModelAnswerError, ModelRefusedError
-
-    project_dir = run.settings.project_dir
-    if model is None:
-        passages = find_passages(project_dir, catalogue, question)[:2]
-        quoted = [line for passage in passages for line in (f"{passage.place}:", *passage.text.splitlines()[:12], "")]
-        words = [
-            "Without a language model (BUDDY_LLM_BASE_URL, BUDDY_LLM_MODEL) I cannot read questions about your data. "
-            "The numbers are there all the same: buddy ask --metric distance_km --by sport_family --since 2026-10-01",
-            "The docs have this:" if quoted else "The docs have nothing with these words.",
-            *quoted,
-        ]
-        return Answer("docs", words, sources=sources(passages))
-    try:
-        choice = choose(model, question, catalogue, today, timezone)
-        if isinstance(choice, Choice):
-            return look_up(choice, catalogue, run.warehouse, run.settings)
-        if isinstance(choice, Refused):
-            return Answer("cannot", [REASONS[choice.reason], _INSTEAD])
-        passages = find_passages(project_dir, catalogue, f"{question} {choice.words}")
-        said = answer_from(model, question, passages) if passages else None
-    except (ModelAnswerError, ModelRefusedError):
-        return Answer("cannot", ["I did not get that clearly enough to look it up.", _INSTEAD])
-    if said is None:
-        return Answer("cannot", ["The docs do not say.", _INSTEAD])
-    text, named = said
-    return Answer("docs", [text], notes=[f"Source: {place}" for place in sources(named)], sources=sources(named))

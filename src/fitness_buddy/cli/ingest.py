@@ -5,26 +5,22 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from fitness_buddy.cli.command import DAY, PATH, Run, command, main, options
-from fitness_buddy.core.clock import Clock
-from fitness_buddy.core.errors import BuddyError, InputError, UsageError
+from fitness_buddy.core.errors import BuddyError, UsageError
 
 if TYPE_CHECKING:
     from fitness_buddy.core.state import StateStore
     from fitness_buddy.ingest.landing import Landing
     from fitness_buddy.ingest.load import Service
     from fitness_buddy.ingest.services.oauth import AthleteApi
-    from fitness_buddy.ingest.sources.registry import Source
+    from fitness_buddy.ingest.sources.registry import Found, Source
     from fitness_buddy.warehouse.bigquery.bucket import Archive
-
-# Loads for which the same --now was stated are nearer to each other than this.
-_SAME_INSTANT = timedelta(minutes=1)
 
 
 class _IngestGroup(click.Group):
@@ -114,43 +110,33 @@ def ingest_path(run: Run, path: Path, device: str | None, restate: bool) -> dict
 
     Each source is a load of its own: one that is refused keeps no other one out.
     """
-    from fitness_buddy.ingest.landing import totals
-    from fitness_buddy.ingest.load import Ingest
+    from fitness_buddy.ingest.load import Ingest, load_clock, load_sources, source_counts
     from fitness_buddy.ingest.sources.files import open_bundle
     from fitness_buddy.ingest.sources.recognition import nothing_known, recognise
-    from fitness_buddy.ingest.sources.registry import sources
 
-    landings: dict[str, Landing] = {}
-    refused: dict[str, InputError] = {}
-    clock = load_clock(run)
+    athlete_id = run.settings.athlete_id
+    clock = load_clock(run.clock, run.warehouse, athlete_id)
+
+    def load_source(source: Source, files: Sequence[Found]) -> Landing:
+        with _progress(run, source.name) as on_row:
+            into = Ingest(run.warehouse, athlete_id, restate, now=clock(), on_row=on_row)
+            return into.found(path, source, files, device=device)
+
+    loads = []
     with open_bundle(path) as bundle:
         found = recognise(bundle)
         if not found.by_source:
             raise nothing_known(bundle, found)
-        for name, files in found.by_source.items():
-            kinds = dict.fromkeys(known.looked_for for _, known in files if known.looked_for)
-            run.say(f"Found {len(files):,} {'file' if len(files) == 1 else 'files'} of {name}: {'; '.join(kinds)}")
-        for notice in found.notices():
-            run.say(f"Note: {notice}")
-        for name, files in found.by_source.items():
-            with _progress(run, name) as on_row:
-                load = Ingest(run.warehouse, run.settings.athlete_id, restate, now=clock(), on_row=on_row)
-                try:
-                    landings[name] = load.found(path, sources()[name], files, device=device)
-                except InputError as error:
-                    click.echo(f"Error: {name}: {error}", err=True)
-                    refused[name] = error
-                else:
-                    _tell_landings(run, name, [landings[name]])
-    counts: dict[str, Any] = {
-        **totals(list(landings.values())),
-        "path": str(path),
-        "sources": {name: totals([landing]) for name, landing in landings.items()},
-        "sources_refused": list(refused),
-        "passed_over": found.notices(),
-    }
-    if refused:
-        counts["rows_refused"] = sum(error.rows_refused for error in refused.values())
+        for line in found.summary():
+            run.say(line)
+        for load in load_sources(found, load_source):
+            loads.append(load)
+            if load.landing:
+                _report_landings(run, load.source, [load.landing])
+            else:
+                click.echo(f"Error: {load.source}: {load.refused}", err=True)
+    counts = {"path": str(path), **source_counts(loads), "passed_over": found.notices()}
+    if refused := counts["sources_refused"]:
         raise BuddyError(f"{', '.join(refused)} of {path} could not be loaded (see above)", details=counts)
     return counts
 
@@ -163,41 +149,35 @@ def ingest_inbox(run: Run, folder: Path, device: str | None) -> dict[str, Any]:
 
     For a folder that a phone syncs to. A file that is refused stays, and keeps no other one out.
     """
-    from fitness_buddy.ingest.inbox import Inbox, version_of
-    from fitness_buddy.ingest.landing import totals
-    from fitness_buddy.ingest.load import Ingest
+    from fitness_buddy.ingest.inbox import Inbox, load_counts
+    from fitness_buddy.ingest.load import Ingest, load_clock
     from fitness_buddy.ingest.sources import steps
 
-    inbox = Inbox(folder)
-    landings: list[Landing] = []
-    refused: dict[str, InputError] = {}
-    clock = load_clock(run)
-    with inbox.files() as files:
-        for path in files:
-            version = version_of(path)
-            try:
-                ingest = Ingest(run.warehouse, run.settings.athlete_id, now=clock())
-                landings.append(ingest.files(steps.SOURCE, path, device=device))
-            except InputError as error:
-                click.echo(f"Error: {error}", err=True)
-                refused[path.name] = error
-            else:
-                _tell_landings(run, path.name, landings[-1:])
-                inbox.move_on(path, version, clock())
-    counts = {**totals(landings), "files_read": len(files), "files_refused": list(refused)}
-    counts["rows_read"] += sum(error.rows_read for error in refused.values())
-    counts["rows_refused"] = sum(error.rows_refused for error in refused.values())
-    if refused:
+    athlete_id = run.settings.athlete_id
+    clock = load_clock(run.clock, run.warehouse, athlete_id)
+
+    def load_file(path: Path) -> Landing:
+        return Ingest(run.warehouse, athlete_id, now=clock()).files(steps.SOURCE, path, device=device)
+
+    loads = []
+    for load in Inbox(folder).load(load_file, clock):
+        loads.append(load)
+        if load.landing:
+            _report_landings(run, load.path.name, [load.landing])
+        else:
+            click.echo(f"Error: {load.refused}", err=True)
+    counts = load_counts(loads)
+    if refused := counts["files_refused"]:
         raise BuddyError(
-            f"{len(refused)} of {len(files)} files could not be loaded and stay: {', '.join(refused)}",
+            f"{len(refused)} of {len(loads)} files could not be loaded and stay: {', '.join(refused)}",
             details=counts,
         )
-    if not files:
+    if not loads:
         run.say(f"Nothing new in {folder}.")
     return counts
 
 
-# What all services take; :func:`_load_windows` says what it does.
+# What all services take; :func:`_load_service` says what it does.
 _window_options = options(
     click.option(
         "--keep-answers",
@@ -250,7 +230,7 @@ def ingest_strava_api(
 
     store = open_state()
     api = StravaApi(strava_settings(), store, run.settings.athlete_id, max_wait_s=max_wait_s)
-    return _load_windows(run, strava_service(api, run.warehouse, run.settings.athlete_id), store, **which)
+    return _load_service(run, strava_service(api, run.warehouse, run.settings.athlete_id), store, **which)
 
 
 @command(ingest, "google-health", takes_now=True)
@@ -267,10 +247,10 @@ def ingest_google_health(run: Run, **which: Any) -> dict[str, Any]:
 
     store = open_state()
     api = GoogleHealthApi(google_health_settings(), store, run.settings.athlete_id)
-    return _load_windows(run, google_health_service(api), store, **which)
+    return _load_service(run, google_health_service(api), store, **which)
 
 
-def _load_windows(
+def _load_service(
     run: Run,
     service: Service,
     store: StateStore,
@@ -280,33 +260,28 @@ def _load_windows(
     overlap_days: int,
     keep_answers: Path | None,
 ) -> dict[str, Any]:
-    from fitness_buddy.ingest.load import Ingest, load_windows
-    from fitness_buddy.ingest.windows import Progress, days_to_read
+    from fitness_buddy.ingest.load import load_service
 
-    source = str(click.get_current_context().info_name)
-    athlete_id = run.settings.athlete_id
-    progress = Progress(store, f"{source}-read-{athlete_id}", run.warehouse.name, service.since_ever)
-    # A warehouse that was made anew has nothing of what the state remembers; also a run that states its days must not
-    # lead the next one to think otherwise.
-    if progress.read_until() and service.table not in {held.table for held in run.warehouse.raw_summary(athlete_id)}:
-        progress.forget()
-    days = days_to_read(
-        since.date() if since else None,
-        until.date() if until else None,
-        read_until=progress.read_until(),
-        since_ever=service.since_ever,
-        overlap_days=overlap_days,
-        now=run.now,
-    )
-    with _progress(run, source) as on_row:
-        # What a service answers is how things are now, whatever an older version said.
-        ingest = Ingest(run.warehouse, athlete_id, restate=True, now=run.now, on_row=on_row)
-        landings = load_windows(service, ingest, days, progress, keep_answers, clock=load_clock(run))
+    name = str(click.get_current_context().info_name)
+    with _progress(run, name) as on_row:
+        load = load_service(
+            service,
+            name,
+            run.warehouse,
+            run.settings.athlete_id,
+            store,
+            since=since.date() if since else None,
+            until=until.date() if until else None,
+            overlap_days=overlap_days,
+            clock=run.clock,
+            answers_folder=keep_answers,
+            on_row=on_row,
+        )
     return {
-        "since": days[0],
-        "until": days[1],
-        **_tell_landings(run, f"{source}, {days[0]} to {days[1]}", landings),
-        "load_ids": [landing.load_id for landing in landings],
+        "since": load.first_day,
+        "until": load.last_day,
+        **_report_landings(run, f"{name}, {load.first_day} to {load.last_day}", load.landings),
+        "load_ids": [landing.load_id for landing in load.landings],
     }
 
 
@@ -325,39 +300,26 @@ def load_path(
     Args:
         stated: what :meth:`fitness_buddy.ingest.load.Ingest.files` takes.
     """
-    from fitness_buddy.ingest.load import Ingest
+    from fitness_buddy.ingest.load import Ingest, load_clock
 
     archive = _archive(run, source, path, to_bucket, restate=restate) if to_bucket else None
-    now = now or (run.now if archive else load_clock(run).now)
+    now = now or (run.now if archive else load_clock(run.clock, run.warehouse, run.settings.athlete_id).now)
     with _progress(run, path.name) as on_row:
         ingest = Ingest(archive or run.warehouse, run.settings.athlete_id, restate, now=now, on_row=on_row)
         landing = ingest.files(source, path, **stated)
-    answer = _tell_landing(run, path, landing)
+    answer = _report_landing(run, path, landing)
     if archive:
         run.say(f"  Kept in {to_bucket}; `buddy load-from-bucket {to_bucket}` loads it.")
         answer |= {"bucket": to_bucket, "objects_added": archive.kept}
     return answer
 
 
-def load_clock(run: Run) -> Clock:
-    """Return the clock for load times: the run's own, or one that begins just after the athlete's last load.
-
-    The latter where the same --now was stated for both. Versions are in the order of their load times, so two with the
-    same one would have no order.
-    """
-    if not run.clock.is_stated:
-        return run.clock
-    loads = [held.last_loaded_at for held in run.warehouse.raw_summary(run.settings.athlete_id)]
-    same = [loaded_at for loaded_at in loads if run.now <= loaded_at < run.now + _SAME_INSTANT]
-    return Clock(max(same) + timedelta.resolution) if same else run.clock
-
-
 def _archive(run: Run, source: Source, path: Path, bucket_url: str, *, restate: bool) -> Archive:
-    from fitness_buddy.warehouse.bigquery.bucket import Bucket
+    from fitness_buddy.warehouse.bigquery.bucket import BucketFolder
 
     if restate:
         raise UsageError("--restate is for loading: a bucket keeps what was read, and knows no current version")
-    return Bucket(bucket_url, run.settings).archive(source.name, path)
+    return BucketFolder(bucket_url, run.settings).archive(source.name, path)
 
 
 @contextmanager
@@ -380,11 +342,11 @@ def _progress(run: Run, label: str) -> Iterator[Callable[[], None]]:
         yield lambda: progress.advance(task)
 
 
-def _tell_landing(run: Run, path: Path, landing: Landing) -> dict[str, Any]:
-    return {"path": str(path), "load_id": landing.load_id, **_tell_landings(run, str(path), [landing])}
+def _report_landing(run: Run, path: Path, landing: Landing) -> dict[str, Any]:
+    return {"path": str(path), "load_id": landing.load_id, **_report_landings(run, str(path), [landing])}
 
 
-def _tell_landings(run: Run, label: str, landings: Sequence[Landing]) -> dict[str, Any]:
+def _report_landings(run: Run, label: str, landings: Sequence[Landing]) -> dict[str, Any]:
     from fitness_buddy.ingest.landing import totals
 
     counts = totals(landings)

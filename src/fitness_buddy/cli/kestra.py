@@ -58,10 +58,10 @@ def flows_drift(run: Run, folder: Path | None, fail: bool) -> dict[str, Any]:
 
     comparison = _flow_folder(run, folder).compare(KestraApi(kestra_settings()))
     drift = "".join(f"\n  {one.status}: {one}" for one in comparison.drift)
-    told = f"{len(comparison.drift)} of {len(comparison.flows) + len(comparison.files)} flows and files differ{drift}"
+    result = f"{len(comparison.drift)} of {len(comparison.flows) + len(comparison.files)} flows and files differ{drift}"
     if fail and drift:
-        raise BuddyError(told, details=comparison.to_dict())
-    run.say(told)
+        raise BuddyError(result, details=comparison.to_dict())
+    run.say(result)
     return comparison.to_dict()
 
 

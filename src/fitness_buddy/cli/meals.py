@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,12 +9,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from fitness_buddy.cli.command import PATH, Run, command, main, options
-from fitness_buddy.cli.ingest import load_clock
 from fitness_buddy.core.errors import BuddyError, UsageError
 
 if TYPE_CHECKING:
-    from fitness_buddy.llm.client import LanguageModel
-    from fitness_buddy.meals.request import Wish
+    from fitness_buddy.meals.request import MealIntent
 
 _MEAL_ID = click.argument("meal_id")
 
@@ -25,8 +22,8 @@ def meal() -> None:
     """Meals by picture or in words: weighed by a language model, or as you state them; corrected; drawn."""
 
 
-# What all that tells of a meal takes; :func:`_hear` says what it does.
-_telling_options = options(
+# What all that tells of a meal takes; :func:`_handle` says what it does.
+_meal_options = options(
     click.option(
         "--eaten-at",
         metavar="TIME",
@@ -38,18 +35,18 @@ _telling_options = options(
 
 @command(meal, "estimate", takes_now=True)
 @click.argument("path", type=PATH, nargs=-1)
-@_telling_options
+@_meal_options
 def meal_estimate(run: Run, path: tuple[Path, ...], text: str, eaten_at: str | None) -> dict[str, Any]:
     """Note a meal by its pictures (PNG or JPEG), by words, or both.
 
     Numbers that you state are taken as they are; everything else is estimated by the language model. What the model is
     not sure of counts only once you have confirmed or corrected it.
     """
-    from fitness_buddy.meals.request import Wish
+    from fitness_buddy.meals.request import MealIntent, read_pictures
 
     if not path and not text.strip():
         raise UsageError("give a picture's PATH, or --text")
-    return _hear(run, Wish("note", words=text.strip()), _pictures(path), eaten_at)
+    return _handle(run, MealIntent("note", words=text.strip()), read_pictures(path), eaten_at)
 
 
 @command(meal, "correct", takes_now=True)
@@ -58,18 +55,18 @@ def meal_estimate(run: Run, path: tuple[Path, ...], text: str, eaten_at: str | N
 @click.option("--text", default="", metavar="WORDS", help="What it was. Without: the estimate was right.")
 def meal_correct(run: Run, meal_id: str, path: tuple[Path, ...], text: str) -> dict[str, Any]:
     """Correct the meal whose id begins with MEAL_ID, or confirm it."""
-    from fitness_buddy.meals.request import Wish
+    from fitness_buddy.meals.request import MealIntent, read_pictures
 
-    return _hear(run, Wish("correct", meal_id.lower(), text.strip()), _pictures(path))
+    return _handle(run, MealIntent("correct", meal_id.lower(), text.strip()), read_pictures(path))
 
 
 @command(meal, "delete", takes_now=True)
 @_MEAL_ID
 def meal_delete(run: Run, meal_id: str) -> dict[str, Any]:
     """Take back the meal whose id begins with MEAL_ID."""
-    from fitness_buddy.meals.request import Wish
+    from fitness_buddy.meals.request import MealIntent
 
-    return _hear(run, Wish("delete", meal_id.lower()), [])
+    return _handle(run, MealIntent("delete", meal_id.lower()), [])
 
 
 @command(meal, "request", takes_now=True)
@@ -80,10 +77,10 @@ def meal_request(run: Run, path: Path) -> dict[str, Any]:
     PATH is JSON: {"text": …, "message_id": …, "pictures": [{"name": …, "content_base64": …}]}. A message that comes
     again changes nothing.
     """
-    from fitness_buddy.meals.request import read_request, wish_of
+    from fitness_buddy.meals.request import parse_intent, read_message
 
-    request = read_request(path)
-    return _hear(run, wish_of(request.text), request.pictures, message_id=request.message_id)
+    request = read_message(path)
+    return _handle(run, parse_intent(request.text), request.pictures, message_id=request.message_id)
 
 
 @command(meal, "picture", takes_now=True)
@@ -95,10 +92,8 @@ def meal_picture(run: Run, meal_id: str | None, text: str, out: Path | None, pos
     """Draw the buddy eating the meal whose id begins with MEAL_ID. Needs BUDDY_LLM_IMAGE_MODEL."""
     from fitness_buddy.llm.calls import open_model
     from fitness_buddy.meals.diary import Diary
-    from fitness_buddy.meals.picture import picture_prompt
-    from fitness_buddy.meals.stated import MOST_CHARACTERS, shortened
+    from fitness_buddy.meals.picture import can_draw, draw_meal
     from fitness_buddy.notify.discord import open_webhook
-    from fitness_buddy.notify.message import Attachment, Message
     from fitness_buddy.notify.persona import load_persona
 
     if (meal_id is None) == (not text.strip()):
@@ -107,95 +102,49 @@ def meal_picture(run: Run, meal_id: str | None, text: str, out: Path | None, pos
         raise UsageError("give --out FILE, --post, or both")
     webhook = open_webhook() if post else None
     model = open_model(run.warehouse, run.settings)
-    if model is None or not _draws():
+    if model is None or not can_draw():
         raise UsageError(
             "no picture can be made: BUDDY_LLM_BASE_URL, BUDDY_LLM_MODEL and BUDDY_LLM_IMAGE_MODEL are needed"
         )
     if meal_id is not None:
-        found = Diary(run.warehouse, run.settings.athlete_id, run.now).find(meal_id.lower())
-        if len(found) != 1:
-            raise BuddyError(
-                f"{len(found)} meals of the last weeks have an id that begins with {meal_id!r}: expected one"
-            )
-        text = found[0].description
-    drawn = model.picture("meal_picture", picture_prompt(load_persona(), shortened(text, MOST_CHARACTERS)))
-    answer: dict[str, Any] = {"media_type": drawn.media_type, "size_bytes": len(drawn.content), **model.totals()}
+        text = Diary(run.warehouse, run.settings.athlete_id, run.now).only(meal_id.lower()).description
+    message = draw_meal(model, load_persona(), text)
+    (picture,) = message.attachments
+    answer: dict[str, Any] = {
+        "media_type": picture.media_type,
+        "size_bytes": len(picture.content),
+        **model.totals(),
+    }
     if out is not None:
         try:
             out.parent.mkdir(parents=True, exist_ok=True)
-            out.write_bytes(drawn.content)
+            out.write_bytes(picture.content)
         except OSError as error:
             raise BuddyError(f"{out}: the picture cannot be written: {error.strerror}", details=answer) from None
         answer["path"] = str(out)
-        run.say(f"{out}: {len(drawn.content) / 1024:,.0f} KB")
+        run.say(f"{out}: {len(picture.content) / 1024:,.0f} KB")
     if webhook is not None:
-        name = f"meal.{drawn.media_type.partition('/')[2]}"
-        message = Message("Same here. Enjoy!", attachments=[Attachment(name, drawn.content, drawn.media_type)])
         answer["discord_message_id"] = webhook.post(message)
         run.say("Posted.")
     return answer
 
 
-def _pictures(paths: Sequence[Path]) -> list[bytes]:
-    """The files' contents.
-
-    Raises:
-        BuddyError: one cannot be read, or is far from a picture of a meal.
-    """
-    from fitness_buddy.meals.picture import MOST_BYTES
-    from fitness_buddy.meals.request import MOST_PICTURES
-
-    if len(paths) > MOST_PICTURES:
-        raise UsageError(f"expected up to {MOST_PICTURES} pictures, found {len(paths)}")
-    try:
-        contents = []
-        for path in paths:
-            with path.open("rb") as stream:
-                contents.append(stream.read(MOST_BYTES + 1))
-    except OSError as error:
-        raise BuddyError(f"{path}: cannot be read: {error.strerror}") from None
-    return contents
-
-
-def _hear(
-    run: Run, wish: Wish, pictures: Sequence[bytes], eaten_at: str | None = None, message_id: str | None = None
+def _handle(
+    run: Run, intent: MealIntent, pictures: Sequence[bytes], eaten_at: str | None = None, message_id: str | None = None
 ) -> dict[str, Any]:
-    """Do what is asked for, once for each message, and say what came of it.
-
-    A message without an id is known by all that it says: two of a second are one.
-    """
-    from fitness_buddy.ingest.landing import totals
+    """Do what is asked for, once for each message, and print the reply."""
+    from fitness_buddy.ingest.load import load_clock
     from fitness_buddy.llm.calls import open_model
-    from fitness_buddy.meals.conversation import Table
+    from fitness_buddy.meals.conversation import MealConversation
     from fitness_buddy.meals.diary import Diary
+    from fitness_buddy.meals.request import id_of_command
 
     eaten_at = eaten_at or run.now.isoformat(timespec="seconds")
-    if message_id is None:
-        said = hashlib.sha256(repr((wish, eaten_at)).encode())
-        for picture in pictures:
-            said.update(picture)
-        message_id = f"cli-{said.hexdigest()[:32]}"
-    model: LanguageModel | None = open_model(run.warehouse, run.settings)
-    diary = Diary(run.warehouse, run.settings.athlete_id, load_clock(run).now)
-    reply = Table(diary, model).hear(wish, pictures, eaten_at, message_id)
+    model = open_model(run.warehouse, run.settings)
+    clock = load_clock(run.clock, run.warehouse, run.settings.athlete_id)
+    diary = Diary(run.warehouse, run.settings.athlete_id, clock.now)
+    reply = MealConversation(diary, model).handle(
+        intent, pictures, eaten_at, message_id or id_of_command(intent, eaten_at, pictures)
+    )
     run.say(reply.message)
-    meal = reply.meal
-    return {
-        "outcome": reply.outcome,
-        "message": reply.message,
-        "is_stored": meal is not None and meal.counts,
-        "meal_id": meal.meal_id if meal else "",
-        "confidence": meal.confidence if meal else None,
-        "reason": reply.reason,
-        # Once, as soon as it counts.
-        "is_to_draw": reply.outcome in {"noted", "confirmed"} and reply.landing is not None and _draws(),
-        **totals([reply.landing] if reply.landing else []),
-        **(model.totals() if model else {}),
-    }
-
-
-def _draws() -> bool:
-    from fitness_buddy.llm.client import model_settings
-
-    stated = model_settings()
-    return stated is not None and bool(stated.image_model)
+    return reply.to_dict() | (model.totals() if model else {})

@@ -43,30 +43,30 @@ def check(run: Run, report_folder: Path | None, days: int) -> dict[str, Any]:
     """Check raw, of all athletes, for what no load leaves behind. Fails where rows are wrong; the report is written."""
     from fitness_buddy.ops.checks import check_raw, write_report
 
-    checkup = check_raw(run.warehouse, days=days, now=run.now)
-    answer = checkup.to_dict() | {"days": days}
+    report = check_raw(run.warehouse, days=days, now=run.now)
+    answer = report.to_dict() | {"days": days}
     if report_folder:
-        answer["report"] = [str(path) for path in write_report(checkup, report_folder)]
-    for table, rows_by_day in checkup.volume.items():
-        told = ", ".join(f"{day}: {rows:,}" for day, rows in rows_by_day.items())
-        run.say(f"{table}: {told or 'nothing was loaded'}")
-    for warned in checkup.of("warn"):
+        answer["report"] = [str(path) for path in write_report(report, report_folder)]
+    for table, rows_by_day in report.volume.items():
+        loads = ", ".join(f"{day}: {rows:,}" for day, rows in rows_by_day.items())
+        run.say(f"{table}: {loads or 'nothing was loaded'}")
+    for warned in report.of("warn"):
         run.say(f"Note: {warned}")
-    if failed := checkup.of("fail"):
+    if failed := report.of("fail"):
         problems = "".join(f"\n  {result}" for result in failed)
-        raise BuddyError(f"{len(failed)} of {len(checkup.results)} checks failed{problems}", details=answer)
-    run.say(f"{len(checkup.results)} checks: nothing is wrong in the loads of the last {days} days.")
+        raise BuddyError(f"{len(failed)} of {len(report.results)} checks failed{problems}", details=answer)
+    run.say(f"{len(report.results)} checks: nothing is wrong in the loads of the last {days} days.")
     return answer
 
 
 @command(main, "heartbeat", takes_now=True)
 @click.option(
-    "--silent-after-days",
+    "--stale-after-days",
     type=click.IntRange(min=1),
     default=3,
     show_default=True,
     metavar="N",
-    help="A source is silent when it brought nothing new for longer.",
+    help="A source is stale when it has brought nothing new for longer.",
 )
 @click.option(
     "--source-days",
@@ -75,23 +75,23 @@ def check(run: Run, report_folder: Path | None, days: int) -> dict[str, Any]:
     help="The same of one source, by raw table or what its name begins with; again for others [strava_export=35].",
 )
 @click.option(
-    "--told", default="", metavar="JSON", help="The list `told` that the run before has answered; empty the first time."
+    "--reported", default="", metavar="JSON", help="The list `reported` of the run before; empty for the first run."
 )
-def heartbeat(run: Run, silent_after_days: int, source_days: tuple[str, ...], told: str) -> dict[str, Any]:
-    """Which sources of the athlete have gone silent, so that each silence is told once."""
-    from fitness_buddy.ops.heartbeat import listen, read_source_days, read_told
+def heartbeat(run: Run, stale_after_days: int, source_days: tuple[str, ...], reported: str) -> dict[str, Any]:
+    """Find the athlete's stale sources; each is reported once."""
+    from fitness_buddy.ops.heartbeat import find_stale_sources, read_reported, read_source_days
 
-    heard = listen(
+    found = find_stale_sources(
         run.warehouse.raw_summary(run.settings.athlete_id),
-        read_told(told),
+        read_reported(reported),
         run.now,
-        silent_after_days=silent_after_days,
+        stale_after_days=stale_after_days,
         source_days=read_source_days(source_days),
     )
-    for silence in heard.silent:
-        run.say(f"{silence.source}: silent for {silence.silent_days} days, last load {silence.last_loaded_at:%Y-%m-%d}")
-    run.say(heard.message() or "Nothing to tell.")
-    return heard.to_dict()
+    for stale in found.stale:
+        run.say(f"{stale.source}: stale for {stale.stale_days} days, last load {stale.last_loaded_at:%Y-%m-%d}")
+    run.say(found.message() or "Nothing to report.")
+    return found.to_dict()
 
 
 @command(main, "load-from-bucket", takes_now=True)
@@ -99,11 +99,11 @@ def heartbeat(run: Run, silent_after_days: int, source_days: tuple[str, ...], to
 def load_from_bucket(run: Run, bucket_url: str) -> dict[str, Any]:
     """Load what `buddy ingest … --to-bucket` has kept, of all athletes, in a few statements a table (BigQuery only)."""
     _require_bigquery(run, "which alone reads buckets: load the files themselves (buddy ingest …)")
-    from fitness_buddy.warehouse.bigquery.bucket import Bucket
+    from fitness_buddy.warehouse.bigquery.bucket import BucketFolder
     from fitness_buddy.warehouse.bigquery.bulk import load_tables
 
     loads = {}
-    for load in load_tables(run.settings, Bucket(bucket_url, run.settings), clock=run.clock):
+    for load in load_tables(run.settings, BucketFolder(bucket_url, run.settings), clock=run.clock):
         run.say(f"{load.table}: {load.found:,} versions in the bucket: {load.added:,} added, the others were in raw")
         loads[load.table] = {"rows_found": load.found, "rows_added": load.added}
     return {

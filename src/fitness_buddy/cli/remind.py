@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from datetime import date, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +13,6 @@ from fitness_buddy.cli.command import Run, command, main
 from fitness_buddy.core.errors import UsageError
 
 if TYPE_CHECKING:
-    from fitness_buddy.llm.facts import Facts
     from fitness_buddy.remind.ledger import Ledger
 
 
@@ -56,20 +55,20 @@ def remind_request(run: Run, path: Path | None, text: str | None) -> dict[str, A
 def remind_deliver(run: Run, window_s: float) -> dict[str, Any]:
     """Tell the due reminders on Discord (BUDDY_DISCORD_WEBHOOK), in their order, each once; late ones are marked.
 
-    What Discord does not take stays due, and the command fails. Where a run was killed while telling one, another run
+    What Discord does not take stays due, and the command fails. Where a run was killed while delivery one, another run
     tells it again after BUDDY_CLAIM_S seconds [300].
     """
     from fitness_buddy.notify.discord import open_webhook
     from fitness_buddy.remind.delivery import deliver
 
-    telling = deliver(_ledger(run), open_webhook(), window_s=window_s, clock=run.clock)
-    for entry in telling.told:
+    delivery = deliver(_ledger(run), open_webhook(), window_s=window_s, clock=run.clock)
+    for entry in delivery.delivered:
         run.say(f"Told: {entry.text} (reminder {entry.number})")
-    if failure := telling.failure("reminders"):
+    if failure := delivery.failure("reminders"):
         raise failure
-    if not telling.told:
+    if not delivery.delivered:
         run.say("Nothing is due.")
-    return telling.to_dict()
+    return delivery.to_dict()
 
 
 @command(remind, "list", takes_now=True)
@@ -108,19 +107,19 @@ def events(run: Run, within: str) -> dict[str, Any]:
     span, timezone = window_option(within), _timezone(run)
     channel = open_webhook()
     found = read_events(run.settings.project_dir, timezone, language_setting(), run.now, span)
-    telling = announce(_ledger(run), channel, found, span=span, timezone=timezone, clock=run.clock)
-    for entry in telling.told:
+    delivery = announce(_ledger(run), channel, found, span=span, timezone=timezone, clock=run.clock)
+    for entry in delivery.delivered:
         run.say(f"Told: {entry.text}")
     for refusal in found.refusals:
         run.say(f"Note: {refusal}")
-    telling.failures.extend(found.failures)
-    answer = telling.to_dict() | {
+    delivery.failures.extend(found.failures)
+    answer = delivery.to_dict() | {
         "rows_refused": len(found.refusals),
         "refusals": [str(refusal) for refusal in found.refusals],
     }
-    if failure := telling.failure("events"):
+    if failure := delivery.failure("events"):
         raise failure
-    if not telling.told:
+    if not delivery.delivered:
         run.say("Nothing begins soon that was not told.")
     return answer
 
@@ -128,15 +127,15 @@ def events(run: Run, within: str) -> dict[str, Any]:
 @command(main, "meditation", takes_now=True)
 def meditation(run: Run) -> dict[str, Any]:
     """An encouraging line for the morning: by the language model, or of the persona where none can be reached."""
-    from fitness_buddy.core.athlete_settings import current_settings
     from fitness_buddy.llm.calls import open_model
+    from fitness_buddy.llm.facts import read_day_facts
     from fitness_buddy.notify.persona import load_persona
     from fitness_buddy.remind.meditation import morning_words
 
-    stated, _ = current_settings(run.settings.seeds_dir, run.settings.athlete_id)
-    morning = run.today(stated.timezone)
+    morning = run.today(_timezone(run))
     model = open_model(run.warehouse, run.settings)
-    words = morning_words(model, load_persona(), morning, _facts_of_yesterday(run, morning) if model else [])
+    facts = read_day_facts(run.warehouse, run.settings, morning - timedelta(days=1)) if model else []
+    words = morning_words(model, load_persona(), morning, facts)
     run.say(words.text)
     return {
         "message": words.text,
@@ -144,21 +143,6 @@ def meditation(run: Run) -> dict[str, Any]:
         "reason": words.reason,
         **(model.totals() if model else {}),
     }
-
-
-def _facts_of_yesterday(run: Run, morning: date) -> list[Facts]:
-    from fitness_buddy.llm.facts import read_facts
-    from fitness_buddy.warehouse import NotBuiltError
-
-    yesterday = morning - timedelta(days=1)
-    try:
-        facts = [
-            read_facts(run.warehouse, run.settings, mart, yesterday, yesterday)
-            for mart in ("fct_daily_workouts", "fct_daily_steps")
-        ]
-    except NotBuiltError:
-        return []
-    return [fact for fact in facts if fact.rows]
 
 
 def _ledger(run: Run) -> Ledger:

@@ -11,13 +11,11 @@ import click
 
 from fitness_buddy.cli.command import DAY, PATH, Run, command, main
 from fitness_buddy.core.errors import UsageError
-
-# As fitness_buddy.report.messages has them, which takes a second to import (a test holds them together).
-KINDS = ("daily-workout", "daily-steps", "daily-macros", "weekly-digest")
+from fitness_buddy.report.kinds import ReportKind
 
 
 @command(main, "report", takes_now=True)
-@click.argument("kind", required=False, type=click.Choice(KINDS))
+@click.argument("kind", required=False, type=click.Choice([kind.value for kind in ReportKind]))
 @click.option(
     "--date",
     "day",
@@ -49,9 +47,9 @@ def report(
     if kind:
         if html_path:
             raise UsageError(f"--html is of the whole report: leave out {kind} or --html")
-        return _show_message(run, kind, stated, payload_path, is_build_failed=build_failed)
+        return _show_message(run, ReportKind(kind), stated, payload_path, is_build_failed=build_failed)
     if payload_path or build_failed:
-        raise UsageError(f"--discord-payload and --build-failed are of a KIND: {', '.join(KINDS)}")
+        raise UsageError(f"--discord-payload and --build-failed are of a KIND: {', '.join(ReportKind)}")
     answer = show_report(run, stated, html_path)
     built, timezone = date.fromisoformat(answer["report"]["as_of_day"]), ZoneInfo(answer["report"]["timezone"])
     today = run.today(timezone)
@@ -79,12 +77,12 @@ def show_report(run: Run, day: date | None, html_path: Path | None) -> dict[str,
 
 
 def _show_message(
-    run: Run, kind: str, stated: date | None, payload_path: Path | None, *, is_build_failed: bool
+    run: Run, kind: ReportKind, stated: date | None, payload_path: Path | None, *, is_build_failed: bool
 ) -> dict[str, Any]:
     from fitness_buddy.notify.persona import load_persona
-    from fitness_buddy.report.messages import for_a_person, speak, write_payload
+    from fitness_buddy.report.messages import compose_report, without_markdown, write_payload
 
-    spoken = speak(
+    composed = compose_report(
         run.warehouse,
         run.settings,
         load_persona(),
@@ -93,18 +91,18 @@ def _show_message(
         now=run.now,
         is_build_failed=is_build_failed,
     )
-    run.say(for_a_person(spoken.message))
+    run.say(without_markdown(composed.message))
     answer: dict[str, Any] = {
         "kind": kind,
-        "day": spoken.day,
-        "is_stale": spoken.is_stale,
-        "content": spoken.message.payload()["content"],
-        "files": [{"name": one.name, "bytes": len(one.content)} for one in spoken.message.attachments],
+        "day": composed.day,
+        "is_stale": composed.is_stale,
+        "content": composed.message.payload()["content"],
+        "files": [{"name": one.name, "bytes": len(one.content)} for one in composed.message.attachments],
     }
     if payload_path:
-        write_payload(spoken.message, payload_path)
+        write_payload(composed.message, payload_path)
         run.say(f"\nDiscord's payload: {payload_path}")
         answer["discord_payload"] = str(payload_path)
-    for one in spoken.message.attachments:
+    for one in composed.message.attachments:
         run.say(f"With it: {one.name}, {len(one.content):,} bytes")
     return answer

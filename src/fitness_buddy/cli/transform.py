@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from fitness_buddy.cli.command import DAY, PATH, Run, command, main
-from fitness_buddy.core.errors import EXIT_DONE, BuddyError, UsageError
+from fitness_buddy.core.errors import UsageError
 
 
 @command(main, "build", takes_now=True, context_settings={"ignore_unknown_options": True})
@@ -47,14 +47,12 @@ def build_marts(
         is_slim=is_slim,
         quiet=quiet,
     )
-    statuses = ", ".join(f"{count} {status}" for status, count in sorted(result.statuses.items()))
-    if result.exit_code != EXIT_DONE:
-        failures = "".join(f"\n  {failure}" for failure in result.failures)
-        raise BuddyError(f"dbt build failed ({statuses}){failures}", details=result.to_dict())
+    if failure := result.failure():
+        raise failure
     if is_slim:
-        run.say(f"{'Nothing to build' if result.mode == 'nothing' else f'Built: {result.mode}'} ({result.why})")
+        run.say(f"{'Nothing to build' if result.mode == 'skipped' else f'Built: {result.mode}'} ({result.why})")
     if result.statuses:
-        run.say(f"dbt build: {statuses} in {result.dbt_duration_s:.0f} s")
+        run.say(f"dbt build: {result.summary()} in {result.dbt_duration_s:.0f} s")
     return result.to_dict()
 
 
@@ -65,8 +63,8 @@ def freshness(run: Run) -> dict[str, Any]:
 
     ages = dbt.freshness(run.settings, run.warehouse)
     for age in ages:
-        told = "nothing was ever loaded" if age.age_s is None else f"last load {timedelta(seconds=age.age_s)} ago"
-        run.say(f"{age.source}: {age.status}, {told}")
+        last_load = "nothing was ever loaded" if age.age_s is None else f"last load {timedelta(seconds=age.age_s)} ago"
+        run.say(f"{age.source}: {age.status}, {last_load}")
     return dbt.freshness_answer(ages)
 
 

@@ -1,4 +1,4 @@
-"""The numbers of every session: distance, time, heart rate and the rest, such that they hang together."""
+"""Compute distance, time, heart rate and the other numbers of every activity, so that they are consistent."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 from fitness_buddy.demo.kinds import KINDS, Kind
 from fitness_buddy.demo.plan import DAYS, Session
 
-ZONE = ZoneInfo("Europe/Berlin")  # as in seeds/athlete_settings.csv
+ZONE = ZoneInfo("Europe/Berlin")  # the values of seeds/athlete_settings.csv
 RESTING_HEART_RATE = 51
 MAX_HEART_RATE = 186
 
@@ -20,7 +20,7 @@ _DESCRIBED = 0.2
 _MONTHLY_CELSIUS = (1, 2, 6, 10, 15, 19, 21, 21, 16, 11, 6, 3)
 _FIRST_ID = 12_850_000_000
 _FIRST_UPLOAD_ID = 13_690_000_000
-_RECORDINGS_IN_EXPORT = 5  # the newest ones; more would only make the demo heavy
+_RECORDINGS_IN_EXPORT = 5  # the newest ones only, because tracks make the demo large
 _MIN_BREAK = timedelta(minutes=15)
 
 
@@ -46,7 +46,7 @@ _PARTS_OF_DAY = ((5, "Night"), (11, "Morning"), (14, "Lunch"), (17, "Afternoon")
 
 @dataclass(frozen=True, slots=True)
 class Activity:
-    """One activity as the athlete's account holds it; what an export adds is only spelling."""
+    """One activity in the athlete's account; an export only spells it in another way."""
 
     activity_id: str
     filename: str  # empty when typed in by hand
@@ -59,7 +59,7 @@ class Activity:
     distance_m: float
     moving_s: int
     elapsed_s: int
-    top_speed: float  # as a factor on the average
+    top_speed: float  # a factor on the average
     climb_m: float | None
     low_m: float
     average_heart_rate: float | None
@@ -96,7 +96,7 @@ class Activity:
 
 
 def activities(sessions: Sequence[Session], as_of: date, earlier_day: date, rng: random.Random) -> list[Activity]:
-    """Every activity in order of its start; no two overlap."""
+    """Return every activity, ordered by start; no two overlap."""
     done: list[Activity] = []
     for session in sorted(sessions, key=lambda session: (-session.days_back, session.minute)):
         started_at = _start(session, as_of, rng)
@@ -116,7 +116,7 @@ def _start(session: Session, as_of: date, rng: random.Random) -> datetime:
 
 def _activity(session: Session, started_at: datetime, rng: random.Random) -> Activity:
     kind = KINDS[session.kind]
-    # Two years of training make her about 6 % faster; a race is always the best of its day.
+    # Two years of training make her about 6 % faster. A race is always the best activity of its day.
     form = (1.0 if kind.is_race else rng.uniform(0.97, 1.03)) * (1.02 - 0.06 * session.days_back / DAYS)
     effort = kind.effort + (0.0 if kind.is_race else rng.uniform(-0.04, 0.04))
     distance_m = _distance(session, kind, rng)
@@ -126,7 +126,7 @@ def _activity(session: Session, started_at: datetime, rng: random.Random) -> Act
     if session.is_without_distance:
         distance_m = 0.0
     pause = 0.0 if session.is_manual else rng.uniform(*kind.pause)
-    # The strap is forgotten now and then, but not on a day that she gave a name to.
+    # She sometimes forgets the strap, but not on a day whose activity has a name.
     has_heart_rate = (rng.random() < kind.heart_rate or session.name is not None) and not session.is_manual
     average = RESTING_HEART_RATE + effort * (MAX_HEART_RATE - RESTING_HEART_RATE)
     spread = rng.uniform(9, 24) + (8 if session.kind in {"intervals", "strength", "alpine"} else 0)
@@ -163,7 +163,7 @@ def _distance(session: Session, kind: Kind, rng: random.Random) -> float:
     jitter = rng.uniform(0.9, 1.1)
     if kind.is_race or session.kind == "two_hundred":
         return round(kind.km * 1000 * (1 + (jitter - 1) / 50), 1)
-    if session.kind.startswith("commute"):  # the way to work does not grow with training
+    if session.kind.startswith("commute"):  # the distance to work does not grow with training
         return round(kind.km * 1000 * (1 + (jitter - 1) / 5), 1)
     metres = kind.km * 1000 * session.volume * jitter
     return round(metres / 50) * 50.0 if kind.sport == "Swim" else round(metres, 1)
@@ -181,7 +181,7 @@ def _name(session: Session, kind: Kind, started_at: datetime, rng: random.Random
 
 
 def automatic_name(sport: str, started_at: datetime) -> str:
-    """The name that the app gives, by the athlete's clock."""
+    """Return the name that the app gives at a local time."""
     hour = started_at.astimezone(ZONE).hour
     part = next(name for before, name in _PARTS_OF_DAY if hour < before)
     return f"{part} {sport}"
@@ -198,7 +198,7 @@ def _description(session: Session, kind: Kind, rng: random.Random) -> str:
 
 
 def _with_ids(done: Sequence[Activity], as_of: date, earlier_day: date) -> list[Activity]:
-    """Ids grow with the time of the upload, which for a late one is not the time of the activity."""
+    """Number the activities by the time of their upload, which may be later than the activity."""
     origin = datetime.combine(as_of - timedelta(days=DAYS), time(), tzinfo=UTC)
     newest = _newest_outdoors(done, as_of) | _newest_outdoors(done, earlier_day)
     finished = []
@@ -227,7 +227,7 @@ def _newest_outdoors(done: Sequence[Activity], last_day: date) -> set[int]:
 
 @dataclass(frozen=True, slots=True)
 class _Edited:
-    """Positions of the activities that looked different in the earlier export."""
+    """Positions of the activities that were different in the earlier export."""
 
     renamed: tuple[int, ...]
     retyped: int
@@ -236,7 +236,7 @@ class _Edited:
 
 
 def _edited(done: Sequence[Activity], earlier_day: date) -> _Edited:
-    """Which ones she touched: the newest of each sort that she had by then."""
+    """Return the activities that she edited: the newest of each kind at that time."""
     known = [
         position
         for position, activity in enumerate(done)
@@ -247,7 +247,7 @@ def _edited(done: Sequence[Activity], earlier_day: date) -> _Edited:
         return [position for position in reversed(known) if done[position].sport == sport]
 
     runs = newest("Run")
-    # Renaming must show, so only those that have a name of their own now.
+    # Only activities that have a name now, so that the rename is visible.
     named = [p for p in (*runs[2:12], *newest("Swim")) if done[p].name != _automatic(done[p])]
     return _Edited(
         renamed=tuple(named[:3]),
@@ -262,7 +262,7 @@ def _automatic(activity: Activity) -> str:
 
 
 def as_first_uploaded(done: Sequence[Activity], earlier_day: date) -> list[Activity]:
-    """The account as it was on ``earlier_day``: before the late upload, the new names and the corrections."""
+    """Return the account on ``earlier_day``: before the late upload, the new names and the corrections."""
     edited = _edited(done, earlier_day)
     before = list(done)
     for position in edited.renamed:

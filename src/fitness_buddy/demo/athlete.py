@@ -1,8 +1,8 @@
-"""Writes the files that the demo athlete would have on her computer.
+"""Write the files that the demo athlete would have on her computer.
 
-The files, not the warehouse, are the demo: it runs through the same readers and models as anyone's own data. All of
-it is invented, and made from a seed with nothing but the standard library, so that a report of the demo day can be
-compared between machines.
+The demo is made of files and not of a warehouse, so that it runs through the same readers and models as any data.
+All of it is invented. It is computed from a seed with the standard library only, so that reports of the demo day can
+be compared between machines.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ from fitness_buddy.demo import activities, diary, plan, strava
 DEMO_AS_OF = date(2026, 11, 1)
 DEMO_SEED = 20261101
 DEMO_DAYS = plan.DAYS
-# The athlete asked Strava for her data twice; what changed between the two is what a re-ingest must get right.
+# The athlete has two exports. The differences between them test that a second load is right.
 EARLIER_EXPORT_DAYS_BACK = 21
 
 
 @dataclass(frozen=True, slots=True)
 class DemoFiles:
-    """The written files, in the order in which a person would ingest them.
+    """The written files, in the order in which a person would load them.
 
     Attributes:
         strava_exports: the earlier bulk export, then the current one.
@@ -37,10 +37,10 @@ class DemoFiles:
 
 
 def write_demo_files(folder: Path, *, as_of: date = DEMO_AS_OF, seed: int = DEMO_SEED) -> DemoFiles:
-    """Write two years of files that end on ``as_of``; files of the same names are replaced.
+    """Write two years of files that end on ``as_of``; files with the same names are replaced.
 
-    The plan counts days back from ``as_of``: another day moves the whole life, so that winter sports stay in winter
-    only around the default day.
+    The plan counts days back from ``as_of``. Another day moves all activities, so winter sports are in winter only
+    around the default day.
     """
     folder.mkdir(parents=True, exist_ok=True)
     earlier_day = as_of - timedelta(days=EARLIER_EXPORT_DAYS_BACK)
@@ -57,5 +57,5 @@ def write_demo_files(folder: Path, *, as_of: date = DEMO_AS_OF, seed: int = DEMO
 
 
 def _rng(seed: int, part: str) -> random.Random:
-    """One stream per part, so that a change to the meals leaves the activities as they were."""
+    """Return a random generator of its own for each part, so that a change to meals does not change activities."""
     return random.Random(f"{seed}/{part}")  # noqa: S311  # invented data, not secrets

@@ -1,4 +1,4 @@
-"""Steps and meals: what the phone, the watch and the athlete herself wrote down."""
+"""Write steps and meals: what the phone, the watch and the athlete have recorded."""
 
 from __future__ import annotations
 
@@ -18,30 +18,30 @@ PHONE, WATCH = "phone", "watch"
 # (first, last) in days back.
 _WATCH_BROKEN = (150, 156)
 _PHONE_LOST = (7 * HOLIDAY_WEEKS[0] + 3, 7 * HOLIDAY_WEEKS[0] + 7)
-_COMPLETE_DAYS = 10  # the newest days are whole, as the report shows them
+_COMPLETE_DAYS = 10  # the newest days are complete, because the report shows them
 _PHONE_MISSING, _PHONE_BLANK, _WATCH_MISSING = 0.03, 0.015, 0.015
-# Days on which the watch had sent only its morning; the rest came in a later download.
+# Days of which the watch had sent only the morning; the rest is in a later download.
 _WATCH_CORRECTED = (16, 17, 43, 44, 79)
 _USUAL_STEPS = (6900, 7200, 7000, 7300, 6600, 7600, 6100)  # Monday first, without sport
 
 MEAL_DAYS = 150
 _MEALS_WHOLE_DAYS = 7
 _DAY_WITHOUT_MEALS, _MEAL_FORGOTTEN, _ENERGY_UNKNOWN, _ALCOHOL = 0.06, 0.14, 0.12, 0.35
-# (position in the diary, factor): energy read from the wrong line of the label.
+# (position in the diary, factor): she read the energy from the wrong line of the label.
 _ENERGY_OFF = ((41, 1.45), (163, 0.62), (338, 1.38))
 
 
 def write_steps(
     folder: Path, as_of: date, activities: Sequence[Activity], rng: random.Random
 ) -> list[tuple[Path, str]]:
-    """Write the phone's and the watch's days, then the watch's corrections."""
+    """Write the days of the phone and the watch, then the corrections of the watch."""
     walked = _steps_taken(as_of, activities, rng)
     phone: list[tuple[str, str]] = []
     watch: list[tuple[str, str]] = []
     corrections: list[tuple[str, str]] = []
     for days_back in range(DAYS - 1, -1, -1):
         day = (as_of - timedelta(days=days_back)).isoformat()
-        # The phone stays in the locker now and then, the watch counts a little kitchen work too.
+        # The phone is sometimes in the locker, and the watch also counts a little kitchen work.
         on_phone = round(walked[days_back] * rng.uniform(0.78, 0.98))
         on_watch = round(walked[days_back] * rng.uniform(0.99, 1.05))
         chance_phone, chance_watch = rng.random(), rng.random()
@@ -65,7 +65,7 @@ _STEPS_HEADER = ("date", "steps")
 
 
 def _steps_taken(as_of: date, activities: Sequence[Activity], rng: random.Random) -> dict[int, int]:
-    """Everyday steps and those of the day's runs, walks and hikes, by days back."""
+    """Return the steps of everyday life and of runs, walks and hikes, by days back."""
     sport: dict[date, int] = {}
     for activity in activities:
         sport[activity.local_day] = sport.get(activity.local_day, 0) + activity.steps
@@ -120,7 +120,7 @@ _SNACKS = (
     _Dish("Skyr with honey", 30, 29, 2),
     _Dish("Nuts and raisins", 24, 10, 14),
 )
-# (what is added to the description, alcohol g, carbs g)
+# (addition to the description, alcohol g, carbs g)
 _DRINKS = ((", ein Radler", 10, 22), (", a glass of Riesling", 16, 2), (", two beers", 38, 30))
 _COURSES = (
     # (dishes, usual minute of the day, how often)
@@ -132,7 +132,7 @@ _COURSES = (
 _LUNCH, _DINNER = 1, 3
 
 _ITEM_FIELDS = ("estimated_grams", "protein_g", "carbs_g", "fat_g", "fiber_g")
-# (days back, course it stands for, local time, summary, confidence, items: name, fields as above, assumption)
+# (days back, the course that it replaces, local time, summary, confidence, items: name, fields as above, assumption)
 _ESTIMATES: tuple[tuple[int, int, time, str, str, tuple[tuple[str, tuple[float, ...], str], ...]], ...] = (
     (
         4, _DINNER, time(19, 25), "Teller Käsespätzle mit Salat", "medium",
@@ -163,7 +163,7 @@ _ESTIMATES: tuple[tuple[int, int, time, str, str, tuple[tuple[str, tuple[float, 
 
 
 def write_meals(folder: Path, as_of: date, rng: random.Random) -> list[Path]:
-    """Write the diary and the estimates; a meal stands in one of them only."""
+    """Write the diary and the estimates; each meal is in one of them only."""
     header = ("eaten_at", "description", "carbs_g", "protein_g", "fat_g", "energy_kcal", "alcohol_g")
     estimates = folder / "meal_estimates.json"
     document = [_estimate(as_of, *estimate) for estimate in _ESTIMATES]
@@ -186,7 +186,7 @@ def _diary(as_of: date, rng: random.Random) -> list[tuple[str, ...]]:
             row = _meal(eaten_at, rng.choice(dishes), course, len(rows), rng)
             if is_eaten and (is_whole or not is_blank) and (days_back, course) not in estimated:
                 rows.append(row)
-    # Saved twice: the same meal, not a second one.
+    # She saved it twice: the same meal, not a second one.
     again = len(rows) * 2 // 3
     return [*rows[: again + 1], rows[again], *rows[again + 1 :]]
 

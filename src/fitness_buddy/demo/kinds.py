@@ -1,10 +1,10 @@
-"""What the athlete does: one entry per kind of session, with its usual numbers."""
+"""List the kinds of activities of the athlete with their usual numbers."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-# Gear is named in activities by the athlete's own name for it.
+# An export names gear by the athlete's own name for it.
 EVERYDAY_SHOE, RACE_SHOE, TRAIL_SHOE = "Alltagstreter", "Rennschnecke", "Matschkönigin"
 ROAD_BIKE, GRAVEL_BIKE = "Silberpfeil", "Klappergestell"
 
@@ -13,20 +13,20 @@ _FORGOTTEN_STRAP = 0.09
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """What sessions of one kind have in common.
+    """The common properties of one kind of activity.
 
     Attributes:
         sport: the activity type, spelled as in an export.
-        km: usual distance; 0 where there is none, then ``minutes`` counts.
+        km: the usual distance; 0 if there is none, then ``minutes`` counts.
         speed: metres per second while moving.
-        effort: usual share of the heart rate reserve.
+        effort: the usual share of the heart rate reserve.
         climb: metres up per kilometre.
-        pause: (least, most) standing time as a share of the moving time.
-        gear: name of the shoe or bike.
+        pause: (least, most) time at rest as a share of the moving time.
+        gear: the name of the shoe or bike.
         steps_per_minute: 0 for sports without steps.
-        watts: average power where there is a meter.
-        heart_rate: how often there is one.
-        names: what she calls it.
+        watts: the average power with a power meter.
+        heart_rate: the share of activities with a heart rate.
+        names: the names that she gives.
     """
 
     sport: str

@@ -1,4 +1,4 @@
-"""Two years of training as a calendar: which session on which day, told in days and weeks before the last day."""
+"""Plan two years of training: which activity on which day, in days and weeks before the last day."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 
 DAYS = 730
-# (first, last) in days back: nothing at all happens in these.
+# (first, last) in days back: no activity at all in these.
 INJURY = (495, 512)
 ILLNESS = (285, 292)
 HOLIDAY_WEEKS = (61, 62)
 SKI_WEEKS = (36, 37)
 
 _SKIPPED = 0.07  # life gets in the way
-_COMMUTING = 0.5  # weeks of the bright half of the year with a day of cycling to work
+_COMMUTING = 0.5  # the share of weeks in the bright half of the year with a day of cycling to work
 _COMMUTE_MONTHS = range(3, 11)
 _CUT_BACK = 0.78  # every fourth week is lighter
 _MONDAY, _TUESDAY, _WEDNESDAY, _THURSDAY, _FRIDAY, _SATURDAY, _SUNDAY = range(7)
@@ -141,7 +141,7 @@ _PHASES = (
 )
 
 _SPECIAL = (
-    # Races, and what they were for.
+    # Races and other activities with a story.
     Session(574, 600, "half", name="Frühlings-Halbmarathon 🏁", description="Sub 1:55 was the plan. Plan done!"),
     Session(378, 630, "ten", name="10 km am Kanal", description="First race after the knee. Glücklich."),
     Session(
@@ -165,13 +165,13 @@ _SPECIAL = (
         name="Drei-Weiher-Marathon 🥳",
         description="Cried a little at km 40, then flew.\nDanke, Beine!",
     ),
-    # Just after midnight in Berlin, so still the day before in UTC.
+    # Shortly after midnight in Berlin: the day before in UTC.
     Session(669, 12, "recovery", 0.8, "Neujahrslauf 🎆", "First kilometres of the year, between the rockets."),
     Session(304, 9, "recovery", 0.8, "Neujahrslauf, again 🎆"),
     Session(410, 35, "walk", 0.6, "Can't sleep, walked"),
     Session(133, 50, "easy", 0.8, "Mittsommernachtslauf"),
     Session(88, 25, "walk", 0.7, "Home from the party, the long way"),
-    # Late enough to end on the next day.
+    # They end on the next day.
     Session(240, 1405, "virtual", 0.8, "Late shift on the trainer"),
     Session(171, 1412, "walk", 0.8, "Moon walk"),
     # Typed in by hand.
@@ -183,7 +183,7 @@ _SPECIAL = (
     Session(45, 1140, "strength", 0.8, "Rumpf & Rücken", is_manual=True),
 )
 
-# The report of the last day is what a newcomer sees first: a full week, with a streak that reaches into it.
+# A new user sees the report of the last day first, so the last week is complete and has a streak.
 _LAST_WRITTEN_OUT = 10
 _LAST_DAYS = (
     Session(10, 1085, "easy", 1.0, "Kanalrunde mit Stirnlampe"),
@@ -207,7 +207,7 @@ def is_within(days_back: int, span: tuple[int, int]) -> bool:
 
 
 def sessions(as_of: date, rng: random.Random) -> list[Session]:
-    """Every session of the two years, latest week last."""
+    """Return every planned activity of the two years, the last week at the end."""
     planned = [session for phase in _PHASES for session in _phase_sessions(phase, as_of, rng)]
     planned = [session for session in planned if session.days_back > _LAST_WRITTEN_OUT]
     return [
@@ -241,7 +241,7 @@ def _volume(phase: _Phase, week: int) -> float:
 
 
 def _start_minute(kind: str, slot: int, rng: random.Random) -> int:
-    """Weekends in the morning, working days before or after work; skiing when the lifts run."""
+    """Return the usual start: weekends in the morning, working days before or after work, skiing by day."""
     if kind in {"alpine", "nordic", "hike"}:
         usual = 580
     elif slot >= _SATURDAY:

@@ -1,4 +1,4 @@
-"""Strava's bulk export, with the header and the spelling of its newest wide files."""
+"""Write Strava's bulk export with the header and the spelling of its newest wide files."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pathlib import Path
 from fitness_buddy.demo.activities import MAX_HEART_RATE, RESTING_HEART_RATE, Activity
 from fitness_buddy.demo.kinds import EVERYDAY_SHOE, GRAVEL_BIKE, KINDS, RACE_SHOE, ROAD_BIKE, TRAIL_SHOE
 
-# 101 columns; five names stand twice, first for display (km, true/false), then in SI units (m, 1.0/0.0).
+# 101 columns. Five names occur twice: first for display (km, true/false), then in SI units (m, 1.0/0.0).
 _HEADER_LINE = (
     "Activity ID,Activity Date,Activity Name,Activity Type,Activity Description,Elapsed Time,Distance,Max Heart Rate,"
     "Relative Effort,Commute,Activity Private Note,Activity Gear,Filename,Athlete Weight,Bike Weight,Elapsed Time,"
@@ -54,13 +54,13 @@ _COMPONENTS = (("Bike Name", "Component Type", "Component Brand", "Component Mod
 _GOALS = (
     ("Goal Type", "Activity Type", "Goal", "Start Date", "End Date", "Segment ID", "Time Period", "Interval Time"),
 )
-# Entries carry a time, and bytes shall not depend on when they were written: the earliest that a zip can say.
+# Entries have a time. The earliest time of a zip keeps the bytes the same at every run.
 _ENTRY_TIME = (1980, 1, 1, 0, 0, 0)
 _UNIX = 3
 
 
 def write_export(folder: Path, day: date, activities: Sequence[Activity], *, repeat_a_row: bool = False) -> Path:
-    """Write ``strava_export_<day>.zip``; ``repeat_a_row`` ends it with a row that stands there already."""
+    """Write ``strava_export_<day>.zip``; with ``repeat_a_row`` one row is in it twice."""
     rows = [_row(activity) for activity in activities]
     if repeat_a_row:
         rows.append(rows[len(rows) * 2 // 3])
@@ -118,7 +118,7 @@ def _display_cells(activity: Activity) -> dict[str, str]:
 
 
 def _measured_cells(activity: Activity) -> dict[str, float | None]:
-    """The second copies and everything that stands once, in SI units; None is an empty cell."""
+    """Return the second copies of repeated columns and all other numbers, in SI units; None is an empty cell."""
     cells: dict[str, float | None] = {
         "Athlete Weight": _ATHLETE_KG,
         "Bike Weight": _BIKE_KG.get(activity.gear),
@@ -165,7 +165,7 @@ def _measured_cells(activity: Activity) -> dict[str, float | None]:
 
 
 def _relative_effort(activity: Activity) -> int | None:
-    """Something like Strava's number, which needs a heart rate: minutes weighted with the square of the effort."""
+    """Return a number like Strava's, which needs a heart rate: minutes weighted by the square of the effort."""
     if activity.average_heart_rate is None:
         return None
     effort = (activity.average_heart_rate - RESTING_HEART_RATE) / (MAX_HEART_RATE - RESTING_HEART_RATE)
@@ -173,7 +173,7 @@ def _relative_effort(activity: Activity) -> int | None:
 
 
 def _strava_date(activity: Activity) -> str:
-    """``May 29, 2022, 3:53:35 PM`` in UTC; written by hand, as month names of ``strftime`` follow the machine."""
+    """Return ``May 29, 2022, 3:53:35 PM`` in UTC, without ``strftime``, whose month names depend on the machine."""
     moment = activity.started_at
     half = "AM" if moment.hour < 12 else "PM"
     clock = f"{moment.hour % 12 or 12}:{moment.minute:02}:{moment.second:02} {half}"
@@ -181,7 +181,7 @@ def _strava_date(activity: Activity) -> str:
 
 
 def _gpx(activity: Activity) -> str:
-    """Two trackpoints, the same for every activity: a recording, and nobody's front door."""
+    """Return a track of two points, the same for every activity, so that it shows nobody's home."""
     end = activity.started_at + timedelta(seconds=activity.moving_s)
     points = "".join(
         f'   <trkpt lat="{latitude}" lon="13.1000000"><ele>{activity.low_m}</ele>'

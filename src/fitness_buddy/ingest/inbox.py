@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from filelock import FileLock
 
-from fitness_buddy.core.errors import BuddyError, UsageError
+from fitness_buddy.core.errors import BuddyError, InputError, UsageError
+from fitness_buddy.ingest.landing import Landing, totals
 
 LOADED = "loaded"
 
@@ -36,6 +39,27 @@ class Inbox:
             loaded = self._folder / LOADED
             yield sorted(path for path in self._folder.iterdir() if path != loaded and not path.name.startswith("."))
 
+    def load(self, load_file: Callable[[Path], Landing], clock: Callable[[], datetime]) -> Iterator[FileLoad]:
+        """Load the waiting files one by one, and move each loaded file on. A refused file stays and stops no other.
+
+        Args:
+            load_file: loads one file.
+            clock: returns the time, timezone-aware.
+
+        Raises:
+            BuddyError: a load failed for another reason than the content of the file; the files before it are loaded.
+        """
+        with self.files() as files:
+            for path in files:
+                version = version_of(path)
+                try:
+                    landing = load_file(path)
+                except InputError as error:
+                    yield FileLoad(path, refused=error)
+                else:
+                    yield FileLoad(path, landing)
+                    self.move_on(path, version, clock())
+
     def move_on(self, path: Path, version: tuple[int, int], now: datetime) -> None:
         """Put a file with those that are loaded, unless a newer one of its name has come meanwhile.
 
@@ -52,6 +76,24 @@ class Inbox:
                 path.rename(self._folder / LOADED / f"{now.astimezone(UTC):%Y%m%dT%H%M%S%f}-{path.name}")
         except OSError as error:
             raise BuddyError(f"{path}: loaded, but cannot be moved on: {error.strerror}") from error
+
+
+@dataclass(frozen=True, slots=True)
+class FileLoad:
+    """The result for one file: the load, or the error that refused it."""
+
+    path: Path
+    landing: Landing | None = None
+    refused: InputError | None = None
+
+
+def load_counts(loads: Sequence[FileLoad]) -> dict[str, Any]:
+    """Return the counts of all files as JSON-ready values; refused files count with the rows that were read."""
+    refused = {load.path.name: load.refused for load in loads if load.refused}
+    counts = totals([load.landing for load in loads if load.landing])
+    counts["rows_read"] += sum(error.rows_read for error in refused.values())
+    counts["rows_refused"] = sum(error.rows_refused for error in refused.values())
+    return {**counts, "files_read": len(loads), "files_refused": list(refused)}
 
 
 def version_of(path: Path) -> tuple[int, int]:

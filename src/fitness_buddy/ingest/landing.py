@@ -10,10 +10,11 @@ from datetime import date, datetime
 from typing import Any
 
 from fitness_buddy.core.errors import InputError, Refusal
-from fitness_buddy.warehouse import AppendCounts, RawRow, RawStore, new_load_id
+from fitness_buddy.warehouse import AppendCounts, RawRow, RawRows, RawStore, new_load_id
 
 _DELETED = "_deleted"
 _SHOWN = 300
+_BLOCK_ROWS = 5_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,10 +43,13 @@ def is_tombstone(payload: Mapping[str, Any]) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Records bound for one raw table (``<source>_<entity>``); rows that cannot be loaded stand among them."""
+    """Records bound for one raw table (``<source>_<entity>``); rows that cannot be loaded stand among them.
+
+    A reader of millions of alike records may give them as :class:`RawRows`, in the spelling of :func:`to_raw_row`.
+    """
 
     table: str
-    records: Iterable[Record | Refusal]
+    records: Iterable[Record | Refusal | RawRows]
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,13 +131,27 @@ class _Refused:
             self.first.append(refusal)
 
 
-def _raw_rows(batch: Batch, refused: _Refused, on_row: Callable[[], None]) -> Iterator[RawRow]:
-    for record in batch.records:
+def _raw_rows(batch: Batch, refused: _Refused, on_row: Callable[[], None]) -> Iterator[RawRows]:
+    waiting: list[RawRow] = []
+    for read in batch.records:
+        if isinstance(read, RawRows):
+            if waiting:
+                yield RawRows.of(waiting)
+                waiting = []
+            for _ in range(len(read)):
+                on_row()
+            yield read
+            continue
         on_row()
-        if isinstance(record, Refusal):
-            refused.add(record)
-        else:
-            yield to_raw_row(record)
+        if isinstance(read, Refusal):
+            refused.add(read)
+            continue
+        waiting.append(to_raw_row(read))
+        if len(waiting) == _BLOCK_ROWS:
+            yield RawRows.of(waiting)
+            waiting = []
+    if waiting:
+        yield RawRows.of(waiting)
 
 
 # Made once: json.dumps would make one for every record.

@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from itertools import count
 from pathlib import Path
 from typing import Any
 
-from fitness_buddy.core.clock import utc_now
+from fitness_buddy.core.clock import Clock, utc_now
 from fitness_buddy.core.errors import BuddyError, InputError, Refusal, StoppedError
+from fitness_buddy.core.state import StateStore
 from fitness_buddy.ingest.landing import Batch, Landing, Record, is_tombstone, land, totals
 from fitness_buddy.ingest.sources import steps, strava_api
 from fitness_buddy.ingest.sources.files import open_bundle
-from fitness_buddy.ingest.sources.recognition import Contents, ReadOptions, contents, read_bundle
-from fitness_buddy.ingest.sources.registry import AUTO, Found, Source
-from fitness_buddy.ingest.windows import Progress, Window, windows
+from fitness_buddy.ingest.sources.recognition import Contents, ReadOptions, Recognition, contents, read_bundle
+from fitness_buddy.ingest.sources.registry import AUTO, Found, Source, sources
+from fitness_buddy.ingest.windows import Progress, Window, days_to_read, windows
 from fitness_buddy.warehouse import RawStore, Warehouse
+
+# Loads for which the same --now was stated are nearer to each other than this.
+_SAME_INSTANT = timedelta(minutes=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,19 +89,61 @@ class Ingest:
 
 
 @dataclass(frozen=True, slots=True)
+class SourceLoad:
+    """The result for one source of a path: the load, or the error that refused it."""
+
+    source: str
+    landing: Landing | None = None
+    refused: InputError | None = None
+
+
+def load_sources(found: Recognition, load_source: Callable[[Source, Sequence[Found]], Landing]) -> Iterator[SourceLoad]:
+    """Load each source of a path by itself. A refused source stops no other.
+
+    Args:
+        load_source: loads the files of one source.
+    """
+    for name, files in found.by_source.items():
+        try:
+            yield SourceLoad(name, load_source(sources()[name], files))
+        except InputError as error:
+            yield SourceLoad(name, refused=error)
+
+
+def source_counts(loads: Sequence[SourceLoad]) -> dict[str, Any]:
+    """Return the counts of all sources, and of each, as JSON-ready values."""
+    landings = {load.source: load.landing for load in loads if load.landing}
+    refused = {load.source: load.refused for load in loads if load.refused}
+    counts = totals(list(landings.values()))
+    counts["rows_read"] += sum(error.rows_read for error in refused.values())
+    counts["rows_refused"] = sum(error.rows_refused for error in refused.values())
+    by_source = {name: totals([landing]) for name, landing in landings.items()}
+    return {**counts, "sources": by_source, "sources_refused": list(refused)}
+
+
+@dataclass(frozen=True, slots=True)
 class Service:
     """A source that answers questions.
 
     Attributes:
         table: where its records go.
-        since_ever: the day before which it has nothing.
+        earliest_day: the day before which it has nothing.
         read: the records of some days, asked for to the end; takes the time of asking, and whom to give each answer as
             it came.
     """
 
     table: str
-    since_ever: date
+    earliest_day: date
     read: Callable[[Window, datetime, Callable[[Any], object]], Sequence[Record | Refusal]]
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceLoad:
+    """The loads of one run of a service, for the days from first to last."""
+
+    first_day: date
+    last_day: date
+    landings: Sequence[Landing]
 
 
 def strava_service(api: strava_api.Activities, warehouse: Warehouse, athlete_id: str) -> Service:
@@ -109,7 +155,7 @@ def strava_service(api: strava_api.Activities, warehouse: Warehouse, athlete_id:
         known = warehouse.current_payloads(table, athlete_id, after.date())
         return strava_api.read(api, after, before, known, now, on_answer)
 
-    return Service(table, strava_api.SINCE_EVER, read)
+    return Service(table, strava_api.EARLIEST_DAY, read)
 
 
 def google_health_service(api: steps.google_health.DailySteps) -> Service:
@@ -118,7 +164,7 @@ def google_health_service(api: steps.google_health.DailySteps) -> Service:
     def read(window: Window, now: datetime, on_answer: Callable[[Any], object]) -> Sequence[Record | Refusal]:
         return steps.google_health.read(api, window.first_day, window.end_day, now, on_answer)
 
-    return Service(steps.DAILY_TABLE, steps.google_health.SINCE_EVER, read)
+    return Service(steps.DAILY_TABLE, steps.google_health.EARLIEST_DAY, read)
 
 
 def load_windows(
@@ -157,6 +203,65 @@ def load_windows(
                 details={**totals(landings), "resume_since": reached},
             ) from error
     return landings
+
+
+def load_service(
+    service: Service,
+    name: str,
+    warehouse: Warehouse,
+    athlete_id: str,
+    store: StateStore,
+    *,
+    since: date | None,
+    until: date | None,
+    overlap_days: int,
+    clock: Clock,
+    answers_folder: Path | None = None,
+    on_row: Callable[[], None] = lambda: None,
+) -> ServiceLoad:
+    """Load what is new from a service: the stated days, or the days since the last run with an overlap.
+
+    Args:
+        name: the source's, for its state.
+        store: keeps up to which day the service was read.
+        overlap_days: without ``since``, how many days before the last run are read again, for late-arriving data.
+        answers_folder: see :func:`load_windows`.
+        on_row: called once for every row that is read.
+
+    Raises:
+        UsageError: the days are in the future, or the first is after the last.
+        StoppedError: see :func:`load_windows`.
+    """
+    progress = Progress(store, f"{name}-read-{athlete_id}", warehouse.name, service.earliest_day)
+    # A new warehouse at the same place has nothing of what the state remembers. Without forgetting, also a run with
+    # stated days would make the next run skip the days before them.
+    if progress.read_until() and service.table not in {held.table for held in warehouse.raw_summary(athlete_id)}:
+        progress.forget()
+    days = days_to_read(
+        since,
+        until,
+        read_until=progress.read_until(),
+        earliest_day=service.earliest_day,
+        overlap_days=overlap_days,
+        now=clock.now,
+    )
+    # A service answers with the current state, whatever an older version was.
+    ingest = Ingest(warehouse, athlete_id, restate=True, now=clock.now, on_row=on_row)
+    load_times = load_clock(clock, warehouse, athlete_id)
+    return ServiceLoad(*days, load_windows(service, ingest, days, progress, answers_folder, clock=load_times))
+
+
+def load_clock(clock: Clock, warehouse: Warehouse, athlete_id: str) -> Clock:
+    """Return the clock for load times: the clock of the run, or one that begins just after the athlete's last load.
+
+    The latter is needed if the same --now was stated for both loads. Versions are ordered by their load times, so two
+    versions with the same time would have no order.
+    """
+    if not clock.is_stated:
+        return clock
+    loads = [held.last_loaded_at for held in warehouse.raw_summary(athlete_id)]
+    same = [loaded_at for loaded_at in loads if clock.now <= loaded_at < clock.now + _SAME_INSTANT]
+    return Clock(max(same) + timedelta.resolution) if same else clock
 
 
 def _keeper(folder: Path | None, name: str) -> Callable[[Any], object]:

@@ -39,7 +39,7 @@ def days_to_read(
     until: date | None,
     *,
     read_until: date | None,
-    since_ever: date,
+    earliest_day: date,
     overlap_days: int,
     now: datetime,
 ) -> tuple[date, date]:
@@ -52,7 +52,7 @@ def days_to_read(
     last_day = until or today
     if last_day > today:
         raise UsageError(f"--until {last_day} is in the future")
-    first_day = since or (read_until - timedelta(days=overlap_days) if read_until else since_ever)
+    first_day = since or (read_until - timedelta(days=overlap_days) if read_until else earliest_day)
     if first_day > last_day:
         raise UsageError(f"expected the first day before the last, found {first_day} and {last_day}")
     return first_day, last_day
@@ -76,14 +76,14 @@ class Progress:
     Args:
         name: of the state; one for each source and athlete.
         warehouse: its name; into another one everything is read again.
-        since_ever: the day before which the source has nothing.
+        earliest_day: the day before which the source has nothing.
     """
 
-    def __init__(self, store: StateStore, name: str, warehouse: str, since_ever: date) -> None:
+    def __init__(self, store: StateStore, name: str, warehouse: str, earliest_day: date) -> None:
         self._store = store
         self._name = name
         self._warehouse = warehouse
-        self._since_ever = since_ever
+        self._earliest_day = earliest_day
 
     def read_until(self) -> date | None:
         """The first day that has not been read; None before the first run."""
@@ -97,7 +97,7 @@ class Progress:
     def advance(self, window: Window, now: datetime) -> None:
         """Remember that a window was loaded; one that leaves a gap before it is not remembered."""
         known = self.read_until()
-        if window.first_day > (known or self._since_ever):
+        if window.first_day > (known or self._earliest_day):
             return
         # Today goes on, and may have been looked at too early: the next run reads it again.
         until = min(window.end_day, now.astimezone(UTC).date())

@@ -1,1 +1,1 @@
-"""Kestra: its API, the flows that a server runs, and what a task gives back to it."""
+"""Kestra: its API, the flows that a server runs, and the line that a task prints for it."""

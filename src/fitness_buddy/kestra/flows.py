@@ -1,8 +1,8 @@
-"""The flows of a folder and those that a Kestra server runs: what differs, and making the server equal to the folder.
+"""Compare the flows of a folder with those of a Kestra server, and make the server equal to the folder.
 
-A folder holds ``<purpose>/<id>.yaml``, the flows of namespace ``buddy.<purpose>``, and ``<purpose>/files/**``, the
-namespace's files. Triggers that need somebody's account are disabled there; BUDDY_FLOWS_ENABLED names the flows whose
-triggers start all the same.
+A folder has ``<purpose>/<id>.yaml``, the flows of the namespace ``buddy.<purpose>``, and ``<purpose>/files/**``, the
+files of the namespace. Triggers that need an account are disabled there. BUDDY_FLOWS_ENABLED names the flows whose
+triggers are enabled all the same.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from fitness_buddy.kestra.api import KestraApi, starts_nothing
 
 _NAMESPACES = "buddy."
 _FILES = "files"
-# What a comparison finds, and what a deployment makes of it.
+# The status of a comparison, and the status of a deployment that it becomes.
 _DONE = {"same": "unchanged", "differs": "updated", "missing": "created", "extra": "extra"}
 STATUSES = ("created", "updated", "unchanged", "deleted", "extra")
 _CHANGES = {"created", "updated", "deleted"}
@@ -29,7 +29,7 @@ _CHANGES = {"created", "updated", "deleted"}
 
 @dataclass(frozen=True, slots=True)
 class LocalFlow:
-    """A flow as the folder states it, its triggers enabled if BUDDY_FLOWS_ENABLED names it.
+    """A flow of the folder, with its triggers enabled if BUDDY_FLOWS_ENABLED names it.
 
     Attributes:
         is_disabled: see :func:`fitness_buddy.kestra.api.starts_nothing`.
@@ -44,7 +44,7 @@ class LocalFlow:
 
 @dataclass(frozen=True, slots=True)
 class LocalFile:
-    """A namespace's file: its path on the server begins with ``/``."""
+    """A file of a namespace; its path on the server begins with ``/``."""
 
     path: Path
     namespace: str
@@ -53,13 +53,13 @@ class LocalFile:
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """One flow or file, here and on the server.
+    """One flow or file, in the folder and on the server.
 
     Attributes:
-        name: the flow's id, or the file's path on the server.
-        status: of a comparison ``same``, ``differs``, ``missing`` on the server or ``extra`` there; of a deployment one
-            of STATUSES.
-        is_disabled: of the flow on the server, or of the folder's where the server has none; None for a file.
+        name: the id of the flow, or the path of the file on the server.
+        status: in a comparison ``same``, ``differs``, ``missing`` (on the server) or ``extra`` (only there); in a
+            deployment one of STATUSES.
+        is_disabled: of the flow on the server, or in the folder if the server does not have it; None for a file.
     """
 
     namespace: str
@@ -68,7 +68,7 @@ class Difference:
     is_disabled: bool | None = None
 
     def to_dict(self) -> dict[str, Any]:
-        """JSON-ready: a flow has ``id`` and ``disabled``, a file ``path``."""
+        """Return it as JSON-ready values: a flow has ``id`` and ``disabled``, a file ``path``."""
         if self.is_disabled is None:
             return {"namespace": self.namespace, "path": self.name, "status": self.status}
         return {"namespace": self.namespace, "id": self.name, "status": self.status, "disabled": self.is_disabled}
@@ -79,7 +79,7 @@ class Difference:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """Everything that the folder or the server has; flows and files by namespace and name."""
+    """All flows and files of the folder and the server, by namespace and name."""
 
     flows: list[Difference]
     files: list[Difference]
@@ -89,7 +89,7 @@ class Comparison:
         return [found for found in (*self.flows, *self.files) if found.status != "same"]
 
     def to_dict(self) -> dict[str, Any]:
-        """JSON-ready: the lists ``flows`` and ``files``, and of the two together the number of those that drifted."""
+        """Return it as JSON-ready values: the lists ``flows`` and ``files``, and how many of both drifted."""
         return {
             "flows": [flow.to_dict() for flow in self.flows],
             "files": [file.to_dict() for file in self.files],
@@ -99,14 +99,14 @@ class Comparison:
 
 @dataclass(frozen=True, slots=True)
 class Deployment:
-    """What was done, or would be: flows and files with one of STATUSES each."""
+    """What was done, or would be done: flows and files, each with one of STATUSES."""
 
     flows: list[Difference]
     files: list[Difference]
     is_dry_run: bool
 
     def to_dict(self) -> dict[str, Any]:
-        """JSON-ready: the lists ``flows`` and ``files``, and of each how many got which status."""
+        """Return it as JSON-ready values: the lists ``flows`` and ``files``, and how many of each have which status."""
         return {
             "dry_run": self.is_dry_run,
             "flows": [flow.to_dict() for flow in self.flows],
@@ -117,7 +117,7 @@ class Deployment:
 
 
 def count_statuses(done: Iterable[Difference]) -> dict[str, int]:
-    """How many have each of STATUSES."""
+    """Return how many have each of STATUSES."""
     counts = Counter(one.status for one in done)
     return {status: counts[status] for status in STATUSES}
 
@@ -131,13 +131,14 @@ class FlowFolder:
     """
 
     def __init__(self, folder: Path, enabled_ids: Iterable[str] = ()) -> None:
-        """
+        """Read the flows and files of a folder.
+
         Args:
             enabled_ids: the flows whose disabled triggers are enabled.
 
         Raises:
-            UsageError: no flows there, or none of an id that is to be enabled.
-            BuddyError: a file is no flow, or says another id or namespace than its place.
+            UsageError: the folder has no flows, or not one with an id that is to be enabled.
+            BuddyError: a file is not a flow, or its id and namespace differ from its place.
         """
         enabled_ids = set(enabled_ids)
         self.flows = {(flow.namespace, flow.flow_id): flow for flow in _read_flows(folder, enabled_ids)}
@@ -152,7 +153,7 @@ class FlowFolder:
             )
 
     def compare(self, api: KestraApi) -> Comparison:
-        """What differs between this folder and the server, in all namespaces that begin with ``buddy.``.
+        """Compare this folder with the server, in all namespaces that begin with ``buddy.``.
 
         Raises:
             ApiError: the server does not answer as Kestra does.
@@ -164,7 +165,7 @@ class FlowFolder:
             if flow is None or on_server is None:
                 status = "missing" if flow else "extra"
             else:
-                # The server may leave out white space around a source.
+                # The server may remove white space around a source.
                 status = "same" if api.source(*key).strip() == flow.source.strip() else "differs"
             is_disabled = on_server.is_disabled if on_server else bool(flow and flow.is_disabled)
             flows.append(Difference(*key, status, is_disabled))
@@ -183,13 +184,13 @@ class FlowFolder:
         """Make the server equal to this folder; nothing is loaded if the server finds a flow invalid.
 
         Args:
-            deletes: what only the server has is deleted; else it stays and is told as ``extra``.
-            is_dry_run: nothing is changed.
+            deletes: delete what only the server has; without it, it stays and is listed as ``extra``.
+            is_dry_run: change nothing.
 
         Raises:
             ApiError: the server does not answer as Kestra does.
             BuddyError: flows are invalid.
-            StoppedError: a change failed; those before it are made.
+            StoppedError: a change failed; the changes before it are made.
         """
         self._validate(api)
         comparison = self.compare(api)
@@ -212,7 +213,7 @@ class FlowFolder:
             )
 
     def _apply(self, api: KestraApi, deployment: Deployment) -> None:
-        # Files first: a flow may start, and read them, as soon as it is there.
+        # Files first: a flow may start and read them as soon as it is loaded.
         changes = [one for one in (*deployment.files, *deployment.flows) if one.status in _CHANGES]
         for made, one in enumerate(changes):
             try:
@@ -240,15 +241,15 @@ class FlowFolder:
 
 
 def enabled_flow_ids() -> list[str]:
-    """BUDDY_FLOWS_ENABLED: ids of flows, separated by commas."""
+    """Return the ids of BUDDY_FLOWS_ENABLED, which are separated by commas."""
     return [flow_id for part in os.environ.get("BUDDY_FLOWS_ENABLED", "").split(",") if (flow_id := part.strip())]
 
 
 def enable_triggers(source: str) -> str:
-    """The same text, with ``disabled: false`` where a trigger says true.
+    """Return a flow's text with ``disabled: false`` for every trigger that says true; the rest is unchanged.
 
     Raises:
-        yaml.YAMLError: it is no YAML.
+        yaml.YAMLError: the text is not YAML.
     """
     places = [
         (value.start_mark.index, value.end_mark.index)
@@ -288,6 +289,6 @@ def _find_files(folder: Path) -> Iterator[LocalFile]:
     for root in sorted(folder.glob(f"*/{_FILES}")):
         for path in sorted(root.rglob("*")):
             inside = path.relative_to(root)
-            # Neither editors' and systems' own files, nor what Python compiles on the way.
+            # Without files of editors and systems, and without what Python compiles.
             if path.is_file() and not any(part.startswith(".") or part == "__pycache__" for part in inside.parts):
                 yield LocalFile(path, _NAMESPACES + root.parent.name, f"/{inside.as_posix()}")

@@ -1,4 +1,4 @@
-"""What a command that runs as a task of Kestra tells its server: one line with outputs and metrics."""
+"""Write the line with outputs and metrics that a command prints as a task of Kestra."""
 
 from __future__ import annotations
 
@@ -9,29 +9,32 @@ from typing import Any
 
 from fitness_buddy.core.redaction import without_secrets
 
-# At the top of an answer; whole numbers of another name may be no counts.
+# The names of counters. Whole numbers with other names may be something else.
 _COUNT = re.compile(r"(rows|files)_\w+|\w+_(added|count)")
 _DURATION = re.compile(r"(\w+_)?duration_s")
-# Sums that are no whole numbers.
+# Counters that are not whole numbers.
 _COST = re.compile(r"\w+_cost_usd")
 
 
 def task_line(answer: str) -> str:
-    """The line of Kestra's task protocol for an answer as --json prints it: the same as outputs, and metrics of it.
+    """Return the line of Kestra's task protocol for an answer: the answer as outputs, and metrics of it.
 
-    Counters are the whole numbers at its top that are called ``rows_…``, ``files_…``, ``…_added`` or ``…_count``, and
-    the amounts that are called ``…_cost_usd``; timers the seconds that are called ``duration_s`` or ``…_duration_s``.
-    All carry the command as a tag.
+    Counters are the whole numbers at the top of the answer with a name like ``rows_…``, ``files_…``, ``…_added`` or
+    ``…_count``, and the amounts ``…_cost_usd``. Timers are the seconds ``duration_s`` and ``…_duration_s``. All
+    metrics have the command as a tag.
+
+    Args:
+        answer: the JSON that --json prints.
     """
     # Kestra's JSON has no NaN.
     outputs = _without_secrets(json.loads(answer, parse_constant=lambda _: None))
-    told = {"outputs": outputs, "metrics": metrics(outputs)}
-    # In ASCII: some programs take more characters for the end of a line than others.
-    return f"::{json.dumps(told, separators=(',', ':'), allow_nan=False)}::"
+    content = {"outputs": outputs, "metrics": metrics(outputs)}
+    # ASCII, because some programs take other characters for the end of a line.
+    return f"::{json.dumps(content, separators=(',', ':'), allow_nan=False)}::"
 
 
 def metrics(outputs: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """The counters and timers of an answer, in its order."""
+    """Return the counters and timers of an answer, in its order."""
     found = []
     for name, value in outputs.items():
         kind = None

@@ -1,1 +1,1 @@
-"""The language model: its client, the facts that it may see, and the bill of its calls."""
+"""Language models: the client, the facts that a model may read, and the log of its calls."""

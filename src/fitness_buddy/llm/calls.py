@@ -1,4 +1,4 @@
-"""The record of what language models were asked, in the warehouse: for the monthly budget, and to look at."""
+"""Log the calls of language models in the warehouse, for the monthly budget and for the operator."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ CALLS = LogTable(
 )
 
 
-class WarehouseCalls:
+class WarehouseCallLog:
     """The calls of all athletes, in ``ops.model_calls``."""
 
     def __init__(self, warehouse: Warehouse, settings: Settings) -> None:
@@ -35,7 +35,7 @@ class WarehouseCalls:
         self._settings = settings
 
     def spent_usd(self, since: datetime) -> float:
-        """Of all athletes, since an instant."""
+        """Return what the calls of all athletes have cost since an instant."""
         try:
             (row,) = self._warehouse.query(
                 f"select sum(cost_usd) as spent_usd from {self._settings.ops_schema}.{CALLS.name} "  # noqa: S608
@@ -47,16 +47,16 @@ class WarehouseCalls:
         return float(row["spent_usd"] or 0)
 
     def keep(self, call: ModelCall) -> None:
-        """Add one."""
+        """Add a call."""
         with self._warehouse.exclusive():
             self._warehouse.append_rows(CALLS, [{"athlete_id": self._settings.athlete_id, **asdict(call)}])
 
 
 def open_model(warehouse: Warehouse, settings: Settings) -> LanguageModel | None:
-    """The language model of the environment; None where none is named.
+    """Return the language model of the settings; None if none is named.
 
     Raises:
         UsageError: its settings are wrong.
     """
     stated = model_settings()
-    return LanguageModel(stated, WarehouseCalls(warehouse, settings)) if stated else None
+    return LanguageModel(stated, WarehouseCallLog(warehouse, settings)) if stated else None

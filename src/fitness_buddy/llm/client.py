@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from openai.types.chat import ChatCompletionContentPartParam, ChatCompletionMessageParam
 
 ATTEMPTS = 3
-_MOST_SHOWN = 200
+_MAX_SHOWN = 200
 # Codes of a request that is not answered for what it says.
 _REFUSALS = {"content_policy_violation", "moderation_blocked", "content_filter"}
 # The kinds of pictures that are taken, by their first bytes.
@@ -91,7 +91,7 @@ class ModelCall:
     outcome: str
 
 
-class CallRecord(Protocol):
+class CallLog(Protocol):
     """Where calls are kept, and what they have come to."""
 
     def spent_usd(self, since: datetime) -> float:
@@ -186,7 +186,7 @@ class LanguageModel:
     def __init__(
         self,
         settings: ModelSettings,
-        record: CallRecord,
+        record: CallLog,
         *,
         clock: Callable[[], datetime] = utc_now,
         sleep: Callable[[float], None] = time.sleep,
@@ -198,13 +198,13 @@ class LanguageModel:
         self._backoff_s = seconds_setting("BUDDY_HTTP_BACKOFF_S", 1)
         self.calls: list[ModelCall] = []
 
-    def text(self, purpose: str, system: str, user: str, *, facts: Sequence[Facts] = (), most_tokens: int = 400) -> str:
+    def text(self, purpose: str, system: str, user: str, *, facts: Sequence[Facts] = (), max_tokens: int = 400) -> str:
         """What the model says.
 
         Raises:
             ModelError: nothing that could be used.
         """
-        return self._chat(purpose, _messages(system, user, facts), most_tokens)
+        return self._chat(purpose, _messages(system, user, facts), max_tokens)
 
     def document(
         self,
@@ -216,7 +216,7 @@ class LanguageModel:
         *,
         pictures: Sequence[Picture] = (),
         facts: Sequence[Facts] = (),
-        most_tokens: int = 2000,
+        max_tokens: int = 2000,
     ) -> _Checked:
         """A JSON object by a schema, as ``check`` makes of it; where that fails the model may mend it, once.
 
@@ -232,7 +232,7 @@ class LanguageModel:
             "type": "json_schema",
             "json_schema": {"name": purpose, "schema": dict(schema), "strict": True},
         }
-        answer = self._chat(purpose, messages, most_tokens, answer_format)
+        answer = self._chat(purpose, messages, max_tokens, answer_format)
         try:
             return _checked(answer, schema, check)
         except ValueError as problem:
@@ -241,7 +241,7 @@ class LanguageModel:
                 f"That cannot be used: {problem}. Answer again with the whole corrected JSON object and nothing else."
             )
             messages += [{"role": "assistant", "content": answer}, {"role": "user", "content": mend}]
-        answer = self._chat(purpose, messages, most_tokens, answer_format)
+        answer = self._chat(purpose, messages, max_tokens, answer_format)
         try:
             return _checked(answer, schema, check)
         except ValueError as problem:
@@ -262,7 +262,7 @@ class LanguageModel:
             {} if model.startswith(("gpt-image", "chatgpt-image")) else {"response_format": "b64_json"}
         )
         started = time.monotonic()
-        answer = self._asked(lambda client: client.images.generate(model=model, prompt=prompt, n=1, **how))
+        answer = self._request(lambda client: client.images.generate(model=model, prompt=prompt, n=1, **how))
         usage = getattr(answer, "usage", None)
         counts = _count(usage, "input_tokens"), _count(usage, "output_tokens")
         encoded = _text(_first(getattr(answer, "data", None)), "b64_json")
@@ -271,7 +271,7 @@ class LanguageModel:
         except (BuddyError, ValueError):
             picture = None
         outcome = "answered" if picture else "unusable"
-        self._keep(purpose, model, *counts, self._settings.image_usd or 0, started, outcome)
+        self._record_call(purpose, model, *counts, self._settings.image_usd or 0, started, outcome)
         if picture is None:
             raise ModelAnswerError("the model's picture cannot be used: expected a PNG or JPEG as b64_json")
         return picture
@@ -289,15 +289,15 @@ class LanguageModel:
         self,
         purpose: str,
         messages: list[ChatCompletionMessageParam],
-        most_tokens: int,
+        max_tokens: int,
         answer_format: Mapping[str, Any] | None = None,
     ) -> str:
         settings = self._settings
         how: dict[str, Any] = {"response_format": answer_format} if answer_format else {}
         started = time.monotonic()
-        answer = self._asked(
+        answer = self._request(
             lambda client: client.chat.completions.create(
-                model=settings.model, messages=messages, max_completion_tokens=most_tokens, **how
+                model=settings.model, messages=messages, max_completion_tokens=max_tokens, **how
             )
         )
         usage = getattr(answer, "usage", None)
@@ -310,7 +310,7 @@ class LanguageModel:
         reason = getattr(choice, "finish_reason", None)
         error: ModelError | None = None
         if refusal or reason == "content_filter":
-            error = ModelRefusedError(f"the model does not answer: {_shown(refusal or 'its filter stopped it')}")
+            error = ModelRefusedError(f"the model does not answer: {_shorten(refusal or 'its filter stopped it')}")
             outcome = "refused"
         elif reason == "length":
             error, outcome = ModelAnswerError(f"the model's answer is cut off after {tokens[1]} tokens"), "cut_off"
@@ -318,12 +318,12 @@ class LanguageModel:
             error, outcome = ModelAnswerError("the model answered with nothing"), "unusable"
         else:
             outcome = "answered"
-        self._keep(purpose, settings.model, *tokens, cost_usd, started, outcome)
+        self._record_call(purpose, settings.model, *tokens, cost_usd, started, outcome)
         if error:
             raise error
         return said
 
-    def _keep(
+    def _record_call(
         self,
         purpose: str,
         model: str,
@@ -338,7 +338,7 @@ class LanguageModel:
         self.calls.append(call)
         self._record.keep(call)
 
-    def _asked(self, ask: Callable[[OpenAI], _Result]) -> _Result:
+    def _request(self, ask: Callable[[OpenAI], _Result]) -> _Result:
         """One answer of the endpoint, of the type that its API promises or of none."""
         import openai
 
@@ -353,9 +353,9 @@ class LanguageModel:
             max_retries=0,
         )
         retrying = Retrying(
-            stop=lambda state: stop_after_attempt(ATTEMPTS)(state) or _asked_pause_s(state) > LONGEST_PAUSE_S,
+            stop=lambda state: stop_after_attempt(ATTEMPTS)(state) or _stated_pause_s(state) > LONGEST_PAUSE_S,
             wait=lambda state: max(
-                wait_exponential_jitter(initial=self._backoff_s, jitter=self._backoff_s)(state), _asked_pause_s(state)
+                wait_exponential_jitter(initial=self._backoff_s, jitter=self._backoff_s)(state), _stated_pause_s(state)
             ),
             retry=retry_if_exception_type(passing),
             sleep=self._sleep,
@@ -368,15 +368,15 @@ class LanguageModel:
             except TimeoutError:
                 raise ModelUnavailableError(f"the model gave no whole answer within {settings.timeout_s:g} s") from None
             except passing as error:
-                raise ModelUnavailableError(f"the model was not reached: {_shown(str(error))}") from None
+                raise ModelUnavailableError(f"the model was not reached: {_shorten(str(error))}") from None
             except openai.APIStatusError as error:
                 if error.code in _REFUSALS:
-                    raise ModelRefusedError(f"the model does not answer: {_shown(error.message)}") from None
+                    raise ModelRefusedError(f"the model does not answer: {_shorten(error.message)}") from None
                 raise ModelUnavailableError(
-                    f"the model's endpoint answered {error.status_code}: {_shown(error.message)}"
+                    f"the model's endpoint answered {error.status_code}: {_shorten(error.message)}"
                 ) from None
             except (openai.OpenAIError, ValueError) as error:
-                raise ModelAnswerError(f"the model's endpoint answered with no JSON: {_shown(str(error))}") from None
+                raise ModelAnswerError(f"the model's endpoint answered with no JSON: {_shorten(str(error))}") from None
 
     def _check_budget(self) -> None:
         budget = self._settings.monthly_budget_usd
@@ -414,7 +414,7 @@ def _checked(answer: str, schema: Mapping[str, Any], check: Callable[[dict[str, 
         check_json(document)
         jsonschema.validate(document, schema)
     except jsonschema.ValidationError as error:
-        raise ValueError(f"{error.json_path}: {_shown(error.message)}") from None
+        raise ValueError(f"{error.json_path}: {_shorten(error.message)}") from None
     except RecursionError:
         raise ValueError("it is no JSON object") from None
     except json.JSONDecodeError as error:
@@ -444,15 +444,15 @@ def _no_number(name: str) -> float:
     raise ValueError(f"{name} is no number")
 
 
-def _asked_pause_s(state: RetryCallState) -> float:
+def _stated_pause_s(state: RetryCallState) -> float:
     error = state.outcome.exception() if state.outcome else None
     headers = getattr(getattr(error, "response", None), "headers", None)
     return (retry_after_s(headers, time.time()) or 0) if headers is not None else 0
 
 
-def _shown(text: str) -> str:
+def _shorten(text: str) -> str:
     text = " ".join(without_secrets(text).split())
-    return text if len(text) <= _MOST_SHOWN else text[: _MOST_SHOWN - 1] + "…"
+    return text if len(text) <= _MAX_SHOWN else text[: _MAX_SHOWN - 1] + "…"
 
 
 def _usd(variable: str) -> float | None:

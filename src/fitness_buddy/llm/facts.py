@@ -1,7 +1,7 @@
-"""What a language model may be told of an athlete: the one door between the marts and any model.
+"""Read what a language model may know of an athlete: the single entry point from the marts to any model.
 
-Strava's API agreement (June 2026) forbids giving API data to a model in any way, so rows that came from the API, and
-rows that sum up such rows, never pass. Marts that mix them beyond telling apart are not behind the door at all.
+Strava's API agreement (June 2026) forbids giving API data to a model in any way. So rows of the API, and rows that
+sum them up, never become facts. A mart that mixes them so that they cannot be separated is not available here.
 """
 
 from __future__ import annotations
@@ -14,15 +14,15 @@ from typing import Any
 
 from fitness_buddy.core.errors import BuddyError
 from fitness_buddy.core.settings import Settings
-from fitness_buddy.warehouse import Row, Warehouse
+from fitness_buddy.warehouse import NotBuiltError, Row, Warehouse
 
-# Whatever came from anywhere else has not been cleared.
+# No other source was checked for its terms of use.
 _ALLOWED_SOURCE = "strava_export"
 
 
 @dataclass(frozen=True, slots=True)
 class _Mart:
-    """``columns`` has all that a row may have, and among it what tells where the row came from."""
+    """One mart; ``columns`` has all columns of a row, among them the one that says where it comes from."""
 
     day: str
     columns: tuple[str, ...]
@@ -73,15 +73,15 @@ _MARTS = {
 
 
 class ForbiddenFactError(BuddyError):
-    """Something was about to be told to a language model that must not be."""
+    """Data that a language model must not get."""
 
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """Rows of one mart that a language model may read. There is no other type that one is given.
+    """Rows of one mart that a language model may read; a model gets no other type of data.
 
     Raises:
-        ForbiddenFactError: the mart is not for models, a row has other columns than the mart's, or came from the API.
+        ForbiddenFactError: the mart is not for models, a row has other columns, or a row comes from the API.
     """
 
     mart: str
@@ -97,12 +97,21 @@ class Facts:
                 raise ForbiddenFactError(f"{self.mart}: rows from Strava's API must not reach a language model")
 
     def to_json(self) -> str:
-        """The rows as a model reads them."""
+        """Return the rows as a language model reads them."""
         return json.dumps({self.mart: list(self.rows)}, ensure_ascii=False, default=str)
 
 
+def read_day_facts(warehouse: Warehouse, settings: Settings, day: date) -> list[Facts]:
+    """Read the workouts and steps of a day; an empty list if there are none, or if the marts were not built yet."""
+    try:
+        facts = [read_facts(warehouse, settings, mart, day, day) for mart in ("fct_daily_workouts", "fct_daily_steps")]
+    except NotBuiltError:
+        return []
+    return [fact for fact in facts if fact.rows]
+
+
 def read_facts(warehouse: Warehouse, settings: Settings, mart: str, first_day: date, last_day: date) -> Facts:
-    """What a model may know of the athlete's days from first to last, both included.
+    """Read the rows of a mart from the first to the last day, both included, that a model may know.
 
     Raises:
         ForbiddenFactError: the mart is not for models.
@@ -110,11 +119,11 @@ def read_facts(warehouse: Warehouse, settings: Settings, mart: str, first_day: d
     """
     if mart not in _MARTS:
         return Facts(mart, [])
-    door = _MARTS[mart]
+    rules = _MARTS[mart]
     rows: list[Row] = warehouse.query(
-        f"select {', '.join(door.columns)} from {settings.marts_schema}.{mart} "  # noqa: S608 - names from above
-        f"where athlete_id = @athlete_id and {door.day} between @first_day and @last_day and {door.allowed} "
-        f"order by {', '.join(door.columns)}",
+        f"select {', '.join(rules.columns)} from {settings.marts_schema}.{mart} "  # noqa: S608 - names from above
+        f"where athlete_id = @athlete_id and {rules.day} between @first_day and @last_day and {rules.allowed} "
+        f"order by {', '.join(rules.columns)}",
         {"athlete_id": settings.athlete_id, "first_day": first_day, "last_day": last_day},
     )
     return Facts(mart, rows)

@@ -1,1 +1,1 @@
-"""Meals as the athlete shows or tells them: weighed by a language model or as stated, corrected, drawn."""
+"""Meals that the athlete shows or describes: estimated, stated, corrected, deleted, drawn."""

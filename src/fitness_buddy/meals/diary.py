@@ -1,7 +1,7 @@
-"""The meals that were told in messages, in raw among all others: found again, corrected, taken back.
+"""Store, find, correct and delete the meals that were logged by message.
 
-Every message about a meal adds a version of it. A version that does not count yet, since nobody is sure of it, is kept
-as deleted until the athlete confirms or corrects it.
+They are in raw with all other meals. Every message about a meal adds a version. A version that does not count yet,
+because the estimate is not certain, is stored as deleted until the athlete confirms or corrects it.
 """
 
 from __future__ import annotations
@@ -12,30 +12,30 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from fitness_buddy.core.errors import UsageError
+from fitness_buddy.core.errors import BuddyError, UsageError
 from fitness_buddy.ingest.landing import Landing, is_tombstone, tombstone
 from fitness_buddy.ingest.load import Ingest
 from fitness_buddy.ingest.sources.meals import TABLE, FieldError, settled_time, to_record
 from fitness_buddy.warehouse import Warehouse
 
-# Whoever corrects a meal means one of the last weeks.
+# Corrections are about meals of the last weeks.
 REMEMBERED_DAYS = 31
-SHORTEST_ID, _SHOWN_ID, _WHOLE_ID = 4, 6, 16
-# The meal itself, and where it comes from.
+MIN_ID_LENGTH, _SHORT_ID_LENGTH, _ID_LENGTH = 4, 6, 16
+# The keys of the meal itself, of an estimate, and of its origin.
 _MEAL = ("description", "carbs_g", "protein_g", "fat_g", "alcohol_g", "energy_kcal")
 _ESTIMATE = ("meal_summary", "overall_confidence", "items", "totals")
 _ORIGIN = ("question", "words", "model", "model_answer")
-# What a version says of its messages, besides that.
+# The keys that this module adds.
 _MESSAGES, _NOTED_AT, _OUTCOME = "messages", "noted_at", "outcome"
 
 
 @dataclass(frozen=True, slots=True)
-class ToldMeal:
-    """The current version of a meal.
+class LoggedMeal:
+    """The current version of a meal that was logged by message.
 
     Attributes:
-        payload: as raw has it.
-        outcome: what the last message about it came to: noted, pending, corrected, confirmed or deleted.
+        payload: the payload in raw.
+        outcome: the result of the last message: noted, pending, corrected, confirmed or deleted.
     """
 
     meal_id: str
@@ -43,7 +43,7 @@ class ToldMeal:
 
     @property
     def short_id(self) -> str:
-        return self.meal_id[:_SHOWN_ID]
+        return self.meal_id[:_SHORT_ID_LENGTH]
 
     @property
     def outcome(self) -> str:
@@ -59,24 +59,24 @@ class ToldMeal:
 
     @property
     def confidence(self) -> str | None:
-        """None where the athlete has stated the numbers."""
+        """Return the confidence of the estimate; None if the athlete has stated the numbers."""
         return self.payload.get("overall_confidence")
 
     @property
     def question(self) -> str:
-        """What would make an estimate surer; may be empty."""
+        """Return the question that would make the estimate more certain; may be empty."""
         return str(self.payload.get("question") or "")
 
     def grams(self, name: str) -> float:
-        """Of carbs_g, protein_g, fat_g or alcohol_g."""
+        """Return carbs_g, protein_g, fat_g or alcohol_g."""
         return float(self.payload.get("totals", self.payload).get(name) or 0)
 
     def content(self) -> dict[str, Any]:
-        """The meal itself, as a model may be told of it when it is corrected."""
+        """Return the meal itself, which a language model reads when the meal is corrected."""
         return self._parts(*_MEAL, *_ESTIMATE)
 
-    def whole(self) -> dict[str, Any]:
-        """The meal and where it comes from, for another version of the same."""
+    def full_content(self) -> dict[str, Any]:
+        """Return the meal and its origin, for another version of it."""
         return self._parts(*_MEAL, *_ESTIMATE, *_ORIGIN)
 
     def _parts(self, *names: str) -> dict[str, Any]:
@@ -84,33 +84,50 @@ class ToldMeal:
 
 
 class Diary:
-    """An athlete's told meals."""
+    """The meals that one athlete has logged by message."""
 
     def __init__(self, warehouse: Warehouse, athlete_id: str, now: datetime) -> None:
-        """``now`` is timezone-aware and becomes the time of what is kept."""
+        """Read the logged meals.
+
+        Args:
+            now: timezone-aware; the time of what is stored.
+        """
         self._ingest = Ingest(warehouse, athlete_id, now=now)
         self._now = now
         since = (now - timedelta(days=REMEMBERED_DAYS)).date()
-        told = [
-            ToldMeal(meal_id, payload)
+        logged = [
+            LoggedMeal(meal_id, payload)
             for meal_id, payload in warehouse.current_payloads(TABLE, athlete_id, since).items()
             if _MESSAGES in payload
         ]
-        self._meals = sorted(told, key=lambda meal: str(meal.payload[_NOTED_AT]), reverse=True)
+        self._meals = sorted(logged, key=lambda meal: str(meal.payload[_NOTED_AT]), reverse=True)
 
-    def of_message(self, message_id: str) -> ToldMeal | None:
-        """The meal that a message was about, where it comes a second time."""
+    def of_message(self, message_id: str) -> LoggedMeal | None:
+        """Return the meal of a message that comes a second time; None for a new message."""
         return next((meal for meal in self._meals if message_id in meal.payload[_MESSAGES]), None)
 
-    def find(self, beginning: str) -> list[ToldMeal]:
-        """The meals whose ids begin so, those that were deleted left out, the last told first."""
+    def find(self, beginning: str) -> list[LoggedMeal]:
+        """Return the meals whose ids begin so, without deleted ones, the last logged first."""
         return [meal for meal in self._meals if meal.outcome != "deleted" and meal.meal_id.startswith(beginning)]
 
-    def check_time(self, eaten_at: str) -> None:
-        """Before anybody is asked about a meal.
+    def only(self, beginning: str) -> LoggedMeal:
+        """Return the one meal whose id begins so.
 
         Raises:
-            UsageError: it is no time, or in the future.
+            BuddyError: there is none, or more than one.
+        """
+        found = self.find(beginning)
+        if len(found) != 1:
+            raise BuddyError(
+                f"{len(found)} meals of the last weeks have an id that begins with {beginning!r}: expected one"
+            )
+        return found[0]
+
+    def check_time(self, eaten_at: str) -> None:
+        """Check a time before a language model is asked.
+
+        Raises:
+            UsageError: it is not a time, or is in the future.
         """
         try:
             settled_time(eaten_at, self._now)
@@ -119,24 +136,24 @@ class Diary:
 
     def note(
         self, content: Mapping[str, Any], eaten_at: str, message_id: str, *, is_pending: bool = False
-    ) -> tuple[ToldMeal, Landing]:
-        """A new meal; its time is checked."""
-        meal_id = hashlib.sha256(message_id.encode()).hexdigest()[:_WHOLE_ID]
+    ) -> tuple[LoggedMeal, Landing]:
+        """Store a new meal, whose time was checked."""
+        meal_id = hashlib.sha256(message_id.encode()).hexdigest()[:_ID_LENGTH]
         return self._keep(meal_id, content, eaten_at, [message_id], "pending" if is_pending else "noted")
 
     def replace(
-        self, meal: ToldMeal, content: Mapping[str, Any], message_id: str, outcome: str
-    ) -> tuple[ToldMeal, Landing]:
-        """Another version of the meal; where it is deleted, its last content stays with it."""
+        self, meal: LoggedMeal, content: Mapping[str, Any], message_id: str, outcome: str
+    ) -> tuple[LoggedMeal, Landing]:
+        """Store another version of a meal; a deleted meal keeps its last content."""
         messages = [*meal.payload[_MESSAGES], message_id]
         return self._keep(meal.meal_id, content, str(meal.payload["eaten_at"]), messages, outcome)
 
     def _keep(
         self, meal_id: str, content: Mapping[str, Any], eaten_at: str, messages: Sequence[str], outcome: str
-    ) -> tuple[ToldMeal, Landing]:
-        told = {_MESSAGES: list(messages), _NOTED_AT: self._now.astimezone(UTC).isoformat(), _OUTCOME: outcome}
-        record = to_record({**content, **told, "meal_id": meal_id, "eaten_at": eaten_at}, self._now)
+    ) -> tuple[LoggedMeal, Landing]:
+        origin = {_MESSAGES: list(messages), _NOTED_AT: self._now.astimezone(UTC).isoformat(), _OUTCOME: outcome}
+        record = to_record({**content, **origin, "meal_id": meal_id, "eaten_at": eaten_at}, self._now)
         if outcome in {"pending", "deleted"}:
             record = tombstone(record)
         landing = self._ingest.answers(TABLE, [record])
-        return ToldMeal(meal_id, record.payload), landing
+        return LoggedMeal(meal_id, record.payload), landing

@@ -1,7 +1,7 @@
-"""What a language model makes of a meal's picture or words, taken only where its parts agree with one another.
+"""Have a language model estimate a meal from pictures or words, and check that the parts of its answer agree.
 
-The model fills in numbers and texts of a form, nothing else: whose meal it is, when it was eaten and what is done with
-it is decided elsewhere, whatever a picture or a text says.
+The model only fills in a form. The athlete, the time and what happens with the meal are decided elsewhere, whatever
+a picture or a text says.
 """
 
 from __future__ import annotations
@@ -13,21 +13,22 @@ from typing import Any
 
 from fitness_buddy.ingest.sources.meals import FieldError, check_estimate
 from fitness_buddy.llm.client import LanguageModel, Picture
-from fitness_buddy.meals.stated import MOST_CHARACTERS, MOST_GRAMS, MOST_KCAL, shortened
+from fitness_buddy.meals.stated import MAX_CHARACTERS, MAX_GRAMS, MAX_KCAL, shortened
 
 PURPOSE = "meal_estimate"
 CONFIDENCES = ("high", "medium", "low")
-_MOST_ITEMS = 40
-_MOST_WORDS = 200
-# A stated energy may be this far off its macros: fibre and polyols have less than 4 kcal/g, and all of it is rounded.
+_MAX_ITEMS = 40
+_MAX_WORDS = 200
+# The stated energy may differ this much from the energy of the macros: fibre and polyols have less than 4 kcal/g, and
+# all numbers are rounded.
 _ENERGY_TOLERANCE, _ENERGY_ROUNDING_KCAL = 0.2, 25.0
 _ROUNDING_PER_ITEM_G = 0.6
 KCAL_PER_G: Mapping[str, int] = {"carbs_g": 4, "protein_g": 4, "fat_g": 9, "alcohol_g": 7}
 
 _TEXT, _AMOUNT = {"type": "string"}, {"type": "number"}
 _NUMBERS = ("calories_kcal", "protein_g", "carbs_g", "fat_g", "fiber_g", "alcohol_g")
-# No meal has more; it is asked for first, of numbers that may have thousands of digits.
-_MOST = {"estimated_grams": 10_000, **dict.fromkeys(_NUMBERS, MOST_GRAMS), "calories_kcal": MOST_KCAL}
+# No meal has more. This is checked first, because a number may have thousands of digits.
+_MOST = {"estimated_grams": 10_000, **dict.fromkeys(_NUMBERS, MAX_GRAMS), "calories_kcal": MAX_KCAL}
 
 
 def _object(**properties: Mapping[str, Any]) -> dict[str, Any]:
@@ -76,9 +77,9 @@ class Estimate:
     """An estimate whose parts agree.
 
     Attributes:
-        content: what is stored: meal_summary, overall_confidence, items, totals, as the model's form has them.
-        question: what to ask the athlete; may be empty.
-        answer: the form as the model has filled it in.
+        content: what is stored: meal_summary, overall_confidence, items, totals, named as in the form.
+        question: a question for the athlete; may be empty.
+        answer: the form as the model filled it in.
     """
 
     is_food: bool
@@ -94,50 +95,50 @@ class Estimate:
 def estimate_meal(
     model: LanguageModel, words: str, pictures: Sequence[Picture], *, earlier: Mapping[str, Any] | None = None
 ) -> Estimate:
-    """Ask the model, which may mend its answer once.
+    """Return the model's estimate; the model may correct its answer once.
 
     Args:
-        earlier: the meal as it was understood before, where the words correct it.
+        earlier: the meal before the correction that the words contain; None for a new meal.
 
     Raises:
-        ModelError: it has nothing that could be used.
+        ModelError: the model gave no usable answer.
     """
-    told = words or (
+    prompt = words or (
         "This is what I ate." if len(pictures) == 1 else "This is what I ate, one meal in several pictures."
     )
     if earlier is not None:
-        told = (
+        prompt = (
             f"Earlier this meal was understood as follows (JSON):\n{json.dumps(earlier, ensure_ascii=False)}\n"
-            f"The athlete corrects it, and is right:\n{told}"
+            f"The athlete corrects it, and is right:\n{prompt}"
         )
-    return model.document(PURPOSE, _SYSTEM, told, SCHEMA, check_answer, pictures=pictures)
+    return model.document(PURPOSE, _SYSTEM, prompt, SCHEMA, check_answer, pictures=pictures)
 
 
 def check_answer(answer: Mapping[str, Any]) -> Estimate:
-    """The filled in form as an estimate.
+    """Return the filled form as an estimate.
 
     Raises:
-        ValueError: its parts do not agree; the words say which, for the model to mend it.
+        ValueError: its parts do not agree; the message says which, so that the model can correct it.
     """
     items = [
         {
             **item,
-            "name": shortened(item["name"], MOST_CHARACTERS) or "food",
-            "assumptions": shortened(item["assumptions"], _MOST_WORDS),
+            "name": shortened(item["name"], MAX_CHARACTERS) or "food",
+            "assumptions": shortened(item["assumptions"], _MAX_WORDS),
         }
         for item in answer["items"]
     ]
     content = {
-        "meal_summary": shortened(answer["meal_summary"], MOST_CHARACTERS),
+        "meal_summary": shortened(answer["meal_summary"], MAX_CHARACTERS),
         "overall_confidence": answer["overall_confidence"],
         "items": items,
         "totals": dict(answer["totals"]),
     }
-    question = shortened(answer["question"], _MOST_WORDS)
+    question = shortened(answer["question"], _MAX_WORDS)
     if not answer["is_food"]:
         return Estimate(False, content, question, answer)
-    if not 1 <= len(items) <= _MOST_ITEMS:
-        raise ValueError(f"items: expected 1 to {_MOST_ITEMS} of them, found {len(items)}")
+    if not 1 <= len(items) <= _MAX_ITEMS:
+        raise ValueError(f"items: expected 1 to {_MAX_ITEMS} of them, found {len(items)}")
     for place, part in (("totals.", answer["totals"]), *(("items[].", item) for item in items)):
         for name, most in _MOST.items():
             if name in part and not 0 <= part[name] <= most:

@@ -1,4 +1,4 @@
-"""Pictures of meals: within limits, and without what a camera writes beside them, such as the place."""
+"""Read pictures of meals within limits and without metadata such as the place, and have the buddy drawn."""
 
 from __future__ import annotations
 
@@ -7,51 +7,70 @@ import struct
 from collections.abc import Iterator
 
 from fitness_buddy.core.errors import BuddyError
-from fitness_buddy.llm.client import Picture
+from fitness_buddy.llm.client import LanguageModel, Picture, model_settings
+from fitness_buddy.meals.stated import MAX_CHARACTERS, shortened
+from fitness_buddy.notify.message import Attachment, OutgoingMessage
 from fitness_buddy.notify.persona import Persona
 
-MOST_BYTES = 8 * 2**20
-# More than any telephone takes; a small file can unfold to more than a machine has memory.
-MOST_PIXELS = 120_000_000
+MAX_BYTES = 8 * 2**20
+# More than a phone takes. A small file can decompress to more than a machine has memory.
+MAX_PIXELS = 120_000_000
 _PNG, _JPEG = b"\x89PNG\r\n\x1a\n", b"\xff\xd8"
-# What a PNG is drawn from. Everything else is beside the picture: texts, times, places, further frames.
+# The chunks that draw the picture. All others are metadata: texts, times, places, further frames.
 _PNG_CHUNKS = {b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND"}
 _EOI, _SOS, _APP0, _APP1, _APP14 = 0xD9, 0xDA, 0xE0, 0xE1, 0xEE
-_BESIDE_THE_JPEG = {*range(_APP0 + 1, 0xF0), 0xFE} - {_APP14}  # Adobe's segment says how its colours are meant
+_JPEG_METADATA = {*range(_APP0 + 1, 0xF0), 0xFE} - {_APP14}  # Adobe's segment defines the colours
 _SIZES = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}
 _NEXT_MARKER = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")
 _EXIF, _ORIENTATION = b"Exif\0\0", 0x0112
 
 
 class PictureError(BuddyError):
-    """A picture that is not taken; the message says why, to whoever has sent it."""
+    """A picture that is not taken; the message is for the sender."""
 
 
 def read_picture(content: bytes) -> Picture:
-    """A picture as a model may see it: its pixels, and which way up it is.
+    """Return a picture for a language model: its pixels and its orientation, without metadata.
 
     Raises:
-        PictureError: it is no PNG or JPEG, is too large, or is damaged.
+        PictureError: it is not a PNG or JPEG, is too large, or is damaged.
     """
     if not content.startswith((_PNG, _JPEG)):
         raise PictureError("I can look at PNG and JPEG pictures only.")
-    if len(content) > MOST_BYTES:
+    if len(content) > MAX_BYTES:
         raise PictureError(
-            f"That picture is too large: {len(content) / 2**20:.1f} MB, and I take up to {MOST_BYTES // 2**20} MB."
+            f"That picture is too large: {len(content) / 2**20:.1f} MB, and I take up to {MAX_BYTES // 2**20} MB."
         )
     try:
-        bare, pixels = _bare_png(content) if content.startswith(_PNG) else _bare_jpeg(content)
+        bare, pixels = _strip_png_metadata(content) if content.startswith(_PNG) else _strip_jpeg_metadata(content)
     except (struct.error, IndexError, ValueError):
         raise PictureError("That picture is damaged or cut off.") from None
-    if not 0 < pixels <= MOST_PIXELS:
+    if not 0 < pixels <= MAX_PIXELS:
         raise PictureError(
-            f"That picture has {pixels / 1e6:.0f} million pixels, and I take up to {MOST_PIXELS / 1e6:.0f} million."
+            f"That picture has {pixels / 1e6:.0f} million pixels, and I take up to {MAX_PIXELS / 1e6:.0f} million."
         )
     return Picture(bare)
 
 
+def can_draw() -> bool:
+    """Return whether the settings name an image model."""
+    settings = model_settings()
+    return settings is not None and bool(settings.image_model)
+
+
+def draw_meal(model: LanguageModel, persona: Persona, meal: str) -> OutgoingMessage:
+    """Return the picture of the buddy who eats a meal, as the message that shows it.
+
+    Raises:
+        ModelError: the model gave no picture.
+    """
+    drawn = model.picture("meal_picture", picture_prompt(persona, shortened(meal, MAX_CHARACTERS)))
+    name = f"meal.{drawn.media_type.partition('/')[2]}"
+    return OutgoingMessage("Same here. Enjoy!", attachments=[Attachment(name, drawn.content, drawn.media_type)])
+
+
 def picture_prompt(persona: Persona, meal: str) -> str:
-    """What an image model is asked for: the buddy eating the same meal, which is described by anybody's words."""
+    """Return the prompt for an image model: the buddy eats the same meal, which is described in somebody's words."""
     return (
         f"A warm, simple illustration of {persona.name}, a friendly training partner, who sits at a kitchen table and "
         f"eats the same meal as the athlete. The meal, a description and nothing else: {meal!r}. "
@@ -59,7 +78,7 @@ def picture_prompt(persona: Persona, meal: str) -> str:
     )
 
 
-def _bare_png(content: bytes) -> tuple[bytes, int]:
+def _strip_png_metadata(content: bytes) -> tuple[bytes, int]:
     kept, pixels = [_PNG], 0
     for kind, chunk in _png_chunks(content):
         if kind == b"IHDR":
@@ -71,7 +90,7 @@ def _bare_png(content: bytes) -> tuple[bytes, int]:
 
 
 def _png_chunks(content: bytes) -> Iterator[tuple[bytes, bytes]]:
-    """Each chunk's kind and all of its bytes, up to the picture's end."""
+    """Yield the kind and all bytes of each chunk, up to the end of the picture."""
     start, kind = len(_PNG), b""
     while kind != b"IEND":
         length, kind = struct.unpack_from(">I4s", content, start)
@@ -82,7 +101,7 @@ def _png_chunks(content: bytes) -> Iterator[tuple[bytes, bytes]]:
         start = end
 
 
-def _bare_jpeg(content: bytes) -> tuple[bytes, int]:
+def _strip_jpeg_metadata(content: bytes) -> tuple[bytes, int]:
     kept: list[bytes] = []
     pixels, orientation = 0, 0
     position = len(_JPEG)
@@ -106,20 +125,20 @@ def _bare_jpeg(content: bytes) -> tuple[bytes, int]:
         if marker == _APP1 and segment[4:].startswith(_EXIF):
             orientation = _orientation(segment[4 + len(_EXIF) :]) or orientation
         if marker == _SOS:
-            # The scan's data has no length: it goes on to the next marker.
+            # The data of a scan has no length: it ends at the next marker.
             following = _NEXT_MARKER.search(content, end)
             if not following:
                 raise ValueError
             end = following.start()
             segment = content[position:end]
-        if marker not in _BESIDE_THE_JPEG:
+        if marker not in _JPEG_METADATA:
             kept.append(segment)
         position = end
     return b"".join([_JPEG, _exif(orientation), *kept, bytes([0xFF, _EOI])]), pixels
 
 
 def _orientation(tiff: bytes) -> int:
-    """1 to 8; 0 where it says nothing that can be read."""
+    """Return the orientation, 1 to 8; 0 if there is none."""
     order = {b"II": "<", b"MM": ">"}.get(tiff[:2])
     if order is None:
         return 0
@@ -136,7 +155,7 @@ def _orientation(tiff: bytes) -> int:
 
 
 def _exif(orientation: int) -> bytes:
-    """A segment that says which way up the picture is, and nothing else."""
+    """Return a segment that holds the orientation and nothing else."""
     if not orientation:
         return b""
     tiff = b"MM\0*" + struct.pack(">IHHHIHHI", 8, 1, _ORIENTATION, 3, 1, orientation, 0, 0)

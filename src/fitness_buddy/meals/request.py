@@ -1,9 +1,10 @@
-"""What a message about a meal asks for, read from the JSON that the bot posts; nothing in it is a command."""
+"""Read messages about meals from the JSON that the bot posts, and parse their intent; nothing in them is a command."""
 
 from __future__ import annotations
 
 import base64
 import binascii
+import hashlib
 import json
 import re
 from collections.abc import Sequence
@@ -11,26 +12,27 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from fitness_buddy.core.errors import InputError, Refusal
+from fitness_buddy.core.errors import BuddyError, InputError, Refusal, UsageError
+from fitness_buddy.meals.picture import MAX_BYTES
 
-MOST_CHARACTERS = 2000
-MOST_PICTURES = 4
-# Four pictures of 8 MB in base64, and some words.
-_MOST_BYTES = 48 * 2**20
+MAX_CHARACTERS = 2000
+MAX_PICTURES = 4
+# Four pictures of 8 MB in base64, and a text.
+_MAX_BYTES = 48 * 2**20
 _MESSAGE_ID = re.compile(r"[A-Za-z0-9_.:-]{1,64}")
-_TOLD = re.compile(r"\s*(?:meal|i\s+ate|ate|mahlzeit|ich\s+habe\s+gegessen|gegessen)\b\s*[:,]?\s*", re.IGNORECASE)
+_NOTE = re.compile(r"\s*(?:meal|i\s+ate|ate|mahlzeit|ich\s+habe\s+gegessen|gegessen)\b\s*[:,]?\s*", re.IGNORECASE)
 _DELETE = re.compile(r"\s*delete(?:\s+meal)?\b[\s:]*(?P<id>\S*)\s*", re.IGNORECASE)
 _CORRECT = re.compile(r"\s*correct(?:ion)?\b(?P<rest>.*)", re.IGNORECASE | re.DOTALL)
 _ID = re.compile(r"\s*(?P<id>[0-9a-f]{4,16})\b\s*(?P<colon>[:,]?)(?P<words>.*)", re.IGNORECASE | re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
+class MealMessage:
     """A message about a meal.
 
     Attributes:
-        pictures: as they came, not looked at yet.
-        message_id: by which the same message is known when it comes again.
+        pictures: the bytes of the files, not checked yet.
+        message_id: a message that comes again has the same id.
     """
 
     text: str
@@ -39,14 +41,14 @@ class Request:
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
+class MealIntent:
     """What a message asks for.
 
     Attributes:
         kind: note, correct or delete.
-        meal_id: the beginning of the id that was named; empty where none was.
-        words: what was said about the meal; empty where nothing was.
-        is_id_sure: False where the id may as well be the first of the words ("correct beef stew").
+        meal_id: the beginning of the id in the message; empty if there is none.
+        words: what the message says about the meal; may be empty.
+        is_id_sure: False if the id may also be the first of the words ("correct beef stew").
     """
 
     kind: str
@@ -55,15 +57,15 @@ class Wish:
     is_id_sure: bool = True
 
 
-def read_request(path: Path) -> Request:
-    """The message in a file: ``{"text": …, "message_id": …, "pictures": [{"name": …, "content_base64": …}]}``.
+def read_message(path: Path) -> MealMessage:
+    """Read a message file: ``{"text": …, "message_id": …, "pictures": [{"name": …, "content_base64": …}]}``.
 
     Raises:
-        InputError: it is not there, or not as expected.
+        InputError: the file is missing, or has another form.
     """
     try:
-        if path.stat().st_size > _MOST_BYTES:
-            raise _refused(path, None, f"expected up to {_MOST_BYTES // 2**20} MB, it has more")
+        if path.stat().st_size > _MAX_BYTES:
+            raise _refused(path, None, f"expected up to {_MAX_BYTES // 2**20} MB, it has more")
         document = json.loads(path.read_bytes())
     except OSError as error:
         raise _refused(path, None, f"cannot be read: {error.strerror}") from None
@@ -72,28 +74,55 @@ def read_request(path: Path) -> Request:
     if not isinstance(document, dict):
         raise _refused(path, None, "expected a JSON object with text, message_id and pictures")
     text, message_id = document.get("text", ""), document.get("message_id")
-    if not isinstance(text, str) or len(text) > MOST_CHARACTERS or "\0" in text or not _is_whole(text):
-        raise _refused(path, "text", f"expected a text of up to {MOST_CHARACTERS} characters")
+    if not isinstance(text, str) or len(text) > MAX_CHARACTERS or "\0" in text or not _is_whole(text):
+        raise _refused(path, "text", f"expected a text of up to {MAX_CHARACTERS} characters")
     if not isinstance(message_id, str) or not _MESSAGE_ID.fullmatch(message_id):
         raise _refused(path, "message_id", "expected 1 to 64 letters, digits and _ . : -")
     pictures = document.get("pictures") or []
-    if not isinstance(pictures, list) or len(pictures) > MOST_PICTURES:
-        raise _refused(path, "pictures", f"expected a list of up to {MOST_PICTURES}")
-    return Request(text, message_id, [_content(path, picture) for picture in pictures])
+    if not isinstance(pictures, list) or len(pictures) > MAX_PICTURES:
+        raise _refused(path, "pictures", f"expected a list of up to {MAX_PICTURES}")
+    return MealMessage(text, message_id, [_content(path, picture) for picture in pictures])
 
 
-def wish_of(text: str) -> Wish:
-    """What the words ask for. What asks for nothing else describes a meal."""
+def id_of_command(intent: MealIntent, eaten_at: str, pictures: Sequence[bytes]) -> str:
+    """Return a message id for a command, which has none: the same intent, time and pictures have the same id."""
+    content = hashlib.sha256(repr((intent, eaten_at)).encode())
+    for picture in pictures:
+        content.update(picture)
+    return f"cli-{content.hexdigest()[:32]}"
+
+
+def read_pictures(paths: Sequence[Path]) -> list[bytes]:
+    """Read picture files; a file that is too large is read up to one byte more than a picture may have.
+
+    Raises:
+        UsageError: there are too many.
+        BuddyError: a file cannot be read.
+    """
+    if len(paths) > MAX_PICTURES:
+        raise UsageError(f"expected up to {MAX_PICTURES} pictures, found {len(paths)}")
+    contents = []
+    for path in paths:
+        try:
+            with path.open("rb") as stream:
+                contents.append(stream.read(MAX_BYTES + 1))
+        except OSError as error:
+            raise BuddyError(f"{path}: cannot be read: {error.strerror}") from None
+    return contents
+
+
+def parse_intent(text: str) -> MealIntent:
+    """Parse the intent of a text; a text without a command word describes a meal."""
     if deleting := _DELETE.fullmatch(text):
-        return Wish("delete", deleting["id"].lower())
+        return MealIntent("delete", deleting["id"].lower())
     if not (correcting := _CORRECT.fullmatch(text)):
-        told = _TOLD.match(text)
-        return Wish("note", words=text[told.end() if told else 0 :].strip())
+        named = _NOTE.match(text)
+        return MealIntent("note", words=text[named.end() if named else 0 :].strip())
     rest = correcting["rest"]
     if named := _ID.fullmatch(rest):
         words = named["words"].strip()
-        return Wish("correct", named["id"].lower(), words, is_id_sure=bool(named["colon"]) or not words)
-    return Wish("correct", words=rest.lstrip(" :,\n").strip())
+        return MealIntent("correct", named["id"].lower(), words, is_id_sure=bool(named["colon"]) or not words)
+    return MealIntent("correct", words=rest.lstrip(" :,\n").strip())
 
 
 def _content(path: Path, picture: Any) -> bytes:
@@ -107,7 +136,7 @@ def _content(path: Path, picture: Any) -> bytes:
 
 
 def _is_whole(text: str) -> bool:
-    """Whether it has no halves of characters, which JSON can spell."""
+    """Return whether a text has no halves of characters (lone surrogates), which JSON can contain."""
     return text.encode("utf-8", "ignore").decode() == text
 
 

@@ -1,1 +1,1 @@
-"""A message, how the buddy speaks, and the way to a channel."""
+"""Outgoing messages, the persona of the buddy, and the channels."""

@@ -12,7 +12,7 @@ from urllib3.filepost import encode_multipart_formdata
 
 from fitness_buddy.core.errors import BuddyError, UsageError
 from fitness_buddy.core.http import LONGEST_PAUSE_S, Api, RateLimitedError, retry_after_s
-from fitness_buddy.notify.message import MOST_FILES, Message
+from fitness_buddy.notify.message import MAX_FILES, OutgoingMessage
 
 VARIABLE = "BUDDY_DISCORD_WEBHOOK"
 _ATTEMPTS = 5
@@ -36,7 +36,7 @@ class Webhook:
         self._api = Api(f"{parts.scheme}://{parts.netloc}", secrets=[token], sleep=sleep)
         self._sleep = sleep
 
-    def post(self, message: Message) -> str:
+    def post(self, message: OutgoingMessage) -> str:
         """Post it once Discord takes it; the id that Discord gives it.
 
         Where the answer of a post is lost it is posted again: twice is better than never.
@@ -79,12 +79,12 @@ def open_webhook() -> Webhook:
     return Webhook(url)
 
 
-def _body(message: Message) -> tuple[str, bytes]:
+def _body(message: OutgoingMessage) -> tuple[str, bytes]:
     payload = message.payload_json().encode()
     if not message.attachments:
         return "application/json", payload
-    if len(message.attachments) > MOST_FILES:
-        raise BuddyError(f"Discord takes {MOST_FILES} files a message, this one has {len(message.attachments)}")
+    if len(message.attachments) > MAX_FILES:
+        raise BuddyError(f"Discord takes {MAX_FILES} files a message, this one has {len(message.attachments)}")
     parts = {
         f"files[{number}]": (one.name, one.content, one.media_type) for number, one in enumerate(message.attachments)
     }

@@ -1,6 +1,6 @@
-"""Messages as Discord takes them: within its limits, and calling nobody whoever a text names.
+"""Format messages for Discord: within its limits, and without mentions that would notify anybody.
 
-Limits: Discord's documentation of "Execute Webhook" and "Message Create" (2026-06).
+Source of the limits: Discord's documentation of "Execute Webhook" and "Message Create" (2026-06).
 """
 
 from __future__ import annotations
@@ -10,15 +10,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-MOST_CHARACTERS = 2000
-MOST_FILES = 10
-# Nobody is called, whoever a text names.
-CALLS_NOBODY: dict[str, list[str]] = {"parse": []}
+MAX_CHARACTERS = 2000
+MAX_FILES = 10
+# No text can notify anybody, whoever it names.
+NO_MENTIONS: dict[str, list[str]] = {"parse": []}
 
 
 @dataclass(frozen=True, slots=True)
 class Attachment:
-    """A file of a message; its name may stand in an embed as ``attachment://name``."""
+    """A file of a message; an embed refers to it as ``attachment://name``."""
 
     name: str
     content: bytes = field(repr=False)
@@ -26,12 +26,12 @@ class Attachment:
 
 
 @dataclass(frozen=True, slots=True)
-class Message:
-    """What is said in one message.
+class OutgoingMessage:
+    """One message that the buddy posts.
 
     Attributes:
-        content: Discord's Markdown; what is longer than Discord takes is cut, with an ellipsis.
-        embeds: as Discord's documentation has them.
+        content: Discord's Markdown; a longer text than Discord takes is cut, with an ellipsis.
+        embeds: in the form of Discord's documentation.
         attachments: at most 10.
     """
 
@@ -40,29 +40,29 @@ class Message:
     attachments: Sequence[Attachment] = ()
 
     def payload(self) -> dict[str, Any]:
-        """Discord's JSON of it. Without ``embeds`` there is no such key."""
-        payload: dict[str, Any] = {"content": cut(self.content, MOST_CHARACTERS), "allowed_mentions": CALLS_NOBODY}
+        """Return the message as Discord's JSON; the key ``embeds`` is missing if there are none."""
+        payload: dict[str, Any] = {"content": truncate(self.content, MAX_CHARACTERS), "allowed_mentions": NO_MENTIONS}
         if self.embeds:
             payload["embeds"] = list(self.embeds)
         return payload
 
     def payload_json(self) -> str:
-        """The same as text, in ASCII: multipart bodies that Kestra's client sends hold nothing else."""
+        """Return the payload as text in ASCII, because Kestra's client sends multipart bodies in ASCII."""
         return json.dumps(self.payload())
 
 
-def cut(text: str, most_characters: int) -> str:
-    """The text, or as much of it as fits with an ellipsis. Discord counts UTF-16 units, as JavaScript does."""
-    if _length(text) <= most_characters:
+def truncate(text: str, max_characters: int) -> str:
+    """Return the text, cut with an ellipsis if it is too long. Discord counts UTF-16 units, as JavaScript does."""
+    if _length(text) <= max_characters:
         return text
-    kept = text[: most_characters - 1]
-    while _length(kept) > most_characters - 1:
+    kept = text[: max_characters - 1]
+    while _length(kept) > max_characters - 1:
         kept = kept[:-1]
     return kept.rstrip() + "…"
 
 
-def plain(text: str) -> str:
-    """Somebody's words with Discord's Markdown taken out of force, on one line; addresses are no links."""
+def escape_markdown(text: str) -> str:
+    """Return somebody's words on one line, with escaped Markdown and without links."""
     words = " ".join(text.split())
     words = "".join(f"\\{character}" if character in r"\*_~`|>#[]()<-" else character for character in words)
     return words.replace("://", "\\://")

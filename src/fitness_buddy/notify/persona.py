@@ -1,4 +1,4 @@
-"""How the buddy speaks: a voice for a language model, and lines for when there is none."""
+"""Read the persona: a voice for a language model, and lines for when there is no model."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any
 import yaml
 
 from fitness_buddy.core.errors import InputError, Refusal
-from fitness_buddy.notify.message import MOST_CHARACTERS
+from fitness_buddy.notify.message import MAX_CHARACTERS
 
 DEFAULT = Path(__file__).with_name("persona.yaml")
 KINDS = ("meditation", "no_workout", "goal_met", "goal_missed", "no_steps", "no_meals")
@@ -20,10 +20,12 @@ KINDS = ("meditation", "no_workout", "goal_met", "goal_missed", "no_steps", "no_
 
 @dataclass(frozen=True, slots=True)
 class Persona:
-    """Attributes:
-    name: as the buddy signs.
-    voice: what a language model is told of its part.
-    lines: by their kind, one or more each.
+    """The persona of the buddy.
+
+    Attributes:
+        name: the name of the buddy.
+        voice: the instructions for a language model.
+        lines: one or more lines of each kind.
     """
 
     name: str
@@ -31,21 +33,21 @@ class Persona:
     lines: Mapping[str, Sequence[str]]
 
     def line(self, kind: str, day: date) -> str:
-        """The line of a day: each has its turn, and a day's line stays the same."""
+        """Return the line of a day; lines alternate from day to day."""
         lines = self.lines[kind]
         return lines[day.toordinal() % len(lines)]
 
 
 def persona_path() -> Path:
-    """The file that BUDDY_PERSONA names, else the project's own."""
+    """Return the file that BUDDY_PERSONA names, else the file of this package."""
     return Path(os.environ.get("BUDDY_PERSONA") or DEFAULT)
 
 
 def load_persona() -> Persona:
-    """The persona of :func:`persona_path`.
+    """Read the persona of :func:`persona_path`.
 
     Raises:
-        InputError: the file is not there, or not as expected.
+        InputError: the file is missing, or has another form.
     """
     path = persona_path()
     try:
@@ -70,8 +72,8 @@ def _problems(document: Any) -> dict[str, str]:
         said = lines.get(kind)
         if not isinstance(said, list) or not said or not all(_is_text(line) for line in said):
             problems[f"lines.{kind}"] = "expected a list of one line or more"
-        elif any(len(line) > MOST_CHARACTERS for line in said):
-            problems[f"lines.{kind}"] = f"expected lines of up to {MOST_CHARACTERS} characters"
+        elif any(len(line) > MAX_CHARACTERS for line in said):
+            problems[f"lines.{kind}"] = f"expected lines of up to {MAX_CHARACTERS} characters"
     return problems
 
 

@@ -1,1 +1,1 @@
-"""Whether all is well: checks of raw, the heartbeat of sources, the status of what is loaded."""
+"""Operations: checks of raw, stale sources, the status of what is loaded."""

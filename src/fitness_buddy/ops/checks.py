@@ -1,4 +1,4 @@
-"""Whether raw is as loads leave it: what the warehouse finds, judged, and kept as a report."""
+"""Check that raw is as loads leave it, and write the results as a report."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ class CheckResult:
     """One check of one raw table: a row of the report.
 
     Attributes:
-        checked_at: when, in UTC.
+        checked_at: in UTC.
         status: pass, warn (worth a look, but no row is wrong) or fail.
-        record_ids: a few of those that are wrong, of any athlete.
+        record_ids: some of the wrong records, of any athlete.
         message: what was expected and what was found.
     """
 
@@ -41,22 +41,22 @@ class CheckResult:
 
 
 @dataclass(frozen=True, slots=True)
-class Checkup:
+class CheckReport:
     """All checks of one run.
 
-    ``volume`` counts the rows that were loaded, by raw table and UTC day: it is told and never judged, since an athlete
-    may rest and an export may bring ten years at once.
+    ``volume`` counts the loaded rows by raw table and UTC day. It is reported and never judged: an athlete may rest,
+    and an export may bring ten years at once.
     """
 
     results: Sequence[CheckResult]
     volume: Mapping[str, Mapping[date, int]]
 
     def of(self, status: str) -> list[CheckResult]:
-        """The results of a status."""
+        """Return the results with a status."""
         return [result for result in self.results if result.status == status]
 
     def to_dict(self) -> dict[str, Any]:
-        """JSON-ready."""
+        """Return the report as JSON-ready values."""
         statuses = Counter(result.status for result in self.results)
         return {
             "checks": len(self.results),
@@ -72,11 +72,11 @@ class Checkup:
         }
 
 
-def check_raw(warehouse: Warehouse, *, days: int, now: datetime) -> Checkup:
-    """Check the loads of all athletes of the last days, in every raw table that is there.
+def check_raw(warehouse: Warehouse, *, days: int, now: datetime) -> CheckReport:
+    """Check the loads of all athletes of the last days, in every raw table.
 
     Args:
-        days: how many UTC days before today are looked at, too.
+        days: how many UTC days before today are checked in addition to today.
         now: timezone-aware.
     """
     known = raw_tables()
@@ -88,17 +88,17 @@ def check_raw(warehouse: Warehouse, *, days: int, now: datetime) -> Checkup:
     )
     results = [_is_known(table, table in known, now) for table in tables]
     results += [result for table in checked for result in _judge(table, now)]
-    return Checkup(
+    return CheckReport(
         sorted(results, key=lambda result: result.table), {table.table: table.rows_by_day for table in checked}
     )
 
 
-def write_report(checkup: Checkup, folder: Path) -> list[Path]:
-    """Write the results as data_checks.json, .csv and .parquet into a folder, which is made where it is missing."""
+def write_report(report: CheckReport, folder: Path) -> list[Path]:
+    """Write the results as data_checks.json, .csv and .parquet into a folder, which is created if it is missing."""
     from fitness_buddy.warehouse.row_files import write_rows
 
     columns = {name: get_origin(kind) or kind for name, kind in get_type_hints(CheckResult).items()}
-    return write_rows(folder, REPORT_NAME, columns, [asdict(result) for result in checkup.results])
+    return write_rows(folder, REPORT_NAME, columns, [asdict(result) for result in report.results])
 
 
 def _judge(checked: RawTableCheck, now: datetime) -> list[CheckResult]:
@@ -119,7 +119,7 @@ def _judge(checked: RawTableCheck, now: datetime) -> list[CheckResult]:
 
 
 def _is_known(table: str, is_known: bool, now: datetime) -> CheckResult:
-    """A table that no model reads harms nothing, but what is in it is in no mart either."""
+    """Return a warning for a table that no model reads: it does no harm, but no mart has its rows."""
     return CheckResult(
         checked_at=now,
         table=table,

@@ -1,7 +1,7 @@
-"""Which of an athlete's sources have gone silent, and whom to tell of it once.
+"""Find the stale sources of an athlete, and decide which of them have to be reported now.
 
-Raw grows only by what is new or changed, so a source is as old as the last time that it had anything new: a phone that
-sends the same days again and again is silent, too.
+A load adds only new and changed versions to raw. So the age of a source is the time since it last brought something
+new: a phone that sends the same days again and again is stale, too.
 """
 
 from __future__ import annotations
@@ -18,101 +18,103 @@ from fitness_buddy.warehouse import RawSummary
 
 
 @dataclass(frozen=True, slots=True)
-class Silence:
-    """A source that has brought nothing new for ``silent_days`` whole days; ``source`` is its raw table."""
+class StaleSource:
+    """A source that has brought nothing new for ``stale_days`` whole days; ``source`` is its raw table."""
 
     source: str
     last_loaded_at: datetime
-    silent_days: int
+    stale_days: int
 
 
 @dataclass(frozen=True, slots=True)
 class Heartbeat:
-    """Who is silent now, and what of it is new since the run before.
+    """The stale sources, and what has changed since the run before.
 
     Attributes:
-        silent: all that are silent now.
-        newly_silent: those among them that were not told about yet.
-        back: told about, and speaking again.
-        told: what the next run is to be given.
+        stale: all sources that are stale now.
+        newly_stale: those among them that were not reported yet.
+        recovered: sources that were reported as stale and have brought something new.
+        reported: the input ``reported`` of the next run.
     """
 
-    silent: Sequence[Silence]
-    newly_silent: Sequence[str]
-    back: Sequence[str]
-    told: Sequence[str]
+    stale: Sequence[StaleSource]
+    newly_stale: Sequence[str]
+    recovered: Sequence[str]
+    reported: Sequence[str]
 
     def message(self) -> str:
-        """What to tell the athlete; empty when nothing is new."""
+        """Return the message for the athlete; empty when nothing has changed."""
         lines = [
-            f"Nothing new from {_title(silence.source)} since {silence.last_loaded_at:%Y-%m-%d}. "
+            f"Nothing new from {_title(stale.source)} since {stale.last_loaded_at:%Y-%m-%d}. "
             "No hurry: when you have a minute, see whether it still sends."
-            for silence in self.silent
-            if silence.source in self.newly_silent
+            for stale in self.stale
+            if stale.source in self.newly_stale
         ]
-        lines += [f"Good to hear from {_title(source)} again." for source in self.back]
+        lines += [f"Good to hear from {_title(source)} again." for source in self.recovered]
         return "\n".join(lines)
 
     def to_dict(self) -> dict[str, Any]:
-        """JSON-ready."""
+        """Return it as JSON-ready values."""
         return {**asdict(self), "message": self.message()}
 
 
-def listen(
+def find_stale_sources(
     sources: Sequence[RawSummary],
-    told: Sequence[str],
+    reported: Sequence[str],
     now: datetime,
     *,
-    silent_after_days: int,
+    stale_after_days: int,
     source_days: Mapping[str, int] | None = None,
 ) -> Heartbeat:
-    """Decide who is silent and who has to be told about it. Run often enough to see a source that speaks only once.
+    """Find the stale sources and compare them with those that were reported.
+
+    A source that brings something new only once between two runs is missed if the runs are too far apart.
 
     Args:
         sources: the athlete's raw tables.
-        told: those whose silence was told, as the run before has answered it.
+        reported: the sources that were reported as stale, as the run before returned them.
         now: timezone-aware.
-        silent_after_days: a source is silent when its last load is older.
-        source_days: the same of single sources, by raw table or what its name begins with; the longest name counts.
-            Without one the registry of sources decides.
+        stale_after_days: a source is stale when its last load is older.
+        source_days: the same for single sources, by raw table or by a prefix of its name; the longest name counts.
+            For others the registry of sources decides.
     """
-    silent = []
+    stale = []
     for source in sources:
-        silent_for = now - source.last_loaded_at
-        after_days = _days_of(source.table, source_days or {}, silent_after_days)
-        if after_days != NEVER and silent_for > timedelta(days=after_days):
-            silent.append(Silence(source.table, source.last_loaded_at, silent_for.days))
-    silent_names = {silence.source for silence in silent}
-    speaking = {source.table for source in sources} - silent_names
+        age = now - source.last_loaded_at
+        after_days = _days_of(source.table, source_days or {}, stale_after_days)
+        if after_days != NEVER and age > timedelta(days=after_days):
+            stale.append(StaleSource(source.table, source.last_loaded_at, age.days))
+    stale_names = {one.source for one in stale}
+    fresh_names = {source.table for source in sources} - stale_names
     return Heartbeat(
-        silent=silent,
-        newly_silent=sorted(silent_names - set(told)),
-        back=sorted(speaking & set(told)),
-        # A source that raw knows no more has not spoken.
-        told=sorted(silent_names | set(told) - speaking),
+        stale=stale,
+        newly_stale=sorted(stale_names - set(reported)),
+        recovered=sorted(fresh_names & set(reported)),
+        # A source without a raw table has brought nothing new.
+        reported=sorted(stale_names | set(reported) - fresh_names),
     )
 
 
-def read_told(text: str) -> list[str]:
-    """The list as it was kept; an empty text where nothing was kept yet.
+def read_reported(text: str) -> list[str]:
+    """Read the list that the run before returned; an empty text is an empty list.
 
     Raises:
-        UsageError: it is no JSON list of sources.
+        UsageError: the text is not a JSON list of sources.
     """
     try:
-        told = json.loads(text or "[]")
+        reported = json.loads(text or "[]")
     except ValueError:
-        told = None
-    if not isinstance(told, list) or not all(isinstance(source, str) for source in told):
-        raise UsageError(f'--told: expected a JSON list of sources such as ["steps_daily"], found {text!r}')
-    return told
+        reported = None
+    if not isinstance(reported, list) or not all(isinstance(source, str) for source in reported):
+        raise UsageError(f'--reported: expected a JSON list of sources such as ["steps_daily"], found {text!r}')
+    return reported
 
 
 def read_source_days(stated: Sequence[str]) -> dict[str, int]:
-    """Read ``NAME=DAYS`` each.
+    """Read texts of the form ``NAME=DAYS``.
 
     Raises:
-        UsageError: one is spelled otherwise, or no whole number of days of at least 1.
+        UsageError: a text has another form, or its days are not a whole number of at least 1.
     """
     source_days = {}
     for text in stated:
@@ -123,13 +125,13 @@ def read_source_days(stated: Sequence[str]) -> dict[str, int]:
     return source_days
 
 
-def _days_of(table: str, stated: Mapping[str, int], otherwise: int) -> float:
+def _days_of(table: str, stated: Mapping[str, int], default: int) -> float:
     registered = raw_tables().get(table)
     of_table = registered.stale_after_days if registered else None
     names = [name for name in stated if table == name or table.startswith(f"{name}_")]
     if names and of_table != NEVER:
         return stated[max(names, key=len)]
-    return otherwise if of_table is None else of_table
+    return default if of_table is None else of_table
 
 
 def _title(source: str) -> str:

@@ -1,4 +1,4 @@
-"""What is loaded for an athlete, since when, what is missing, and whether the marts are up to date with it."""
+"""Read what is loaded for an athlete, what is missing, and whether the marts are up to date."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from fitness_buddy.warehouse import NotBuiltError, RawSummary, Row, Warehouse, a
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """The answer of ``buddy status``; ``raw`` is what was loaded, ``sources`` what the last build made of it."""
+    """The answer of ``buddy status``; ``raw`` is what was loaded, ``sources`` the coverage in the marts."""
 
     athlete_id: str
     warehouse: str
@@ -26,12 +26,12 @@ class Status:
     other_athlete_ids: Sequence[str]
 
     def to_dict(self) -> dict[str, Any]:
-        """JSON-ready."""
+        """Return the status as JSON-ready values."""
         return asdict(self)
 
 
 def read_status(settings: Settings, warehouse: Warehouse) -> Status:
-    """Works at any time: before the first load, before the first build, after."""
+    """Read the status; this also works before the first load and before the first build."""
     raw = warehouse.raw_summary(settings.athlete_id)
     built_as_of: date | None = None
     built_from: datetime | None = None

@@ -1,4 +1,4 @@
-"""The answer of ``buddy status`` for a person."""
+"""Print the answer of ``buddy status``."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from fitness_buddy.ops.status import Status
 
 
 def render_status(status: Status, console: Console) -> None:
-    """Print what is loaded, what the last build made of it, and what to do next."""
+    """Print what is loaded, what the last build covers, and what to do next."""
     console.print(f"[bold]{status.athlete_id}[/bold] in {status.warehouse}", soft_wrap=True)
     if not status.raw:
         console.print(f"Nothing is loaded for {status.athlete_id!r} yet: see `buddy ingest --help`.")

@@ -1,1 +1,1 @@
-"""Reminders: what a message asks for, the ledger of what is to be told, and telling it."""
+"""Reminders, calendar events and the morning message: requests, the ledger, delivery."""

@@ -1,7 +1,7 @@
-"""Telling what is due on Discord: each thing once as long as nobody is killed, and at least once whatever happens.
+"""Deliver due reminders and events on Discord: at least once, and exactly once if no process is killed.
 
-Whoever tells something claims it in the ledger first, posts it, and then says so in the ledger. Nothing is held while
-posting. The claim of somebody who was killed ends by itself; the thing is then told again, marked as perhaps a repeat.
+A process first claims a reminder in the ledger, then posts it, then marks it as delivered. It holds no lock while it
+posts. The claim of a killed process expires; the reminder is then posted again and says that it may be a repeat.
 """
 
 from __future__ import annotations
@@ -17,60 +17,61 @@ from zoneinfo import ZoneInfo
 from fitness_buddy.core.clock import utc_now
 from fitness_buddy.core.errors import BuddyError
 from fitness_buddy.core.http import ApiError, seconds_setting
-from fitness_buddy.notify.message import Message, plain
-from fitness_buddy.remind.ledger import CLAIMED, RELEASED, TOLD, Entry, Ledger
+from fitness_buddy.notify.message import OutgoingMessage, escape_markdown
+from fitness_buddy.remind.ledger import CLAIMED, DELIVERED, RELEASED, Entry, Ledger
 from fitness_buddy.remind.rules import next_occurrence, told_day, told_time
 
 LATE_AFTER = timedelta(minutes=5)
-# As long as a post takes at most, with all its attempts and pauses.
+# The longest time of a post, with all its attempts and pauses.
 _LEASE_S = 300
-_MOST_AT_ONCE = 500
-# Of HTTP: Discord does not take this message, but may take another.
+_MAX_AT_ONCE = 500
+# HTTP statuses with which Discord refuses this message, but may take another.
 _ITS_OWN_FAULT = {400, 413}
 
 
 class Channel(Protocol):
-    """Where messages are posted."""
+    """A place where messages are posted."""
 
-    def post(self, message: Message) -> str:
-        """
+    def post(self, message: OutgoingMessage) -> str:
+        """Post a message; return its id.
+
         Raises:
-            BuddyError: it was not taken.
+            BuddyError: the channel did not take it.
         """
         ...
 
 
 @dataclass
-class Telling:
-    """What one run has told.
+class Delivery:
+    """The result of one run.
 
     Attributes:
-        told: the states that were told, as they were claimed, in their order.
+        delivered: the entries that were posted, as they were before the claim, in their order.
         late: how many of them were late.
-        failures: why others were not told.
+        failures: why others were not posted.
     """
 
-    told: list[Entry] = field(default_factory=list)
+    delivered: list[Entry] = field(default_factory=list)
     late: int = 0
     failures: list[BuddyError] = field(default_factory=list)
 
     def to_dict(self) -> dict[str, Any]:
-        """As commands answer it, JSON-ready."""
-        return {"told_count": len(self.told), "late_count": self.late, "failed_count": len(self.failures)}
+        """Return the counts as JSON-ready values."""
+        return {"delivered_count": len(self.delivered), "late_count": self.late, "failed_count": len(self.failures)}
 
     def failure(self, what: str) -> BuddyError | None:
-        """What the command ends with; None if all was told."""
+        """Return the error with which the command ends; None if everything was posted."""
         if not self.failures:
             return None
         first = self.failures[0]
-        told = f"{first}\nWhat was not told stays due ({len(self.told)} {what} told before)."
-        error = BuddyError(told, details={**first.details(), **self.to_dict()})
+        message = f"{first}\nWhat was not told stays due ({len(self.delivered)} {what} told before)."
+        error = BuddyError(message, details={**first.details(), **self.to_dict()})
         error.exit_code = first.exit_code
         return error
 
 
-class Teller:
-    """Tells the due things of one athlete."""
+class Dispatcher:
+    """Posts the due entries of one athlete."""
 
     def __init__(
         self,
@@ -81,11 +82,12 @@ class Teller:
         lease_s: float | None = None,
         ahead_s: float = 0,
     ) -> None:
-        """
+        """Create a dispatcher with a claim id of its own.
+
         Args:
-            clock: the time, timezone-aware.
-            lease_s: how long a claim holds [BUDDY_CLAIM_S, else 300].
-            ahead_s: what is due so soon counts as told with what is told now.
+            clock: returns the time, timezone-aware.
+            lease_s: how long a claim lasts [BUDDY_CLAIM_S, else 300].
+            ahead_s: what is due within this time after a post counts as delivered with it.
         """
         self._ledger = ledger
         self._channel = channel
@@ -94,61 +96,64 @@ class Teller:
         self._ahead = timedelta(seconds=ahead_s)
         self._claim_id = str(uuid4())
 
-    def tell(self, candidates: Iterable[Entry], words: Callable[[Entry, datetime, bool], Message]) -> Telling:
-        """Tell those that are still to be told, in their order.
+    def dispatch(
+        self, candidates: Iterable[Entry], format_message: Callable[[Entry, datetime, bool], OutgoingMessage]
+    ) -> Delivery:
+        """Post the entries that are still due, in their order.
 
         Args:
-            candidates: states as they are in the ledger, or new ones.
-            words: what to say of a state at an instant, and whether it may have been said before.
+            candidates: entries of the ledger, or new ones.
+            format_message: returns the message of an entry, from the instant and whether it may be a repeat.
         """
-        telling = Telling()
+        delivery = Delivery()
         for candidate in candidates:
             before = self._ledger.change(functools.partial(self._claim, candidate))
             if before is None:
                 continue
             now = self._clock()
-            # A claim that has ended and was not given back: whoever had it was killed, before or after posting.
+            # A claim that was not released: its process was killed, before or after it posted.
             is_repeat = before.claim_id is not None
             try:
-                self._channel.post(words(before, now, is_repeat))
+                self._channel.post(format_message(before, now, is_repeat))
             except BuddyError as error:
-                self._ledger.change(functools.partial(self._released, before))
-                telling.failures.append(error)
+                self._ledger.change(functools.partial(self._release, before))
+                delivery.failures.append(error)
                 if isinstance(error, ApiError) and error.status in _ITS_OWN_FAULT:
                     continue
                 break
-            self._ledger.change(functools.partial(self._told, before))
-            telling.told.append(before)
-            telling.late += is_late(before, now)
-        return telling
+            self._ledger.change(functools.partial(self._mark_delivered, before))
+            delivery.delivered.append(before)
+            delivery.late += is_late(before, now)
+        return delivery
 
     def _claim(self, candidate: Entry) -> tuple[Sequence[Entry], Entry | None]:
         now, newest = self._clock(), self._ledger.newest(candidate.subject_id)
-        # Told, put off, cancelled or claimed by another meanwhile.
+        # Another process has delivered, snoozed, cancelled or claimed it since then.
         if newest and (newest.due_at != candidate.due_at or newest.is_claimed(now)):
             return [], None
         before = newest or candidate
         return [before.after(CLAIMED, now, claim_id=self._claim_id, claimed_until=now + self._lease)], before
 
-    def _released(self, before: Entry) -> tuple[Sequence[Entry], None]:
+    def _release(self, before: Entry) -> tuple[Sequence[Entry], None]:
         newest = self._ledger.newest(before.subject_id)
         if newest is None or newest.claim_id != self._claim_id:
             return [], None
         claim = {"claim_id": before.claim_id, "claimed_until": before.claimed_until}
         return [newest.after(RELEASED, self._clock(), **claim)], None
 
-    def _told(self, before: Entry) -> tuple[Sequence[Entry], None]:
+    def _mark_delivered(self, before: Entry) -> tuple[Sequence[Entry], None]:
         newest, now = self._ledger.newest(before.subject_id), self._clock()
         if newest is None or newest.claim_id != self._claim_id:
-            # Cancelled, put off or claimed by another meanwhile: it stays as it is, but was told.
-            return [(newest or before).after(TOLD, now)], None
+            # It was cancelled, snoozed or claimed by another process during the post: it keeps that state, but was
+            # delivered.
+            return [(newest or before).after(DELIVERED, now)], None
         further = None
         if newest.rule and before.due_at:
-            # What was missed meanwhile is not made up for.
+            # Missed times of a recurring reminder are not delivered later.
             covered = max(before.due_at, now + self._ahead)
             further = next_occurrence(newest.rule, ZoneInfo(newest.timezone), covered)
         return [
-            newest.after(TOLD, now, due_at=further.instant if further else None, claim_id=None, claimed_until=None)
+            newest.after(DELIVERED, now, due_at=further.instant if further else None, claim_id=None, claimed_until=None)
         ], None
 
 
@@ -159,32 +164,32 @@ def deliver(
     window_s: float,
     clock: Callable[[], datetime] = utc_now,
     lease_s: float | None = None,
-) -> Telling:
-    """Tell the reminders that are due by the end of the window, in the order of their times; very many in parts."""
+) -> Delivery:
+    """Post the reminders that are due by the end of the window, in the order of their times, at most 500."""
     now = clock()
-    # Only reading: where nothing is due, which is nearly always, nobody waits for another's lock.
-    due = ledger.due(now + timedelta(seconds=window_s), now, _MOST_AT_ONCE)
-    teller = Teller(ledger, channel, clock=clock, lease_s=lease_s, ahead_s=window_s)
-    return teller.tell(due, reminder_message)
+    # Reading needs no lock. Nearly always nothing is due, and then nobody waits.
+    due = ledger.due(now + timedelta(seconds=window_s), now, _MAX_AT_ONCE)
+    dispatcher = Dispatcher(ledger, channel, clock=clock, lease_s=lease_s, ahead_s=window_s)
+    return dispatcher.dispatch(due, reminder_message)
 
 
-def reminder_message(entry: Entry, now: datetime, is_repeat: bool) -> Message:
-    """What is said of a due reminder."""
+def reminder_message(entry: Entry, now: datetime, is_repeat: bool) -> OutgoingMessage:
+    """Return the message of a due reminder."""
     notes = [f"reminder {entry.number}"]
     if is_late(entry, now):
-        notes.append(f"late: was due {told_due(entry, now)}")
+        notes.append(f"late: was due {format_due(entry, now)}")
     if is_repeat:
         notes.append("perhaps I said so before")
-    return Message(f"⏰ {plain(entry.text)} ({'; '.join(notes)})")
+    return OutgoingMessage(f"⏰ {escape_markdown(entry.text)} ({'; '.join(notes)})")
 
 
 def is_late(entry: Entry, now: datetime) -> bool:
-    """Whether it should have been told some time ago."""
+    """Return whether the entry was due more than five minutes ago."""
     return entry.due_at is not None and now - entry.due_at > LATE_AFTER
 
 
-def told_due(entry: Entry, now: datetime) -> str:
-    """``07:00``, with the day if that is another one."""
+def format_due(entry: Entry, now: datetime) -> str:
+    """Return the time such as ``07:00``, with the day if it is another day than now."""
     if entry.due_at is None:
         return ""
     zone = ZoneInfo(entry.timezone)
@@ -193,9 +198,9 @@ def told_due(entry: Entry, now: datetime) -> str:
 
 
 def claim_setting() -> float:
-    """For how many seconds nobody else tells what somebody has begun to tell: BUDDY_CLAIM_S [300].
+    """Return for how many seconds a claim lasts: BUDDY_CLAIM_S [300].
 
     Raises:
-        UsageError: it is no number of seconds.
+        UsageError: it is not a number of seconds.
     """
     return seconds_setting("BUDDY_CLAIM_S", _LEASE_S, least=1)

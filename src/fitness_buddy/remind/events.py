@@ -26,8 +26,8 @@ from zoneinfo import ZoneInfo
 from fitness_buddy.core.clock import utc_now
 from fitness_buddy.core.errors import BuddyError, Refusal, UsageError
 from fitness_buddy.core.http import seconds_setting, within
-from fitness_buddy.notify.message import Message, cut, plain
-from fitness_buddy.remind.delivery import Channel, Teller, Telling
+from fitness_buddy.notify.message import OutgoingMessage, escape_markdown, truncate
+from fitness_buddy.remind.delivery import Channel, Delivery, Dispatcher
 from fitness_buddy.remind.ledger import CALENDAR, SHEET, Entry, Ledger
 
 if TYPE_CHECKING:
@@ -35,12 +35,12 @@ if TYPE_CHECKING:
 
 CALENDAR_VARIABLE = "BUDDY_CALENDAR_URL"
 SHEET_VARIABLE = "BUDDY_EVENTS_SHEET_URL"
-WHOLE_DAYS_FROM = clock_time(7)
-MOST_BYTES = 16 * 2**20
+WHOLE_DAY_EVENTS_FROM = clock_time(7)
+MAX_BYTES = 16 * 2**20
 _ATTEMPTS = 3
-_MOST_REDIRECTS = 5
-_MOST_TITLE_CHARACTERS = 200
-_MOST_PROBLEMS_TOLD = 5
+_MAX_REDIRECTS = 5
+_MAX_TITLE_CHARACTERS = 200
+_MAX_PROBLEMS = 5
 _DURATION = re.compile(r"(?P<count>\d{1,4})\s*(?P<unit>s|m|min|h)", re.IGNORECASE)
 _ONE_DAY = timedelta(days=1)
 
@@ -69,7 +69,7 @@ class Event:
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class FoundEvents:
     """What the sources hold; what of it could not be read; which of them did not answer."""
 
     events: Sequence[Event]
@@ -91,7 +91,9 @@ def window_option(text: str) -> timedelta:
     return span
 
 
-def read_events(project_dir: Path, timezone: str, languages: Sequence[str], now: datetime, span: timedelta) -> Found:
+def read_events(
+    project_dir: Path, timezone: str, languages: Sequence[str], now: datetime, span: timedelta
+) -> FoundEvents:
     """The events around now, from what the environment names.
 
     Args:
@@ -129,7 +131,7 @@ def read_events(project_dir: Path, timezone: str, languages: Sequence[str], now:
             f"neither {CALENDAR_VARIABLE} nor {SHEET_VARIABLE} is set: they hold the address of an iCalendar feed, and "
             "of a sheet as CSV (docs/notify/buddy.md)"
         )
-    return Found(events, refusals, failures)
+    return FoundEvents(events, refusals, failures)
 
 
 def read_calendar(content: bytes, zone: ZoneInfo, begin: datetime, end: datetime) -> tuple[list[Event], list[Refusal]]:
@@ -217,7 +219,7 @@ def read_sheet(
         try:
             starts_at, is_whole_day = _sheet_start(stated, phrases)
         except UnclearError as error:
-            refusals.append(Refusal("the sheet", number, "Start Date", f"{error} Found {cut(stated, 60)!r}."))
+            refusals.append(Refusal("the sheet", number, "Start Date", f"{error} Found {truncate(stated, 60)!r}."))
             continue
         if not title:
             refusals.append(Refusal("the sheet", number, "Title", "expected what the event is, found nothing"))
@@ -257,30 +259,30 @@ _YEAR = re.compile(r"\d{4}|\d{1,2}[/.]\s?\d{1,2}[/.]\d{2}")
 def announce(
     ledger: Ledger,
     channel: Channel,
-    found: Found,
+    found: FoundEvents,
     *,
     span: timedelta,
     timezone: str,
     clock: Callable[[], datetime] = utc_now,
     lease_s: float | None = None,
-) -> Telling:
+) -> Delivery:
     """Tell what begins within the span, and which rows could not be read, each once."""
     zone, now = ZoneInfo(timezone), clock()
     candidates = sorted(_candidates(found, now, span, timezone), key=lambda one: (one.entry.due_at, one.entry.text))
 
     messages = {candidate.entry.subject_id: candidate for candidate in candidates}
 
-    def words(entry: Entry, at: datetime, is_repeat: bool) -> Message:
+    def words(entry: Entry, at: datetime, is_repeat: bool) -> OutgoingMessage:
         return messages[entry.subject_id].message(at, zone, is_repeat)
 
-    untold = []
+    undelivered = []
     for candidate in candidates:
         newest = ledger.newest(candidate.entry.subject_id)
         if newest is None and candidate.is_new:
-            untold.append(candidate.entry)
+            undelivered.append(candidate.entry)
         elif newest and newest.due_at is not None:
-            untold.append(newest)
-    return Teller(ledger, channel, clock=clock, lease_s=lease_s).tell(untold, words)
+            undelivered.append(newest)
+    return Dispatcher(ledger, channel, clock=clock, lease_s=lease_s).dispatch(undelivered, words)
 
 
 @dataclass(frozen=True, slots=True)
@@ -292,38 +294,38 @@ class _Candidate:
     is_whole_day: bool = False
     is_problem: bool = False
 
-    def message(self, now: datetime, zone: ZoneInfo, is_repeat: bool) -> Message:
+    def message(self, now: datetime, zone: ZoneInfo, is_repeat: bool) -> OutgoingMessage:
         repeat = " (perhaps I said so before)" if is_repeat else ""
-        title = plain(cut(self.entry.text, _MOST_TITLE_CHARACTERS))
+        title = escape_markdown(truncate(self.entry.text, _MAX_TITLE_CHARACTERS))
         if self.is_problem:
-            return Message(f"⚠️ I cannot read an event: {title}{repeat}")
+            return OutgoingMessage(f"⚠️ I cannot read an event: {title}{repeat}")
         if self.is_whole_day or self.entry.due_at is None:
-            return Message(f"📅 Today: {title}{repeat}")
+            return OutgoingMessage(f"📅 Today: {title}{repeat}")
         left_min = math.ceil((self.entry.due_at - now).total_seconds() / 60)
         if left_min > 0:
-            told = f"In {left_min} minute{'s' if left_min > 1 else ''}"
+            when = f"In {left_min} minute{'s' if left_min > 1 else ''}"
         else:
-            told = f"Began {-left_min} minute{'s' if left_min != -1 else ''} ago" if left_min else "Now"
+            when = f"Began {-left_min} minute{'s' if left_min != -1 else ''} ago" if left_min else "Now"
         # Discord shows the instant in each reader's own zone.
-        return Message(f"📅 {told}: {title}, <t:{int(self.entry.due_at.timestamp())}:t>{repeat}")
+        return OutgoingMessage(f"📅 {when}: {title}, <t:{int(self.entry.due_at.timestamp())}:t>{repeat}")
 
 
-def _candidates(found: Found, now: datetime, span: timedelta, timezone: str) -> Iterator[_Candidate]:
+def _candidates(found: FoundEvents, now: datetime, span: timedelta, timezone: str) -> Iterator[_Candidate]:
     zone = ZoneInfo(timezone)
     local = now.astimezone(zone)
-    told: set[str] = set()
+    seen: set[str] = set()
     for event in found.events:
         entry = Entry(event.subject_id, event.source, "", now, event.starts_at, event.title, timezone)
-        if event.subject_id in told:
+        if event.subject_id in seen:
             continue
-        told.add(event.subject_id)
+        seen.add(event.subject_id)
         if event.is_whole_day:
-            if event.starts_at.astimezone(zone).date() == local.date() and local.time() >= WHOLE_DAYS_FROM:
+            if event.starts_at.astimezone(zone).date() == local.date() and local.time() >= WHOLE_DAY_EVENTS_FROM:
                 yield _Candidate(entry, is_new=True, is_whole_day=True)
         elif now - span <= event.starts_at <= now + span:
             # What has begun is only told if somebody who wanted to tell it in time could not.
             yield _Candidate(entry, is_new=event.starts_at >= now)
-    for refusal in found.refusals[:_MOST_PROBLEMS_TOLD]:
+    for refusal in found.refusals[:_MAX_PROBLEMS]:
         # Once for what it says, wherever the row is moved to.
         key = f"problem\n{refusal.field}\n{refusal.problem}"
         subject_id = hashlib.sha256(key.encode()).hexdigest()
@@ -343,10 +345,8 @@ def _content(variable: str, address: str, project_dir: Path) -> bytes:
             content = path.read_bytes()
         except OSError as error:
             raise BuddyError(f"{variable}: the file cannot be read ({error.strerror})") from None
-        if len(content) > MOST_BYTES:
-            raise BuddyError(
-                f"{variable}: expected up to {MOST_BYTES // 2**20} MB, found {len(content) / 2**20:.0f} MB"
-            )
+        if len(content) > MAX_BYTES:
+            raise BuddyError(f"{variable}: expected up to {MAX_BYTES // 2**20} MB, found {len(content) / 2**20:.0f} MB")
         return content
     url = re.sub(r"^webcals?://", "https://", address, flags=re.IGNORECASE)
     timeout_s = seconds_setting("BUDDY_HTTP_TIMEOUT_S", 60, least=0.01)
@@ -375,7 +375,7 @@ def _fetch(variable: str, url: str, timeout_s: float) -> bytes:
 
     ends_at = time.monotonic() + timeout_s
     with urllib3.PoolManager() as pool:
-        for _ in range(_MOST_REDIRECTS + 1):
+        for _ in range(_MAX_REDIRECTS + 1):
             scheme = urlsplit(url).scheme.lower()
             if scheme not in {"http", "https"}:
                 raise BuddyError(f"{variable}: expected an address that begins with https://, http:// or webcal://")
@@ -393,8 +393,8 @@ def _fetch(variable: str, url: str, timeout_s: float) -> bytes:
                 try:
                     while chunk := response.read1(2**16):
                         content += chunk
-                        if len(content) > MOST_BYTES:
-                            raise BuddyError(f"{variable}: answered with more than {MOST_BYTES // 2**20} MB")
+                        if len(content) > MAX_BYTES:
+                            raise BuddyError(f"{variable}: answered with more than {MAX_BYTES // 2**20} MB")
                         if time.monotonic() > ends_at:
                             raise TimeoutError
                 finally:
@@ -412,4 +412,4 @@ def _fetch(variable: str, url: str, timeout_s: float) -> bytes:
             if response.status != 200:
                 raise BuddyError(f"{variable}: answered {response.status}: is the address still right?")
             return bytes(content)
-    raise BuddyError(f"{variable}: redirected more than {_MOST_REDIRECTS} times")
+    raise BuddyError(f"{variable}: redirected more than {_MAX_REDIRECTS} times")

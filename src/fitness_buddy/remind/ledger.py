@@ -1,6 +1,6 @@
-"""What is to be told and what has been told, in the append-only table ``ops.tellings``: reminders and calendar events.
+"""Keep the append-only ledger of reminders and calendar events, ``ops.deliveries``.
 
-Each row holds the whole state of its subject from then on, so the last one (by ``sequence``) is the current one.
+Each row is the whole state of its reminder or event, so the last row (by ``sequence``) is the current one.
 """
 
 from __future__ import annotations
@@ -13,8 +13,9 @@ from typing import Any, TypeVar
 from fitness_buddy.core.settings import Settings
 from fitness_buddy.warehouse import LogTable, NotBuiltError, Parameters, Warehouse, as_utc
 
-TELLINGS = LogTable(
-    name="tellings",
+DELIVERIES = LogTable(
+    name="deliveries",
+    former_name="tellings",
     columns={
         "athlete_id": "string",
         "sequence": "int64",
@@ -37,9 +38,9 @@ TELLINGS = LogTable(
 )
 REMINDER, CALENDAR, SHEET = "reminder", "calendar", "sheet"
 CREATED, CANCELLED, SNOOZED = "created", "cancelled", "snoozed"
-CLAIMED, TOLD, RELEASED = "claimed", "told", "released"
+CLAIMED, DELIVERED, RELEASED = "claimed", "delivered", "released"
 _INSTANTS = ("recorded_at", "due_at", "claimed_until")
-_COLUMNS = ", ".join(f"rows_of.{column}" for column in TELLINGS.columns if column != "athlete_id")
+_COLUMNS = ", ".join(f"rows_of.{column}" for column in DELIVERIES.columns if column != "athlete_id")
 _IS_REMINDER = "source = 'reminder'"
 _Result = TypeVar("_Result")
 
@@ -49,18 +50,18 @@ class Entry:
     """The state of one reminder or one event.
 
     Attributes:
-        subject_id: which it is, for an athlete.
+        subject_id: the id of the reminder or event, unique for the athlete.
         source: reminder, calendar or sheet.
-        kind: what made it so: created, cancelled, snoozed, claimed, told or released.
-        due_at: when it is to be told next; None when it is not.
-        text: what is to be told, in somebody's own words.
-        timezone: IANA name; the zone of ``rule`` and of times that are told.
+        kind: what led to this state: created, cancelled, snoozed, claimed, delivered or released.
+        due_at: when it is delivered next; None if it is not.
+        text: what the reminder or event is about, in somebody's words.
+        timezone: IANA name; the zone of ``rule`` and of the times in messages.
         number: of a reminder, for people.
         rule: of a recurring one: DTSTART (local wall time) and RRULE as in iCalendar.
-        claim_id: whoever is telling it, or was.
-        claimed_until: until when nobody else tells it.
-        message_id: of the message that made it so.
-        reply: what was answered to that message.
+        claim_id: the process that delivers it, or did.
+        claimed_until: until when no other process delivers it.
+        message_id: the message that led to this state.
+        reply: the reply to that message.
         sequence: its place among the athlete's rows; set by the ledger.
     """
 
@@ -80,22 +81,21 @@ class Entry:
     sequence: int = 0
 
     def after(self, kind: str, now: datetime, **changes: Any) -> Entry:
-        """The next state; no message made it unless it is said."""
-        told = {"message_id": None, "reply": None, **changes}
-        return replace(self, kind=kind, recorded_at=now, **told)
+        """Return the next state; without a message if none is given."""
+        return replace(self, kind=kind, recorded_at=now, **{"message_id": None, "reply": None, **changes})
 
     def is_claimed(self, now: datetime) -> bool:
-        """Whether somebody is telling it, as far as one can know."""
+        """Return whether a process may still be delivering it."""
         return self.claimed_until is not None and self.claimed_until > now
 
 
 def _newest(only: str, condition: str = "true") -> str:
-    """The states that meet a condition.
+    """Return SQL for the current entries that meet a condition.
 
     Args:
-        only: what all rows of them have, or one of them; the less it leaves, the less is looked at.
+        only: a condition that all rows of these entries meet, or at least one; it limits how many rows are read.
     """
-    # By two columns it is told which row is the newest; only those that are asked for are read whole.
+    # Two columns are enough to find the newest rows; only these rows are read with all columns.
     return f"""
     select {_COLUMNS}
     from {{table}} as rows_of
@@ -110,18 +110,20 @@ def _newest(only: str, condition: str = "true") -> str:
 
 
 class Ledger:
-    """The part of one athlete."""
+    """The entries of one athlete."""
 
     def __init__(self, warehouse: Warehouse, settings: Settings) -> None:
         self._warehouse = warehouse
         self._athlete_id = settings.athlete_id
-        self._table = f"{settings.ops_schema}.{TELLINGS.name}"
+        # Until the first row is added, a warehouse may have the table under its former name.
+        self._tables = [f"{settings.ops_schema}.{name}" for name in (DELIVERIES.name, DELIVERIES.former_name)]
 
     def change(self, decide: Callable[[], tuple[Sequence[Entry], _Result]]) -> _Result:
-        """Add what is decided by reading the ledger; decided again if others have added to it meanwhile.
+        """Add the entries that a function decides on; it decides again if another process has added entries since it
+        read.
 
         Args:
-            decide: the states to add, if any, and what to return.
+            decide: reads the ledger and returns the entries to add, if any, and a result.
         """
         with self._warehouse.exclusive():
             while True:
@@ -132,17 +134,17 @@ class Ledger:
                     for place, entry in enumerate(entries, start=1)
                 ]
                 if not rows or self._warehouse.append_next(
-                    TELLINGS, rows, athlete_id=self._athlete_id, last_sequence=last
+                    DELIVERIES, rows, athlete_id=self._athlete_id, last_sequence=last
                 ):
                     return result
 
     def newest(self, subject_id: str) -> Entry | None:
-        """The state of one."""
+        """Return the current state of one reminder or event; None if there is none."""
         found = self._entries(_newest("subject_id = @subject_id"), {"subject_id": subject_id})
         return found[0] if found else None
 
     def due(self, until: datetime, now: datetime, most: int) -> list[Entry]:
-        """The first reminders due by ``until`` that nobody is telling, in the order of their times."""
+        """Return the first reminders that are due by ``until`` and not claimed, ordered by time."""
         was_due = (
             "subject_id in (select subject_id from {table} "
             "where athlete_id = @athlete_id and source = 'reminder' and due_at <= @until)"
@@ -154,10 +156,10 @@ class Ledger:
         )
 
     def waiting(self, most: int, *, containing: str = "") -> list[Entry]:
-        """The reminders that are still to be told, the next one first.
+        """Return the reminders that are still to be delivered, the next one first.
 
         Args:
-            containing: only those in whose text it is found, in lower or upper case.
+            containing: only those whose text contains this; upper and lower case are the same.
         """
         condition = "due_at is not null"
         parameters: dict[str, Any] = {"most": most}
@@ -167,29 +169,31 @@ class Ledger:
         return self._entries(f"{_newest(_IS_REMINDER, condition)} order by due_at, number limit @most", parameters)
 
     def waiting_count(self) -> int:
-        """How many reminders are still to be told."""
+        """Return how many reminders are still to be delivered."""
         waiting = _newest(_IS_REMINDER, "due_at is not null")
         return int(self._one(f"select count(*) as waiting from ({waiting}) as waiting") or 0)  # noqa: S608
 
     def numbered(self, number: int) -> Entry | None:
-        """The state of the reminder with a number."""
+        """Return the current state of the reminder with a number; None if there is none."""
         found = self._entries(_newest("number = @number"), {"number": number})
         return found[0] if found else None
 
-    def last_told(self) -> Entry | None:
-        """The state of the reminder that was told last."""
+    def last_delivered(self) -> Entry | None:
+        """Return the current state of the reminder that was delivered last; None if there is none."""
         subject_id = self._one(
-            "select subject_id from {table} where athlete_id = @athlete_id and source = 'reminder' and kind = 'told' "
+            "select subject_id from {table} where athlete_id = @athlete_id and source = 'reminder' "
+            # Rows that were written under the former name have the kind told.
+            "and kind in ('delivered', 'told') "
             "order by sequence desc limit 1"
         )
         return self.newest(str(subject_id)) if subject_id else None
 
     def last_number(self) -> int:
-        """The highest number of a reminder; 0 before the first one."""
+        """Return the highest number of a reminder; 0 before the first one."""
         return int(self._one("select max(number) as last from {table} where athlete_id = @athlete_id") or 0)
 
     def made_by(self, message_id: str) -> list[Entry]:
-        """The states that a message made, each with the reply to it; none if it changed nothing."""
+        """Return the entries that a message made, each with the reply; an empty list if it changed nothing."""
         return self._entries(
             f"select {_COLUMNS} from {{table}} as rows_of "  # noqa: S608 - names of our own
             "where athlete_id = @athlete_id and message_id = @message_id order by sequence",
@@ -197,7 +201,7 @@ class Ledger:
         )
 
     def _one(self, sql: str, parameters: Parameters | None = None) -> Any:
-        """The first value of the first row; None if there is none."""
+        """Return the first value of the first row; None if there is none."""
         rows = self._query(sql, parameters)
         return next(iter(rows[0].values())) if rows else None
 
@@ -209,9 +213,10 @@ class Ledger:
         return entries
 
     def _query(self, sql: str, parameters: Parameters | None = None) -> list[dict[str, Any]]:
-        try:
-            return self._warehouse.query(
-                sql.format(table=self._table), {"athlete_id": self._athlete_id, **(parameters or {})}
-            )
-        except NotBuiltError:
-            return []
+        values = {"athlete_id": self._athlete_id, **(parameters or {})}
+        for table in self._tables:
+            try:
+                return self._warehouse.query(sql.format(table=table), values)
+            except NotBuiltError:
+                continue
+        return []

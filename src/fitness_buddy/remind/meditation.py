@@ -1,4 +1,4 @@
-"""The morning's words: by a language model in the buddy's voice, or one of the persona's own lines."""
+"""Write the morning message: by a language model in the buddy's voice, or a line of the persona."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from datetime import date
 
 from fitness_buddy.llm.client import LanguageModel, ModelError
 from fitness_buddy.llm.facts import Facts
-from fitness_buddy.notify.message import MOST_CHARACTERS
+from fitness_buddy.notify.message import MAX_CHARACTERS
 from fitness_buddy.notify.persona import Persona
 
 _TASK = """
@@ -23,7 +23,7 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Words:
-    """What is said.
+    """The text of a message.
 
     Attributes:
         written_by: model or persona.
@@ -36,14 +36,14 @@ class Words:
 
 
 def morning_words(model: LanguageModel | None, persona: Persona, day: date, facts: Sequence[Facts]) -> Words:
-    """The invitation of a day; there always is one."""
+    """Return the invitation of a day; without a usable answer of the model it is a line of the persona."""
     if model is None:
         return Words(persona.line("meditation", day), "persona", "no language model is set")
     try:
-        text = model.text("meditation", persona.voice, _TASK.format(day=day), facts=facts, most_tokens=300)
+        text = model.text("meditation", persona.voice, _TASK.format(day=day), facts=facts, max_tokens=300)
     except ModelError as error:
         _log.warning("%s", error)
         return Words(persona.line("meditation", day), "persona", str(error))
-    if len(text) > MOST_CHARACTERS:
+    if len(text) > MAX_CHARACTERS:
         return Words(persona.line("meditation", day), "persona", f"the model wrote {len(text)} characters")
     return Words(text, "model")

@@ -10,7 +10,7 @@ from typing import TypeAlias
 
 from fitness_buddy.remind.times import Part, Phrases, UnclearError, When
 
-MOST_CHARACTERS = 500
+MAX_CHARACTERS = 500
 EXAMPLE = '"remind me to stretch tomorrow at 7am"'
 # Of time phrases; no message needs longer ones.
 _MOST_WORDS = 12
@@ -96,8 +96,8 @@ def parse(text: str, phrases: Phrases, languages: Sequence[str]) -> Request:
         UnclearError: it asks for nothing, or could be meant twice; the message says what helps.
     """
     words = " ".join("".join(one if one.isprintable() else " " for one in text).split())
-    if len(words) > MOST_CHARACTERS:
-        raise UnclearError(f"That is too long for a reminder: up to {MOST_CHARACTERS} characters are fine.")
+    if len(words) > MAX_CHARACTERS:
+        raise UnclearError(f"That is too long for a reminder: up to {MAX_CHARACTERS} characters are fine.")
     greeting = _GREETING.match(words)
     words = words[greeting.end() :] if greeting else words
     command = words.rstrip(" .!?")

@@ -11,7 +11,7 @@ from uuid import uuid4
 from zoneinfo import ZoneInfo
 
 from fitness_buddy.core.errors import UsageError
-from fitness_buddy.notify.message import cut, plain
+from fitness_buddy.notify.message import escape_markdown, truncate
 from fitness_buddy.remind import ledger as kinds
 from fitness_buddy.remind.ledger import REMINDER, Entry, Ledger
 from fitness_buddy.remind.parsing import Cancel, List, Remind, Snooze, parse
@@ -170,7 +170,7 @@ class _Decision:
         return [cancelled], Reply("cancelled", reply, [cancelled])
 
     def _snoozed(self, request: Snooze) -> tuple[Sequence[Entry], Reply]:
-        entry = self._ledger.last_told() if request.number is None else self._ledger.numbered(request.number)
+        entry = self._ledger.last_delivered() if request.number is None else self._ledger.numbered(request.number)
         if entry is None or entry.kind == kinds.CANCELLED:
             which = "No reminder was told yet" if request.number is None else f"There is no reminder {request.number}"
             raise UnclearError(f'{which} that could be put off. "my reminders" says what is waiting.')
@@ -231,7 +231,7 @@ def told_entry(entry: Entry) -> str:
 
 
 def _told(text: str) -> str:
-    return plain(cut(text, _MOST_TOLD_CHARACTERS))
+    return escape_markdown(truncate(text, _MOST_TOLD_CHARACTERS))
 
 
 def _kind(value: object) -> str:

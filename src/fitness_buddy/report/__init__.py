@@ -1,1 +1,1 @@
-"""The report of one athlete's day: read from the marts, shown in a terminal, as charts and as one HTML page."""
+"""Reports of one athlete: read from the marts, shown in a terminal, as charts, as an HTML page and as messages."""

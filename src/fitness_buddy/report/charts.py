@@ -1,9 +1,11 @@
-"""The charts of a report: each function turns a Report into one Vega-Lite chart, or into None when there is no data.
+"""Draw the charts of a report.
 
-Charts carry no width and no theme. Who shows them sets the width (``"container"`` on the page, pixels for a picture)
-and adds ``config(theme)``. Colours that mean something (a sport, a macro, a goal) are the same in both themes and have
-at least 2.6:1 contrast on either background; all that is neutral comes from the config by mark style or range name.
-Every row holds ready-made labels, so that tooltips read the same in every locale and timezone.
+Each function turns a Report into one Vega-Lite chart, or returns None if there is no data.
+
+A chart has no width and no theme. The caller sets the width (``"container"`` on the page, pixels for a picture) and
+adds ``config(theme)``. Colours that have a meaning (a sport, a macro, a goal) are the same in both themes, with a
+contrast of at least 2.6:1 on either background. All other colours come from the config, by mark style or range name.
+Every row holds its labels as text, so that tooltips are the same in every locale and time zone.
 """
 
 from __future__ import annotations
@@ -36,7 +38,7 @@ Chart: TypeAlias = alt.TopLevelMixin
 Maker: TypeAlias = Callable[[Report], Chart | None]
 Values: TypeAlias = list[dict[str, Any]]
 
-# Chosen together: at least 6.8 apart (OKLab × 100) for each pair under protan, deutan and tritan simulation.
+# At least 6.8 apart (OKLab × 100) for each pair, also in protan, deutan and tritan simulation.
 SPORT_COLOURS = {
     "run": "#1f66e5",
     "ride": "#f2600c",
@@ -62,7 +64,7 @@ _FONT = 'system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", Arial, 
 
 @dataclass(frozen=True, slots=True)
 class _Neutrals:
-    """The colours that differ between the themes; ``levels`` as ACTIVE_LEVELS."""
+    """The colours that differ between the themes; ``levels`` has one colour for each of ACTIVE_LEVELS."""
 
     surface: str
     text: str
@@ -93,7 +95,7 @@ _NEUTRALS: Mapping[Theme, _Neutrals] = {
 
 
 def config(theme: Theme) -> dict[str, Any]:
-    """The Vega-Lite config of a theme; charts rely on its styles and its ``ordinal`` range."""
+    """Return the Vega-Lite config of a theme; charts use its styles and its ``ordinal`` range."""
     neutral = _NEUTRALS[theme]
     labels = {"labelColor": neutral.muted, "titleColor": neutral.muted, "labelFontSize": 12, "titleFontSize": 12}
     return {
@@ -138,19 +140,23 @@ def config(theme: Theme) -> dict[str, Any]:
 
 
 def week_distance_chart(report: Report) -> Chart | None:
-    """Kilometres per week as bars stacked by sport family, the week's total on top."""
+    """Draw kilometres per week as bars, stacked by sport family, with the total of the week on top."""
     amounts = [(row, row.distance_m / 1000, text.km(row.distance_m)) for row in report.week_distances]
     return _weekly("Distance", "km", ",.0f", amounts)
 
 
 def week_time_chart(report: Report) -> Chart | None:
-    """Hours in motion per week as bars stacked by sport family, the week's total on top."""
+    """Draw hours of moving time per week as bars, stacked by sport family, with the total of the week on top."""
     amounts = [(row, row.moving_time_s / 3600, text.duration(row.moving_time_s)) for row in report.week_distances]
     return _weekly("Moving time", "hours", ",.1f", amounts)
 
 
 def year_chart(report: Report, weeks: int = WEEKS_OF_YEAR) -> Chart | None:
-    """The days of a year, or of fewer weeks for a narrow screen, weeks across and weekdays down, by active minutes."""
+    """Draw active minutes per day of a year as a calendar: weeks across, weekdays down.
+
+    Args:
+        weeks: fewer weeks for a narrow screen.
+    """
     if not any(row.activities for row in report.year):
         return None
     mondays = calendar(monday_of(report.day) - timedelta(weeks=weeks - 1), report.day)[::7]
@@ -167,7 +173,7 @@ def year_chart(report: Report, weeks: int = WEEKS_OF_YEAR) -> Chart | None:
         }
         for row in days
     ]
-    # The week that holds the first of a month carries its name, and its Sunday lies in that month.
+    # The name of a month is at the week that contains its first day; the Sunday of that week is in the month.
     month_weeks = [monday.isoformat() for monday in mondays if (monday + timedelta(days=6)).day <= 7]
     chart = (
         alt.Chart(_data(values))
@@ -207,7 +213,7 @@ def year_chart(report: Report, weeks: int = WEEKS_OF_YEAR) -> Chart | None:
 
 
 def steps_chart(report: Report) -> Chart | None:
-    """Steps per day against the goal of each day, with both 7-day means; days without an observation stay empty."""
+    """Draw steps per day, the goal of each day and both 7-day means; days without an observation stay empty."""
     if not any(row.steps is not None for row in report.steps):
         return None
     observed, calendar = list(STEP_COLOURS)[3:]
@@ -253,7 +259,7 @@ def steps_chart(report: Report) -> Chart | None:
     )
 
     def line_layer(series: str, **mark: Any) -> alt.Chart:
-        # Round caps turn a run of a single day into a dot instead of nothing.
+        # With round caps a line of a single day is a dot; without them it would be invisible.
         own = [row for row in lines if row["series"] == series]
         layer: alt.Chart = (
             alt.Chart(_data(own))
@@ -277,7 +283,7 @@ def steps_chart(report: Report) -> Chart | None:
 
 
 def macro_day_chart(report: Report) -> Chart | None:
-    """The macro split of the day as a ring: the mean over its meals of percent of energy, with grams."""
+    """Draw the macro split of the day as a ring: mean of the meals in percent of energy, and grams."""
     macros = report.macros_of_day
     if macros is None or macros.mean_of_meals is None:
         return None
@@ -310,7 +316,7 @@ def macro_day_chart(report: Report) -> Chart | None:
 
 
 def macro_month_chart(report: Report) -> Chart | None:
-    """The macro split of each day with meals in the last 30, with the mean as dashed lines; other days stay empty."""
+    """Draw the macro split of each day with meals in the last 30 days, with the mean as dashed lines."""
     days = [row for row in report.macros if row.mean_of_meals is not None]
     if not days or report.macros_mean is None:
         return None
@@ -352,7 +358,7 @@ def macro_month_chart(report: Report) -> Chart | None:
 
 
 def coverage_chart(report: Report) -> Chart | None:
-    """Which of the last 90 days holds anything, one strip per area that has a source."""
+    """Draw which of the last 90 days have a record, one strip for each area that has a source."""
     areas = [area for area in AREAS if any(source.area == area for source in report.coverage)]
     days = calendar(report.day - timedelta(days=DAYS_OF_COVERAGE - 1), report.day)
     held = {
@@ -393,7 +399,7 @@ CHARTS: Mapping[str, Maker] = {
     "macro-month": macro_month_chart,
     "coverage": coverage_chart,
 }
-# What replaces a chart on a phone, where a year of cells would be too small to tell apart.
+# A phone shows these instead: the cells of a whole year would be too small to distinguish.
 NARROW_CHARTS: Mapping[str, Maker] = {"year": partial(year_chart, weeks=27)}
 
 
@@ -403,7 +409,11 @@ NARROW_CHARTS: Mapping[str, Maker] = {"year": partial(year_chart, weeks=27)}
 def _weekly(
     quantity: str, unit: str, total_format: str, amounts: Sequence[tuple[WeekDistance, float, str]]
 ) -> Chart | None:
-    """Bars of the weeks; an amount is a number in the unit and the same in words."""
+    """Draw bars of weeks.
+
+    Args:
+        amounts: a row, its amount in the unit, and the amount as text.
+    """
     families = [
         family
         for family in SPORT_FAMILIES
@@ -449,7 +459,7 @@ def _data(values: Values) -> alt.Data:
 
 
 def _titled(chart: Chart, description: str, height_px: int) -> Chart:
-    """The description is what a screen reader says; headings belong to whoever shows the chart."""
+    """Set height and description; a screen reader reads the description, the caller shows the heading."""
     titled: Chart = chart.properties(description=description, height=height_px)
     return titled
 
@@ -464,7 +474,7 @@ def _colour(field: str, tones: Mapping[str, str], **legend: Any) -> alt.Color:
 
 
 def _day_axis(days: Sequence[date]) -> alt.X:
-    """One band per calendar day, also for days without a row, with a label on some Mondays."""
+    """Return an axis with one band per calendar day, also for days without a row, and labels on some Mondays."""
     mondays = [day.isoformat() for day in days if day.weekday() == 0]
     labelled = mondays[:: 1 + len(mondays) // 7] or [days[-1].isoformat()]
     return alt.X(
@@ -475,14 +485,14 @@ def _day_axis(days: Sequence[date]) -> alt.X:
             values=labelled,
             labelAngle=0,
             labelOverlap="parity",
-            # An ISO day is midnight UTC to JavaScript: written in UTC it is the same day everywhere.
+            # JavaScript reads an ISO day as midnight in UTC. Formatted in UTC it is the same day in every time zone.
             labelExpr="utcFormat(toDate(datum.value), '%-d %b')",
         ),
     )
 
 
 def _active_level(row: ActiveDay) -> int:
-    """Index into ACTIVE_LEVELS; an activity without a time still counts as one."""
+    """Return the index into ACTIVE_LEVELS; an activity without a time has level 1."""
     if not row.activities:
         return 0
     minutes = row.moving_time_s / 60

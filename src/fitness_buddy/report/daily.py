@@ -1,6 +1,6 @@
-"""What is said of one day on Discord: its workouts, its steps, its food.
+"""Write the daily messages for Discord: workouts, steps, food.
 
-Names of sessions and meals are somebody's words: their Markdown is out of force.
+Names of activities and meals are texts of other people, so their Markdown is escaped.
 """
 
 from __future__ import annotations
@@ -10,12 +10,12 @@ import io
 from collections.abc import Callable, Sequence
 from datetime import date
 
-from fitness_buddy.notify.message import MOST_CHARACTERS, Attachment, Message, cut, plain
+from fitness_buddy.notify.message import MAX_CHARACTERS, Attachment, OutgoingMessage, escape_markdown, truncate
 from fitness_buddy.notify.persona import Persona
 from fitness_buddy.report import lines, pictures, text
 from fitness_buddy.report.data import MacroDay, MacroShares, Report, Session
 
-# The CSV of the sessions: an empty field is what was not recorded.
+# In the CSV an empty field means: not recorded.
 SESSION_COLUMNS = (
     "activity_date",
     "started_at",
@@ -30,35 +30,35 @@ SESSION_COLUMNS = (
     "average_heartrate_bpm",
     "source",
 )
-_MOST_CHARACTERS_OF_A_NAME = 80
+_MAX_CHARACTERS_OF_A_NAME = 80
 PNG = "image/png"
 
 
-def workout_message(report: Report, persona: Persona, today: date, note: str) -> Message:
-    """The sessions with their totals and a CSV of them; a nudge without any.
+def workout_message(report: Report, persona: Persona, today: date, note: str) -> OutgoingMessage:
+    """Return the message about the activities of the day, with totals and a CSV; a nudge if there are none.
 
     Args:
-        today: the buddy's own words are for this day; of an earlier one only the facts are told.
+        today: the buddy adds a line of its own only for this day; for an earlier day the message has facts only.
         note: the last line, in Markdown.
     """
     title = f"**Workouts · {text.full_day(report.day)}**"
     sessions = report.sessions
     if not sessions:
         said = persona.line("no_workout", report.day) if report.day == today else "No workout recorded."
-        return Message("\n".join([title, said, f"-# {note}"]))
-    content = fitted(
+        return OutgoingMessage("\n".join([title, said, f"-# {note}"]))
+    content = fit_items(
         [title, _totals(sessions)],
-        [f"**{name_of(session.name)}** · {name_of(lines.session_facts(session))}" for session in sessions],
+        [f"**{format_name(session.name)}** · {format_name(lines.session_facts(session))}" for session in sessions],
         [f"-# {note}"],
         lambda left: f"… and {text.counted(left, 'more session')}: all of them are in the file.",
     )
-    return Message(
+    return OutgoingMessage(
         content, attachments=[Attachment(f"workouts-{report.day}.csv", session_csv(report).encode(), "text/csv")]
     )
 
 
 def session_csv(report: Report) -> str:
-    """The sessions of the day with SESSION_COLUMNS, in the order in which they began; times are the athlete's own."""
+    """Return the activities of the day as CSV with SESSION_COLUMNS, ordered by start; times are local."""
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
     writer.writerow(SESSION_COLUMNS)
@@ -83,8 +83,11 @@ def session_csv(report: Report) -> str:
     return stream.getvalue()
 
 
-def steps_message(report: Report, persona: Persona, today: date, note: str) -> Message:
-    """The steps against the goal, the streak, both 7-day averages and a chart; a day without an observation says so."""
+def steps_message(report: Report, persona: Persona, today: date, note: str) -> OutgoingMessage:
+    """Return the message about the steps of the day: goal, streak, both 7-day averages, and a chart.
+
+    A day without an observation is named as such.
+    """
     day = report.steps_of_day
     said = [f"**Steps · {text.full_day(report.day)}**"]
     if day.steps is None:
@@ -113,16 +116,16 @@ def steps_message(report: Report, persona: Persona, today: date, note: str) -> M
     return _with_picture([*said, f"-# {note}"], "steps", report.day, pictures.steps_picture(report))
 
 
-def macros_message(report: Report, persona: Persona, today: date, note: str) -> Message:
-    """The mean split of the meals beside that of the totals and the target, grams, energy and a pie.
+def macros_message(report: Report, persona: Persona, today: date, note: str) -> OutgoingMessage:
+    """Return the message about the meals of the day: mean split of the meals, split of the totals, target, and a pie.
 
-    Without meals a line that says so.
+    A day without meals is named as such.
     """
     title = f"**Food · {text.full_day(report.day)}**"
     day = report.macros_of_day
     if day is None:
         said = persona.line("no_meals", report.day) if report.day == today else "No meals recorded."
-        return Message("\n".join([title, said, f"-# {note}"]))
+        return OutgoingMessage("\n".join([title, said, f"-# {note}"]))
     head = [
         title,
         f"{text.counted(day.meals, 'meal')} · **{text.whole(day.energy_kcal)} kcal** · "
@@ -136,44 +139,46 @@ def macros_message(report: Report, persona: Persona, today: date, note: str) -> 
         head.append(f"Weighed by energy: {_shares(day.of_totals)}")
     if day.target:
         head.append(f"Target: {_shares(day.target)}{_adherence(day)}")
-    content = fitted(
+    content = fit_items(
         head,
-        [f"- {name_of(meal.description)} · {name_of(lines.meal_facts(meal))}" for meal in report.meals],
+        [f"- {format_name(meal.description)} · {format_name(lines.meal_facts(meal))}" for meal in report.meals],
         [f"-# {note}"],
         lambda left: f"… and {text.counted(left, 'more meal')}.",
     )
     return _with_picture([content], "macros", report.day, pictures.macros_picture(report))
 
 
-def fitted(
+def fit_items(
     head: Sequence[str],
     items: Sequence[str],
     tail: Sequence[str],
     more: Callable[[int], str],
-    most: int = MOST_CHARACTERS,
+    most: int = MAX_CHARACTERS,
 ) -> str:
-    """The lines, with as many of the items as fit into a text of Discord, and a line that counts the others."""
+    """Return the lines with as many items as fit into a message, and a line that counts the others."""
 
     def together(shown: int) -> str:
         rest = [more(len(items) - shown)] if shown < len(items) else []
         return "\n".join([*head, *items[:shown], *rest, *tail])
 
-    shown = next((number for number in range(len(items), -1, -1) if cut(together(number), most) == together(number)), 0)
+    shown = next(
+        (number for number in range(len(items), -1, -1) if truncate(together(number), most) == together(number)), 0
+    )
     return together(shown)
 
 
-def name_of(words: str) -> str:
-    """Somebody's name for something, short and without Markdown."""
-    return plain(cut(text.printable(words), _MOST_CHARACTERS_OF_A_NAME)) or text.NONE
+def format_name(words: str) -> str:
+    """Return somebody's name for something, shortened and with escaped Markdown."""
+    return escape_markdown(truncate(text.printable(words), _MAX_CHARACTERS_OF_A_NAME)) or text.NONE
 
 
-def _with_picture(said: Sequence[str], what: str, day: date, picture: bytes | None) -> Message:
+def _with_picture(said: Sequence[str], what: str, day: date, picture: bytes | None) -> OutgoingMessage:
     content = "\n".join(said)
     if picture is None:
-        return Message(content)
+        return OutgoingMessage(content)
     name = f"{what}-{day}.png"
-    # In an embed a picture is shown whole, and in the place where it belongs.
-    return Message(content, [{"image": {"url": f"attachment://{name}"}}], [Attachment(name, picture, PNG)])
+    # In an embed Discord shows the whole picture, at its place in the text.
+    return OutgoingMessage(content, [{"image": {"url": f"attachment://{name}"}}], [Attachment(name, picture, PNG)])
 
 
 def _totals(sessions: Sequence[Session]) -> str:
@@ -193,7 +198,7 @@ def _shares(shares: MacroShares) -> str:
 
 
 def _adherence(day: MacroDay) -> str:
-    """`` (± 5 points): carbs 6 over, protein 2 under …`` as far as it is beyond the tolerance."""
+    """Return what is outside the tolerance, such as `` (± 5 points): carbs 6 over, protein 2 under``."""
     if day.tolerance_pct is None or day.mean_of_meals is None or day.target is None:
         return ""
     target = day.target.by_macro()

@@ -1,6 +1,6 @@
-"""What a report says, read from the marts and counted once for the terminal, the page and the charts.
+"""Read the marts and compute the numbers of a report once, for the terminal, the page and the charts.
 
-Days are the athlete's local days. Weeks start on Monday. Units stand in the names: ``_m``, ``_s``, ``_m_s``, ``_g``,
+Days are the athlete's local days. Weeks start on Monday. Names end in their unit: ``_m``, ``_s``, ``_m_s``, ``_g``,
 ``_kcal``, ``_pct``. ``None`` always means "not recorded", never zero.
 """
 
@@ -26,7 +26,7 @@ WEEKS_OF_YEAR = 53
 DAYS_OF_STEPS = 90
 DAYS_OF_MACROS = 30
 DAYS_OF_COVERAGE = 90
-# A rest week is normal; silence for longer, or a file not brought for a fortnight, is worth a word.
+# Up to a week of rest is normal, and a file may come every two weeks. After that a notice says so.
 QUIET_DAYS = 7
 STALE_LOAD_DAYS = 14
 
@@ -69,13 +69,15 @@ class MacroShares:
     fat_pct: float
 
     def by_macro(self) -> dict[str, float]:
-        """The shares by the macro's name, in the order in which they are shown."""
+        """Return the shares by the name of the macro, in the order in which they are shown."""
         return {"carbs": self.carbs_pct, "protein": self.protein_pct, "fat": self.fat_pct}
 
 
 @dataclass(frozen=True, slots=True)
 class MacroDay:
-    """A day with meals. ``mean_of_meals`` weighs every meal alike, ``of_totals`` weighs by energy."""
+    """A day with meals. ``mean_of_meals`` has the same weight for every meal, ``of_totals`` weighs meals by their
+    energy.
+    """
 
     day: date
     meals: int
@@ -90,7 +92,7 @@ class MacroDay:
 
     @property
     def is_on_target(self) -> bool:
-        """Whether the mean of the meals is within the tolerance of the target for all three macros."""
+        """Return whether the mean of the meals is within the tolerance for all three macros."""
         if self.mean_of_meals is None or self.target is None or self.tolerance_pct is None:
             return False
         shares, targets = self.mean_of_meals.by_macro(), self.target.by_macro()
@@ -99,7 +101,7 @@ class MacroDay:
 
 @dataclass(frozen=True, slots=True)
 class StepDay:
-    """Steps of one calendar day. All but the goal are None on a day without an observation."""
+    """Steps of one calendar day. On a day without an observation all fields but the goal are None."""
 
     day: date
     steps: int | None
@@ -111,7 +113,7 @@ class StepDay:
 
 @dataclass(frozen=True, slots=True)
 class ActiveDay:
-    """Activity of one calendar day; zeros on a rest day. ``has_…``: which areas hold anything for it."""
+    """Activity of one calendar day; zeros on a rest day. ``has_…`` says whether the area has a record on the day."""
 
     day: date
     activities: int
@@ -135,7 +137,7 @@ class SportTotals:
 
 @dataclass(frozen=True, slots=True)
 class PeriodTotals:
-    """Totals from ``first_day`` to ``last_day``, both included. Averages are over observed days where not named."""
+    """Totals from ``first_day`` to ``last_day``, both included. Averages are over observed days unless named."""
 
     first_day: date
     last_day: date
@@ -157,13 +159,13 @@ class PeriodTotals:
 
     @property
     def days(self) -> int:
-        """Calendar days in it."""
+        """Return the number of calendar days in the period."""
         return (self.last_day - self.first_day).days + 1
 
 
 @dataclass(frozen=True, slots=True)
 class WeekDistance:
-    """One sport family in the week that begins on ``monday``; zero weeks are rows too."""
+    """One sport family in the week that begins on ``monday``; weeks without an activity have rows with zeros."""
 
     monday: date
     sport_family: str
@@ -174,7 +176,7 @@ class WeekDistance:
 
 @dataclass(frozen=True, slots=True)
 class Streaks:
-    """Days in a row that are alive on the day (its last day may be the day before)."""
+    """Days in a row that are still running on the day; the last of them may be the day before."""
 
     active_days: int
     step_goal_days: int
@@ -182,7 +184,7 @@ class Streaks:
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """Something that is not there, in one sentence; ``area`` is one of AREAS or ``day``."""
+    """Something that is missing, in one sentence; ``area`` is one of AREAS or ``day``."""
 
     area: str
     sentence: str
@@ -190,7 +192,7 @@ class Notice:
 
 @dataclass(frozen=True, slots=True)
 class Coverage:
-    """What one source has brought, from its first record to the as-of day."""
+    """The records of one source, from its first record to the as-of day."""
 
     source: str
     area: str
@@ -204,7 +206,7 @@ class Coverage:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """Everything the report shows. ``first_day`` to ``as_of_day`` is the built range, ``day`` lies within it."""
+    """All numbers of a report. The marts are built from ``first_day`` to ``as_of_day``; ``day`` is between the two."""
 
     athlete_id: str
     timezone: str
@@ -229,14 +231,14 @@ class Report:
     coverage: tuple[Coverage, ...]
 
     def to_dict(self) -> dict[str, Any]:
-        """The whole report for JSON: tuples as lists, days and times as ISO 8601 text."""
+        """Return the report as JSON-ready values: tuples as lists, days and times as ISO 8601 text."""
         plain: dict[str, Any] = _json_ready(dataclasses.asdict(self))
         return plain
 
 
 @dataclass(frozen=True, slots=True)
-class Built:
-    """What the last build has made of an athlete: ``first_day`` to ``as_of_day``, and the sources behind it."""
+class BuiltRange:
+    """The days for which the marts of an athlete are built, ``first_day`` to ``as_of_day``, and their sources."""
 
     timezone: ZoneInfo
     has_own_settings: bool
@@ -245,11 +247,11 @@ class Built:
     coverage: tuple[Coverage, ...]
 
 
-def load_built(warehouse: Warehouse, settings: Settings) -> Built:
-    """What there is to report on.
+def load_built_range(warehouse: Warehouse, settings: Settings) -> BuiltRange:
+    """Read the days for which the marts are built.
 
     Raises:
-        BuddyError: the athlete has nothing in the marts.
+        BuddyError: the marts have nothing of the athlete.
         NotBuiltError: the marts do not exist yet.
     """
     marts = _Marts(warehouse, settings)
@@ -259,21 +261,22 @@ def load_built(warehouse: Warehouse, settings: Settings) -> Built:
     coverage = tuple(_coverage(row, timezone) for row in marts.coverage())
     first_day = min((source.first_day for source in coverage), default=None)
     if first_day is None or first_day > as_of_day:
-        raise BuddyError(marts.nothing_at_all())
-    return Built(timezone, bool(athlete["has_own_settings"]), first_day, as_of_day, coverage)
+        raise BuddyError(marts.no_data_message())
+    return BuiltRange(timezone, bool(athlete["has_own_settings"]), first_day, as_of_day, coverage)
 
 
-def load_report(warehouse: Warehouse, settings: Settings, day: date | None, built: Built | None = None) -> Report:
-    """Read the marts and count the report of one day; without a day, of the as-of day of the build.
+def load_report(warehouse: Warehouse, settings: Settings, day: date | None, built: BuiltRange | None = None) -> Report:
+    """Read the marts and compute the report of one day.
 
     Args:
-        built: as :func:`load_built` has it, where that was asked already.
+        day: None for the as-of day of the build.
+        built: the result of :func:`load_built_range`, if the caller has it.
 
     Raises:
-        BuddyError: the athlete has nothing in the marts, or the day lies outside the built range.
+        BuddyError: the marts have nothing of the athlete, or the day is outside of the built range.
         NotBuiltError: the marts do not exist yet.
     """
-    built = built or load_built(warehouse, settings)
+    built = built or load_built_range(warehouse, settings)
     marts = _Marts(warehouse, settings)
     timezone, coverage = built.timezone, built.coverage
     first_day, as_of_day = built.first_day, built.as_of_day
@@ -348,7 +351,7 @@ _COVERAGE = "source, area, records, first_date, last_date, observed_days, missin
 
 
 class _Marts:
-    """The statements. Plain SQL that BigQuery and DuckDB read alike; names in it are this module's own."""
+    """The SQL statements, which BigQuery and DuckDB both understand; names in them come from this module."""
 
     def __init__(self, warehouse: Warehouse, settings: Settings) -> None:
         self._warehouse = warehouse
@@ -356,24 +359,24 @@ class _Marts:
         self._athlete_id = settings.athlete_id
 
     def athlete(self) -> Row:
-        """The athlete's row.
+        """Return the athlete's row.
 
         Raises:
             BuddyError: there is none.
         """
         rows = self._select("dim_athletes", "timezone, as_of_date, has_own_settings")
         if not rows or rows[0]["as_of_date"] is None:
-            raise BuddyError(self.nothing_at_all())
+            raise BuddyError(self.no_data_message())
         return rows[0]
 
     def coverage(self) -> list[Row]:
-        """One row per source that has brought anything, areas in the order of AREAS."""
+        """Return one row for each source with a record, in the order of AREAS."""
         rows = self._select("fct_source_coverage", _COVERAGE)
         kept = [row for row in rows if row["first_date"] is not None]
         return sorted(kept, key=lambda row: (AREAS.index(row["area"]), row["source"]))
 
     def days(self, table: str, date_column: str, columns: str, first_day: date, last_day: date) -> list[Row]:
-        """The athlete's rows of some days, in the order of the first columns (day, then time or sport)."""
+        """Return the athlete's rows of some days, ordered by the first two columns (day, then time or sport)."""
         return self._select(
             table,
             columns,
@@ -382,8 +385,8 @@ class _Marts:
             last_day=last_day,
         )
 
-    def nothing_at_all(self) -> str:
-        """The sentence for an athlete whom the marts do not know."""
+    def no_data_message(self) -> str:
+        """Return the message for an athlete of whom the marts have nothing."""
         return (
             f"nothing to report: the marts in {self._schema!r} hold no activities, steps or meals of athlete "
             f"{self._athlete_id!r}: load some with `buddy ingest`, then `buddy build`; or choose another with --athlete"
@@ -395,7 +398,7 @@ class _Marts:
 
 
 def _number(value: Any) -> float | None:
-    # Warehouses hand out int, float and Decimal for the same column.
+    # The same column comes as int, float or Decimal, depending on the warehouse.
     return None if value is None else float(value)
 
 
@@ -484,12 +487,12 @@ def _coverage(row: Row, timezone: ZoneInfo) -> Coverage:
 
 
 def monday_of(day: date) -> date:
-    """The first day of its ISO week."""
+    """Return the first day of the ISO week."""
     return day - timedelta(days=day.weekday())
 
 
 def calendar(first_day: date, last_day: date) -> list[date]:
-    """Every day from first to last, both included."""
+    """Return every day from first to last, both included."""
     return [first_day + timedelta(days=number) for number in range((last_day - first_day).days + 1)]
 
 
@@ -518,7 +521,7 @@ def _families(rows: Iterable[Row]) -> list[str]:
 
 
 def _step_days(first_day: date, last_day: date, health: Sequence[Row], observed: Sequence[Row]) -> tuple[StepDay, ...]:
-    """Every calendar day: the goal from the daily health mart, the rest where there is an observation."""
+    """Return every calendar day: the goal from the daily health mart, the steps where there is an observation."""
     goals: Mapping[date, Any] = {row["date_day"]: row["step_goal"] for row in health}
     by_day = {row["steps_date"]: row for row in observed}
     nothing: Row = {}
@@ -578,7 +581,7 @@ def _period(
 
 
 def _week_distances(monday: date, workouts: Sequence[Row]) -> tuple[WeekDistance, ...]:
-    """One row per week and per family that occurs in any of the weeks."""
+    """Return one row per week and per family that occurs in any of the weeks."""
     mondays = [monday - timedelta(weeks=number) for number in reversed(range(WEEKS_OF_DISTANCE))]
     return tuple(
         WeekDistance(
@@ -600,7 +603,7 @@ _NOUNS = {"activities": "activity", "steps": "steps", "meals": "meals"}
 def find_notices(
     day: date, as_of_day: date, days: Sequence[ActiveDay], coverage: Sequence[Coverage]
 ) -> tuple[Notice, ...]:
-    """What the athlete might wonder about: areas without anything, gaps in the last 7 days, old loads."""
+    """Find what is missing: areas without records, gaps in the last 7 days, old loads."""
     held = {
         "activities": {row.day for row in days if row.activities},
         "steps": {row.day for row in days if row.has_steps},
@@ -617,7 +620,7 @@ def find_notices(
         gap = _gap(area, day, first_day, held[area], is_day_empty=is_day_empty)
         if gap:
             notices.append(Notice(area, gap))
-        # What was loaded when is known for the build only, not for a day in the past.
+        # The times of loads are known as of the build only, not as of a day in the past.
         stale = _stale_load(area, as_of_day, sources) if day == as_of_day else None
         if stale:
             notices.append(Notice(area, stale))
@@ -625,7 +628,7 @@ def find_notices(
 
 
 def _gap(area: str, day: date, first_day: date, held: set[date], *, is_day_empty: bool) -> str | None:
-    """The sentence on the last days without data of one area; rest days are no gap in activities."""
+    """Return the sentence about missing days of one area; rest days are no gap in activities."""
     noun = _NOUNS[area]
     window = calendar(max(first_day, day - timedelta(days=QUIET_DAYS - 1)), day)
     missing = [candidate for candidate in window if candidate not in held]
@@ -645,7 +648,7 @@ def _gap(area: str, day: date, first_day: date, held: set[date], *, is_day_empty
 
 
 def _stale_load(area: str, as_of_day: date, sources: Sequence[Coverage]) -> str | None:
-    """The sentence on an area that nothing was loaded into for long; one fresh source is enough."""
+    """Return the sentence about an area without a load for a long time; one fresh source is enough."""
     loads = [(source.last_loaded_at, source.source) for source in sources if source.last_loaded_at]
     if not loads:
         return None

@@ -1,28 +1,30 @@
-"""The week against the week before, as one message with its charts."""
+"""Write the weekly message: the week compared with the week before, with its charts."""
 
 from __future__ import annotations
 
 from datetime import date, timedelta
 from typing import Any
 
-from fitness_buddy.notify.message import Attachment, Message, cut, plain
+from fitness_buddy.notify.message import Attachment, OutgoingMessage, escape_markdown, truncate
 from fitness_buddy.report import charts, lines, pictures, text
 from fitness_buddy.report.daily import PNG
 from fitness_buddy.report.data import PeriodTotals, Report, monday_of
 
-# Discord's limit on the text of an embed is 4096, and 6000 on that of all embeds of a message.
-_MOST_CHARACTERS = 1000
+# Discord allows 4096 characters in the text of one embed, and 6000 in all embeds of a message.
+_MAX_CHARACTERS = 1000
 
 
 def week_of(stated: date | None, today: date) -> date:
-    """The last day to report on: of the stated day's week, else of this one; on a Monday of the week that has ended."""
+    """Return the last day to report on: the last day of the stated week or of this week; on a Monday, of the week
+    before.
+    """
     if stated is None and today.weekday() == 0:
         return today - timedelta(days=1)
     return min(monday_of(stated or today) + timedelta(days=6), today)
 
 
-def digest_message(report: Report, note: str) -> Message:
-    """The week that the report's day ends: sports, time, steps, food, goals, streaks, what is missing, and charts.
+def digest_message(report: Report, note: str) -> OutgoingMessage:
+    """Return the message about the week that the report's day ends, with its charts.
 
     Args:
         note: the last line, in Markdown.
@@ -46,17 +48,17 @@ def digest_message(report: Report, note: str) -> Message:
             name = f"{what}-{report.day}.png"
             section["image"] = {"url": f"attachment://{name}"}
             attachments.append(Attachment(name, picture, PNG))
-    # The first line is what a phone shows of the message.
+    # A phone shows the first line as the preview of the message.
     said = [
         f"**{_title(week)}**",
         f"{text.counted(week.activities, 'session')} on {text.counted(week.active_days, 'day')} · "
         f"{text.km(week.distance_m)} · {text.duration(week.moving_time_s)}",
         lines.week_sentence(report) if week.days < 7 else _whole_week_sentence(week, before),
         lines.streak_sentence(report),
-        *(f"Missing: {plain(notice.sentence)}" for notice in report.notices),
+        *(f"Missing: {escape_markdown(notice.sentence)}" for notice in report.notices),
         f"-# {note}",
     ]
-    return Message("\n".join(said), sections, attachments)
+    return OutgoingMessage("\n".join(said), sections, attachments)
 
 
 def _title(week: PeriodTotals) -> str:
@@ -142,4 +144,4 @@ def _compared(now: float | None, before: float | None, unit: str = "") -> str:
 
 
 def _section(title: str, said: list[str], colour: str) -> dict[str, Any]:
-    return {"title": title, "description": cut("\n".join(said), _MOST_CHARACTERS), "color": int(colour[1:], 16)}
+    return {"title": title, "description": truncate("\n".join(said), _MAX_CHARACTERS), "color": int(colour[1:], 16)}

@@ -1,4 +1,4 @@
-"""One self-contained HTML page of a report: it opens from a file, offline, and asks the network for nothing."""
+"""Write a report as one HTML page that opens from a file, offline, and loads nothing from the network."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from fitness_buddy import __version__
 from fitness_buddy.report import charts, lines, text
 from fitness_buddy.report.data import Report
 
-# Draws every chart, again when the theme or the breakpoint changes. `ast` lets the expressions run without eval, which
-# the page's Content-Security-Policy forbids.
+# Draws every chart, and draws it again when the theme or the breakpoint changes. `ast` evaluates expressions without
+# eval, which the page's Content-Security-Policy forbids.
 _DRAW = """
 const {specs, narrowSpecs, configs} = JSON.parse(document.getElementById('chart-data').textContent);
 const dark = matchMedia('(prefers-color-scheme: dark)');
@@ -48,7 +48,7 @@ redraw();
 
 
 def render_html(report: Report) -> str:
-    """The page as text, about 1 MB, nearly all of it the chart library."""
+    """Return the page as text, about 1 MB, nearly all of it the chart library."""
     script = _script()
     specs = _specs(charts.CHARTS, report)
     page_data = {
@@ -75,7 +75,9 @@ def render_html(report: Report) -> str:
 
 
 def _macro_rows(report: Report) -> list[tuple[str, ...]]:
-    """(what, carbs, protein, fat): grams and percent of the day, percent of the month and of the target."""
+    """Return rows of (label, carbs, protein, fat): grams and percent of the day, percent of the month and of the
+    target.
+    """
     day = report.macros_of_day
     grams = (day.carbs_g, day.protein_g, day.fat_g) if day else ()
     shares = (
@@ -89,7 +91,7 @@ def _macro_rows(report: Report) -> list[tuple[str, ...]]:
 
 
 def _specs(makers: Mapping[str, charts.Maker], report: Report) -> dict[str, dict[str, Any]]:
-    """The Vega-Lite specification of every chart that has data, by name."""
+    """Return the Vega-Lite specification of every chart that has data, by name."""
     return {name: _spec(chart) for name, make in makers.items() if (chart := make(report)) is not None}
 
 
@@ -97,13 +99,14 @@ def _spec(chart: charts.Chart) -> dict[str, Any]:
     spec: dict[str, Any] = chart.to_dict()
     spec["width"] = "container"
     spec["autosize"] = {"type": "fit-x", "contains": "padding"}
-    # Altair's own config would mix with the theme's; the schema's address is of no use to an offline page.
+    # Altair's own config would mix with the config of the theme, and an offline page has no use for the schema's
+    # address.
     del spec["config"], spec["$schema"]
     return spec
 
 
 def _inert_json(data: Mapping[str, Any]) -> Markup:
-    """JSON that cannot leave its script element, whatever the texts in it are."""
+    """Return JSON that cannot end its script element, whatever texts it holds."""
     escaped = json.dumps(data, ensure_ascii=False, separators=(",", ":"))
     for character in "<>&\u2028\u2029":
         escaped = escaped.replace(character, f"\\u{ord(character):04x}")
@@ -112,7 +115,7 @@ def _inert_json(data: Mapping[str, Any]) -> Markup:
 
 @cache
 def _script() -> str:
-    """Vega-Embed, Vega-Lite, Vega and the drawing code in one module; bundling takes a second."""
+    """Return Vega-Embed, Vega-Lite, Vega and the drawing code as one module; bundling takes a second."""
     version = ".".join(alt.SCHEMA_VERSION.removeprefix("v").split(".")[:2])
     bundle: str = vl_convert.javascript_bundle(snippet=_DRAW, vl_version=version)
     if "</script" in bundle.lower() or "<!--" in bundle:

@@ -1,4 +1,4 @@
-"""The lines that the terminal and the page share, from the report's numbers to words."""
+"""Write the lines that the terminal, the page and the messages share."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from fitness_buddy.report.data import SPORT_FAMILIES, Meal, PeriodTotals, Report
 
 
 def session_facts(session: Session) -> str:
-    """``07:30 · 10.2 km · 0:56 h · 5:29 /km · 70 m up · 146 bpm``, without what is not recorded."""
+    """Return ``07:30 · 10.2 km · 0:56 h · 5:29 /km · 70 m up · 146 bpm``, without what is not recorded."""
     facts = [
         f"{session.started_at:%H:%M}" if session.started_at else "",
         text.km(session.distance_m) if session.distance_m else "",
@@ -20,7 +20,7 @@ def session_facts(session: Session) -> str:
 
 
 def meal_facts(meal: Meal) -> str:
-    """``12:00 · 640 kcal · 80 g carbs · 32 g protein · 20 g fat``, without what is not recorded."""
+    """Return ``12:00 · 640 kcal · 80 g carbs · 32 g protein · 20 g fat``, without what is not recorded."""
     facts = [
         f"{meal.eaten_at:%H:%M}" if meal.eaten_at else "",
         f"{text.whole(meal.energy_kcal)} kcal" if meal.energy_kcal is not None else "",
@@ -34,7 +34,7 @@ def meal_facts(meal: Meal) -> str:
 
 
 def week_sentence(report: Report) -> str:
-    """The distance of the week against the same days of the week before, in words."""
+    """Return the distance of the week compared with the same days of the week before."""
     now, before = report.week.distance_m, report.week_before.distance_m
     if not before:
         return "No distance on the same days last week." if now else "No distance in this week or the last."
@@ -42,7 +42,7 @@ def week_sentence(report: Report) -> str:
 
 
 def streak_sentence(report: Report) -> str:
-    """Both streaks in words."""
+    """Return the sentence about both streaks."""
     active, goal = report.streaks.active_days, report.streaks.step_goal_days
     first = f"Active {text.counted(active, 'day')} in a row" if active else "No streak of active days"
     second = f"step goal met {text.counted(goal, 'day')} in a row" if goal else "no streak of step goals"
@@ -50,7 +50,7 @@ def streak_sentence(report: Report) -> str:
 
 
 def week_rows(week: PeriodTotals, before: PeriodTotals) -> list[tuple[str, str, str, str]]:
-    """(what, this week, week before, change) of every line in which either week has something."""
+    """Return (label, this week, week before, change) for every line in which one of the weeks has something."""
     lines = [
         ("Activities", week.activities, before.activities, text.whole),
         ("Distance", week.distance_m, before.distance_m, text.km),

@@ -1,4 +1,4 @@
-"""The reports as messages: which day each is of, what it says where the marts cannot tell, and its files."""
+"""Compose the message of a report: choose the day, check that the marts cover it, and write text and files."""
 
 from __future__ import annotations
 
@@ -11,76 +11,75 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fitness_buddy.core.errors import UsageError
-from fitness_buddy.notify.message import Message
+from fitness_buddy.notify.message import OutgoingMessage
 from fitness_buddy.notify.persona import Persona
 from fitness_buddy.report import text
 from fitness_buddy.report.daily import macros_message, steps_message, workout_message
-from fitness_buddy.report.data import Report, load_built, load_report
+from fitness_buddy.report.data import Report, load_built_range, load_report
 from fitness_buddy.report.digest import digest_message, week_of
-from fitness_buddy.report.fresh import loaded_sentence, stale_sentence
+from fitness_buddy.report.freshness import loaded_sentence, stale_sentence
+from fitness_buddy.report.kinds import ReportKind
 
 if TYPE_CHECKING:
     from fitness_buddy.core.settings import Settings
     from fitness_buddy.warehouse import Warehouse
 
-# By its kind: what it is called, and the area of the marts that it tells of.
-_DAILY: Mapping[str, tuple[str, str]] = {
-    "daily-workout": ("Workouts", "activities"),
-    "daily-steps": ("Steps", "steps"),
-    "daily-macros": ("Food", "meals"),
+# The title of each message, and the area of the marts that it reports on; None for all areas.
+_TITLES: Mapping[ReportKind, tuple[str, str | None]] = {
+    ReportKind.DAILY_WORKOUT: ("Workouts", "activities"),
+    ReportKind.DAILY_STEPS: ("Steps", "steps"),
+    ReportKind.DAILY_MACROS: ("Food", "meals"),
+    ReportKind.WEEKLY_DIGEST: ("Week", None),
 }
-DIGEST = "weekly-digest"
-KINDS = (*_DAILY, DIGEST)
-# A brace in a text; those of JSON itself are followed by a quote or by their other half.
+# A brace inside a text. A brace of the JSON itself is followed by a quote or by the closing brace.
 _BRACE = re.compile(r'\{(?!["}])')
 _BEFORE_UNIT = re.compile(r"(?<=\d) (?=(?:g|m|km|h|kcal|bpm)\b|[%×/])")
 _NO_BREAK = "\u00a0"
 
 
 @dataclass(frozen=True, slots=True)
-class Spoken:
-    """A report as it is said.
+class ReportMessage:
+    """A report as a message.
 
     Attributes:
-        day: the day it is of; of a digest the last one.
-        is_stale: it says that the marts cannot tell, and nothing else.
+        day: the day of the report; of a digest the last day.
+        is_stale: the marts do not cover the day, and the message says only that.
     """
 
-    kind: str
+    kind: ReportKind
     day: date
     is_stale: bool
-    message: Message
+    message: OutgoingMessage
 
 
-def speak(
+def compose_report(
     warehouse: Warehouse,
     settings: Settings,
     persona: Persona,
-    kind: str,
+    kind: ReportKind,
     *,
     stated: date | None,
     now: datetime,
     is_build_failed: bool = False,
-) -> Spoken:
-    """The message of a report; the same for the same marts, day and now.
+) -> ReportMessage:
+    """Compose the message of a report; the same marts, day and ``now`` give the same message.
 
     Args:
-        kind: one of KINDS.
-        stated: the day to report on, of a digest any day of its week; None for today, or the week that has ended.
+        stated: the day to report on, for a digest any day of its week; None for today, or the week that has ended.
         now: timezone-aware.
-        is_build_failed: the build that should have come before did not come to its end.
+        is_build_failed: the build before this report failed.
 
     Raises:
-        UsageError: the day has not come yet.
-        BuddyError: the athlete has nothing in the marts, or the day lies before the first one.
+        UsageError: the day is in the future.
+        BuddyError: the marts have nothing of the athlete, or the day is before their first day.
         NotBuiltError: the marts do not exist yet.
     """
-    built = load_built(warehouse, settings)
+    built = load_built_range(warehouse, settings)
     today = now.astimezone(built.timezone).date()
     if stated and stated > today:
         raise UsageError(f"--date {stated}: expected a day up to today, {today} in {built.timezone.key}")
-    title, area = _DAILY.get(kind, ("Week", None))
-    day = week_of(stated, today) if kind == DIGEST else stated or today
+    title, area = _TITLES[kind]
+    day = week_of(stated, today) if kind == ReportKind.WEEKLY_DIGEST else stated or today
     stale = stale_sentence(built, day, is_build_failed=is_build_failed)
     if stale is None:
         report = load_report(warehouse, settings, day, built)
@@ -88,14 +87,16 @@ def speak(
     note = loaded_sentence(built, area)
     if stale:
         warning = f"**{title} · {text.full_day(day)}**\n⚠️ Stale: {stale}\n-# {note}"
-        return Spoken(kind, day, is_stale=True, message=Message(warning))
-    return Spoken(kind, day, is_stale=False, message=_unbroken(_message(kind, report, persona, today, note)))
+        return ReportMessage(kind, day, is_stale=True, message=OutgoingMessage(warning))
+    return ReportMessage(
+        kind, day, is_stale=False, message=_with_no_break_spaces(_message(kind, report, persona, today, note))
+    )
 
 
-def write_payload(message: Message, path: Path) -> list[Path]:
-    """Write Discord's JSON of a message to a file, and its attachments beside it; the paths of these.
+def write_payload(message: OutgoingMessage, path: Path) -> list[Path]:
+    """Write the JSON of a message for Discord to a file, and its attachments beside it; return the paths of these.
 
-    The JSON is ASCII, and no text in it holds the braces of a template: whoever renders it on its way changes nothing.
+    The JSON is ASCII and holds no braces of a template, so that Kestra, which renders it, changes nothing.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(_BRACE.sub(r"\\u007b", message.payload_json()), encoding="ascii")
@@ -106,8 +107,8 @@ def write_payload(message: Message, path: Path) -> list[Path]:
     return written
 
 
-def for_a_person(message: Message) -> str:
-    """The words of a message without their Markdown, nothing in them that a terminal would obey."""
+def without_markdown(message: OutgoingMessage) -> str:
+    """Return the text of a message without Markdown and without control characters, for a terminal."""
     blocks = [
         message.content,
         *(f"{embed.get('title', '')}\n{embed.get('description', '')}" for embed in message.embeds),
@@ -117,8 +118,8 @@ def for_a_person(message: Message) -> str:
     return "\n".join(text.printable(line.replace(_NO_BREAK, " ")) for line in bare.split("\n"))
 
 
-def _unbroken(message: Message) -> Message:
-    """No line of a narrow screen ends between a number and its unit."""
+def _with_no_break_spaces(message: OutgoingMessage) -> OutgoingMessage:
+    """Put no-break spaces between numbers and units, so that no line of a narrow screen ends between them."""
 
     def together(words: str) -> str:
         return _BEFORE_UNIT.sub(_NO_BREAK, words)
@@ -139,8 +140,12 @@ def _has_records(report: Report, area: str | None) -> bool:
     }[area]
 
 
-def _message(kind: str, report: Report, persona: Persona, today: date, note: str) -> Message:
-    if kind == DIGEST:
+def _message(kind: ReportKind, report: Report, persona: Persona, today: date, note: str) -> OutgoingMessage:
+    if kind == ReportKind.WEEKLY_DIGEST:
         return digest_message(report, note)
-    daily = {"daily-workout": workout_message, "daily-steps": steps_message, "daily-macros": macros_message}
+    daily = {
+        ReportKind.DAILY_WORKOUT: workout_message,
+        ReportKind.DAILY_STEPS: steps_message,
+        ReportKind.DAILY_MACROS: macros_message,
+    }
     return daily[kind](report, persona, today, note)

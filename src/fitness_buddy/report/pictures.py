@@ -1,7 +1,7 @@
-"""The charts of a report as PNG, for a message: dark, and large enough to be read on a phone.
+"""Draw the charts of a report as PNG for a message: dark, and large enough for a phone.
 
-A message shows a picture of 900 pixels some 350 wide on a phone and some 500 on a desk, so type of 15 in a chart of 450
-is about 12 there. The background is the picture's own: it is read on a dark and on a light page.
+A picture of 900 pixels is some 350 wide on a phone and some 500 on a desk, so type of 15 in a chart of 450 is about
+12 there. The picture has its own background, because messages are read on dark and on light pages.
 """
 
 from __future__ import annotations
@@ -17,20 +17,20 @@ from fitness_buddy.report.data import Report
 WIDTH_PX = 900
 DAYS_OF_STEPS = 14
 _SCALE = 2
-# It comes with the program that draws: the same picture on every machine.
+# The drawing program brings this font, so that the picture is the same on every machine.
 _FONT = "Liberation Sans, sans-serif"
 _NARROW_SLICE_PCT = 8
-# On a slice, with at least 4.5:1 contrast.
+# The colours of text on a slice, with a contrast of at least 4.5:1.
 _INK = {"carbs": "#10151c", "protein": "#ffffff", "fat": "#ffffff"}
-# A weekday over its number; an ISO day is midnight UTC to JavaScript.
+# A weekday above the day of the month. JavaScript reads an ISO day as midnight in UTC.
 _DAY_LABEL = "[slice(utcFormat(toDate(datum.value), '%a'), 0, 2), utcFormat(toDate(datum.value), '%-d')]"
 
 
 def steps_picture(report: Report) -> bytes | None:
-    """The last two weeks; None where nothing was observed in them."""
+    """Return the chart of the last two weeks; None if nothing was observed in them."""
     days = report.steps[-DAYS_OF_STEPS:]
     if all(row.average_7d_calendar == row.average_7d_observed for row in days):
-        # One line would lie under the other.
+        # The two lines would be in the same place.
         days = tuple(dataclasses.replace(row, average_7d_calendar=None) for row in days)
     chart = charts.steps_chart(dataclasses.replace(report, steps=days))
     if chart is None:
@@ -44,7 +44,7 @@ def steps_picture(report: Report) -> bytes | None:
 
 
 def macros_picture(report: Report) -> bytes | None:
-    """The pie of the day, the mean of its meals; None without one that has energy."""
+    """Return the pie of the day, the mean of its meals; None if no meal has energy."""
     day = report.macros_of_day
     if day is None or day.mean_of_meals is None:
         return None
@@ -78,25 +78,25 @@ def macros_picture(report: Report) -> bytes | None:
 
 
 def macro_days_picture(report: Report) -> bytes | None:
-    """The splits of the last 30 days; None where none had a meal with energy."""
+    """Return the splits of the last 30 days; None if no meal has energy."""
     chart = charts.macro_month_chart(report)
     return _png(chart.to_dict(), columns=3) if chart else None
 
 
 def distance_picture(report: Report) -> bytes | None:
-    """The distance of the last 12 weeks by sport; None without any."""
+    """Return the distance of the last 12 weeks by sport; None if there is none."""
     chart = charts.week_distance_chart(report)
     return _png(chart.to_dict(), columns=4) if chart else None
 
 
 def time_picture(report: Report) -> bytes | None:
-    """The time in motion of the last 12 weeks by sport; None without any."""
+    """Return the moving time of the last 12 weeks by sport; None if there is none."""
     chart = charts.week_time_chart(report)
     return _png(chart.to_dict(), columns=4) if chart else None
 
 
 def _png(spec: dict[str, Any], *, columns: int = 1) -> bytes:
-    """A specification drawn with room for its large type, the entries of its legend in columns."""
+    """Draw a specification with room for large type, with the legend in columns."""
     import vl_convert
 
     spec |= {"width": WIDTH_PX // _SCALE, "autosize": {"type": "fit", "contains": "padding"}, "padding": 14}

@@ -1,4 +1,4 @@
-"""The report in a terminal: 80 columns are enough, and colour only repeats what the words say."""
+"""Print a report in a terminal of 80 columns; colour only repeats what the words say."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def _heading(console: Console, words: str) -> None:
 
 
 def _day(report: Report) -> Table:
-    """One line per area, the sessions and meals under theirs."""
+    """Return one line per area, with activities and meals below theirs."""
     grid = Table.grid(padding=(0, 2))
     grid.add_column(style="bold", no_wrap=True)
     grid.add_column()

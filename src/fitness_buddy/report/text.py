@@ -1,4 +1,4 @@
-"""How numbers and days are written, the same in the terminal, on the page and in the charts."""
+"""Format numbers and days, the same in the terminal, on the page, in charts and in messages."""
 
 from __future__ import annotations
 
@@ -7,23 +7,23 @@ from datetime import date
 
 NONE = "–"
 
-# Effort as athletes tell it: minutes per kilometre on foot, minutes per 100 m in water, km/h on wheels and snow.
+# The usual units: minutes per kilometre on foot, minutes per 100 m in water, km/h on wheels and snow.
 _PACE_UNITS_M = {"run": (1000, "/km"), "walk": (1000, "/km"), "hike": (1000, "/km"), "swim": (100, "/100 m")}
 _SPEED_FAMILIES = ("ride", "winter")
 
 
 def whole(value: float | None) -> str:
-    """A count or a rounded quantity with comma thousands."""
+    """Return a count or a rounded quantity with comma thousands."""
     return NONE if value is None else f"{value:,.0f}"
 
 
 def km(distance_m: float | None) -> str:
-    """Metres as kilometres with one decimal."""
+    """Return metres as kilometres with one decimal."""
     return NONE if distance_m is None else f"{distance_m / 1000:,.1f} km"
 
 
 def duration(seconds: float | None) -> str:
-    """Seconds as h:mm, rounded to the minute."""
+    """Return seconds as h:mm, rounded to the minute."""
     if seconds is None:
         return NONE
     hours, minutes = divmod(round(seconds / 60), 60)
@@ -31,12 +31,12 @@ def duration(seconds: float | None) -> str:
 
 
 def percent(value: float | None) -> str:
-    """A share that is already in percent."""
+    """Return a share that is already in percent."""
     return NONE if value is None else f"{value:.0f} %"
 
 
 def effort(sport_family: str, speed_m_s: float | None) -> str:
-    """Pace or speed in the unit of the sport; empty for sports where neither says anything."""
+    """Return pace or speed in the unit of the sport; empty for sports without a meaningful one."""
     if not speed_m_s:
         return ""
     if sport_family in _PACE_UNITS_M:
@@ -49,27 +49,27 @@ def effort(sport_family: str, speed_m_s: float | None) -> str:
 
 
 def short_day(day: date) -> str:
-    """``1 Nov``"""
+    """Return ``1 Nov``."""
     return f"{day.day} {day:%b}"
 
 
 def weekday_day(day: date) -> str:
-    """``Sun 1 Nov``"""
+    """Return ``Sun 1 Nov``."""
     return f"{day:%a} {short_day(day)}"
 
 
 def full_day(day: date) -> str:
-    """``Sunday 1 November 2026``"""
+    """Return ``Sunday 1 November 2026``."""
     return f"{day:%A} {day.day} {day:%B %Y}"
 
 
 def counted(number: int, singular: str, plural: str | None = None) -> str:
-    """``1 day``, ``1,200 days``"""
+    """Return ``1 day`` or ``1,200 days``."""
     return f"{number:,} {singular if number == 1 else plural or singular + 's'}"
 
 
 def change(now: float | None, before: float | None) -> str:
-    """Arrow and percent of a value against the one before it; words where percent would mean nothing."""
+    """Return arrow and percent of a value compared with an earlier one; words if percent would mean nothing."""
     if now is None or before is None or (now == 0 and before == 0):
         return NONE
     if before == 0:
@@ -81,5 +81,5 @@ def change(now: float | None, before: float | None) -> str:
 
 
 def printable(text: str) -> str:
-    """Text of foreign files without control characters, which a terminal would obey."""
+    """Return a text of a foreign file without control characters, which a terminal would obey."""
     return "".join(" " if unicodedata.category(character) in ("Cc", "Cs") else character for character in text).strip()

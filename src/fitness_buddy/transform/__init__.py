@@ -1,1 +1,1 @@
-"""Running dbt: whole builds, slim builds, and what they gave."""
+"""Run dbt: full builds, slim builds, and their results."""

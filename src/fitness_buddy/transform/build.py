@@ -1,4 +1,4 @@
-"""Building the marts with dbt: everything or what has changed, and a record of what came of it."""
+"""Build the marts with dbt, all of them or what has changed, and record the results."""
 
 from __future__ import annotations
 
@@ -43,27 +43,27 @@ RESULTS = LogTable(
     time="started_at",
     cluster="unique_id",
 )
-_WRONG = {"error", "fail", "runtime error"}
-# Options of dbt that say what to build.
-_SELECTING = re.compile(
+_FAILED_STATUSES = {"error", "fail", "runtime error"}
+# Options of dbt that select what is built.
+_SELECTION_OPTIONS = re.compile(
     r"-[smf].*|--(select|models?|exclude|selector|full-refresh|state|empty|sample|event-time-(start|end))(=.*)?"
 )
-# Without them there is nothing that a later build could go on from.
-_BUILT = {"model", "seed", "snapshot"}
+# A slim build needs all nodes of these types from the last full build.
+_BUILT_TYPES = {"model", "seed", "snapshot"}
 
 
 @dataclass(frozen=True, slots=True)
 class BuildResult:
-    """What one build did.
+    """The result of one build.
 
     Attributes:
-        mode: whole, slim, nothing (a slim build that found nothing to do), full-refresh, or part (whatever the options
-            select).
-        why: the reason for it, in words.
-        exit_code: dbt's.
-        statuses: how many nodes by dbt's status (success, pass, error, fail, warn …).
-        failures: what went wrong, a line each.
-        dbt_duration_s: as dbt took it.
+        mode: full, slim, skipped (a slim build that found nothing to do), full-refresh, or part (the options select
+            models).
+        why: the reason for the mode, in words.
+        exit_code: the exit code of dbt.
+        statuses: how many nodes have which status of dbt (success, pass, error, fail, warn …).
+        failures: one line for each failure.
+        dbt_duration_s: the time that dbt took.
         rows_recorded: how many results were added to ``ops.dbt_results``.
     """
 
@@ -76,10 +76,21 @@ class BuildResult:
     rows_recorded: int
 
     def to_dict(self) -> dict[str, Any]:
-        """As commands answer it, JSON-ready."""
+        """Return the result as JSON-ready values."""
         answer = asdict(self)
         del answer["exit_code"]
         return answer
+
+    def summary(self) -> str:
+        """Return how many nodes have which status, such as ``3 pass, 2 success``."""
+        return ", ".join(f"{count} {status}" for status, count in sorted(self.statuses.items()))
+
+    def failure(self) -> BuddyError | None:
+        """Return the error with which a command ends; None if nothing failed."""
+        if self.exit_code == EXIT_DONE:
+            return None
+        failures = "".join(f"\n  {failure}" for failure in self.failures)
+        return BuddyError(f"dbt build failed ({self.summary()}){failures}", details=self.to_dict())
 
 
 def build(
@@ -93,20 +104,20 @@ def build(
     is_slim: bool = False,
     quiet: bool = False,
 ) -> BuildResult:
-    """Run ``dbt build`` and record its results; dbt's own output goes to stderr, or nowhere if ``quiet``.
+    """Run ``dbt build`` and record its results; dbt's output goes to stderr, or nowhere if ``quiet``.
 
     Args:
-        store: where it is kept what was built, for the next slim build.
-        options: passed on to dbt as they are.
-        clock: says the day that the models take as today, for each athlete in their time zone.
-        as_of: that day itself, for all athletes.
-        is_slim: build only what has changed since the last build, and what hangs on it (docs/transform/incremental.md).
+        store: keeps what was built, for the next slim build.
+        options: passed to dbt unchanged.
+        clock: gives the as-of date of each athlete, by their time zone.
+        as_of: the as-of date of all athletes.
+        is_slim: build only what has changed since the last build, and its children (docs/transform/incremental.md).
 
     Raises:
-        UsageError: a slim build is to build what the options say.
-        BuddyError: dbt could not start, or left no results.
+        UsageError: ``is_slim`` together with options that select models.
+        BuddyError: dbt did not start, or left no results.
     """
-    if is_slim and (own := [option for option in options if _SELECTING.fullmatch(option)]):
+    if is_slim and (own := [option for option in options if _SELECTION_OPTIONS.fullmatch(option)]):
         raise UsageError(f"--slim selects by itself: give it or {', '.join(own)}, not both")
     memory = slim.BuildMemory(store, settings, warehouse)
     with warehouse.exclusive(), tempfile.TemporaryDirectory() as state:
@@ -117,8 +128,8 @@ def build(
             results = f"{settings.ops_schema}.{RESULTS.name}"
             plan = slim.plan(last, inputs, settings, warehouse, results, as_of or clock())
         if plan.select == []:
-            return BuildResult("nothing", plan.why, EXIT_DONE, {}, [], dbt_duration_s=0, rows_recorded=0)
-        # Whatever stops the build that now begins, the one after it builds everything.
+            return BuildResult("skipped", plan.why, EXIT_DONE, {}, [], dbt_duration_s=0, rows_recorded=0)
+        # If this build is interrupted, the next one is a full build.
         if not memory.forget():
             plan = slim.Plan("what is built cannot be kept")
         selection: list[str] = []
@@ -133,8 +144,8 @@ def build(
             environment=_today(clock, as_of),
             quiet=quiet,
         )
-        result = _judge(run, plan, warehouse)
-        if result.mode == "nothing" and last:
+        result = _summarize(run, plan, warehouse)
+        if result.mode == "skipped" and last:
             memory.keep(replace(last, inputs=inputs))
             return result
         result = replace(
@@ -148,26 +159,26 @@ def build(
 
 
 def _today(clock: Clock, as_of: date | None) -> dict[str, str]:
-    """Return the variables that macros/as_of_date.sql reads; none where the start of dbt's run counts."""
+    """Return the variables that macros/as_of_date.sql reads; empty if the start of dbt's run is to count."""
     if as_of:
         return {"BUDDY_AS_OF_DATE": as_of.isoformat()}
     return {"BUDDY_NOW": clock.now.isoformat()} if clock.is_stated else {}
 
 
 def _without_unit_tests(options: Sequence[str]) -> list[str]:
-    """Unit tests say whether the models are right, not whether the data is: they belong to development and CI.
+    """Return the option that leaves out unit tests, which test the models and not the data.
 
-    https://docs.getdbt.com/docs/build/unit-tests
+    Source: https://docs.getdbt.com/docs/build/unit-tests
     """
     asked_for = any(option.startswith(("--resource-type", "--exclude-resource-type")) for option in options)
     return [] if asked_for else ["--exclude-resource-type", "unit_test"]
 
 
-def _judge(run: DbtRun, plan: slim.Plan, warehouse: Warehouse) -> BuildResult:
+def _summarize(run: DbtRun, plan: slim.Plan, warehouse: Warehouse) -> BuildResult:
     results, args = run.artifact["results"], run.artifact["args"]
-    mode, why = "whole", plan.why
+    mode, why = "full", plan.why
     if plan.select is not None and not results:
-        mode, why = "nothing", "nothing is new in raw, and the project is as it was built"
+        mode, why = "skipped", "nothing is new in raw, and the project is as it was built"
     elif plan.select is not None:
         mode = "slim"
     elif args.get("empty") or args.get("sample") or not _covers_everything(run):
@@ -180,23 +191,23 @@ def _judge(run: DbtRun, plan: slim.Plan, warehouse: Warehouse) -> BuildResult:
         exit_code=run.exit_code,
         statuses=dict(Counter(result["status"] for result in results)),
         failures=[
-            f"{result['unique_id']}: {_broken(result, warehouse) or _message(result) or result['status']}"
+            f"{result['unique_id']}: {_failed_rows(result, warehouse) or _message(result) or result['status']}"
             for result in results
-            if result["status"] in _WRONG
+            if result["status"] in _FAILED_STATUSES
         ],
         dbt_duration_s=round(run.artifact["elapsed_time"], 1),
         rows_recorded=0,
     )
 
 
-def _broken(result: dict[str, Any], warehouse: Warehouse) -> str | None:
-    """Return what a failed data test found, where its rows name it (tests/dbt/generic/sound_rows.sql); else None."""
+def _failed_rows(result: dict[str, Any], warehouse: Warehouse) -> str | None:
+    """Return what a failed data test found, if its rows name it (tests/dbt/generic/sound_rows.sql); else None."""
     if result["status"] != "fail" or not result["compiled_code"]:
         return None
     try:
         rows = warehouse.query(result["compiled_code"])
     except BuddyError:
-        return None  # gone, or not to be read from here: dbt's own message remains
+        return None  # the table is gone, or may not be read: dbt's own message is used
     if not rows or "broken" not in rows[0]:
         return None
     return ", ".join(f"{row['broken'].rstrip('; ')} ({row['broken_rows']})" for row in rows)
@@ -204,12 +215,12 @@ def _broken(result: dict[str, Any], warehouse: Warehouse) -> str | None:
 
 def _covers_everything(run: DbtRun) -> bool:
     nodes = run.read("manifest.json")["nodes"].values()
-    there = {node["unique_id"] for node in nodes if node["resource_type"] in _BUILT}
+    there = {node["unique_id"] for node in nodes if node["resource_type"] in _BUILT_TYPES}
     return there <= {result["unique_id"] for result in run.artifact["results"]}
 
 
 def result_rows(run: DbtRun, target: str, mode: str) -> list[Row]:
-    """A build's results as rows of ``ops.dbt_results``, one for each node that was to run."""
+    """Return the results of a build as rows of ``ops.dbt_results``, one for each selected node."""
     metadata = run.artifact["metadata"]
     return [
         {
@@ -232,23 +243,25 @@ def result_rows(run: DbtRun, target: str, mode: str) -> list[Row]:
 
 
 def _started_at(result: dict[str, Any]) -> str | None:
-    """What was skipped never started."""
+    """Return when a node started; None if it was skipped."""
     return min((step["started_at"] for step in result["timing"] if step["started_at"]), default=None)
 
 
 def _message(result: dict[str, Any]) -> str | None:
-    """In one line and without secrets."""
+    """Return dbt's message on one line and without secrets."""
     return without_secrets(" ".join(result["message"].split())) if result["message"] else None
 
 
 def _count(result: dict[str, Any], name: str) -> int | None:
-    """What only some adapters tell."""
+    """Return a number that only some adapters report; None without it."""
     value = result["adapter_response"].get(name)
     return None if value is None else int(value)
 
 
 def _record(warehouse: Warehouse, settings: Settings, rows: Sequence[Row]) -> int:
-    """Add the results to those of all builds; a build is what it is, recorded or not."""
+    """Add the results to ``ops.dbt_results``; return how many. A build whose results cannot be recorded is still a
+    build.
+    """
     try:
         warehouse.append_rows(RESULTS, rows)
     except BuddyError as error:

@@ -1,6 +1,6 @@
-"""Run dbt on this project, in this process, and read what it did.
+"""Run dbt on this project, in this process, and read its artifacts.
 
-dbt takes seconds to import, so that only functions that run it do.
+dbt takes seconds to import, so only the functions that run it import it.
 """
 
 from __future__ import annotations
@@ -23,28 +23,28 @@ from fitness_buddy.core.redaction import without_secrets
 from fitness_buddy.core.settings import Settings, profiles_dir
 from fitness_buddy.warehouse import Warehouse
 
-# As `buddy docs` calls them, by dbt's own names.
+# The files of `buddy docs`, and dbt's names for them.
 _DOCS = {"index.html": "static_index.html", "manifest.json": "manifest.json", "catalog.json": "catalog.json"}
 
 
 @dataclass(frozen=True, slots=True)
 class DbtRun:
-    """What one dbt command left behind.
+    """The artifacts of one dbt command.
 
     Attributes:
-        exit_code: dbt's own: 0 done, 1 something failed.
+        exit_code: the exit code of dbt: 0 done, 1 something failed.
         artifact: the JSON file that was asked for.
-        said: what dbt printed, without secrets; empty where it went to standard error.
-        folder: where its other artifacts are.
+        output: what dbt printed, without secrets; empty if it went to standard error.
+        folder: the folder of the other artifacts.
     """
 
     exit_code: int
     artifact: dict[str, Any]
-    said: str
+    output: str
     folder: Path
 
     def read(self, name: str) -> dict[str, Any]:
-        """Another artifact of the same run, such as manifest.json."""
+        """Return another artifact of the same run, such as manifest.json."""
         document: dict[str, Any] = json.loads((self.folder / name).read_text(encoding="utf-8"))
         return document
 
@@ -58,17 +58,17 @@ def run_dbt(
     environment: Mapping[str, str] | None = None,
     quiet: bool = True,
 ) -> DbtRun:
-    """Run one dbt command on the settings' target; the caller holds the warehouse.
+    """Run one dbt command on the target of the settings; the caller holds the warehouse.
 
     Args:
         words: the command, such as ``("source", "freshness")``.
-        artifact: the file that it leaves when it ran at all, such as ``sources.json``.
-        options: of the command, the caller's own last.
-        environment: variables that dbt sees beside this process's own.
-        quiet: keep what dbt prints (errors only) for the answer instead of printing it on standard error.
+        artifact: the file that the command writes, such as ``sources.json``.
+        options: options of the command; the last of several counts.
+        environment: variables for dbt in addition to those of this process.
+        quiet: return what dbt prints (errors only) instead of printing it on standard error.
 
     Raises:
-        BuddyError: dbt could not start, or left no artifact.
+        BuddyError: dbt did not start, or wrote no artifact.
     """
     command = [
         *(["--quiet"] if quiet else []),
@@ -79,8 +79,12 @@ def run_dbt(
         *options,
     ]
     folder = settings.project_dir / (
-        stated_option(options, "--target-path") or os.environ.get("DBT_TARGET_PATH", "target")
+        option_value(options, "--target-path") or os.environ.get("DBT_TARGET_PATH", "target")
     )
+    # A target folder of a command's own is empty: dbt goes on from what the project's builds have parsed.
+    parsed = settings.project_dir / "target" / "partial_parse.msgpack"
+    if parsed.is_file() and not (folder / parsed.name).exists():
+        command += ["--partial-parse-file-path", str(parsed)]
     path = folder / artifact
     path.unlink(missing_ok=True)
     output = io.StringIO() if quiet else sys.stderr
@@ -96,12 +100,12 @@ def invoke_dbt(words: Sequence[str], folder: Path, output: TextIO, environment: 
     """Run a dbt command in a folder; return its exit code.
 
     Args:
-        words: of the command line.
+        words: the command line.
         output: where its messages go.
-        environment: variables that dbt sees beside this process's own.
+        environment: variables for dbt in addition to those of this process.
     """
     with (
-        _few_collections(),
+        _rare_garbage_collection(),
         _variables(environment or {}),
         contextlib.chdir(folder),
         contextlib.redirect_stdout(output),
@@ -114,7 +118,7 @@ def invoke_dbt(words: Sequence[str], folder: Path, output: TextIO, environment: 
         finally:
             _close_duckdb()
     if isinstance(result.exception, DbtUsageException):
-        output.write(f"Error: {result.exception}\n")  # the only one that dbt does not print itself
+        output.write(f"Error: {result.exception}\n")  # dbt prints all errors but this one
         return EXIT_WRONG_USE
     if isinstance(result.exception, KeyboardInterrupt | SystemExit):
         raise result.exception
@@ -122,8 +126,8 @@ def invoke_dbt(words: Sequence[str], folder: Path, output: TextIO, environment: 
 
 
 @contextlib.contextmanager
-def _few_collections() -> Iterator[None]:
-    """Let garbage be collected seldom: dbt's import and manifest are a million objects that live to the end.
+def _rare_garbage_collection() -> Iterator[None]:
+    """Collect garbage rarely: dbt's import and manifest are a million objects that live to the end.
 
     Measured: a tenth of a build's time, for 20 MB.
     """
@@ -136,7 +140,7 @@ def _few_collections() -> Iterator[None]:
 
 
 def _close_duckdb() -> None:
-    """Close the file, which dbt-duckdb keeps open until its process ends: this process and others wait for it."""
+    """Close the DuckDB file, which dbt-duckdb keeps open until its process ends while others wait for it."""
     adapter = sys.modules.get("dbt.adapters.duckdb.connections")
     if adapter and adapter.DuckDBConnectionManager._ENV:
         adapter.DuckDBConnectionManager.env().close()
@@ -157,8 +161,8 @@ def _variables(environment: Mapping[str, str]) -> Iterator[None]:
                 os.environ[name] = value
 
 
-def stated_option(options: Sequence[str], name: str) -> str | None:
-    """The value of an option among dbt's, the last one where it stands twice; None where it does not stand."""
+def option_value(options: Sequence[str], name: str) -> str | None:
+    """Return the value of an option in dbt's options, the last one if there are several; None if there is none."""
     stated = None
     for position, option in enumerate(options):
         if option == name and position + 1 < len(options):
@@ -170,13 +174,13 @@ def stated_option(options: Sequence[str], name: str) -> str | None:
 
 @dataclass(frozen=True, slots=True)
 class SourceAge:
-    """How long ago a source was loaded last, and what dbt says to it.
+    """The age of the last load of a source, and dbt's status for it.
 
     Attributes:
         source: dbt's name, such as ``steps.daily``.
-        status: pass, warn or error; error also where the source could not be asked.
-        max_loaded_at: None where nothing was ever loaded, or nobody could tell.
-        age_s: None with it.
+        status: pass, warn or error; also error if the source could not be queried.
+        max_loaded_at: None if nothing was ever loaded, or if the source could not be queried.
+        age_s: None if max_loaded_at is None.
     """
 
     source: str
@@ -186,10 +190,10 @@ class SourceAge:
 
 
 def freshness(settings: Settings, warehouse: Warehouse) -> list[SourceAge]:
-    """Run ``dbt source freshness``: the sources that have one, by name.
+    """Run ``dbt source freshness``; return the sources that have a limit, by name.
 
     Raises:
-        BuddyError: a source is older than an error allows or could not be asked, with all sources in the details.
+        BuddyError: a source is older than its error limit, or could not be queried; the details have all sources.
     """
     with warehouse.exclusive():
         run = run_dbt(settings, ("source", "freshness"), "sources.json")
@@ -198,20 +202,20 @@ def freshness(settings: Settings, warehouse: Warehouse) -> list[SourceAge]:
             for unique_id, source in run.read("manifest.json")["sources"].items()
             if source["freshness"] and source["loaded_at_field"]
         ]
-    # dbt leaves those out that it could not ask.
-    told = {age.source: age for age in map(_source_age, run.artifact["results"])}
-    ages = [told.get(source) or SourceAge(source, "error") for source in sorted({*declared, *told})]
+    # dbt leaves out sources that it could not query.
+    found = {age.source: age for age in map(_source_age, run.artifact["results"])}
+    ages = [found.get(source) or SourceAge(source, "error") for source in sorted({*declared, *found})]
     if run.exit_code != EXIT_DONE:
         failed = ", ".join(age.source for age in ages if age.status == "error")
         raise BuddyError(
-            f"dbt source freshness failed ({failed})" + (f":\n{run.said}" if run.said else ""),
+            f"dbt source freshness failed ({failed})" + (f":\n{run.output}" if run.output else ""),
             details=freshness_answer(ages),
         )
     return ages
 
 
 def freshness_answer(ages: Sequence[SourceAge]) -> dict[str, Any]:
-    """As commands answer it: all sources, and the names of those that are too old."""
+    """Return all sources and the names of those that are too old, as JSON-ready values."""
     return {
         "sources": [asdict(age) for age in ages],
         "stale": [age.source for age in ages if age.status != "pass"],
@@ -220,7 +224,7 @@ def freshness_answer(ages: Sequence[SourceAge]) -> dict[str, Any]:
 
 def _source_age(result: dict[str, Any]) -> SourceAge:
     loaded_at = datetime.fromisoformat(result["max_loaded_at"])
-    if loaded_at.year == 1:  # how dbt says never
+    if loaded_at.year == 1:  # dbt's value for never
         return SourceAge(_source_name(result["unique_id"]), result["status"])
     age_s = round(result["max_loaded_at_time_ago_in_s"])
     return SourceAge(_source_name(result["unique_id"]), result["status"], loaded_at, age_s)
@@ -231,21 +235,21 @@ def _source_name(unique_id: str) -> str:
 
 
 def write_docs(settings: Settings, warehouse: Warehouse, folder: Path) -> list[str]:
-    """Run ``dbt docs generate`` and write index.html (all in one page), manifest.json and catalog.json into a folder.
+    """Run ``dbt docs generate`` and write index.html (one page), manifest.json and catalog.json into a folder.
 
     Args:
-        folder: made where it is missing; other files in it are left alone.
+        folder: created if it is missing; other files in it are left alone.
 
     Returns:
         The names of the files.
 
     Raises:
-        BuddyError: dbt failed, or the folder cannot be written to.
+        BuddyError: dbt failed, or the folder cannot be written.
     """
     with warehouse.exclusive():
         run = run_dbt(settings, ("docs", "generate", "--static"), "catalog.json")
         if run.exit_code != EXIT_DONE:
-            raise BuddyError(f"dbt docs generate failed:\n{run.said}")
+            raise BuddyError(f"dbt docs generate failed:\n{run.output}")
         try:
             folder.mkdir(parents=True, exist_ok=True)
             for name, dbt_name in _DOCS.items():

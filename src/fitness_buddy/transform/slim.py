@@ -1,4 +1,4 @@
-"""What the last build of a warehouse left behind, and what a slim build after it has to do.
+"""Remember the last build of a warehouse, and decide what a slim build after it has to do.
 
 See docs/transform/incremental.md.
 """
@@ -10,7 +10,7 @@ import json
 import logging
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from datetime import UTC, date, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -27,15 +27,15 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Inputs:
-    """The state that a build starts from.
+    """The state of everything that a build depends on.
 
     Attributes:
-        dbt: its version.
-        project: a hash of dbt_project.yml, the profile and all macros: dbt does not see what some of them change.
+        dbt: the version of dbt.
+        project: a hash of dbt_project.yml, the profile and all macros; dbt does not notice all their changes.
         models: a hash of the models, seeds and tests; dbt finds the changed ones by its manifest.
-        options: of dbt, other than the one that only says to build more.
-        incremental: what BUDDY_INCREMENTAL says.
-        raw: see :meth:`fitness_buddy.warehouse.Warehouse.raw_marks`.
+        options: the options of dbt, without the one that only builds more.
+        incremental: the value of BUDDY_INCREMENTAL.
+        raw: see :meth:`fitness_buddy.warehouse.Warehouse.raw_fingerprints`.
     """
 
     dbt: str
@@ -47,7 +47,7 @@ class Inputs:
 
 
 def inputs_now(settings: Settings, warehouse: Warehouse, options: Sequence[str]) -> Inputs:
-    """Read them. What is loaded while a build runs is new to the next one."""
+    """Return the inputs of a build that starts now; what is loaded while it runs is new to the next one."""
     folder = settings.project_dir
     return Inputs(
         dbt=version("dbt-core"),
@@ -55,12 +55,12 @@ def inputs_now(settings: Settings, warehouse: Warehouse, options: Sequence[str])
         models=_hash(folder, ["models", "seeds", "tests/dbt"]),
         options=[option for option in options if option not in {"--full-refresh", "-f"}],
         incremental=os.environ.get("BUDDY_INCREMENTAL", ""),
-        raw=warehouse.raw_marks(),
+        raw=warehouse.raw_fingerprints(),
     )
 
 
 def _hash(folder: Path, names: Sequence[str], more: Sequence[Path] = ()) -> str:
-    """A hash of files, and of all files below folders; both by their names in a folder."""
+    """Return a hash of files, and of all files below folders, with their names relative to a folder."""
     found = hashlib.sha256()
     paths = [path for name in names for path in [folder / name, *(folder / name).rglob("*")]]
     for path in sorted(path for path in [*paths, *more] if path.is_file()):
@@ -71,13 +71,13 @@ def _hash(folder: Path, names: Sequence[str], more: Sequence[Path] = ()) -> str:
 
 @dataclass(frozen=True, slots=True)
 class LastBuild:
-    """The last build of everything, or slim one after it, that succeeded.
+    """The last successful full build, or slim build after it.
 
     Attributes:
-        invocation_id: dbt's.
+        invocation_id: dbt's id of the run.
         started_at: in UTC, ISO 8601.
-        inputs: what it started from.
-        manifest: dbt's manifest.json, what it was made of.
+        inputs: the inputs of the build.
+        manifest: dbt's manifest.json of the build.
     """
 
     invocation_id: str
@@ -87,11 +87,11 @@ class LastBuild:
 
 
 class BuildMemory:
-    """Keeps the last build of a warehouse in the state store. What cannot be kept costs a whole build, no error."""
+    """Keeps the last build of a warehouse in the state store; if that fails, the next build is a full one."""
 
     def __init__(self, store: StateStore, settings: Settings, warehouse: Warehouse) -> None:
         self._store = store
-        # The same project on another warehouse, or under other names in this one, is built by itself.
+        # Another warehouse, or other schemas in the same one, have builds of their own.
         place = [str(settings.project_dir), settings.target, warehouse.name, settings.marts_schema, settings.raw_schema]
         self._name = f"build-{hashlib.sha256(json.dumps(place).encode()).hexdigest()[:16]}"
 
@@ -104,16 +104,18 @@ class BuildMemory:
         except BuddyError as error:
             _log.warning("what the last build was is not known: %s", error)
         except (KeyError, TypeError):
-            pass  # not as this version writes it
+            pass  # written by another version
         return None
 
     def forget(self) -> bool:
-        """Make the next build build everything; return whether that is certain."""
+        """Make the next build a full one; return whether that is certain."""
         return self._write({})
 
     def keep(self, build: LastBuild) -> None:
         """Keep a build for the next one."""
-        self._write(asdict(build))
+        # Not asdict() of it all: that copies the manifest, which takes half a second.
+        state = {field.name: getattr(build, field.name) for field in fields(build)}
+        self._write(state | {"inputs": asdict(build.inputs)})
 
     def _write(self, state: dict[str, Any]) -> bool:
         try:
@@ -126,7 +128,7 @@ class BuildMemory:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """A selection for dbt (None: everything, empty: nothing) and the reason for it."""
+    """What dbt is to select (None: everything, empty: nothing), and the reason."""
 
     why: str
     select: Sequence[str] | None = None
@@ -140,35 +142,35 @@ def plan(
     results: str,
     today: date | datetime,
 ) -> Plan:
-    """Decide what a slim build has to do after the last one: only what has changed, where that is certain.
+    """Decide what a slim build has to do: only what has changed, if that is certain.
 
     Args:
-        results: the table of builds' results.
-        today: the day that the models are to take as today, or the instant that says it for each athlete.
+        results: the table with the results of builds.
+        today: the as-of date of the models, or the instant that gives it for each athlete.
     """
     if last is None:
-        return Plan("no whole build that succeeded came right before")
-    if why := _why_everything(last, inputs, settings, warehouse, results, today):
+        return Plan("the build before was not a full build that succeeded")
+    if why := _reason_for_full_build(last, inputs, settings, warehouse, results, today):
         return Plan(why)
     if last.inputs == inputs:
         return Plan("nothing is new in raw, and the project is as it was built", [])
-    grown = {table for table, mark in inputs.raw.items() if last.inputs.raw.get(table) != mark}
-    # A table that the last build did not know is read by models that are new to it, too.
+    changed_tables = {table for table, fingerprint in inputs.raw.items() if last.inputs.raw.get(table) != fingerprint}
+    # If the last build did not know a table, the models that read it are new, too, and selected as modified.
     sources = [
         f"source:{source['source_name']}.{source['name']}+"
         for source in last.manifest["sources"].values()
-        if source["identifier"] in grown
+        if source["identifier"] in changed_tables
     ]
-    why = f"new in raw: {', '.join(sorted(grown))}" if sources else "models, seeds or tests have changed"
+    why = f"new in raw: {', '.join(sorted(changed_tables))}" if sources else "models, seeds or tests have changed"
     return Plan(why, ["state:modified+", *sorted(sources)])
 
 
 def write_manifest(last: LastBuild, folder: Path) -> None:
-    """Where dbt's --state finds it."""
+    """Write the manifest of the last build to a folder for dbt's option --state."""
     (folder / "manifest.json").write_text(json.dumps(last.manifest), encoding="utf-8")
 
 
-def _why_everything(
+def _reason_for_full_build(
     last: LastBuild,
     inputs: Inputs,
     settings: Settings,
@@ -176,7 +178,7 @@ def _why_everything(
     results: str,
     today: date | datetime,
 ) -> str | None:
-    """Why it cannot be told what has changed, or why everything has; None where neither is so."""
+    """Return why it is not certain what has changed, or why everything has; None if a slim build is possible."""
     if last.inputs.dbt != inputs.dbt:
         return "dbt is of another version"
     if last.inputs.project != inputs.project:
@@ -185,15 +187,18 @@ def _why_everything(
         return "BUDDY_INCREMENTAL is not that of the last build"
     if last.inputs.options != inputs.options:
         return "the options are not those of the last build"
-    if not _is_last_of_all(last, warehouse, results):
+    if not _is_latest_build(last, warehouse, results):
         return f"{results} does not say that the last build was made here"
     if not _is_same_day(settings, warehouse, today):
         return "the day is not that of the last build"
     return None
 
 
-def _is_last_of_all(last: LastBuild, warehouse: Warehouse, results: str) -> bool:
-    """Whether this warehouse knows of that build, and of none since: it may be a copy, or built by other machines."""
+def _is_latest_build(last: LastBuild, warehouse: Warehouse, results: str) -> bool:
+    """Return whether the results of this warehouse end with that build.
+
+    They do not if the warehouse was copied or restored, or if another machine has built it.
+    """
     since = datetime.fromisoformat(last.started_at).astimezone(UTC)
     try:
         rows = warehouse.query(
@@ -201,12 +206,12 @@ def _is_last_of_all(last: LastBuild, warehouse: Warehouse, results: str) -> bool
             f"where started_at >= timestamp '{since:%Y-%m-%d %H:%M:%S.%f}'"
         )
     except BuddyError:
-        return False  # no such table, or no right to read it
+        return False  # the table does not exist, or may not be read
     return [row["invocation_id"] for row in rows] == [last.invocation_id]
 
 
 def _is_same_day(settings: Settings, warehouse: Warehouse, today: date | datetime) -> bool:
-    """Whether every athlete's today is the one that the marts were built for."""
+    """Return whether the marts of every athlete were built for the as-of date of now."""
     try:
         rows = warehouse.query(f"select distinct timezone, as_of_date from {settings.marts_schema}.dim_athletes")  # noqa: S608
     except NotBuiltError:

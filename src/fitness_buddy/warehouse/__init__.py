@@ -1,4 +1,7 @@
-"""The one door to the warehouse. Nothing outside this package imports a database client."""
+"""Define the protocol of a warehouse: the single entry point to a database.
+
+Nothing outside of this package imports a database client.
+"""
 
 from __future__ import annotations
 
@@ -12,14 +15,14 @@ from typing import Any, Protocol, TypeAlias
 from fitness_buddy.core.errors import BuddyError
 from fitness_buddy.core.settings import Settings
 
-# In SQL of this package a parameter is written @name; each warehouse turns it into its own spelling.
+# SQL in this package writes a parameter as @name; each warehouse translates it.
 Parameters: TypeAlias = Mapping[str, str | int | float | bool | date | datetime | None]
 Row: TypeAlias = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
 class RawRow:
-    """One version of one record as it will stand in raw (docs/ingest/raw.md); ``day`` is its event's, if known."""
+    """One version of one record for raw (docs/ingest/raw.md); ``day`` is the day on which it happened, if known."""
 
     record_id: str
     payload: str
@@ -28,12 +31,45 @@ class RawRow:
 
 
 @dataclass(frozen=True, slots=True)
-class AppendCounts:
-    """What an append did to one raw table.
+class RawRows:
+    """Rows of one raw table, column by column in UTF-8: of millions, an object each would take longer than all else.
 
-    ``new``: ids not seen before. ``changed``: known ids with a payload not seen before. ``unchanged``: nothing to add.
-    ``superseded``: the part of ``unchanged`` whose payload is an older version that a later edit has replaced.
-    ``duplicates``: rows of this load whose id came again later in the same load; the last one counts.
+    Attributes:
+        earliest_day: of their events; None where one of them tells no day.
+    """
+
+    record_ids: Sequence[bytes]
+    payloads: Sequence[bytes]
+    payload_hashes: Sequence[bytes]
+    earliest_day: date | None
+
+    @classmethod
+    def of(cls, rows: Sequence[RawRow]) -> RawRows:
+        """Return the rows, at least one, as columns."""
+        days = [row.day for row in rows if row.day is not None]
+        return cls(
+            [row.record_id.encode() for row in rows],
+            [row.payload.encode() for row in rows],
+            [row.payload_hash.encode() for row in rows],
+            min(days) if len(days) == len(rows) else None,
+        )
+
+    def __len__(self) -> int:
+        return len(self.record_ids)
+
+    def texts(self) -> Iterator[tuple[str, str, str]]:
+        """Return record id, payload and payload hash of each row."""
+        for row in zip(self.record_ids, self.payloads, self.payload_hashes, strict=True):
+            yield tuple(column.decode() for column in row)  # type: ignore[misc]
+
+
+@dataclass(frozen=True, slots=True)
+class AppendCounts:
+    """The counts of an append to one raw table.
+
+    ``new``: ids that raw did not have. ``changed``: known ids with a new payload. ``unchanged``: nothing to add.
+    ``superseded``: the part of ``unchanged`` whose payload is an older version, which a later edit has replaced.
+    ``duplicates``: rows whose id came again later in the same load; the last one counts.
     ``dropped``: the part of ``duplicates`` whose payload differs from the last one's; ``dropped_example`` is one.
     """
 
@@ -49,7 +85,7 @@ class AppendCounts:
 
 @dataclass(frozen=True, slots=True)
 class RawSummary:
-    """Operating facts of one raw table for one athlete."""
+    """The counts of one raw table for one athlete."""
 
     table: str
     versions: int
@@ -59,7 +95,7 @@ class RawSummary:
 
 @dataclass(frozen=True, slots=True)
 class RawFinding:
-    """What one check found in the rows of a raw table: how many are wrong, and the record ids of a few of them.
+    """The result of one check of a raw table: how many rows are wrong, and some of their record ids.
 
     ``expected`` says in words what every row should have.
     """
@@ -72,7 +108,7 @@ class RawFinding:
 
 @dataclass(frozen=True, slots=True)
 class RawTableCheck:
-    """What the checks found in one raw table; ``rows_by_day`` counts the rows they looked at by UTC day of loading."""
+    """The results of all checks of one raw table; ``rows_by_day`` counts the checked rows by UTC day of loading."""
 
     table: str
     rows_by_day: Mapping[date, int]
@@ -81,151 +117,155 @@ class RawTableCheck:
 
 @dataclass(frozen=True, slots=True)
 class LogTable:
-    """A table of the schema ``ops``, to which rows are only ever added.
+    """An append-only table of the schema ``ops``.
 
     Attributes:
         columns: GoogleSQL's types (string, int64, float64, timestamp) by name.
-        time: the column of type timestamp by whose UTC day BigQuery partitions it.
-        cluster: the column by which BigQuery clusters it.
+        time: the timestamp column whose UTC day partitions the table on BigQuery.
+        cluster: the column that clusters the table on BigQuery.
+        former_name: an earlier name; a write renames a table that still has it.
     """
 
     name: str
     columns: Mapping[str, str]
     time: str
     cluster: str
+    former_name: str = ""
 
 
 class RawLoad(Protocol):
-    """One load in flight: first all its tables are staged, then all become visible together, or none does."""
+    """A load in progress: all tables are staged first, then all become visible together, or none does."""
 
-    def stage(self, table: str, rows: Iterator[RawRow]) -> int:
-        """Read the rows bound for a table; returns how many. Each table once."""
+    def stage(self, table: str, blocks: Iterator[RawRows]) -> int:
+        """Read the rows for a table, block by block; return how many. Call it once for each table."""
         ...
 
     def append_new(self, *, restate: bool = False) -> dict[str, AppendCounts]:
-        """Append the staged (record_id, payload_hash) pairs that the athlete's part of each table does not hold yet.
+        """Append the staged (record_id, payload_hash) pairs that raw does not have for the athlete; return the counts
+        by table.
 
-        With ``restate`` a payload equal to an older version is appended again, so that it becomes the current one.
-        Comes last and once. By table, in the order in which they were staged.
+        Call it once, after staging. With ``restate`` a payload that equals an older version is appended again, and
+        becomes the current version.
         """
         ...
 
 
 class RawStore(Protocol):
-    """Where loads go: a warehouse, or a bucket that keeps them for one."""
+    """The target of loads: a warehouse, or a bucket that keeps them for one."""
 
     def load(self, athlete_id: str, load_id: str, loaded_at: datetime) -> AbstractContextManager[RawLoad]:
-        """Open a load as the only writer; leaving it normally commits, an exception leaves raw as it was."""
+        """Open a load as the only writer; a normal exit commits it, an exception leaves raw unchanged."""
         ...
 
 
 class Warehouse(RawStore, Protocol):
-    """What commands need from a warehouse."""
+    """Everything that commands need from a warehouse."""
 
     @property
     def name(self) -> str:
-        """Where this is, fit to be shown: never a secret."""
+        """The place of the warehouse, for people; it holds no secret."""
         ...
 
     def query(self, sql: str, parameters: Parameters | None = None) -> list[Row]:
         """Run one read-only statement.
 
         Raises:
-            NotBuiltError: a table or schema it names does not exist yet.
-            BuddyError: anything else that the warehouse refuses, in its own words.
+            NotBuiltError: a table or schema does not exist yet.
+            BuddyError: the warehouse refuses the statement; the message is its own.
         """
         ...
 
     def raw_summary(self, athlete_id: str) -> list[RawSummary]:
-        """The athlete's raw tables that hold anything, by name; empty before the first load."""
+        """Return the raw tables that have rows of the athlete, by name; empty before the first load."""
         ...
 
     def raw_athlete_ids(self) -> list[str]:
-        """Everyone who has raw data here."""
+        """Return all athletes with rows in raw."""
         ...
 
     def raw_tables(self) -> list[str]:
-        """The raw tables that are there, of whatever project; none before the first load."""
+        """Return the names of all raw tables; empty before the first load."""
         ...
 
     def check_raw(
         self, tables: Mapping[str, Sequence[tuple[str, float]]], since: date, now: datetime
     ) -> list[RawTableCheck]:
-        """Check the loads of all athletes since a UTC day in the given raw tables, for what is always wrong.
+        """Run all checks of raw on the loads of all athletes since a UTC day, in the given tables.
 
         Args:
             tables: by name, keys of the payload with the number that no honest row exceeds.
-            now: timezone-aware; nothing can have been loaded after it.
+            now: timezone-aware; no load can be later.
         """
         ...
 
     def current_payloads(self, table: str, athlete_id: str, since: date) -> dict[str, dict[str, Any]]:
-        """The current versions, by record id, among those that can tell of a day from ``since`` on.
+        """Return the payloads of the current versions by record id, for all records from the day ``since`` on.
 
-        What they tell of may also lie earlier; a deletion is a version, too.
+        The result may also have earlier records, and it has tombstones.
         """
         ...
 
-    def raw_marks(self) -> dict[str, str]:
-        """A text for each raw table that holds anything, another one whenever rows have come to it.
+    def raw_fingerprints(self) -> dict[str, str]:
+        """Return a text for each raw table with rows, which changes whenever rows are added.
 
-        Reads next to nothing.
+        It reads only metadata, or nearly so.
         """
         ...
 
     def append_rows(self, table: LogTable, rows: Sequence[Row]) -> None:
-        """Add rows, all or none, to a table that is made where it is missing. The caller holds :meth:`exclusive`.
+        """Add rows, all or none, to a log table, which is created if it is missing. The caller holds :meth:`exclusive`.
 
         Args:
-            rows: with exactly the table's columns; instants are timezone-aware.
+            rows: with exactly the columns of the table; instants are timezone-aware.
 
         Raises:
-            BuddyError: the warehouse refuses, in its own words.
+            BuddyError: the warehouse refuses the rows; the message is its own.
         """
         ...
 
     def append_next(self, table: LogTable, rows: Sequence[Row], *, athlete_id: str, last_sequence: int) -> bool:
-        """Add an athlete's next rows, all or none; the caller holds :meth:`exclusive`.
+        """Add an athlete's next rows, all or none, if nobody has added rows since the caller read the table.
 
-        Whoever decides by what a log says adds to it by this: of two who have read the same, one adds.
+        This is optimistic locking: of two processes that have read the same state, one adds its rows. The caller
+        holds :meth:`exclusive`.
 
         Args:
             table: has the columns ``athlete_id`` and ``sequence``, which grows with the athlete's rows.
             rows: as for :meth:`append_rows`, at least one, all of this athlete.
-            last_sequence: the highest of the athlete that the caller has seen; 0 before the first row.
+            last_sequence: the highest sequence of the athlete that the caller has read; 0 before the first row.
 
         Returns:
-            Whether they were added; if not, the athlete's rows have grown meanwhile: read them again, decide again.
+            Whether the rows were added. If not, read the athlete's rows again and decide again.
 
         Raises:
-            BuddyError: the warehouse refuses, in its own words.
+            BuddyError: the warehouse refuses the rows; the message is its own.
         """
         ...
 
     def exclusive(self) -> AbstractContextManager[None]:
-        """Hold the warehouse against other writers of this program, waiting for them first (dbt runs inside)."""
+        """Wait for other writers of this program, and keep them out until the block ends (dbt runs inside)."""
         ...
 
 
 class NotBuiltError(BuddyError):
-    """A table is asked for that no load or build has made yet."""
+    """A table that no load or build has created yet."""
 
     def __init__(self, problem: str) -> None:
         super().__init__(f"{problem} (raw tables come with `buddy ingest`, all others with `buddy build`)")
 
 
 def new_load_id(now: datetime) -> str:
-    """An id for a load; it begins with its time, so that ids are in the order of loads."""
+    """Return an id for a load; it begins with the time, so that ids sort by time."""
     return f"{now.astimezone(UTC):%Y%m%dT%H%M%S%fZ}-{secrets.token_hex(4)}"
 
 
 def as_utc(instant: datetime) -> datetime:
-    """An instant of a row with its zone: DuckDB hands instants out without one, BigQuery with it; both mean UTC."""
+    """Return an instant of a row with its zone. DuckDB returns none, BigQuery does; both mean UTC."""
     return instant if instant.tzinfo else instant.replace(tzinfo=UTC)
 
 
 def connect(settings: Settings) -> Warehouse:
-    """The warehouse of the settings' target. Nothing is opened or made before it is used."""
+    """Return the warehouse of the settings' target. Nothing is opened or created before it is used."""
     kind = settings.profile.get("type")
     if kind == "duckdb":
         from fitness_buddy.warehouse.duckdb import DuckDBWarehouse
@@ -246,6 +286,7 @@ __all__ = [
     "RawFinding",
     "RawLoad",
     "RawRow",
+    "RawRows",
     "RawStore",
     "RawSummary",
     "RawTableCheck",

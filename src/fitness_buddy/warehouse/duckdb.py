@@ -9,7 +9,7 @@ from array import array
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, date, datetime
-from itertools import islice
+from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
 import duckdb
@@ -17,7 +17,7 @@ from filelock import FileLock, Timeout
 
 from fitness_buddy.core.errors import BuddyError
 from fitness_buddy.core.settings import Settings
-from fitness_buddy.warehouse import AppendCounts, LogTable, NotBuiltError, Parameters, RawRow, Row, versions
+from fitness_buddy.warehouse import AppendCounts, LogTable, NotBuiltError, Parameters, RawRows, Row, versions
 from fitness_buddy.warehouse.raw_checks import Dialect
 from fitness_buddy.warehouse.versions import LOCK_TIMEOUT_S
 
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _RETRY_S = 0.25
-_BATCH_ROWS = 5_000
 # Never reach for the network to fetch an extension: everything used here is linked into the package.
 _OFFLINE: dict[str, Any] = {"autoinstall_known_extensions": "false", "autoload_known_extensions": "false"}
 
@@ -122,7 +121,7 @@ class DuckDBWarehouse(versions.RawReads):
             except duckdb.Error as error:
                 raise BuddyError(_first_line(error)) from error
 
-    def raw_marks(self) -> dict[str, str]:
+    def raw_fingerprints(self) -> dict[str, str]:
         # Raw only grows; the id tells a table that was made anew.
         rows = self._query_each(
             f"select '{{table}}' as name, count(*) as versions, max(load_id) as last_load_id "  # noqa: S608
@@ -146,6 +145,9 @@ class DuckDBWarehouse(versions.RawReads):
             try:
                 connection.execute("begin transaction")
                 connection.execute(f"create schema if not exists {self._ops_schema}")
+                if table.former_name:
+                    former = f"{self._ops_schema}.{table.former_name}"
+                    connection.execute(f"alter table if exists {former} rename to {table.name}")
                 connection.execute(f"create table if not exists {name} ({columns})")
                 if seen:
                     last = connection.execute(
@@ -178,7 +180,7 @@ class DuckDBWarehouse(versions.RawReads):
     def _connection(self, *, read_only: bool) -> Iterator[duckdb.DuckDBPyConnection]:
         if read_only and not self._path.exists():
             raise NotBuiltError(f"{self._path} does not exist yet")
-        connection = self._connect_patiently(read_only=read_only)
+        connection = self._connect_waiting(read_only=read_only)
         try:
             # A progress bar would stand in the middle of --json.
             connection.execute("set timezone = 'UTC'; set enable_progress_bar = false")
@@ -186,9 +188,9 @@ class DuckDBWarehouse(versions.RawReads):
         finally:
             connection.close()
 
-    def _connect_patiently(self, *, read_only: bool) -> duckdb.DuckDBPyConnection:
+    def _connect_waiting(self, *, read_only: bool) -> duckdb.DuckDBPyConnection:
         give_up_at = time.monotonic() + LOCK_TIMEOUT_S
-        told = False
+        is_reported = False
         while True:
             try:
                 return duckdb.connect(str(self._path), read_only=read_only, config=_OFFLINE)
@@ -197,9 +199,9 @@ class DuckDBWarehouse(versions.RawReads):
                     raise BuddyError(f"{self._path} cannot be opened: {_first_line(error)}") from error
                 if time.monotonic() > give_up_at:
                     raise BuddyError(f"{self._path} is held by another program: {_first_line(error)}") from error
-                if not told:
+                if not is_reported:
                     log.warning("%s is open in another program: waiting for it", self._path)
-                    told = True
+                    is_reported = True
                 time.sleep(_RETRY_S)
             except duckdb.Error as error:
                 raise BuddyError(f"{self._path} is not a readable DuckDB file: {_first_line(error)}") from error
@@ -218,18 +220,18 @@ class _DuckDBLoad:
         self._loaded_at = _plain_utc(loaded_at)
         self._staged: dict[str, tuple[int, date]] = {}  # rows and earliest day by table
 
-    def stage(self, table: str, rows: Iterator[RawRow]) -> int:
+    def stage(self, table: str, blocks: Iterator[RawRows]) -> int:
         incoming = f"incoming_{table}"
         self._connection.execute(
             f"create temp table {incoming} (ordinal bigint, record_id varchar, payload varchar, payload_hash varchar)"
         )
         earliest_day = date.max
         read = 0
-        while batch := list(islice(rows, _BATCH_ROWS)):
-            earliest_day = min(earliest_day, *(row.day or versions.EPOCH for row in batch))
+        for block in blocks:
+            earliest_day = min(earliest_day, block.earliest_day or versions.EPOCH)
             # Not register(): inside a transaction that keeps every batch alive until the commit.
-            self._connection.from_arrow(_arrow_table(read, batch)).insert_into(incoming)
-            read += len(batch)
+            self._connection.from_arrow(_arrow_table(read, block)).insert_into(incoming)
+            read += len(block)
         self._staged[table] = read, earliest_day
         return read
 
@@ -256,19 +258,19 @@ class _DuckDBLoad:
         )
 
 
-def _arrow_table(first_ordinal: int, batch: Sequence[RawRow]) -> pa.Table:
-    """A batch as it is staged: ordinal, record_id, payload, payload_hash.
+def _arrow_table(first_ordinal: int, block: RawRows) -> pa.Table:
+    """A block as it is staged: ordinal, record_id, payload, payload_hash.
 
-    Not by pa.array(): that imports pandas, half a second and 50 MB, and takes twice as long.
+    Not by pa.array(): that imports pandas, half a second and 50 MB, and takes several times as long.
     """
     import pyarrow as pa  # a third of a second that only loads need
 
-    ordinals = array("q", range(first_ordinal, first_ordinal + len(batch)))
-    columns = [pa.Array.from_buffers(pa.int64(), len(batch), [None, pa.py_buffer(ordinals)])]
-    for name in ("record_id", "payload", "payload_hash"):
-        builder = pa.lib.StringBuilder()
-        builder.append_values([getattr(row, name) for row in batch])
-        columns.append(builder.finish())
+    ordinals = array("q", range(first_ordinal, first_ordinal + len(block)))
+    columns = [pa.Array.from_buffers(pa.int64(), len(block), [None, pa.py_buffer(ordinals)])]
+    for texts in (block.record_ids, block.payloads, block.payload_hashes):
+        ends = array("i", accumulate(map(len, texts), initial=0))
+        buffers = [None, pa.py_buffer(ends), pa.py_buffer(b"".join(texts))]
+        columns.append(pa.Array.from_buffers(pa.string(), len(block), buffers))
     return pa.Table.from_arrays(columns, names=["ordinal", "record_id", "payload", "payload_hash"])
 
 

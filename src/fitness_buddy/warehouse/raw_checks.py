@@ -1,6 +1,6 @@
-"""What is always wrong in raw, whatever was loaded: conditions on its rows.
+"""Check conditions that every row of raw must meet, whatever was loaded.
 
-The SQL is what GoogleSQL and DuckDB read alike, but for the expressions of :class:`Dialect`.
+GoogleSQL and DuckDB both understand the SQL, apart from the expressions of :class:`Dialect`.
 """
 
 from __future__ import annotations
@@ -11,21 +11,21 @@ from datetime import UTC, date, datetime, timedelta
 
 from fitness_buddy.warehouse import new_load_id
 
-# Of a load id; the rows of a bulk load have two, its own and that of their reading, with a hyphen between.
+# The length of a load id. Rows of a bulk load have two ids with a hyphen between: of the bulk load and of the reading.
 _ID_CHARACTERS = len(new_load_id(datetime(1970, 1, 1, tzinfo=UTC)))
 _TIME_CHARACTERS = len("19700101T000000000000Z")
-# The loader's clock may be ahead of the clock here.
+# The clock of the loader may be ahead of the clock here.
 _CLOCKS_DIFFER_BY = timedelta(minutes=10)
 _EXAMPLES = 3
 
 
 @dataclass(frozen=True, slots=True)
 class Dialect:
-    """What the engines spell differently.
+    """The expressions that differ between the engines.
 
     Attributes:
         load_time: ``{instant}`` as the text with which a load id begins.
-        wrong_hash: the condition under which ``payload_hash`` is not that of the payload, as far as it can be told.
+        wrong_hash: a condition that is true if ``payload_hash`` does not belong to the payload.
         right_hash: what is expected instead, in words.
         payload_number: ``{key}`` of the payload as a number, null where it is none.
     """
@@ -38,7 +38,7 @@ class Dialect:
 
 @dataclass(frozen=True, slots=True)
 class RawCheck:
-    """What is expected of every row, in words, and the SQL condition under which a row is wrong."""
+    """What every row should have, in words, and the SQL condition of a wrong row."""
 
     name: str
     expected: str
@@ -46,7 +46,7 @@ class RawCheck:
 
 
 def raw_checks(dialect: Dialect, now: datetime, bounds: Sequence[tuple[str, float]] = ()) -> list[RawCheck]:
-    """All checks of a row, in the order of a report.
+    """Return all checks of a row, in the order of the report.
 
     Args:
         now: timezone-aware.
@@ -64,9 +64,9 @@ def raw_checks(dialect: Dialect, now: datetime, bounds: Sequence[tuple[str, floa
             "loaded_in_the_past", "loaded_at not in the future", f"loaded_at > timestamp '{latest:%Y-%m-%d %H:%M:%S}'"
         ),
         RawCheck(
-            "load_id_tells_loaded_at",
+            "load_id_matches_loaded_at",
             "a load_id that begins with the time of loaded_at, or in a bulk load with one up to a day before",
-            # A bulk load stamps its rows when they become visible, some time after it began.
+            # The rows of a bulk load get their time when they become visible, some time after the load began.
             f"case length(load_id) when {_ID_CHARACTERS} then {id_time} <> {loaded} "
             f"when {2 * _ID_CHARACTERS + 1} then {id_time} not between {day_before} and {loaded} else true end",
         ),
@@ -87,8 +87,10 @@ def raw_checks(dialect: Dialect, now: datetime, bounds: Sequence[tuple[str, floa
 
 
 def counts_sql(schema: str, table: str, since: date, checks: Sequence[RawCheck]) -> str:
-    """A select of (table_name, day, rows_checked) and by each check's name how many of these rows are wrong; a row for
-    each UTC day of ``loaded_at`` from ``since`` on."""
+    """Return a select of (table_name, day, rows_checked, and one count of wrong rows for each check).
+
+    It has one row for each UTC day of ``loaded_at`` from ``since`` on.
+    """
     counts = ", ".join(f"sum(case when {check.name} then 1 else 0 end) as {check.name}" for check in checks)
     judged = _judged_sql(f"{schema}.{table}", since, checks)
     return (
@@ -98,7 +100,7 @@ def counts_sql(schema: str, table: str, since: date, checks: Sequence[RawCheck])
 
 
 def examples_sql(schema: str, table: str, since: date, check: RawCheck) -> str:
-    """A select of a few record ids of rows that are wrong by the check."""
+    """Return a select of some record ids of rows that fail the check."""
     judged = _judged_sql(f"{schema}.{table}", since, [check])
     return (
         f"select distinct record_id from ({judged}) as judged where {check.name} "  # noqa: S608 - names of our own
@@ -107,7 +109,7 @@ def examples_sql(schema: str, table: str, since: date, check: RawCheck) -> str:
 
 
 def _judged_sql(table: str, since: date, checks: Sequence[RawCheck]) -> str:
-    """Each row with whether it is wrong, by check. By the literal BigQuery leaves out the partitions before it."""
+    """Return a select of each row with the result of each check; the literal lets BigQuery prune partitions."""
     conditions = ", ".join(f"{check.wrong} as {check.name}" for check in checks)
     return (
         f"select record_id, cast(loaded_at as date) as day, {conditions} "  # noqa: S608 - names of our own

@@ -1,4 +1,4 @@
-"""Rows as files for other programs: JSON, CSV and Parquet with the same content."""
+"""Write rows as files for other programs: JSON, CSV and Parquet with the same content."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 
 from fitness_buddy.warehouse import Row
 
-# By what a column holds in Python.
+# By the type of a column in Python.
 _ARROW_TYPES = {
     str: pa.string(),
     int: pa.int64(),
@@ -23,11 +23,11 @@ _ARROW_TYPES = {
 
 
 def write_rows(folder: Path, name: str, columns: Mapping[str, type], rows: Sequence[Row]) -> list[Path]:
-    """Write ``NAME.json`` (an array of objects), ``NAME.csv`` and ``NAME.parquet``, in place of older ones.
+    """Write ``NAME.json`` (an array of objects), ``NAME.csv`` and ``NAME.parquet``, and replace older ones.
 
     Args:
-        folder: made where it is missing.
-        columns: their types: str, int, datetime (timezone-aware), or list (of str; in CSV as JSON).
+        folder: created if it is missing.
+        columns: the types: str, int, datetime (timezone-aware), or list (of str; in CSV as JSON).
         rows: with exactly these columns.
     """
     folder.mkdir(parents=True, exist_ok=True)

@@ -1,6 +1,6 @@
-"""What a load makes of the versions that raw holds: the same decision, counts and summaries on both engines.
+"""Compare a load with the versions in raw: the same decisions, counts and summaries on both engines.
 
-The SQL is what GoogleSQL and DuckDB read alike.
+GoogleSQL and DuckDB both understand the SQL.
 """
 
 from __future__ import annotations
@@ -24,49 +24,48 @@ from fitness_buddy.warehouse import (
 )
 from fitness_buddy.warehouse.raw_checks import Dialect, RawCheck, counts_sql, examples_sql, raw_checks
 
-# Whoever finds another load in the way queues for this long before giving up.
+# How long a load waits for another one before it gives up.
 LOCK_TIMEOUT_S = 600.0
-# Nothing happened before it (sources refuse such days), so it stands for a day that is not known.
+# Sources refuse earlier days, so this day means: the day is not known.
 EPOCH = date(1970, 1, 1)
-# A day may begin 14 hours before UTC's, and a time with an offset may be spelled on the day beside.
-_BEFORE_ITS_DAY = timedelta(days=2)
+# A local day may begin 14 hours before the UTC day, and a time with an offset may have the date of the day before or
+# after.
+_DAY_MARGIN = timedelta(days=2)
 
-# Last row of an id wins inside one load; against raw each id is new, changed, unchanged, or equal to an older version.
-# Payloads stay where they are until the insert: they are most of the bytes and none of the decision. The bound on
-# loaded_at is a literal, by which BigQuery leaves out the partitions of the years before.
+# Inside one load the last row of an id counts. Compared with raw it is new, changed, unchanged, or equal to an older
+# version. Payloads are not read here: they are most of the bytes, and the hash is enough. The bound on loaded_at is a
+# literal, so that BigQuery prunes the partitions of earlier years.
 _STATES = """
-with latest as (
-    select ordinal, record_id, payload_hash
-    from {incoming}
-    qualify row_number() over (partition by record_id order by ordinal desc) = 1
-),
-held as (
+with last_of_id as (select max(ordinal) as ordinal from {incoming} group by record_id),
+compared as (
     select
-        record_id,
-        payload_hash,
-        row_number() over (partition by record_id order by loaded_at desc, load_id desc) as position
-    from {table}
+        incoming.ordinal,
+        held.payload_hash = incoming.payload_hash as is_same,
+        row_number() over (partition by incoming.ordinal order by held.loaded_at desc, held.load_id desc) as position
+    from {incoming} as incoming
+    inner join {table} as held on incoming.record_id = held.record_id
     where
-        athlete_id = {athlete_id}
-        and loaded_at >= timestamp '{since}'
-        and record_id in (select record_id from latest)
+        held.athlete_id = {athlete_id}
+        and held.loaded_at >= timestamp '{since}'
 ),
-held_ids as (select distinct record_id from held),
 held_versions as (
-    select record_id, payload_hash, min(position) = 1 as is_current from held group by record_id, payload_hash
+    select
+        ordinal,
+        max(case when is_same then 1 else 0 end) = 1 as is_held,
+        max(case when is_same and position = 1 then 1 else 0 end) = 1 as is_current
+    from compared
+    group by ordinal
 )
 select
-    latest.ordinal,
+    last_of_id.ordinal,
     case
-        when held_ids.record_id is null then 'new'
-        when held_versions.record_id is null then 'changed'
+        when held_versions.ordinal is null then 'new'
         when held_versions.is_current then 'unchanged'
-        else 'superseded'
+        when held_versions.is_held then 'superseded'
+        else 'changed'
     end as state
-from latest
-left join held_ids on latest.record_id = held_ids.record_id
-left join held_versions
-    on latest.record_id = held_versions.record_id and latest.payload_hash = held_versions.payload_hash
+from last_of_id
+left join held_versions on last_of_id.ordinal = held_versions.ordinal
 """
 
 
@@ -100,25 +99,25 @@ def with_dropped(counts: AppendCounts, found: Sequence[tuple[str, str, int]]) ->
 
 
 def states_sql(table: str, incoming: str, athlete_id: str, earliest_day: date) -> str:
-    """A select of (ordinal, state) over the rows of a load that count.
+    """Return a select of (ordinal, state) over the rows of a load, without duplicates.
 
     Args:
         table: the raw table.
-        incoming: the load's rows: ordinal, record_id, payload_hash and more.
-        athlete_id: as an expression, such as a parameter.
-        earliest_day: of the load's events; EPOCH where one of them tells no day.
+        incoming: the rows of the load: ordinal, record_id, payload_hash and more.
+        athlete_id: an SQL expression, such as a parameter.
+        earliest_day: the first day of the load's records; EPOCH if a record has no day.
     """
-    since = earliest_day - _BEFORE_ITS_DAY
+    since = earliest_day - _DAY_MARGIN
     return _STATES.format(table=table, incoming=incoming, athlete_id=athlete_id, since=since)
 
 
 def appended_states(*, restate: bool) -> str:
-    """The states whose rows are appended, as a list for ``in``."""
+    """Return the states whose rows are appended, as a list for ``in``."""
     return "('new', 'changed', 'superseded')" if restate else "('new', 'changed')"
 
 
 def count_states(read: int, states: Mapping[str, int], *, restate: bool) -> AppendCounts:
-    """The counts of one table from how many rows are in each state."""
+    """Return the counts of one table from the number of rows in each state."""
     superseded = states.get("superseded", 0)
     return AppendCounts(
         read=read,
@@ -131,7 +130,7 @@ def count_states(read: int, states: Mapping[str, int], *, restate: bool) -> Appe
 
 
 class RawReads(ABC):
-    """What a :class:`fitness_buddy.warehouse.Warehouse` reads of raw, in terms of its own ``query``."""
+    """The methods of a :class:`fitness_buddy.warehouse.Warehouse` that read raw by its ``query``."""
 
     _dialect: ClassVar[Dialect]
     _raw_schema: str
@@ -194,7 +193,7 @@ class RawReads(ABC):
         try:
             rows = self.query(
                 f"select record_id, payload from {self._raw_schema}.{table} "  # noqa: S608
-                f"where athlete_id = @athlete_id and loaded_at >= timestamp '{since - _BEFORE_ITS_DAY}' "
+                f"where athlete_id = @athlete_id and loaded_at >= timestamp '{since - _DAY_MARGIN}' "
                 "qualify row_number() over (partition by record_id order by loaded_at desc, load_id desc) = 1",
                 {"athlete_id": athlete_id},
             )
@@ -203,8 +202,8 @@ class RawReads(ABC):
         return {row["record_id"]: json.loads(row["payload"]) for row in rows}
 
     def _query_each(self, select: str, parameters: Parameters) -> list[Row]:
-        """One select over each raw table, as one statement; no rows without a table."""
-        # BigQuery wants to be asked for all partitions.
+        """Run one select over each raw table, as one statement; no rows if there is no table."""
+        # BigQuery needs a filter on the partition column.
         always = f"loaded_at >= timestamp '{EPOCH}'"
         selects = [select.format(table=table, always=always) for table in self.raw_tables()]
         return self.query(" union all ".join(selects), parameters) if selects else []

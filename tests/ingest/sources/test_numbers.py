@@ -71,7 +71,7 @@ def test_one_cell_decides_for_all(cells: list[str], delimiter: str, are_counts: 
 
 @pytest.mark.parametrize("text", ["1,2,3", "1.5.2", "1.5,2"])
 def test_a_number_in_another_format_is_not_read(text: str) -> None:
-    with pytest.raises(ValueError, match="expected a number with '.' as its decimal mark"):
+    with pytest.raises(ValueError, match=r"expected a number with '\.' as its decimal mark"):
         numbers.ENGLISH.plain(text)
 
 

@@ -12,8 +12,9 @@ from typing import TypeAlias
 from fitness_buddy.core.errors import Refusal
 from fitness_buddy.ingest.landing import Record
 from fitness_buddy.ingest.sources.files import InputFile, NotTextError, sniff_delimiter
+from fitness_buddy.warehouse import RawRows
 
-Records: TypeAlias = Iterator[Record | Refusal]
+Records: TypeAlias = Iterator[Record | Refusal | RawRows]
 
 _HEAD_LINES = 60
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from fitness_buddy.core.errors import InputError, Refusal
-from fitness_buddy.ingest.landing import Batch, Record
+from fitness_buddy.core.errors import InputError
+from fitness_buddy.ingest.landing import Batch
 from fitness_buddy.ingest.sources.files import DATA_SUFFIXES, Bundle, InputFile
-from fitness_buddy.ingest.sources.formats import Format, Head
+from fitness_buddy.ingest.sources.formats import Format, Head, Records
 from fitness_buddy.ingest.sources.others import ACTIVITY_FILE, Other, is_activity_file, is_workbook, others
 from fitness_buddy.ingest.sources.registry import AUTO, Found, Source, sources
 
@@ -41,7 +41,7 @@ class Contents:
 
 @dataclass(frozen=True, slots=True)
 class Recognition:
-    """All files of a bundle, told apart.
+    """All files of a bundle by what they are.
 
     Attributes:
         by_source: the files of each source that has any, by its name.
@@ -52,6 +52,14 @@ class Recognition:
     by_source: dict[str, list[Found]]
     known: list[tuple[InputFile, Other]]
     foreign: list[InputFile]
+
+    def summary(self) -> list[str]:
+        """Return a line for each source with what was found, and one for everything that is left aside."""
+        lines = []
+        for name, files in self.by_source.items():
+            kinds = dict.fromkeys(known.looked_for for _, known in files if known.looked_for)
+            lines.append(f"Found {len(files):,} {'file' if len(files) == 1 else 'files'} of {name}: {'; '.join(kinds)}")
+        return [*lines, *(f"Note: {notice}" for notice in self.notices())]
 
     def notices(self) -> list[str]:
         """Name what is left aside."""
@@ -66,7 +74,7 @@ class Recognition:
 
 
 def recognise(bundle: Bundle) -> Recognition:
-    """Tell the files of a bundle apart, for all sources at once."""
+    """Recognise the files of a bundle, for all sources at once."""
     found = Recognition({}, [], [])
     for file in bundle.files():
         head = Head(file)
@@ -114,7 +122,7 @@ def contents(source: Source, found: Sequence[Found], options: ReadOptions, notic
     return Contents(batches, [*arranged.notices, *notices])
 
 
-def _records(found: Iterable[Found], options: ReadOptions) -> Iterator[Record | Refusal]:
+def _records(found: Iterable[Found], options: ReadOptions) -> Records:
     for file, known in found:
         yield from known.records(file, options.device, options.now)
 

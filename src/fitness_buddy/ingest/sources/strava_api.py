@@ -19,7 +19,7 @@ from fitness_buddy.ingest.sources.registry import RawTable, Source
 
 ACTIVITIES_TABLE = "strava_api_activities"
 # Strava began in 2009; activities of earlier days can be typed in.
-SINCE_EVER = values.EARLIEST
+EARLIEST_DAY = values.EARLIEST
 
 _ACTIVITY_ID = re.compile(r"\d+", re.ASCII)
 # What others do to an activity, or how much of it was asked for: no edit of the training, and no new version of it.

@@ -1,1 +1,1 @@
-"""BigQuery and its buckets. Nothing is imported here: Google's client takes two seconds."""
+"""BigQuery and Google Cloud Storage. This file imports nothing, because Google's client takes two seconds."""

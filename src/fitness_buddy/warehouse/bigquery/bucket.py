@@ -1,8 +1,8 @@
-"""A Google Cloud Storage bucket: the archive of loaded files, and where backfills start (docs/ingest/bulk-load.md).
+"""Keep loaded files and their rows in a Google Cloud Storage bucket (docs/ingest/bulk-load.md).
 
-``files/<source>/<athlete>/<sha256>/<name>`` is an original as it came,
-``rows/<raw table>/<athlete>/<sha256>.jsonl.gz`` what the reader made of it, a line a row.
-Names tell the content, so keeping a file again uploads nothing.
+``files/<source>/<athlete>/<sha256>/<name>`` is an original file, unchanged. ``rows/<raw
+table>/<athlete>/<sha256>.jsonl.gz`` has the rows of its reader, one per line. The names contain a hash of the
+content, so a file that is kept again uploads nothing.
 """
 
 from __future__ import annotations
@@ -18,29 +18,31 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import chain
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 from fitness_buddy.core.errors import BuddyError, UsageError
 from fitness_buddy.core.settings import Settings
-from fitness_buddy.warehouse import AppendCounts, RawRow
+from fitness_buddy.warehouse import AppendCounts, RawRows
 
 if TYPE_CHECKING:
     from google.cloud.storage import Client  # type: ignore[import-untyped]
 
-# The prefix stands in SQL and in names of objects: plain characters only.
+# The prefix is used in SQL and in names of objects: only plain characters.
 _NAME = r"[a-z0-9][a-z0-9._-]{1,61}[a-z0-9]"
 _URL = re.compile(rf"gs://({_NAME})((?:/[A-Za-z0-9_.=-]+)*)/?")
 _RAW_TABLE = re.compile(r"[a-z][a-z0-9_]*")
 
 
-class Bucket:
-    """A folder of a bucket, as ``gs://bucket/folder``. Nothing is asked of it before it is used."""
+class BucketFolder:
+    """A folder of a bucket, ``gs://bucket/folder``. No request is sent before it is used."""
 
     def __init__(self, url: str, settings: Settings) -> None:
-        """
+        """Parse the URL.
+
         Raises:
-            UsageError: it is not spelled like one.
+            UsageError: it is not the URL of a bucket.
         """
         match = _URL.fullmatch(url)
         if not match:
@@ -53,19 +55,19 @@ class Bucket:
         self._settings = settings
 
     def archive(self, source: str, path: Path) -> Archive:
-        """Where a load of this path of the athlete goes when it goes here."""
+        """Return the target for a load of one path."""
         return Archive(self, source, path)
 
     def raw_tables(self) -> list[str]:
-        """The raw tables that rows are kept for.
+        """Return the raw tables that have rows in the folder.
 
         Raises:
-            BuddyError: there is a folder among them that no raw table can be called.
+            BuddyError: the folder ``rows`` contains a folder that cannot be the name of a raw table.
         """
         prefix = f"{self._folder}rows/"
-        with _in_words(self.url):
+        with _translated_errors(self.url):
             pages = self._client.list_blobs(self._bucket_name, prefix=prefix, delimiter="/")
-            for _ in pages:  # prefixes are there once all pages were read
+            for _ in pages:  # the prefixes are complete after all pages were read
                 pass
         tables = sorted(folder[len(prefix) : -1] for folder in pages.prefixes)
         for table in tables:
@@ -74,24 +76,24 @@ class Bucket:
         return tables
 
     def rows_uri(self, table: str) -> str:
-        """All rows kept for a raw table, as BigQuery finds them: its wildcard goes through folders."""
+        """Return the URI of all rows of a raw table for BigQuery, whose wildcard also matches subfolders."""
         return f"{self.url}/rows/{table}/*.jsonl.gz"
 
     def held(self, prefix: str) -> set[str]:
-        """The names of what is kept under a prefix."""
+        """Return the names of all objects under a prefix."""
         start = len(self._folder)
-        with _in_words(self.url):
+        with _translated_errors(self.url):
             blobs = self._client.list_blobs(self._bucket_name, prefix=self._folder + prefix)
             return {blob.name[start:] for blob in blobs}
 
     def put(self, name: str, stream: IO[bytes]) -> None:
-        """Keep the stream under a name that tells its content."""
+        """Upload the stream under a name that contains a hash of its content."""
         from google.api_core.exceptions import PreconditionFailed
 
-        with _in_words(self.url):
+        with _translated_errors(self.url):
             blob = self._client.bucket(self._bucket_name).blob(self._folder + name)
-            size = stream.seek(0, os.SEEK_END)  # where it is small and known, one request is enough
-            with suppress(PreconditionFailed):  # another run was faster, with the same content by its name
+            size = stream.seek(0, os.SEEK_END)  # with a known small size the upload is one request
+            with suppress(PreconditionFailed):  # another run has uploaded the same content
                 blob.upload_from_file(stream, rewind=True, size=size, if_generation_match=0)
 
     @functools.cached_property
@@ -101,19 +103,20 @@ class Bucket:
 
 @dataclass(frozen=True, slots=True)
 class BucketFacts:
-    """Of a bucket that is there: its location, and whether it is closed as :meth:`WholeBucket.make` closes one."""
+    """The location of a bucket, and whether its access is as :meth:`StorageBucket.make` sets it."""
 
     location: str
     is_closed: bool
 
 
-class WholeBucket:
-    """A bucket by its name, there or not."""
+class StorageBucket:
+    """A bucket that may or may not exist."""
 
     def __init__(self, name: str, settings: Settings) -> None:
-        """
+        """Check the name.
+
         Raises:
-            UsageError: no bucket can be called so.
+            UsageError: it cannot be the name of a bucket.
         """
         if not re.fullmatch(_NAME, name):
             raise UsageError(f"--bucket {name!r}: expected 3 to 63 lowercase letters, digits, '_', '-' and '.'")
@@ -122,8 +125,8 @@ class WholeBucket:
         self._settings = settings
 
     def facts(self) -> BucketFacts | None:
-        """None where it is not there."""
-        with _in_words(self.url):
+        """Return location and access of the bucket; None if it does not exist."""
+        with _translated_errors(self.url):
             found = self._client.lookup_bucket(self._name)
         if found is None:
             return None
@@ -132,11 +135,13 @@ class WholeBucket:
         return BucketFacts(found.location, is_closed)
 
     def make(self, location: str) -> None:
-        """Make it in the profile's project: never public, with rights on the whole of it and not on single objects."""
+        """Create the bucket in the profile's project: never public, with rights on the bucket and not on single
+        objects.
+        """
         bucket = self._client.bucket(self._name)
         bucket.iam_configuration.uniform_bucket_level_access_enabled = True
         bucket.iam_configuration.public_access_prevention = "enforced"
-        with _in_words(self.url):
+        with _translated_errors(self.url):
             bucket.create(location=location)
 
     @functools.cached_property
@@ -145,13 +150,13 @@ class WholeBucket:
 
 
 class Archive:
-    """Takes one load of one path, in place of a warehouse.
+    """The target of one load of one path, in place of a warehouse.
 
     Attributes:
         kept: the names of the objects that this load has added.
     """
 
-    def __init__(self, bucket: Bucket, source: str, path: Path) -> None:
+    def __init__(self, bucket: BucketFolder, source: str, path: Path) -> None:
         self._bucket = bucket
         self._source = source
         self._path = path
@@ -163,7 +168,7 @@ class Archive:
             yield _ArchiveLoad(self, Path(folder), athlete_id, load_id)
 
     def keep_originals(self, athlete_id: str) -> None:
-        """Keep the path's files as they are."""
+        """Upload the files of the path unchanged."""
         is_file = self._path.is_file()
         files = [self._path] if is_file else sorted(file for file in self._path.rglob("*") if file.is_file())
         prefix = f"files/{self._source}/{athlete_id}/"
@@ -176,7 +181,7 @@ class Archive:
                     self._keep(name, stream)
 
     def keep_rows(self, prefix: str, rows: _Rows) -> AppendCounts:
-        """Keep the rows of one raw table under a name that tells them apart from any others."""
+        """Upload the rows of one raw table under a name with the hash of their content."""
         distinct = len(rows.last)
         name = f"{prefix}{rows.sha256.hexdigest()}.jsonl.gz"
         is_new = distinct > 0 and name not in self._bucket.held(prefix)
@@ -208,9 +213,9 @@ class _ArchiveLoad:
         self._load_id = load_id
         self._staged: dict[str, _Rows] = {}
 
-    def stage(self, table: str, rows: Iterator[RawRow]) -> int:
+    def stage(self, table: str, blocks: Iterator[RawRows]) -> int:
         staged = self._staged[table] = _Rows(self._folder / table)
-        staged.take(rows, self._athlete_id, self._load_id)
+        staged.take(blocks, self._athlete_id, self._load_id)
         return staged.read
 
     def append_new(self, *, restate: bool = False) -> dict[str, AppendCounts]:
@@ -222,32 +227,33 @@ class _ArchiveLoad:
 
 
 class _Rows:
-    """The rows read for one raw table. Which one of an id is the last is known at the end, so they wait on disk."""
+    """The rows for one raw table. The last row of an id is known only at the end, so they wait on disk."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
         self.read = 0
         self.last: dict[str, int] = {}
-        # Of what was read and in which order, not of when: the same file read again has the same name.
+        # A hash of the content and the order of the rows, without times: the same file has the same name when it is
+        # read again.
         self.sha256 = hashlib.sha256()
 
-    def take(self, rows: Iterator[RawRow], athlete_id: str, load_id: str) -> None:
+    def take(self, blocks: Iterator[RawRows], athlete_id: str, load_id: str) -> None:
         with self._path.open("wb") as waiting:
-            for row in rows:
+            for record_id, payload, payload_hash in chain.from_iterable(block.texts() for block in blocks):
                 line = {
                     "athlete_id": athlete_id,
-                    "record_id": row.record_id,
-                    "payload": row.payload,
-                    "payload_hash": row.payload_hash,
+                    "record_id": record_id,
+                    "payload": payload,
+                    "payload_hash": payload_hash,
                     "load_id": load_id,
                 }
                 waiting.write(json.dumps(line, ensure_ascii=False, separators=(",", ":")).encode() + b"\n")
-                self.sha256.update(f"{row.record_id}\0{row.payload_hash}\0".encode())
-                self.last[row.record_id] = self.read
+                self.sha256.update(f"{record_id}\0{payload_hash}\0".encode())
+                self.last[record_id] = self.read
                 self.read += 1
 
     def write_last(self, target: IO[bytes]) -> None:
-        """Write the rows that count, compressed."""
+        """Write the last row of each id, compressed."""
         kept = set(self.last.values())
         with self._path.open("rb") as waiting, gzip.GzipFile(fileobj=target, mode="wb") as stream:
             stream.writelines(line for ordinal, line in enumerate(waiting) if ordinal in kept)
@@ -256,7 +262,7 @@ class _Rows:
 def _make_client(settings: Settings) -> Client:
     from google.cloud.storage import Client
 
-    credentials = None  # the machine's own
+    credentials = None  # the credentials of the machine
     if settings.profile.get("type") == "bigquery":
         from fitness_buddy.warehouse.bigquery.warehouse import credentials_of
 
@@ -265,8 +271,8 @@ def _make_client(settings: Settings) -> Client:
 
 
 @contextmanager
-def _in_words(place: str) -> Iterator[None]:
-    """What Google's client raises, as an error that a person is meant to read."""
+def _translated_errors(place: str) -> Iterator[None]:
+    """Translate the errors of Google's client into errors for people."""
     import requests
     from google.api_core.exceptions import GoogleAPIError
     from google.auth.exceptions import GoogleAuthError

@@ -1,4 +1,4 @@
-"""What has to be there in a Google Cloud project before anything is loaded: the archive's bucket, and the datasets."""
+"""Create what a Google Cloud project needs before the first load: the bucket and the datasets."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ from google.cloud import bigquery
 
 from fitness_buddy.core.errors import BuddyError
 from fitness_buddy.core.settings import Settings
-from fitness_buddy.warehouse.bigquery.bucket import WholeBucket
-from fitness_buddy.warehouse.bigquery.warehouse import make_client, told
+from fitness_buddy.warehouse.bigquery.bucket import StorageBucket
+from fitness_buddy.warehouse.bigquery.warehouse import make_client, translated_errors
 
-# Beside raw: what dbt builds, and what is kept of how runs went.
+# The datasets of dbt, and the one for logs.
 _SCHEMAS = ("staging", "intermediate", "marts", "ops")
 
 
 @dataclass(frozen=True, slots=True)
 class GoogleCloud:
-    """What is there now, and how it is called.
+    """The bucket and the datasets after the set-up.
 
     Attributes:
-        datasets: names by what they are for: raw, staging, intermediate, marts, ops.
+        datasets: names by purpose: raw, staging, intermediate, marts, ops.
         created: what was missing; buckets as ``gs://…``.
         existing: what was there.
-        notices: what is there in another way than it would be made.
+        notices: what was there with other properties than it would be created with.
     """
 
     project: str
@@ -38,30 +38,30 @@ class GoogleCloud:
     notices: Sequence[str]
 
     def to_dict(self) -> dict[str, Any]:
-        """JSON-ready; each dataset's name stands under what it is for."""
+        """Return it as JSON-ready values; the name of each dataset has its purpose as key."""
         values = asdict(self)
         return {**values.pop("datasets"), **values}
 
 
 def set_up(settings: Settings, bucket_name: str) -> GoogleCloud:
-    """Make the bucket and the datasets that are missing, in the profile's project and location.
+    """Create the bucket and the datasets that are missing, in the profile's project and location.
 
-    Nothing is made before all of them were looked for, and what is there is left as it is.
+    It looks for all of them before it creates any, and changes none that exists.
 
     Raises:
-        UsageError: no bucket can be called so.
-        BuddyError: one of them is in another location, or Google refuses, in its own words.
+        UsageError: the name cannot be the name of a bucket.
+        BuddyError: one of them is in another location, or Google refuses; the message is Google's.
     """
-    bucket = WholeBucket(bucket_name, settings)
+    bucket = StorageBucket(bucket_name, settings)
     location = str(settings.profile["location"])
     datasets = {"raw": settings.raw_schema, **{name: f"{settings.schema_prefix}{name}" for name in _SCHEMAS}}
     client = make_client(settings)
     facts = bucket.facts()
     found = {bucket.url: facts.location if facts else None}
-    with told():
+    with translated_errors():
         found |= {name: _location_of(client, name) for name in datasets.values()}
     for name, place in found.items():
-        # Buckets tell theirs in capitals.
+        # Buckets return their location in capitals.
         if place and place.casefold() != location.casefold():
             raise BuddyError(
                 f"{name} is in {place}, and BUDDY_BIGQUERY_LOCATION says {location}; nothing was made. "
@@ -69,7 +69,7 @@ def set_up(settings: Settings, bucket_name: str) -> GoogleCloud:
             )
     if facts is None:
         bucket.make(location)
-    with told():
+    with translated_errors():
         for name in datasets.values():
             if found[name] is None:
                 dataset = bigquery.Dataset(f"{client.project}.{name}")
@@ -92,7 +92,7 @@ def set_up(settings: Settings, bucket_name: str) -> GoogleCloud:
 
 
 def _location_of(client: bigquery.Client, dataset: str) -> str | None:
-    """None where it is not there."""
+    """Return the location of a dataset; None if it does not exist."""
     try:
         return str(client.get_dataset(dataset).location)
     except NotFound:

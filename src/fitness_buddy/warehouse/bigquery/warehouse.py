@@ -31,7 +31,7 @@ from google.oauth2 import service_account
 
 from fitness_buddy.core.errors import BuddyError, UsageError
 from fitness_buddy.core.settings import Settings
-from fitness_buddy.warehouse import AppendCounts, LogTable, NotBuiltError, Parameters, RawRow, Row, as_utc, versions
+from fitness_buddy.warehouse import AppendCounts, LogTable, NotBuiltError, Parameters, RawRows, Row, as_utc, versions
 from fitness_buddy.warehouse.raw_checks import Dialect
 
 log = logging.getLogger(__name__)
@@ -68,6 +68,7 @@ _INCOMING_EXPIRES_AFTER = timedelta(days=1)
 # spread over so many locks that strangers seldom meet.
 _LOCKS = 256
 CREATE_LOCK = "create table if not exists {lock} as select 0 as loads"
+RENAME_LOG = "alter table if exists {former} rename to {name}"
 _APPEND_ALL = """
 begin transaction;
 update {lock} set loads = loads + 1 where true;
@@ -135,12 +136,12 @@ class BigQueryWarehouse(versions.RawReads):
 
     @contextmanager
     def load(self, athlete_id: str, load_id: str, loaded_at: datetime) -> Iterator[_BigQueryLoad]:
-        with told(), ExitStack() as clean_up:
+        with translated_errors(), ExitStack() as clean_up:
             yield _BigQueryLoad(self._client, self._settings, athlete_id, load_id, loaded_at, clean_up)
 
     def query(self, sql: str, parameters: Parameters | None = None) -> list[Row]:
         typed = [query_parameter(name, value) for name, value in (parameters or {}).items()]
-        with told():
+        with translated_errors():
             planned = self._client.query(sql, job_config=bigquery.QueryJobConfig(dry_run=True, query_parameters=typed))
             if planned.statement_type != "SELECT":
                 raise BuddyError(
@@ -154,9 +155,9 @@ class BigQueryWarehouse(versions.RawReads):
                 for row in rows
             ]
 
-    def raw_marks(self) -> dict[str, str]:
+    def raw_fingerprints(self) -> dict[str, str]:
         """From what BigQuery knows of tables without reading them."""
-        with told():
+        with translated_errors():
             tables = [self._client.get_table(f"{self._raw_schema}.{name}") for name in self.raw_tables()]
         # Raw only grows; the day of its making tells a table that was made anew.
         return {table.table_id: f"{table.num_rows} {table.created}" for table in tables if table.num_rows}
@@ -167,7 +168,7 @@ class BigQueryWarehouse(versions.RawReads):
             {column: value.isoformat() if isinstance(value, datetime) else value for column, value in row.items()}
             for row in rows
         ]
-        with told():
+        with translated_errors():
             name = self._make_log(table)
             if lines:
                 config = bigquery.LoadJobConfig(schema=_log_schema(table))
@@ -182,29 +183,42 @@ class BigQueryWarehouse(versions.RawReads):
             lock=f"`{_lock(self._settings.ops_schema, athlete_id)}`",
         )
         seen = [query_parameter("athlete_id", athlete_id), query_parameter("last_sequence", last_sequence)]
-        with told():
+        with translated_errors():
             self._make_log(table)
             make_lock(self._client, self._settings.ops_schema, athlete_id)
             config = bigquery.QueryJobConfig(query_parameters=[*seen, *parameters])
-            (answer,) = run_alone(self._client, script, config, waits_for="another command is writing")
+            (answer,) = run_serialized(self._client, script, config, waits_for="another command is writing")
         return bool(answer["is_last"])
 
     def _make_log(self, table: LogTable) -> str:
         """Make it where it is missing; returns its name."""
         name = f"{self._client.project}.{self._settings.ops_schema}.{table.name}"
         make_dataset(self._client, self._settings.ops_schema)
-        try:
-            self._client.get_table(name)
-        except NotFound:
+        if not self._exists(name) and not self._renamed(table):
             made = bigquery.Table(name, schema=_log_schema(table))
             made.time_partitioning = bigquery.TimePartitioning(field=table.time)
             made.clustering_fields = [table.cluster]
             self._client.create_table(made, exists_ok=True)
         return name
 
+    def _renamed(self, table: LogTable) -> bool:
+        """Rename a log table that still has its former name; return whether there was one."""
+        former = f"{self._client.project}.{self._settings.ops_schema}.{table.former_name}"
+        if not table.former_name or not self._exists(former):
+            return False
+        self._client.query_and_wait(RENAME_LOG.format(former=f"`{former}`", name=table.name))
+        return True
+
+    def _exists(self, table: str) -> bool:
+        try:
+            self._client.get_table(table)
+        except NotFound:
+            return False
+        return True
+
     def raw_tables(self) -> list[str]:
         """Names with an underscore in front are the loader's own."""
-        with told():
+        with translated_errors():
             try:
                 tables = [table.table_id for table in self._client.list_tables(self._raw_schema)]
             except NotFound:
@@ -324,19 +338,16 @@ class _BigQueryLoad:
         self._clean_up = clean_up
         self._staged: list[_Staged] = []
 
-    def stage(self, table: str, rows: Iterator[RawRow]) -> int:
+    def stage(self, table: str, blocks: Iterator[RawRows]) -> int:
         spool = self._clean_up.enter_context(tempfile.TemporaryFile())  # noqa: SIM115 - closed by the stack
         earliest_day = date.max
         read = 0
-        for read, row in enumerate(rows, start=1):
-            earliest_day = min(earliest_day, row.day or versions.EPOCH)
-            line = {
-                "ordinal": read,
-                "record_id": row.record_id,
-                "payload": row.payload,
-                "payload_hash": row.payload_hash,
-            }
-            spool.write(json.dumps(line, ensure_ascii=False).encode() + b"\n")
+        for block in blocks:
+            earliest_day = min(earliest_day, block.earliest_day or versions.EPOCH)
+            for record_id, payload, payload_hash in block.texts():
+                read += 1
+                line = {"ordinal": read, "record_id": record_id, "payload": payload, "payload_hash": payload_hash}
+                spool.write(json.dumps(line, ensure_ascii=False).encode() + b"\n")
         self._staged.append(_Staged(table, read, earliest_day, spool))
         return read
 
@@ -346,7 +357,7 @@ class _BigQueryLoad:
         filled = [staged for staged in self._staged if staged.rows]
         sent = {staged.table: self._send(staged) for staged in filled}
         if filled:
-            for row in self._run_alone(self._script(lock, filled, list(sent.values()), restate)):
+            for row in self._run_serialized(self._script(lock, filled, list(sent.values()), restate)):
                 states[row["name"]][row["state"]] = row["n"]
         counts = {
             staged.table: versions.count_states(staged.rows, states[staged.table], restate=restate)
@@ -409,7 +420,7 @@ class _BigQueryLoad:
             counts.append(_COUNT.format(table=staged.table, states=states))
         return _APPEND_ALL.format(lock=f"`{lock}`", appends="".join(appends), counts=" union all ".join(counts))
 
-    def _run_alone(self, script: str) -> list[Row]:
+    def _run_serialized(self, script: str) -> list[Row]:
         """Run it again for as long as other loads get in its way; they leave nothing of it behind."""
         config = bigquery.QueryJobConfig(
             query_parameters=[
@@ -418,10 +429,12 @@ class _BigQueryLoad:
                 query_parameter("load_id", self._load_id),
             ]
         )
-        return run_alone(self._client, script, config, waits_for="another load is being written")
+        return run_serialized(self._client, script, config, waits_for="another load is being written")
 
 
-def run_alone(client: bigquery.Client, script: str, config: bigquery.QueryJobConfig, *, waits_for: str) -> list[Row]:
+def run_serialized(
+    client: bigquery.Client, script: str, config: bigquery.QueryJobConfig, *, waits_for: str
+) -> list[Row]:
     """Run a transaction again for as long as others get in its way; they leave nothing of it behind."""
     give_up_at = time.monotonic() + versions.LOCK_TIMEOUT_S
     waits = False
@@ -506,7 +519,7 @@ def _json_text(value: Any) -> str | None:
 
 
 @contextmanager
-def told() -> Iterator[None]:
+def translated_errors() -> Iterator[None]:
     """What Google's client raises, in one line that says what to do."""
     try:
         yield

@@ -3,6 +3,9 @@
 The phone calls its files by words of its language, so the export is the XML whose root is ``HealthData``. It goes
 through memory in pieces, however long it is. Phone and watch count the same steps: each record keeps who counted it,
 and dbt, which has them all, chooses. The offset of a time is the phone's at the export, so no record tells a local day.
+
+There may be millions of records, so those in the one spelling that Apple writes are read line by line with next to no
+work for each (:class:`_PlainRecords`). A piece of the file with any other step count goes through an XML parser whole.
 """
 
 from __future__ import annotations
@@ -12,21 +15,24 @@ from collections.abc import Iterator
 from contextlib import suppress
 from datetime import datetime
 from functools import lru_cache
+from hashlib import sha256
+from typing import NamedTuple, TypeVar
+from xml.etree import ElementTree
 from xml.parsers import expat
 
 from fitness_buddy.core.errors import InputError, Refusal
-from fitness_buddy.ingest.landing import Record
+from fitness_buddy.ingest.landing import Record, to_raw_row
 from fitness_buddy.ingest.sources import values
 from fitness_buddy.ingest.sources.files import InputFile
 from fitness_buddy.ingest.sources.steps.formats import (
     INTERVALS_TABLE,
     Format,
     Head,
-    Records,
     check_order,
     count,
     no_step_counts,
 )
+from fitness_buddy.warehouse import RawRows
 
 _STEP_COUNT = "HKQuantityTypeIdentifierStepCount"
 # Also the most that may stand before the root; Apple's DOCTYPE has 10 KB.
@@ -55,7 +61,18 @@ _CUT_OFF = {
     )
 }
 _TIME = re.compile(r"\d{4}-\d{2}-\d{2} \d{2}:\d{2}:\d{2} [+-]\d{4}", re.ASCII)
-_MINUTES = frozenset(f":{minute:02}:{second:02}" for minute in range(60) for second in range(60))
+_MINUTES = frozenset(b":%02d:%02d" % (minute, second) for minute in range(60) for second in range(60))
+# How Apple begins the line of a record, and that of a step count.
+_RECORD_LINE = b' <Record type="'
+_STEP_LINE = _RECORD_LINE + _STEP_COUNT.encode() + b'" '
+# How it ends, and what is left of it for the parser: its children are of no interest, but have to be in an element.
+_ENDS = {b"/>": b"", b">": b"<Record>"}
+# Control characters that XML forbids; some versions of iOS wrote such.
+_FORBIDDEN = bytes(set(range(32)) - set(b"\t\n\r"))
+_SAMPLE_TIME, _SAMPLE_INSTANT = "1970-01-02 00:00:00 +0000", "1970-01-02T00:00:00Z"
+_MOST_KNOWN = 20_000
+_BLOCK_ROWS = 10_000
+_Known = TypeVar("_Known")
 _ADDRESS = re.compile(r"<[^<>]*: 0x[0-9a-fA-F]+>,?\s*")
 
 
@@ -66,51 +83,212 @@ def _recognises(head: Head) -> bool:
         return _PROLOG.match(stream.read(_CHUNK_BYTES)) is not None
 
 
-def _records(file: InputFile, source: str | None, now: datetime) -> Records:
-    """The row of a refusal is the running number of the step count among the file's step counts."""
+def _records(file: InputFile, source: str | None, now: datetime) -> Iterator[Record | Refusal | RawRows]:
+    """The row of a refusal is the running number of the step count among the file's step counts.
+
+    Raises:
+        InputError: the file is no whole XML, with the line where it stops being so, or it has no step counts.
+    """
+    source = source or "apple_health"
     row = 0
-    for row, attributes in enumerate(_step_counts(file), start=1):
-        yield _record(file.label, row, attributes, source or "apple_health", now)
+    plain = _PlainRecords(source, now)
+    parser = _Parser(file)
+    for piece, is_last in _pieces(file):
+        rest = plain.take(piece)
+        if rest is None or len(plain) >= _BLOCK_ROWS:
+            row += len(plain)
+            yield from plain.blocks()
+        for attributes in parser.step_counts(piece if rest is None else rest, is_last):
+            row += 1
+            yield _record(file.label, row, attributes, source, now)
+    row += len(plain)
+    yield from plain.blocks()
     if not row:
         raise no_step_counts(file, "an Apple Health export")
 
 
-def _step_counts(file: InputFile) -> Iterator[dict[str, str]]:
-    """The attributes of each step count.
+class _Parser:
+    """An XML parser that is fed piece by piece."""
 
-    Raises:
-        InputError: the file is no whole XML, with the line where it stops being so.
-    """
-    found: list[dict[str, str]] = []
+    def __init__(self, file: InputFile) -> None:
+        self._file = file
+        self._fed = 0
+        self._found: list[dict[str, str]] = []
+        self._parser = expat.ParserCreate("utf-8")
+        self._parser.StartElementHandler = self._start_element
 
-    def start_element(name: str, attributes: dict[str, str]) -> None:
-        if name == "Record" and attributes.get("type") == _STEP_COUNT:
-            found.append(attributes)
+    def step_counts(self, piece: bytes, is_last: bool) -> list[dict[str, str]]:
+        """Return the attributes of each step count that begins in the next piece.
 
-    parser = expat.ParserCreate("utf-8")
-    parser.StartElementHandler = start_element
-    fed = 0
-    for piece, is_last in _pieces(file):
+        Raises:
+            InputError: it is no well-formed XML.
+        """
+        piece = _OTHER_RECORD.sub(_line_ends, piece)
         try:
-            parser.Parse(piece, is_last)
+            self._parser.Parse(piece, is_last)
         except expat.ExpatError as error:
-            place = max(parser.ErrorByteIndex - fed, 0)
-            raise _damaged(file, error, piece[place : place + 1]) from error
-        fed += len(piece)
-        yield from found
-        found.clear()
+            place = max(self._parser.ErrorByteIndex - self._fed, 0)
+            raise _damaged(self._file, error, piece[place : place + 1]) from error
+        self._fed += len(piece)
+        found, self._found = self._found, []
+        return found
+
+    def _start_element(self, name: str, attributes: dict[str, str]) -> None:
+        if name == "Record" and attributes.get("type") == _STEP_COUNT:
+            self._found.append(attributes)
+
+
+class _Head(NamedTuple):
+    """What records of one device share, in the spelling of raw: the parts of the record id and of the payload."""
+
+    id_start: bytes
+    payload_start: bytes
+    payload_middle: bytes
+
+
+class _PlainRecords:
+    """Reads the step counts of pieces of the file in which all of them are lines as Apple writes them.
+
+    A line is cut at its quotes. What its records share (app, device, hour) is read once, by the code that reads any
+    record; the rest of a line is digits.
+    """
+
+    def __init__(self, source: str, now: datetime) -> None:
+        self._source = source
+        self._now = now
+        self._has_markup = False
+        self._heads: dict[bytes, _Head] = {}
+        self._hours: dict[bytes, bytes] = {}
+        self._counts: dict[bytes, bytes] = {}
+        self._clear()
+
+    def _clear(self) -> None:
+        self._ids: list[bytes] = []
+        self._payloads: list[bytes] = []
+        self._earliest_at = b"9999"
+
+    def __len__(self) -> int:
+        return len(self._ids)
+
+    def blocks(self) -> Iterator[RawRows]:
+        """Return what was taken since the last call: one block or none."""
+        if self._ids:
+            hashes = [sha256(payload).hexdigest().encode() for payload in self._payloads]
+            yield RawRows(self._ids, self._payloads, hashes, values.day_of(self._earliest_at.decode()))
+            self._clear()
+
+    def take(self, piece: bytes) -> bytes | None:
+        """Take the step counts out of a piece; return what is left for the parser, or None if it has to read it all."""
+        # What is in a comment or CDATA is no element. Apple writes none, and one may go on in the next piece.
+        self._has_markup = self._has_markup or b"<!" in piece
+        if self._has_markup:
+            return None
+        taken = len(self._ids)
+        try:
+            rest = self._take_lines(piece.split(b"\n"))
+        except ValueError:
+            rest = piece  # the parser's way says what is wrong, and where
+        if _STEP_COUNT.encode() in rest:
+            del self._ids[taken:], self._payloads[taken:]
+            return None
+        return rest.translate(None, _FORBIDDEN)
+
+    def _take_lines(self, lines: list[bytes]) -> bytes:
+        """Return what is left of the lines.
+
+        Raises:
+            ValueError: a step count is written in another way, or is to be refused.
+        """
+        # Long, and with all that it calls at hand: this runs millions of times, and each call would cost a tenth of it.
+        heads, hours, counts, minutes, ends = self._heads.get, self._hours.get, self._counts.get, _MINUTES, _ENDS
+        rest: list[bytes] = []
+        add_id, add_payload, add_rest, join = self._ids.append, self._payloads.append, rest.append, b"".join
+        earliest_at = self._earliest_at
+        for line in lines:
+            if not line.startswith(_STEP_LINE):
+                is_other = line.startswith(_RECORD_LINE) and line.endswith(b'"/>') and line.count(b"<") == 1
+                add_rest(b"" if is_other else line)
+                continue
+            head, _, start_name, start, end_name, end, value_name, value, tail = line.rsplit(b'"', 8)
+            if start_name != b" startDate=" or end_name != b" endDate=" or value_name != b" value=" or tail not in ends:
+                raise ValueError
+            id_start, payload_start, payload_middle = heads(head) or self._head(head)
+            hour, minute = hours(start[:13] + start[19:]), start[13:19]
+            started_at = hour + minute if hour and minute in minutes else self._instant(start)
+            hour, minute = hours(end[:13] + end[19:]), end[13:19]
+            ended_at = hour + minute if hour and minute in minutes else self._instant(end)
+            if ended_at < started_at:
+                raise ValueError
+            steps = counts(value) or self._steps(value)
+            add_id(join((id_start, started_at, b"Z|", ended_at, b"Z")))
+            add_payload(join((payload_start, ended_at, payload_middle, started_at, b'Z","steps":"', steps, b'"}')))
+            if started_at < earliest_at:
+                earliest_at = started_at
+            add_rest(ends[tail])
+        self._earliest_at = earliest_at
+        return b"\n".join(rest)
+
+    def _head(self, head: bytes) -> _Head:
+        """Read what a line says before its times.
+
+        Raises:
+            ValueError: it cannot be read.
+        """
+        try:
+            attributes = ElementTree.fromstring(head + b'""/>').attrib  # noqa: S314 - a line without a DOCTYPE
+        except ElementTree.ParseError as error:
+            raise ValueError from error
+        times = {"startDate": _SAMPLE_TIME, "endDate": _SAMPLE_TIME, "value": "0"}
+        record = _record("", 0, {**attributes, **times}, self._source, self._now)
+        if isinstance(record, Refusal):
+            raise ValueError(record.problem)
+        row = to_raw_row(record)
+        payload_start, payload_middle, _ = row.payload.split(_SAMPLE_INSTANT)
+        found = _Head(
+            row.record_id.removesuffix(f"{_SAMPLE_INSTANT}|{_SAMPLE_INSTANT}").encode(),
+            payload_start.encode(),
+            f"Z{payload_middle}".encode(),
+        )
+        return _keep(self._heads, head, found)
+
+    def _instant(self, text: bytes) -> bytes:
+        """Return a time without the ``Z``, and keep its hour for the times that follow.
+
+        Raises:
+            ValueError: it cannot be read.
+        """
+        instant = _utc(text.decode(), self._now).removesuffix("Z").encode()
+        if text.endswith(b"00"):  # an offset of whole hours
+            _keep(self._hours, text[:13] + text[19:], instant[:13])
+        return instant
+
+    def _steps(self, text: bytes) -> bytes:
+        """Return a count in raw's spelling, and keep it.
+
+        Raises:
+            ValueError: it is no count.
+        """
+        return _keep(self._counts, text, _steps(text.decode()).encode())
+
+
+def _keep(known: dict[bytes, _Known], key: bytes, value: _Known) -> _Known:
+    """Keep what was found once; all of it is forgotten before it fills the memory."""
+    if len(known) >= _MOST_KNOWN:
+        known.clear()
+    known[key] = value
+    return value
 
 
 def _pieces(file: InputFile) -> Iterator[tuple[bytes, bool]]:
-    """What the parser has to see of the file, in pieces that end with a tag, and whether it is the last one."""
+    """Return the file from its root on in pieces, and which is the last; each ends with a tag, if possible a line."""
     with file.open_bytes() as stream:
         waiting = _without_prolog(stream.read(_CHUNK_BYTES))
         is_last = False
         while not is_last:
             chunk = stream.read(_CHUNK_BYTES)
             is_last = not chunk
-            end = len(waiting) if is_last else waiting.rfind(b">") + 1
-            yield _OTHER_RECORD.sub(_line_ends, waiting[:end]), is_last
+            end = len(waiting) if is_last else waiting.rfind(b">\n") + 1 or waiting.rfind(b">") + 1
+            yield waiting[:end], is_last
             waiting = waiting[end:] + chunk
             if len(waiting) > _CHUNK_BYTES + _MAX_ELEMENT_BYTES:
                 raise InputError.whole_file(
@@ -160,7 +338,7 @@ def _record(label: str, row: int, attributes: dict[str, str], source: str, now: 
             "source_name": source_name,
             "started_at": started_at,
             "ended_at": ended_at,
-            "steps": count(attributes[field]),
+            "steps": _steps(attributes[field]),
         }
     except KeyError:
         return Refusal(label, row, field, "expected a value, found no such attribute")
@@ -171,9 +349,17 @@ def _record(label: str, row: int, attributes: dict[str, str], source: str, now: 
     return Record(f"{source}|{source_name}|{started_at}|{ended_at}", payload, values.day_of(started_at))
 
 
+def _steps(text: str) -> str:
+    """Return a checked number of steps; some apps write fractions."""
+    try:
+        return count(text)
+    except ValueError:
+        return values.number(text, what="a number of steps")
+
+
 def _utc(text: str, now: datetime) -> str:
     minute = text[13:19]
-    if minute in _MINUTES and text.endswith("00") and (hour := _utc_hour(text[:13], text[19:], now)):
+    if minute.encode() in _MINUTES and text.endswith("00") and (hour := _utc_hour(text[:13], text[19:], now)):
         return f"{hour}{minute}Z"
     return values.utc_instant(_moment(text), now)
 

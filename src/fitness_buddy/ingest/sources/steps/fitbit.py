@@ -6,15 +6,19 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from fitness_buddy.core.errors import InputError
+from fitness_buddy.core.errors import InputError, Refusal
+from fitness_buddy.ingest.landing import Record
 from fitness_buddy.ingest.sources import values
-from fitness_buddy.ingest.sources.files import InputFile, read_json
-from fitness_buddy.ingest.sources.formats import Format, Head, Records
+from fitness_buddy.ingest.sources.files import InputFile, open_csv, read_json
+from fitness_buddy.ingest.sources.formats import Format, Head, Records, folded
 from fitness_buddy.ingest.sources.registry import Arrangement, Found
 from fitness_buddy.ingest.sources.steps import fitbit_clock
-from fitness_buddy.ingest.sources.steps.formats import DAILY_TABLE, INTERVALS_TABLE, Pairs, iso_instant
+from fitness_buddy.ingest.sources.steps.formats import DAILY_TABLE, INTERVALS_TABLE, Pairs, iso_instant, whole_count
 
 _API_KEY = "activities-steps"
+_DEVICE = "data source"
+# What the archive calls a phone that counts without a tracker.
+_PHONES = ("mobiletrack", "phone")
 
 
 def _api_records(file: InputFile, source: str | None, now: datetime) -> Records:
@@ -72,9 +76,37 @@ def _on_local_clock(files: Sequence[InputFile]) -> Format:
     return Format("fitbit", DAILY_TABLE, "", _is_of_steps, records)
 
 
+def _csv_records(file: InputFile, source: str | None, now: datetime) -> Records:
+    """Counts by the minute of each of the athlete's trackers, and of the phone: several rows may have one minute."""
+    with open_csv(file) as table:
+        names = [folded(name) for name in table.header]
+        at, steps = names.index("timestamp"), names.index("steps")
+        device_at = names.index(_DEVICE) if _DEVICE in names else None
+        for row in table.rows:
+            if isinstance(row, Refusal):
+                yield row
+                continue
+            device = row.cells[device_at].strip() if device_at is not None else ""
+            yield _minute(file.label, row.number, row.cells[at], row.cells[steps], device, source or "fitbit", now)
+
+
+def _minute(label: str, row: int, at: str, steps: str, device: str, source: str, now: datetime) -> Record | Refusal:
+    field = "timestamp"
+    try:
+        started_at = iso_instant(at.strip(), now)
+        field = "steps"
+        payload = {"source": source, "started_at": started_at, "steps": values.steps_of_a_minute(whole_count(steps))}
+    except ValueError as error:
+        return Refusal(label, row, field, str(error))
+    if not device:
+        return Record(f"{source}|{started_at}", payload, values.day_of(started_at))
+    is_phone = any(word in device.lower() for word in _PHONES)
+    payload |= {"source_name": device, "device_type": "phone" if is_phone else "band"}
+    return Record(f"{source}|{started_at}|{device}", payload, values.day_of(started_at))
+
+
 _API = Pairs(DAILY_TABLE, "fitbit", "dateTime", "value", values.iso_day)
 _ARCHIVE_JSON = Pairs(INTERVALS_TABLE, "fitbit", "dateTime", "value", _archive_instant)
-_ARCHIVE_CSV = Pairs(INTERVALS_TABLE, "fitbit", "timestamp", "steps", iso_instant)
 
 API = Format(
     "fitbit",
@@ -95,5 +127,5 @@ ARCHIVE_CSV = Format(
     INTERVALS_TABLE,
     "Fitbit's steps_YYYY-MM-DD.csv",
     lambda head: head.has_columns("timestamp", "steps"),
-    _ARCHIVE_CSV.csv_records,
+    _csv_records,
 )

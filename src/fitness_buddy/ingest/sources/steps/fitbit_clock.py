@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
@@ -69,18 +69,18 @@ def compare(json_files: Sequence[InputFile], csv_files: Sequence[InputFile]) -> 
         minutes = dict(islice(_json_minutes(file), _COMPARED)) if twin else {}
         if twin is None or not minutes:
             continue
-        known = dict(_csv_minutes(twin))
+        known = _csv_minutes(twin)
         alike = {offset: _alike(minutes, known, offset) for offset in _OFFSETS}
         best = max(_OFFSETS, key=lambda offset: (alike[offset], -abs(offset)))
         if alike[best] >= _ALIKE * len(minutes):
             votes["utc" if not best else "local"] += 1
-            if all(known.get(at - best) == steps for at, steps in _json_minutes(file)):
+            if all(steps in known[at - best] for at, steps in _json_minutes(file)):
                 repeated.append(file)
     return Twins(votes.most_common(1)[0][0] if votes else None, repeated)
 
 
-def _alike(minutes: dict[datetime, int], known: dict[datetime, int], offset: timedelta) -> int:
-    return sum(known.get(at - offset) == steps for at, steps in minutes.items())
+def _alike(minutes: dict[datetime, int], known: dict[datetime, set[int]], offset: timedelta) -> int:
+    return sum(steps in known[at - offset] for at, steps in minutes.items())
 
 
 def read_time(text: str) -> datetime:
@@ -106,7 +106,9 @@ def _json_minutes(file: InputFile) -> Iterator[tuple[datetime, int]]:
             continue
 
 
-def _csv_minutes(file: InputFile) -> Iterator[tuple[datetime, int]]:
+def _csv_minutes(file: InputFile) -> dict[datetime, set[int]]:
+    """The counts of the minutes with steps: a tracker and a phone may have counted the same minute."""
+    minutes: defaultdict[datetime, set[int]] = defaultdict(set)
     with open_csv(file) as table:
         names = [folded(name) for name in table.header]
         at, steps = names.index("timestamp"), names.index("steps")
@@ -117,7 +119,9 @@ def _csv_minutes(file: InputFile) -> Iterator[tuple[datetime, int]]:
                 moment = datetime.fromisoformat(row.cells[at])
             except ValueError:
                 continue
-            yield moment.astimezone(UTC).replace(tzinfo=None) if moment.tzinfo else moment, int(row.cells[steps])
+            moment = moment.astimezone(UTC).replace(tzinfo=None) if moment.tzinfo else moment
+            minutes[moment].add(int(row.cells[steps]))
+    return minutes
 
 
 def _items(file: InputFile) -> list[Any]:

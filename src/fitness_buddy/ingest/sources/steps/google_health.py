@@ -14,7 +14,7 @@ from fitness_buddy.ingest.sources.files import InputFile, read_json
 from fitness_buddy.ingest.sources.steps.formats import DAILY_TABLE, Format, Records, whole_count
 
 # Fitbit, whose data Google has, sold its first tracker in that year.
-SINCE_EVER = date(2009, 1, 1)
+EARLIEST_DAY = date(2009, 1, 1)
 _SOURCE = "google_health"
 _POINTS = "rollupDataPoints"
 # What an answer without points may have all the same.
@@ -30,7 +30,7 @@ class DailySteps(Protocol):
     def daily_steps(self, since: date, until: date) -> Iterator[dict[str, Any]]: ...
 
 
-def google_health_records(document: Any, label: str, source: str | None, now: datetime) -> Records:
+def google_health_records(document: Any, label: str, source: str | None, now: datetime) -> Iterator[Record | Refusal]:
     """The days of one answer of the API, or of an array of them; a day without a count is a blank, not a zero.
 
     Args:

@@ -1,7 +1,8 @@
 """Health Connect's export: a zip with one SQLite database, or the database alone.
 
 Each app that counts steps is a source of its own, ``health_connect:<package name>``: apps repeat one another's steps,
-and only dbt knows all of a day to choose from.
+and only dbt knows all of a day to choose from. An app may bring records of several devices; each record names its own,
+and dbt counts a moment once.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from datetime import UTC, date, datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 from fitness_buddy.core.errors import InputError, Refusal
 from fitness_buddy.ingest.landing import Record
@@ -26,10 +27,23 @@ from fitness_buddy.ingest.sources.steps.formats import (
     no_step_counts,
 )
 
-_STEPS, _APPS = "steps_record_table", "application_info_table"
-_REQUIRED = {_STEPS: ("start_time", "end_time", "count", "app_info_id"), _APPS: ("row_id", "package_name")}
-_OPTIONAL = {_STEPS: ("local_date", "uuid"), _APPS: ("app_name",)}
+_STEPS, _APPS, _DEVICES = "steps_record_table", "application_info_table", "device_info_table"
+_REQUIRED = {
+    _STEPS: ("start_time", "end_time", "count", "app_info_id"),
+    _APPS: ("row_id", "package_name"),
+    _DEVICES: ("row_id",),
+}
+_OPTIONAL = {
+    _STEPS: ("local_date", "uuid", "device_info_id", "start_zone_offset", "end_zone_offset"),
+    _APPS: ("app_name",),
+    _DEVICES: ("manufacturer", "model", "device_type"),
+}
+# Health Connect's Device.TYPE_…, as far as they rank (seed step_device_ranks).
+_DEVICE_TYPES = {1: "watch", 2: "phone", 4: "ring", 6: "band"}
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+# A record of the whole day ends tonight, whenever it is exported; the longest local day has 25 hours.
+_LONGEST_DAY = timedelta(hours=25)
+_FARTHEST_OFFSET_S = 18 * 3600
 
 
 def _recognises(head: Head) -> bool:
@@ -47,11 +61,31 @@ def _records(file: InputFile, _: str | None, now: datetime) -> Records:
     row = 0
     with _database(file) as database:
         apps = {app_id: _first_name(names) for app_id, *names in _rows(database, file, _APPS)}
-        for row, (*times, steps, app_id, day, uuid) in enumerate(_rows(database, file, _STEPS), start=1):
+        devices = _devices(database, file)
+        for row, (start, end, steps, app_id, day, uuid, device_id, start_offset, end_offset) in enumerate(
+            _rows(database, file, _STEPS), start=1
+        ):
             source = f"health_connect:{apps.get(app_id) or f'app {app_id}'}"
-            yield _record(file.label, row, source, times, steps, day, uuid, now)
+            counted = _Counted(start, end, steps, day, start_offset, end_offset, uuid, devices.get(device_id, {}))
+            yield _record(file.label, row, source, counted, now)
     if not row:
         raise no_step_counts(file, "a Health Connect export")
+
+
+def _devices(database: sqlite3.Connection, file: InputFile) -> dict[Any, dict[str, str]]:
+    """The payload's part on each device, by its id; none in an export without them."""
+    if not _columns(database, _DEVICES):
+        return {}
+    return {
+        row_id: _device(manufacturer, model, device_type)
+        for row_id, manufacturer, model, device_type in _rows(database, file, _DEVICES)
+    }
+
+
+def _device(manufacturer: object, model: object, device_type: object) -> dict[str, str]:
+    name = " ".join(filter(None, (_first_name([part]) for part in (manufacturer, model))))
+    kind = _DEVICE_TYPES.get(device_type) if isinstance(device_type, int) else None
+    return {**({"source_name": name} if name else {}), **({"device_type": kind} if kind else {})}
 
 
 @contextmanager
@@ -91,32 +125,69 @@ def _first_name(names: Sequence[object]) -> str | None:
     return next((name for name in names if isinstance(name, str) and name.strip() and "\0" not in name), None)
 
 
-def _record(
-    label: str, row: int, source: str, times: Sequence[Any], steps: Any, day: Any, uuid: Any, now: datetime
-) -> Record | Refusal:
+class _Counted(NamedTuple):
+    """One row of the export as SQLite holds it, so of any type."""
+
+    start_time: Any
+    end_time: Any
+    steps: Any
+    day: Any
+    start_offset: Any
+    end_offset: Any
+    uuid: Any
+    device: dict[str, str]
+
+
+def _record(label: str, row: int, source: str, counted: _Counted, now: datetime) -> Record | Refusal:
     field = "start_time"
     try:
-        started_at = _instant(times[0], now)
+        start = _moment(counted.start_time)
+        started_at = values.utc_instant(start, now)
         field = "end_time"
-        ended_at = _instant(times[1], now)
+        end = _moment(counted.end_time)
+        is_tonight = now < end <= start + _LONGEST_DAY
+        ended_at = values.utc_text(end) if is_tonight else values.utc_instant(end, now)
         check_order(started_at, ended_at)
         field = "count"
-        payload = {"source": source, "started_at": started_at, "ended_at": ended_at, "steps": count(str(steps))}
+        payload: dict[str, Any] = {
+            "source": source,
+            "started_at": started_at,
+            "ended_at": ended_at,
+            "steps": count(str(counted.steps)),
+            **counted.device,
+        }
         field = "local_date"
-        if day is not None:
-            payload["date"] = _local_date(day, values.day_of(started_at))
+        if counted.day is not None:
+            payload["date"] = _local_date(counted.day, values.day_of(started_at))
+        field = "start_zone_offset"
+        if counted.start_offset is not None:
+            payload["utc_offset_s"] = _offset_s(counted.start_offset)
+            payload.setdefault("date", _day_at(start, payload["utc_offset_s"]))
+        field = "end_zone_offset"
+        if counted.end_offset is not None:
+            payload["end_date"] = _day_at(end, _offset_s(counted.end_offset))
     except ValueError as error:
         return Refusal(label, row, field, str(error))
-    key = uuid.hex() if isinstance(uuid, bytes) else f"{started_at}|{ended_at}"
+    parts = (started_at, ended_at, *counted.device.values())
+    key = counted.uuid.hex() if isinstance(counted.uuid, bytes) else "|".join(parts)
     return Record(f"{source}|{key}", payload, values.day_of(started_at))
 
 
-def _instant(epoch_ms: Any, now: datetime) -> str:
+def _moment(epoch_ms: Any) -> datetime:
     try:
-        moment = _EPOCH + timedelta(milliseconds=epoch_ms)
+        return _EPOCH + timedelta(milliseconds=epoch_ms)
     except (TypeError, OverflowError):
         raise ValueError(f"expected milliseconds since 1970, found {values.shown(str(epoch_ms))}") from None
-    return values.utc_instant(moment, now)
+
+
+def _offset_s(offset: Any) -> int:
+    if not isinstance(offset, int) or abs(offset) > _FARTHEST_OFFSET_S:
+        raise ValueError(f"expected an offset from UTC in seconds, found {values.shown(str(offset))}")
+    return offset
+
+
+def _day_at(moment: datetime, offset_s: int) -> str:
+    return (moment + timedelta(seconds=offset_s)).date().isoformat()
 
 
 def _local_date(epoch_day: Any, utc_day: date) -> str:

@@ -1,4 +1,7 @@
-"""From a bucket into raw, all athletes at once, with the SQL files beside this (docs/ingest/bulk-load.md)."""
+"""Load the rows of a bucket into raw, for all athletes at once, with the SQL files of this folder.
+
+See docs/ingest/bulk-load.md.
+"""
 
 from __future__ import annotations
 
@@ -13,14 +16,14 @@ from fitness_buddy.core.clock import utc_now
 from fitness_buddy.core.errors import BuddyError
 from fitness_buddy.core.settings import Settings
 from fitness_buddy.warehouse import new_load_id
-from fitness_buddy.warehouse.bigquery.bucket import Bucket
+from fitness_buddy.warehouse.bigquery.bucket import BucketFolder
 from fitness_buddy.warehouse.bigquery.warehouse import (
     CREATE_LOCK,
     CREATE_RAW,
     make_client,
     make_dataset,
     query_parameter,
-    told,
+    translated_errors,
 )
 
 STATEMENTS = sorted(Path(__file__).parent.glob("*.sql"))
@@ -28,36 +31,38 @@ STATEMENTS = sorted(Path(__file__).parent.glob("*.sql"))
 
 @dataclass(frozen=True, slots=True)
 class TableLoad:
-    """What one raw table got: how many distinct versions the bucket holds for it, and how many of them were new."""
+    """The counts of one raw table: the distinct versions in the bucket, and how many of them were new."""
 
     table: str
     found: int
     added: int
 
 
-def load_tables(settings: Settings, bucket: Bucket, *, clock: Callable[[], datetime] = utc_now) -> Iterator[TableLoad]:
-    """Load one raw table after the other; each is whole or as it was, and a further run goes on from there.
+def load_tables(
+    settings: Settings, bucket: BucketFolder, *, clock: Callable[[], datetime] = utc_now
+) -> Iterator[TableLoad]:
+    """Load one raw table after the other; each load is all or nothing, and another run continues.
 
     Args:
-        clock: the time, timezone-aware.
+        clock: returns the time, timezone-aware.
 
     Raises:
-        BuddyError: the bucket keeps no rows, or BigQuery refuses a statement, in its own words.
+        BuddyError: the bucket has no rows, or BigQuery refuses a statement; the message is its own.
     """
     tables = bucket.raw_tables()
     if not tables:
         raise BuddyError(f"{bucket.url}: no rows are kept there; `buddy ingest … --to-bucket {bucket.url}` keeps them")
     client = make_client(settings)
-    with told():
+    with translated_errors():
         make_dataset(client, settings.raw_schema)
         client.query_and_wait(CREATE_LOCK.format(lock=_lock(settings.raw_schema)))
     for table in tables:
-        with told():
+        with translated_errors():
             yield _load_table(client, settings.raw_schema, bucket, table, clock)
 
 
 def names(raw_schema: str, table: str, load_id: str) -> dict[str, str]:
-    """What the statements call the tables. Those with an underscore in front are the loader's own."""
+    """Return the names of the tables in the statements; temporary tables begin with an underscore."""
     own = f"{load_id.replace('-', '_')}_{table}"
     return {
         "raw_table": f"{raw_schema}.{table}",
@@ -72,7 +77,7 @@ def _lock(raw_schema: str) -> str:
 
 
 def _load_table(
-    client: bigquery.Client, raw_schema: str, bucket: Bucket, table: str, clock: Callable[[], datetime]
+    client: bigquery.Client, raw_schema: str, bucket: BucketFolder, table: str, clock: Callable[[], datetime]
 ) -> TableLoad:
     load_id = new_load_id(clock())
     named = names(raw_schema, table, load_id)
@@ -82,7 +87,8 @@ def _load_table(
     client.query_and_wait(CREATE_RAW.format(table=named["raw_table"]))
     client.query_and_wait(external_table)
     client.query_and_wait(staging_table)
-    # Not before: a build finds what is new by loaded_at, so it must not be long ago when the rows become visible.
+    # The time is taken here, and not earlier: a build finds new rows by loaded_at, so loaded_at must not be long before
+    # the rows become visible.
     parameters = [query_parameter("load_id", load_id), query_parameter("loaded_at", clock())]
     config = bigquery.QueryJobConfig(query_parameters=parameters)
     client.query_and_wait(merge, job_config=config)

@@ -1,4 +1,4 @@
-"""Whether the marts can tell of a day yet: what they hold of others is never told as if it were of this one."""
+"""Decide whether the marts cover a day, so that stale data is never reported as that day's."""
 
 from __future__ import annotations
 
@@ -6,27 +6,27 @@ from collections.abc import Mapping
 from datetime import date, datetime, time, timedelta
 from typing import NamedTuple
 
-from fitness_buddy.notify.message import plain
+from fitness_buddy.notify.message import escape_markdown
 from fitness_buddy.report import text
-from fitness_buddy.report.data import Built
+from fitness_buddy.report.data import BuiltRange
 
-# For how long a source may bring nothing new before a day without a record means that nothing has arrived, not that
-# nothing was. A phone counts every day; people rest, and skip meals.
+# A day without a record is a rest day or a day without meals, if the source brought something within this time before
+# it. After a longer time the data has probably not arrived. A phone counts steps every day, so there the time is zero.
 _QUIET: Mapping[str, timedelta] = {"activities": timedelta(days=3), "steps": timedelta(0), "meals": timedelta(days=3)}
-# Asked for by hand: of the days after it an export knows nothing, however young it is.
+# An athlete asks for an export by hand. An export covers no day after it, however young it is.
 _BY_HAND = "strava_export"
 
 
 def stale_sentence(
-    built: Built, day: date, *, area: str | None = None, has_records: bool = False, is_build_failed: bool = False
+    built: BuiltRange, day: date, *, area: str | None = None, has_records: bool = False, is_build_failed: bool = False
 ) -> str | None:
-    """Why the marts cannot tell of a day, and since when; None where they can.
+    """Return why the marts do not cover a day, and since when; None if they cover it.
 
     Args:
-        day: the last one that is to be told of.
-        area: activities, steps or meals; None where all of them are told of.
-        has_records: there is something of the day in the area.
-        is_build_failed: the last build did not come to its end, so that any mart may be as the build before left it.
+        day: the last day of the report.
+        area: activities, steps or meals; None if the report is about all of them.
+        has_records: the area has a record on the day.
+        is_build_failed: the last build failed, so that any mart may be one build older.
     """
     if is_build_failed:
         return (
@@ -50,23 +50,23 @@ def stale_sentence(
     )
 
 
-def loaded_sentence(built: Built, area: str | None) -> str:
-    """When something new was last loaded, of one area or of each, and from which source."""
+def loaded_sentence(built: BuiltRange, area: str | None) -> str:
+    """Return when something new was last loaded, for one area or for each, and from which source."""
     areas = [area] if area else list(dict.fromkeys(source.area for source in built.coverage))
     newest = {name: max(loads) for name in areas if (loads := _loads(built, name))}
-    parts = [f"{name} {_instant(load)} ({plain(load.source)})" for name, load in newest.items()]
+    parts = [f"{name} {_instant(load)} ({escape_markdown(load.source)})" for name, load in newest.items()]
     return f"Last loaded: {', '.join(parts)}." if parts else f"No {area or 'data'} loaded yet."
 
 
 class _Load(NamedTuple):
-    """The last load of one source that brought something new."""
+    """The last load of a source that brought something new."""
 
     at: datetime
     source: str
     area: str
 
 
-def _loads(built: Built, area: str) -> list[_Load]:
+def _loads(built: BuiltRange, area: str) -> list[_Load]:
     return [
         _Load(source.last_loaded_at, source.source, area)
         for source in built.coverage

@@ -1,0 +1,119 @@
+"""Answer a question: read it, have a language model choose what is looked up, and look it up.
+
+This module knows no warehouse. The caller hands in the look-up, so that nothing that was found can reach the model.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+
+from fitness_buddy.ask.answer import Answer
+from fitness_buddy.ask.catalogue import Catalogue
+from fitness_buddy.ask.choice import REASONS, Choice, Refused
+from fitness_buddy.ask.chooser import MAX_QUESTION_CHARACTERS, answer_from, choose
+from fitness_buddy.ask.passages import find_passages, sources
+from fitness_buddy.core.errors import UsageError
+from fitness_buddy.llm.client import LanguageModel, ModelAnswerError, ModelRefusedError
+
+_MAX_PASSAGES_WITHOUT_MODEL = 2
+_MAX_LINES_WITHOUT_MODEL = 12
+# The word with which a message on Discord becomes a question.
+_TRIGGER = re.compile(r"\A\s*(ask|frage)\b[\s:,]*", re.IGNORECASE)
+_INSTEAD = (
+    "You can ask how much, how far, how long, how often and when, by day, week, month or year, of your activities, "
+    "steps and meals, or how this project works (docs/ask/metrics.md)."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Asker:
+    """What is known when a question comes.
+
+    Attributes:
+        model: None if no language model is set.
+        look_up: answers a choice from the warehouse.
+        project_dir: the folder with the docs.
+        today: the athlete's local day.
+        timezone: the athlete's, an IANA name.
+    """
+
+    model: LanguageModel | None
+    look_up: Callable[[Choice], Answer]
+    catalogue: Catalogue
+    project_dir: Path
+    today: date
+    timezone: str
+
+    def answer(self, question: str) -> Answer:
+        """Return the answer to a question that :func:`check_question` has returned.
+
+        Raises:
+            NotBuiltError: the marts were not built yet.
+            ModelError: the model was not reached, or its budget is spent.
+        """
+        if self.model is None:
+            return self._answer_without_model(question)
+        try:
+            choice = choose(self.model, question, self.catalogue, self.today, self.timezone)
+            if isinstance(choice, Choice):
+                return self.look_up(choice)
+            if isinstance(choice, Refused):
+                return Answer("cannot", [REASONS[choice.reason], _INSTEAD])
+            passages = find_passages(self.project_dir, self.catalogue, f"{question} {choice.words}")
+            said = answer_from(self.model, question, passages) if passages else None
+        except (ModelAnswerError, ModelRefusedError):
+            return Answer("cannot", ["I did not get that clearly enough to look it up.", _INSTEAD])
+        if said is None:
+            return Answer("cannot", ["The docs do not say.", _INSTEAD])
+        text, used = said
+        return Answer("docs", [text], notes=[f"Source: {place}" for place in sources(used)], sources=sources(used))
+
+    def _answer_without_model(self, question: str) -> Answer:
+        passages = find_passages(self.project_dir, self.catalogue, question)[:_MAX_PASSAGES_WITHOUT_MODEL]
+        quoted = [
+            line
+            for passage in passages
+            for line in (f"{passage.place}:", *passage.text.splitlines()[:_MAX_LINES_WITHOUT_MODEL], "")
+        ]
+        words = [
+            "Without a language model (BUDDY_LLM_BASE_URL, BUDDY_LLM_MODEL) I cannot read questions about your data. "
+            "The numbers are there all the same: buddy ask --metric distance_km --by sport_family --since 2026-10-01",
+            "The docs have this:" if quoted else "The docs have nothing with these words.",
+            *quoted,
+        ]
+        return Answer("docs", words, sources=sources(passages))
+
+
+def check_question(text: str) -> str:
+    """Return a question on one line.
+
+    Raises:
+        UsageError: it is empty or too long.
+    """
+    question = " ".join(text.split())
+    if not 0 < len(question) <= MAX_QUESTION_CHARACTERS:
+        raise UsageError(f"expected a question of 1 to {MAX_QUESTION_CHARACTERS} characters, found {len(question)}")
+    return question
+
+
+def read_question(path: Path) -> str:
+    """Return the text of a request file, ``{"text": …}``, without the word that makes a message a question.
+
+    Raises:
+        UsageError: the file cannot be read, or has another form.
+    """
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+        question = document["text"]
+    except OSError as error:
+        raise UsageError(f"{path}: cannot be read: {error.strerror}") from None
+    except (ValueError, KeyError, TypeError, RecursionError):
+        question = ""
+    if not isinstance(question, str) or not question:
+        raise UsageError(f'{path}: expected JSON such as {{"text": "ask how far did I run in October?"}}')
+    return _TRIGGER.sub("", question, count=1)
