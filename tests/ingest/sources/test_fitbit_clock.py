@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from reader_support import DAILY, INTERVALS, Store, counts, csv_text, write
+from reader_support import DAILY, INTERVALS, NOW, Store, counts, csv_text, write
 
 from fitness_buddy.core.errors import UsageError
 from fitness_buddy.ingest.sources.files import open_bundle
@@ -78,7 +78,7 @@ def test_a_day_that_ends_in_the_next_file_is_added_up_and_a_repeated_one_is_not(
         write(folder / f"steps-{number}.json", json.dumps(items))
         with pytest.MonkeyPatch.context() as patch:
             patch.setenv(fitbit_clock.SETTING, "local")
-            store.steps(folder)
+            store.load("steps", folder, NOW + timedelta(minutes=number))
         days = {row["date"]: row["steps"] for row in current(store)}
         assert days["2026-11-01"] == ["20", "320", "320"][number]
     assert days["2026-10-31"] == "100"
