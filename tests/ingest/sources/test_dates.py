@@ -1,11 +1,11 @@
-"""The date format of a file is decided from all of its cells, and never wrongly: it is right, or refused."""
+"""The date format of a file is never decided wrongly: it is right, or the file is refused."""
 
 from __future__ import annotations
 
 from datetime import date, time
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from fitness_buddy.ingest.sources import dates
@@ -32,6 +32,16 @@ def test_days_of_a_file_are_read_as_they_were_written_or_refused(days: list[date
         return
     same_day_of_months = len({day.day for day in days}) == 1 and len(days) >= 4
     assert same_day_of_months or [decided.read(cell) for cell in cells] == days
+
+
+@given(day=st.dates(date(1970, 1, 1)), other=st.dates(date(1970, 1, 1)), names=st.permutations(sorted(SPELLED)))
+def test_a_date_in_another_format_than_the_first_sure_one_is_refused(day: date, other: date, names: list[str]) -> None:
+    first, cell = (SPELLED[name].format(spelled) for name, spelled in zip(names, (day, other), strict=False))
+    assume(not {"mdy", "dmy"} & {names[0]})
+    decided = dates.decide([first, cell])
+    assert decided.read(first) == day
+    with pytest.raises(ValueError):
+        decided.read(cell)
 
 
 def test_four_days_that_follow_one_another_decide() -> None:

@@ -167,7 +167,7 @@ def test_spellings_of_one_time_are_one_meal(store: Store, tmp_path: Path, spelle
         ("carbs_g", "-1", "expected a number of at least 0, found '-1'"),
         ("protein_g", "", "expected a number, found nothing"),
         ("fat_g", "some", "expected a number, found 'some'"),
-        ("fat_g", "12,5", "this file has both '17.5' and '12,5': which mark is decimal?"),
+        ("fat_g", "12,5", "expected a number with '.' as its decimal mark like '17.5', found '12,5'"),
         ("fat_g", "nan", "expected a number, found 'nan'"),
         ("fat_g", "1e999", "expected a number, found '1e999'"),
         ("description", " ", "expected a text, found nothing"),

@@ -1,7 +1,8 @@
-"""The date format of a file, decided once from all of its cells: is 11/05/2026 in November or in May?
+"""The date format of a file: is 11/05/2026 in November or in May?
 
-A day above 12 decides; so do four days and more, all of which follow one another in one reading only. What no cell
-decides is refused.
+The first cell with one reading decides for the whole file (a day above 12, or an ISO date); a cell that contradicts it
+is refused where it is read. Without such a cell, four or more days decide if they follow one another in one reading
+only. If nothing decides, the file is refused.
 """
 
 from __future__ import annotations
@@ -73,9 +74,23 @@ def decide(cells: Iterable[str], names: Sequence[str] = WRITTEN) -> DateFormat:
         names: of :data:`FORMATS`, the likeliest first.
 
     Raises:
-        UndecidedError: two of them read every cell, and neither makes the days follow one another.
+        UndecidedError: several of them read every cell, and not just one makes the days follow one another.
     """
-    different = list(dict.fromkeys(cell.strip() for cell in cells if cell.strip()))[:_LOOKED_AT]
+    different: dict[str, None] = {}
+    for cell in cells:
+        text = cell.strip()
+        if not text or text in different:
+            continue
+        readings = [name for name in names if _reads(FORMATS[name], text)]
+        if len(readings) == 1:
+            return FORMATS[readings[0]]
+        different[text] = None
+        if len(different) == _LOOKED_AT:
+            break
+    return _decide_unsure(list(different), names)
+
+
+def _decide_unsure(different: Sequence[str], names: Sequence[str]) -> DateFormat:
     fitting = {name: days for name in names if (days := _read_all(FORMATS[name], different)) is not None}
     if not fitting:
         # The first format refuses the rows that are wrong, with their place; the one that reads most is what is meant.

@@ -19,7 +19,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import IO, Any, Protocol, TextIO
+from typing import IO, Any, NamedTuple, Protocol, TextIO
 
 from fitness_buddy.core.errors import InputError, Refusal
 
@@ -361,8 +361,7 @@ def _first_bytes(path: Path) -> bytes:
         return stream.read(4)
 
 
-@dataclass(frozen=True, slots=True)
-class CsvRow:
+class CsvRow(NamedTuple):
     """One record of a CSV file: its 1-based number (the header not counted) and its cells in header order."""
 
     number: int
@@ -428,24 +427,21 @@ def sniff_delimiter(header: str) -> str:
 def _rows(file: InputFile, reader: Iterator[list[str]], header: Sequence[str]) -> Iterator[CsvRow | Refusal]:
     width = len(header)
     number = 0
-    while True:
-        try:
-            cells = next(reader, None)
-        except csv.Error as error:
-            raise _csv_error(file, number + 1, error) from error
-        if cells is None:
-            return
-        if not any(cell.strip() for cell in cells):
-            continue  # blank lines, and the empty rows that spreadsheets leave at the end
-        number += 1
-        if len(cells) != width:
-            cells = _fitted(cells, header)
-        if len(cells) != width:
-            yield Refusal(file.label, number, None, f"expected {width} cells as in the header, found {len(cells)}")
-        elif "\0" in "".join(cells):
-            yield Refusal(file.label, number, None, "contains a NUL character: the file is damaged")
-        else:
-            yield CsvRow(number, cells)
+    try:
+        for line in reader:
+            text = "".join(line)
+            if not text or text.isspace():
+                continue  # blank lines, and the empty rows that spreadsheets leave at the end
+            number += 1
+            cells = line if len(line) == width else _fitted(line, header)
+            if len(cells) != width:
+                yield Refusal(file.label, number, None, f"expected {width} cells as in the header, found {len(cells)}")
+            elif "\0" in text:
+                yield Refusal(file.label, number, None, "contains a NUL character: the file is damaged")
+            else:
+                yield CsvRow(number, cells)
+    except csv.Error as error:
+        raise _csv_error(file, number + 1, error) from error
 
 
 def _fitted(cells: list[str], header: Sequence[str]) -> list[str]:

@@ -20,7 +20,7 @@ from fitness_buddy.ingest.sources import values
 from fitness_buddy.ingest.sources.dates import WRITTEN, DateFormat, split_clock
 from fitness_buddy.ingest.sources.files import InputFile, open_csv, read_json
 from fitness_buddy.ingest.sources.formats import Format, Head, Records, folded
-from fitness_buddy.ingest.sources.layouts import Layout, decide, layouts_about, rows
+from fitness_buddy.ingest.sources.layouts import Decided, Layout, layouts_about, rows
 from fitness_buddy.ingest.sources.registry import Arrangement, Found, RawTable, Source
 
 TABLE = "meals_entries"
@@ -63,7 +63,7 @@ def _records(file: InputFile, meals: Meals, now: datetime) -> Records:
 
 
 def _layout_meals(layout: Layout, file: InputFile) -> Meals:
-    decided = decide(layout, file, _NUMBERS, are_counts=False)
+    decided = Decided(layout, file, _NUMBERS, are_counts=False)
     for row in rows(layout, file):
         if isinstance(row, Refusal):
             yield row.row or 0, row
@@ -76,7 +76,7 @@ def _layout_meals(layout: Layout, file: InputFile) -> Meals:
             meal["eaten_at"] = _eaten_at(row.text("date"), row.text("time"), decided.date)
             cells: dict[str, Any] = {}
             for field in (name for name in _NUMBERS if row.text(name).lower() not in _NO_NUMBER):
-                cells[field] = decided.number.plain(row.text(field))
+                cells[field] = decided.plain(row.text(field))
         except ValueError as error:
             yield row.number, Refusal(file.label, row.number, decided.names[field], str(error))
             continue
@@ -97,7 +97,7 @@ def _csv_meals(file: InputFile) -> Meals:
                 f"expected the columns {', '.join(_REQUIRED)}; missing: {', '.join(missing)}; "
                 f"found: {values.shown(', '.join(table.header), 200)}",
             )
-    decided = decide(_DIARY, file, _NUMBERS, are_counts=False)
+    decided = Decided(_DIARY, file, _NUMBERS, are_counts=False)
     with open_csv(file) as table:
         for row in table.rows:
             if isinstance(row, Refusal):
@@ -110,7 +110,7 @@ def _csv_meals(file: InputFile) -> Meals:
                 if field in meal:
                     meal[field] = _eaten_at(meal[field], "", decided.date)
                 for field in (name for name in _NUMBERS if name in meal):
-                    meal[field] = decided.number.plain(meal[field])
+                    meal[field] = decided.plain(meal[field])
             except ValueError as error:
                 yield row.number, Refusal(file.label, row.number, field, str(error))
             else:

@@ -1,7 +1,8 @@
-"""The number format of a file, decided once from all of its cells: is ``1.500`` one and a half, or fifteen hundred?
+"""The number format of a file: is ``1.500`` one and a half, or fifteen hundred?
 
-Spreadsheets and apps write numbers as their language does. One cell alone may have two readings; most files have a cell
-that has only one, and all cells of a file are written alike. What no cell decides is refused.
+Spreadsheets and apps write numbers as their language does. One cell may have two readings; most files have a cell that
+has only one. The first such cell decides for the whole file; a cell that contradicts it is refused where it is read. If
+no cell decides, the file is refused.
 """
 
 from __future__ import annotations
@@ -25,9 +26,11 @@ class NumberFormat:
 
     Attributes:
         decimal: the mark before the fraction, ``.`` or ``,``; the other one groups thousands.
+        example: the cell that decided it, if one did.
     """
 
     decimal: str = "."
+    example: str = ""
 
     def plain(self, text: str) -> str:
         """Return a number of the file with a decimal point and without groups; what is no number unchanged.
@@ -43,7 +46,8 @@ class NumberFormat:
         grouping = "," if self.decimal == "." else "."
         head, mark, fraction = spelled.partition(self.decimal)
         if not set(_MARKS).isdisjoint(fraction) or (grouping in head and not _is_grouped(head, grouping)):
-            raise ValueError(f"expected a number with {self.decimal!r} as its decimal mark, found {shown(text)}")
+            like = f" like {shown(self.example)}" if self.example else ""
+            raise ValueError(f"expected a number with {self.decimal!r} as its decimal mark{like}, found {shown(text)}")
         return head.replace(grouping, "") + ("." if mark else "") + fraction
 
 
@@ -60,51 +64,35 @@ def decide(cells: Iterable[str], delimiter: str, are_counts: bool) -> NumberForm
             groups; the other one may group in another language, or be followed by a fraction of zeros.
 
     Raises:
-        UndecidedError: the cells contradict one another, or the one that has two readings is not decided by any.
+        UndecidedError: there are cells of two readings, and none of one reading.
     """
-    decimal: dict[str, str] = {}
-    grouping: dict[str, str] = {}
     unsure: dict[str, str] = {}
     for cell in cells:
-        if not cell or cell.isdecimal():
+        if cell.isdecimal():
             continue
-        _look_at(cell.strip(), decimal, grouping, unsure)
-    if len(decimal) > 1:
-        one, other = decimal.values()
-        raise UndecidedError(f"this file has both {shown(one)} and {shown(other)}: which mark is decimal?", other)
-    for mark in decimal.keys() & grouping.keys():
-        problem = f"{mark!r} is a decimal mark in {shown(decimal[mark])} and groups in {shown(grouping[mark])}"
-        raise UndecidedError(problem, grouping[mark])
-    if decimal:
-        return NumberFormat(*decimal)
-    if grouping:
-        return NumberFormat(_other(*grouping)) if len(grouping) == 1 else ENGLISH
+        spelled = _SURE_GROUPING.sub("", cell.strip()).lstrip("+-")
+        marks = [mark for mark in _MARKS if mark in spelled]
+        if not marks or not _NUMBER.fullmatch(spelled):
+            continue
+        if decimal := _sure_decimal(spelled, marks):
+            return NumberFormat(decimal, cell.strip())
+        unsure.setdefault(marks[0], cell.strip())
     return _decide_unsure(unsure, delimiter, are_counts=are_counts)
 
 
-def _look_at(cell: str, decimal: dict[str, str], grouping: dict[str, str], unsure: dict[str, str]) -> None:
-    """Note for each mark of one number what it surely is there, with the cell as the example."""
-    spelled = _SURE_GROUPING.sub("", cell).lstrip("+-")
-    if not _NUMBER.fullmatch(spelled):
-        return
-    marks = [mark for mark in _MARKS if mark in spelled]
+def _sure_decimal(spelled: str, marks: list[str]) -> str | None:
+    """Return the decimal mark that a number surely has, or would have; None if it has two readings."""
     if len(marks) == 2:
-        last, first = sorted(marks, key=spelled.rfind, reverse=True)
-        decimal.setdefault(last, cell)
-        grouping.setdefault(first, cell)
-        return
-    for mark in marks:
-        head, _, tail = spelled.partition(mark)
-        if mark in tail:
-            grouping.setdefault(mark, cell)
-        elif re.fullmatch(r"\d{3}", tail) and re.fullmatch(r"[1-9]\d{0,2}", head):
-            unsure.setdefault(mark, cell)
-        else:
-            decimal.setdefault(mark, cell)
+        return max(marks, key=spelled.rfind)
+    (mark,) = marks
+    head, _, tail = spelled.partition(mark)
+    if mark in tail:
+        return _other(mark)  # it occurs twice, so it groups
+    return None if re.fullmatch(r"\d{3}", tail) and re.fullmatch(r"[1-9]\d{0,2}", head) else mark
 
 
 def _decide_unsure(unsure: dict[str, str], delimiter: str, *, are_counts: bool) -> NumberFormat:
-    """Decide by the delimiter; numbers like 1,500 or 1.500 are all there is."""
+    """Decide by the delimiter, if all numbers are whole or like 1,500 or 1.500."""
     if not unsure:
         return NumberFormat("," if delimiter == ";" else ".")
     if are_counts and unsure.keys() == {"."} and delimiter == ";":

@@ -285,7 +285,7 @@ def _month(name: str, language: _Language) -> int:
 
 
 def _number_reader(file: InputFile, columns: _Columns) -> _ReadNumber:
-    """A reader of this file's numbers; in other languages than English all cells decide what a comma is."""
+    """A reader of this file's numbers; in other languages than English its cells decide what a comma is."""
     number_format = numbers.ENGLISH
     if columns.language:
         number_format = _decide_numbers(file, columns.keys)

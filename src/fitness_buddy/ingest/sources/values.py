@@ -24,6 +24,7 @@ MOST_KCAL = 20_000
 
 # ASCII: Python takes every script's digits for numbers, a warehouse does not.
 _NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?", re.ASCII)
+_SURELY_BELIEVABLE = re.compile(rf"\d{{1,{_SURELY_BELIEVABLE_DIGITS - 1}}}(\.\d+)?", re.ASCII)  # and not negative
 _ISO_DATE = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 _GROUPED = re.compile(r"[+-]?\d{1,3}(,\d{3})+(\.\d+)?", re.ASCII)
 
@@ -39,6 +40,8 @@ class UndecidedError(ValueError):
 def number(text: str, *, at_least: float | None = 0.0, what: str = "a number") -> str:
     """A decimal number of believable size as text; English thousands separators are dropped."""
     spelled = text.strip()
+    if not at_least and _SURELY_BELIEVABLE.fullmatch(spelled):
+        return spelled
     if _GROUPED.fullmatch(spelled):
         spelled = spelled.replace(",", "")
     if not _NUMBER.fullmatch(spelled) or abs(float(spelled)) >= _BEYOND:

@@ -1,7 +1,7 @@
 """Layouts: how an app writes a CSV or JSON, stated by one YAML file in this folder each and no code.
 
-``schema.json`` says what a layout may state; a test holds every file to it. The number format and the date format of a
-file are decided once, from all of its cells, before its first record.
+``schema.json`` says what a layout may state; a test holds every file to it. A file has one number format and one date
+format, which its cells decide together.
 """
 
 from __future__ import annotations
@@ -10,9 +10,9 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatch
-from functools import cache
+from functools import cache, cached_property
 from importlib.resources import files
-from typing import Any
+from typing import Any, NamedTuple
 
 import yaml
 
@@ -42,7 +42,7 @@ class Layout:
         columns: the names of each field in the file, the alternatives of one in a list.
         recognised_by: more columns or keys that the file has.
         dates: the names of the date formats that are possible, see :data:`dates.FORMATS`.
-        numbers: ``english``, or ``decided`` from all cells.
+        numbers: ``english``, or ``decided`` by the cells of a file.
         only, without: by column, the values of rows that count, and of those that do not.
         rows: of several rows of a day, ``sum`` or ``largest``; ``one``: there is one.
         blank: ``refuse`` a blank number, or read it as ``zero`` where the row has others.
@@ -85,8 +85,7 @@ class Layout:
         return [names for name, names in self.columns.items() if name not in self.optional]
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(NamedTuple):
     """One row of a file in a layout.
 
     Attributes:
@@ -101,13 +100,59 @@ class Row:
         return (self.cells.get(name) or "").strip()
 
 
-@dataclass(frozen=True, slots=True)
 class Decided:
-    """The formats of one file, and the names of its fields for messages."""
+    """The number format and the date format of one file, each decided when the first cell needs it.
 
-    number: numbers.NumberFormat
-    date: dates.DateFormat
-    names: Mapping[str, str]
+    Attributes:
+        names: the names of the fields in the file, for messages.
+    """
+
+    def __init__(self, layout: Layout, file: InputFile, number_fields: Sequence[str], *, are_counts: bool) -> None:
+        header, self._delimiter = _header(layout, file)
+        self.names = _names(layout, header)
+        self._layout, self._file = layout, file
+        self._number_fields, self._are_counts = number_fields, are_counts
+
+    def plain(self, text: str) -> str:
+        """Return a number with a decimal point; see :meth:`numbers.NumberFormat.plain`."""
+        return text if text.isdecimal() else self._number.plain(text)
+
+    @cached_property
+    def _number(self) -> numbers.NumberFormat:
+        if self._layout.kind == "json" or self._layout.numbers == "english":
+            return numbers.ENGLISH
+        cells = (text for row in self._rows() for name in self._number_fields if (text := row.text(name)))
+        try:
+            return numbers.decide(cells, self._delimiter, self._are_counts)
+        except UndecidedError as error:
+            raise self._undecided(error, self._number_fields) from error
+
+    @cached_property
+    def date(self) -> dates.DateFormat:
+        """The date format.
+
+        Raises:
+            InputError: no cell decides it; with the place of an example.
+        """
+        if len(self._layout.dates) == 1:
+            return dates.FORMATS[self._layout.dates[0]]
+        try:
+            return dates.decide((_day_text(row.text("date")) for row in self._rows()), self._layout.dates)
+        except UndecidedError as error:
+            raise self._undecided(error, ["date"]) from error
+
+    def _rows(self) -> Iterator[Row]:
+        return (row for row in rows(self._layout, self._file) if isinstance(row, Row))
+
+    def _undecided(self, error: UndecidedError, fields: Sequence[str]) -> InputError:
+        places = (
+            (row.number, name)
+            for row in self._rows()
+            for name in fields
+            if error.example in {row.text(name), _day_text(row.text(name))}
+        )
+        row, name = next(places)
+        return InputError([Refusal(self._file.label, row, self.names[name], str(error))])
 
 
 @cache
@@ -144,46 +189,6 @@ def rows(layout: Layout, file: InputFile) -> Iterator[Row | Refusal]:
     if layout.only or layout.without:
         return (row for row in found if isinstance(row, Refusal) or _counts(layout, row))
     return found
-
-
-def decide(layout: Layout, file: InputFile, number_fields: Sequence[str], *, are_counts: bool) -> Decided:
-    """Decide the formats of a file from all of its cells, in one pass over it.
-
-    Raises:
-        InputError: what they are stays open, with the row and the column of an example.
-    """
-    header, delimiter = _header(layout, file)
-    names = _names(layout, header)
-    is_open = layout.kind == "csv" and layout.numbers == "decided"
-    if not is_open and len(layout.dates) == 1:
-        return Decided(numbers.ENGLISH, dates.FORMATS[layout.dates[0]], names)
-    texts: dict[str, None] = {}
-    days: dict[str, None] = {}
-    for row in rows(layout, file):
-        if isinstance(row, Refusal):
-            continue
-        days[_day_text(row.cells.get("date") or "")] = None
-        for name in number_fields if is_open else ():
-            text = row.cells.get(name)
-            if text and not text.isdecimal():
-                texts[text] = None
-    try:
-        number = numbers.decide(texts, delimiter, are_counts) if is_open else numbers.ENGLISH
-        date = dates.decide(days, layout.dates)
-    except UndecidedError as error:
-        raise _undecided(layout, file, error, ["date", *number_fields], names) from error
-    return Decided(number, date, names)
-
-
-def _undecided(
-    layout: Layout, file: InputFile, error: UndecidedError, fields: Sequence[str], names: Mapping[str, str]
-) -> InputError:
-    """Find the place of the example."""
-    for row in rows(layout, file):
-        for name in fields if isinstance(row, Row) else ():
-            if error.example in {row.text(name), _day_text(row.text(name))}:  # type: ignore[union-attr]
-                return InputError([Refusal(file.label, row.number, names[name], str(error))])  # type: ignore[union-attr]
-    return InputError.whole_file(file.label, str(error))
 
 
 def _header(layout: Layout, file: InputFile) -> tuple[list[str], str]:

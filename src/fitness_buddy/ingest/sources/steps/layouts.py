@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from functools import partial
+from typing import NamedTuple
 
 from fitness_buddy.core.errors import Refusal
 from fitness_buddy.ingest.landing import Record
 from fitness_buddy.ingest.sources import dates, values
 from fitness_buddy.ingest.sources.files import InputFile
 from fitness_buddy.ingest.sources.formats import Format, Records
-from fitness_buddy.ingest.sources.layouts import Decided, Layout, Row, decide, layouts_about, rows
+from fitness_buddy.ingest.sources.layouts import Decided, Layout, Row, layouts_about, rows
 from fitness_buddy.ingest.sources.steps.formats import DAILY_TABLE, whole_count
 
 _A_DAY = timedelta(days=1)
@@ -28,8 +28,7 @@ def formats() -> list[Format]:
     ]
 
 
-@dataclass(frozen=True, slots=True)
-class _Count:
+class _Count(NamedTuple):
     """What one row says of one day; ``steps`` is None where its cell is blank."""
 
     row: int
@@ -39,7 +38,7 @@ class _Count:
 
 
 def _records(layout: Layout, file: InputFile, device: str | None, now: datetime) -> Records:
-    decided = decide(layout, file, ["steps"], are_counts=layout.rows != "sum")
+    decided = Decided(layout, file, ["steps"], are_counts=layout.rows != "sum")
     counts = _counts(layout, file, decided, device, now)
     choose = _one_each if layout.rows == "one" else partial(_of_several, layout)
     for found in choose(counts, file, decided):
@@ -95,7 +94,7 @@ def _steps(layout: Layout, row: Row, decided: Decided) -> str | None:
     text = row.text("steps")
     if not text:
         return None
-    plain = decided.number.plain(text)
+    plain = decided.plain(text)
     if layout.rows == "sum":
         return values.number(plain, what="a number of steps")
     return values.steps_of_a_day(whole_count(plain))
