@@ -83,15 +83,15 @@ def test_every_source_of_a_whole_takeout_is_loaded_and_the_rest_is_named(tmp_pat
     assert answer["status"] == "done"
     assert {name: loaded["rows_new"] for name, loaded in answer["sources"].items()} == {"steps": 4, "meals": 1}
     assert answer["tables"] == {"steps_daily": 3, "steps_intervals": 1, "meals_entries": 1}
-    passed_over = "\n".join(answer["passed_over"])
+    not_read = "\n".join(answer["not_read"])
     for name in (
         "Takeout/Contacts/All Contacts.csv",
         "Takeout/Drive/Ausgaben.csv",
         "distance-2026-10-01.json",
         "a.tcx",
     ):
-        assert name in passed_over
-    assert "1.jpg" not in passed_over
+        assert name in not_read
+    assert "1.jpg" not in not_read
     steps = {
         row["day"]: row["steps"]
         for row in rows_of("select payload ->> 'date' as day, payload ->> 'steps' as steps from raw.steps_daily")

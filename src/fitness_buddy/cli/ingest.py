@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 class _IngestGroup(click.Group):
     """Gives every registered source a command; the readers are imported when a command of the group is asked for.
 
-    What is no command is a path: ``buddy ingest takeout.zip`` is ``buddy ingest path takeout.zip``.
+    A word that is not a command is a path: ``buddy ingest takeout.zip`` is ``buddy ingest path takeout.zip``.
     """
 
     def resolve_command(
@@ -108,7 +108,7 @@ _device_option = click.option("--source", "device", metavar="NAME", help="The de
 def ingest_path(run: Run, path: Path, device: str | None, restate: bool) -> dict[str, Any]:
     """Recognise what PATH has (a file, a folder, a zip, a .tgz) and load every source in it; "path" may be left out.
 
-    Each source is a load of its own: one that is refused keeps no other one out.
+    Each source is loaded separately: a refused one stops no other.
     """
     from fitness_buddy.ingest.load import Ingest, load_clock, load_sources, source_counts
     from fitness_buddy.ingest.sources.files import open_bundle
@@ -135,7 +135,7 @@ def ingest_path(run: Run, path: Path, device: str | None, restate: bool) -> dict
                 _report_landings(run, load.source, [load.landing])
             else:
                 click.echo(f"Error: {load.source}: {load.refused}", err=True)
-    counts = {"path": str(path), **source_counts(loads), "passed_over": found.notices()}
+    counts = {"path": str(path), **source_counts(loads), "not_read": found.notices()}
     if refused := counts["sources_refused"]:
         raise BuddyError(f"{', '.join(refused)} of {path} could not be loaded (see above)", details=counts)
     return counts

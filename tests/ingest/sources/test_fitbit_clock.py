@@ -59,7 +59,7 @@ def test_twins_of_other_minutes_decide_nothing(tmp_path: Path) -> None:
 def test_json_that_a_csv_repeats_is_left_out_whichever_its_clock(store: Store, tmp_path: Path) -> None:
     landing = store.steps(takeout(tmp_path / "a", 2, [100] * 20, zeros=5))
     assert counts(landing) == {"read": 20, "new": 20}
-    assert "a CSV beside each has the same minutes: 1 JSON files of Fitbit" in landing.notices[0]
+    assert "a CSV has the same minutes: JSON files of Fitbit: 1" in landing.notices[0]
 
 
 def test_the_twin_of_one_month_decides_for_the_others(store: Store, tmp_path: Path) -> None:
@@ -98,7 +98,9 @@ def test_without_a_twin_it_is_utc_and_says_so(store: Store, tmp_path: Path) -> N
         "2026-10-21T22:30:00Z",
         "2026-10-21T22:31:00Z",
     ]
-    assert landing.notices[0].startswith("Fitbit's JSON states no time zone, and no CSV beside it decides: read as UTC")
+    assert landing.notices[0].startswith(
+        "Fitbit's JSON states no time zone, and no CSV of the same minutes decides it: read as UTC"
+    )
 
 
 def test_a_setting_that_is_neither_is_wrong_use(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -262,7 +262,7 @@ def test_sums_of_days_beside_their_entries_are_left_out(store: Store, tmp_path: 
         write(tmp_path / "cronometer" / file_name, text)
     landing = store.load("meals", tmp_path / "cronometer")
     assert counts(landing) == {"read": 2, "new": 2}
-    assert "dailysummary.csv: left out, as servings.csv has its single entries" in landing.notices[0]
+    assert "dailysummary.csv: not read, because servings.csv has its single entries" in landing.notices[0]
 
 
 @given(minutes=st.integers(0, 5000), began=st.datetimes(timezones=st.none()).filter(lambda at: 1970 < at.year < 9000))

@@ -189,7 +189,7 @@ def test_fitbits_old_and_new_files_of_the_same_minutes_count_once(store: Store, 
         "fitbit|2026-11-20T08:00:00Z": "104",
         "fitbit|2026-11-20T08:01:00Z": "98",
     }
-    assert "a CSV beside each has the same minutes: 1 JSON files" in landing.notices[0]
+    assert "a CSV has the same minutes: JSON files of Fitbit: 1" in landing.notices[0]
 
 
 def test_fitbits_calories_and_active_minutes_are_not_steps(store: Store, tmp_path: Path) -> None:

@@ -30,7 +30,7 @@ class DateFormat:
 
     Attributes:
         example: 20 November 2026 in it.
-        read: the day that a text tells; raises ValueError.
+        read: returns the day of a text, or raises ValueError.
     """
 
     example: str

@@ -54,7 +54,7 @@ class NotTextError(InputError):
 
 
 class Place(Protocol):
-    """Where files lie: a folder, an archive, or a single file on its own."""
+    """Where files are: a folder, an archive, or a single file."""
 
     def paths(self) -> Sequence[PurePosixPath]:
         """The files in it, shadow files and folders left out."""
@@ -65,7 +65,7 @@ class Place(Protocol):
         ...
 
     def on_disk(self, path: PurePosixPath) -> Path:
-        """Return where a file of it lies on disk, perhaps as a copy that goes with the bundle."""
+        """Return the path of a file of it on disk, perhaps of a copy that is deleted with the bundle."""
         ...
 
 
@@ -101,7 +101,7 @@ class InputFile:
 
     @contextmanager
     def open_text(self) -> Iterator[TextIO]:
-        """The file as text in UTF-8, or in UTF-16 if it says so; a byte order mark dropped, newlines unchanged.
+        """Open the file as UTF-8, or as UTF-16 if a byte order mark says so. The mark is dropped, newlines are unchanged.
 
         Raises:
             InputError: it is neither, its archive is damaged, or it cannot be read at all.
@@ -172,7 +172,7 @@ class Bundle:
         self._places = places
 
     def files(self) -> list[InputFile]:
-        """All files, by path; archives whose files are listed are not listed themselves."""
+        """All files, by path; an archive whose files are listed is left out."""
         files = [
             InputFile(path, f"{label}/{path}" if label else str(self.path), place)
             for label, place in self._places
@@ -238,7 +238,7 @@ class _Zip:
 
 
 class _WatchedStream(io.RawIOBase):
-    """A stream that knows whether it was a whole tar: one ends with a block of zeros, which nothing else says."""
+    """A stream that checks whether a tar is complete: only a block of zeros at its end shows it."""
 
     def __init__(self, stream: IO[bytes] | gzip.GzipFile) -> None:
         self._stream = stream
@@ -323,7 +323,7 @@ def open_bundle(path: Path) -> Iterator[Bundle]:
     """Open what the athlete pointed at: a file, a folder with the archives in it, a zip or a packed tar.
 
     Raises:
-        InputError: there is nothing there that can be read, or it calls itself an archive and is not a whole one.
+        InputError: there is nothing there that can be read, or it is an incomplete archive.
     """
     with ExitStack() as stack:
         try:
@@ -385,7 +385,7 @@ class CsvTable:
 
 @contextmanager
 def open_csv(file: InputFile, *, skip_lines: int = 0, section: str | None = None) -> Iterator[CsvTable]:
-    """Open a file of cells separated by commas, semicolons or tabs; rows of empty cells are passed over.
+    """Open a file of cells separated by commas, semicolons or tabs; rows of empty cells are skipped.
 
     Args:
         skip_lines: lines before the header.
@@ -420,7 +420,7 @@ def _first_line(stream: TextIO, section: str | None) -> str:
 
 
 def sniff_delimiter(header: str) -> str:
-    """Tell what separates the cells of a header line: its most frequent of comma, semicolon and tab."""
+    """Return the separator of a header line: its most frequent of comma, semicolon and tab."""
     return max(",;\t", key=header.count)
 
 
@@ -445,7 +445,7 @@ def _rows(file: InputFile, reader: Iterator[list[str]], header: Sequence[str]) -
 
 
 def _fitted(cells: list[str], header: Sequence[str]) -> list[str]:
-    """Some programs end a header or a row with a comma of its own: one empty cell more than the other."""
+    """Remove or add one empty cell: some programs end only the header, or only the rows, with a comma."""
     width = len(header)
     if len(cells) == width + 1 and not cells[-1]:
         return cells[:-1]

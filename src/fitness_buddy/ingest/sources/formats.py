@@ -1,4 +1,4 @@
-"""What a file format is, and how one is known by the beginning of a file."""
+"""File formats, and the beginning of a file, by which a format is recognised."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Head:
 
     @cached_property
     def text(self) -> str:
-        """The first characters; nothing of what is no text."""
+        """The first characters; empty if the file is not text."""
         if self.is_xml or self.is_sqlite:
             return ""
         try:
@@ -50,7 +50,7 @@ class Head:
             return ""  # another program's encoding, or no text at all
 
     def has_keys(self, *keys: str) -> bool:
-        """It is JSON and all of these stand in its beginning."""
+        """It is JSON and its beginning has all of these."""
         return self.text[:1] in {"{", "["} and all(f'"{key}"' in self.text for key in keys)
 
     @cached_property

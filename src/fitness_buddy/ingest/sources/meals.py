@@ -31,7 +31,7 @@ _GRAMS = ("carbs_g", "protein_g", "fat_g")
 _REQUIRED = ("eaten_at", "description", *_GRAMS)
 _OPTIONAL_NUMBERS = ("energy_kcal", "alcohol_g")
 _NUMBERS = (*_GRAMS, *_OPTIONAL_NUMBERS)
-# How apps say that they know no number.
+# Texts of apps for an unknown number.
 _NO_NUMBER = {"", "n/a", "-", "--"}
 _ISO_TIME = re.compile(r"\d{4}-?\d{2}-?\d{2}T(?!24)", re.ASCII)
 _ITEM_NUMBERS = ("estimated_grams", "calories_kcal", *_GRAMS, "fiber_g")
@@ -51,7 +51,7 @@ def _layout_records(layout: Layout, file: InputFile, _: str | None, now: datetim
 
 
 def _records(file: InputFile, meals: Meals, now: datetime) -> Records:
-    """Make records of rows. Meals that would have one id are told apart by a number: a diary may have one twice."""
+    """Make records of rows. A meal with the id of an earlier one gets a number: a diary may have it twice."""
     ids: Counter[str] = Counter()
     for row, meal in meals:
         record = meal if isinstance(meal, Refusal) else _record(file, row, meal, now)
@@ -81,7 +81,7 @@ def _layout_meals(layout: Layout, file: InputFile) -> Meals:
             yield row.number, Refusal(file.label, row.number, decided.names[field], str(error))
             continue
         if not any(name in cells for name in _GRAMS):
-            continue  # supplements, water, and what the app knows no macros of
+            continue  # water, supplements, and foods without macros
         if layout.blank == "zero":
             cells |= {name: "0" for name in _GRAMS if name not in cells}
         yield row.number, {**meal, **cells}
@@ -242,8 +242,8 @@ def _number(meal: Mapping[str, Any], field: str, prefix: str = "") -> str:
 
 
 def settled_time(text: str, now: datetime) -> dict[str, str]:
-    """Return the time as stated, and beside it what it is: an instant (it has an offset), a wall clock at the athlete's
-    place, or a day of which no time is known.
+    """Return the time as stated, and what it is: an instant (it has an offset), a local time, or only a
+    day.
 
     Raises:
         FieldError: it is neither, or in the future.
@@ -272,7 +272,7 @@ def settled_time(text: str, now: datetime) -> dict[str, str]:
 
 
 def _arrange(found: Sequence[Found]) -> Arrangement:
-    """Leave out the days of Cronometer where its single entries lie beside them."""
+    """Leave out the days of Cronometer if its single entries are also there."""
     days = [file for file, known in found if known.looked_for == _CRONOMETER_DAYS.title]
     entries = [file for file, known in found if known.option == _CRONOMETER_DAYS.option and file not in days]
     if not days:
@@ -283,11 +283,11 @@ def _arrange(found: Sequence[Found]) -> Arrangement:
         )
     chosen = [(file, known) for file, known in found if file not in days]
     return Arrangement(
-        chosen, [f"{file.label}: left out, as {entries[0].path} has its single entries" for file in days]
+        chosen, [f"{file.label}: not read, because {entries[0].path} has its single entries" for file in days]
     )
 
 
-# The layout of a diary of one's own, for what is decided about a file; other columns than these are kept as they are.
+# The layout of our own CSV, for its number and date format; other columns are kept unchanged.
 _DIARY = Layout(
     name="diary",
     about="meals",

@@ -25,7 +25,7 @@ class Other:
         title: what it is.
         say: what to do instead.
         is_last_resort: whether sources are asked first.
-        is_part_of: the source whose files it comes with as a matter of course.
+        is_part_of: the source whose exports always have such files; then they are not named.
     """
 
     title: str
@@ -40,12 +40,12 @@ def _is_activity_file(head: Head) -> bool:
 
 
 def is_activity_file(name: str) -> bool:
-    """Tell a file of one activity by its name."""
+    """Recognise a file of one activity by its name."""
     return name.lower().endswith(_ACTIVITY_ENDINGS)
 
 
 def is_workbook(file: InputFile) -> bool:
-    """Tell that an archive is an Excel workbook by the file that each has."""
+    """Recognise an Excel workbook by the file that each has."""
     return str(file.path) == "xl/workbook.xml"
 
 

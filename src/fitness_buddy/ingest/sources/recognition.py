@@ -1,4 +1,4 @@
-"""What is in the files that an athlete hands over: by source, what is known and not read, and what is foreign."""
+"""Recognise the files of an athlete: those of each source, known ones that are not read, and unknown ones."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class ReadOptions:
 
 @dataclass(frozen=True, slots=True)
 class Contents:
-    """The records of a bundle, and remarks about what was left aside."""
+    """The records of a bundle, and notices about files that are not read."""
 
     batches: Sequence[Batch]
     notices: Sequence[str] = ()
@@ -46,7 +46,7 @@ class Recognition:
     Attributes:
         by_source: the files of each source that has any, by its name.
         known: files that are known and not read.
-        foreign: data files that nothing knows.
+        foreign: data files of no known format.
     """
 
     by_source: dict[str, list[Found]]
@@ -54,7 +54,7 @@ class Recognition:
     foreign: list[InputFile]
 
     def summary(self) -> list[str]:
-        """Return a line for each source with what was found, and one for everything that is left aside."""
+        """Return a line for each source with what was found, and a note about files that are not read."""
         lines = []
         for name, files in self.by_source.items():
             kinds = dict.fromkeys(known.looked_for for _, known in files if known.looked_for)
@@ -62,14 +62,14 @@ class Recognition:
         return [*lines, *(f"Note: {notice}" for notice in self.notices())]
 
     def notices(self) -> list[str]:
-        """Name what is left aside."""
+        """Name the files that are not read, with what to do instead."""
         by_other: dict[str, tuple[Other, list[InputFile]]] = {}
         for file, other in self.known:
             if other.is_part_of not in self.by_source:
                 by_other.setdefault(other.title, (other, []))[1].append(file)
-        lines = [f"left aside, {other.title}: {_named(files)}; {other.say}" for other, files in by_other.values()]
+        lines = [f"not read, {other.title}: {_named(files)}; {other.say}" for other, files in by_other.values()]
         if self.foreign:
-            lines.append(f"passed over, as they hold nothing that is known: {_named(self.foreign)}")
+            lines.append(f"not read, because nothing in them is known: {_named(self.foreign)}")
         return lines
 
 
@@ -79,7 +79,7 @@ def recognise(bundle: Bundle) -> Recognition:
     for file in bundle.files():
         head = Head(file)
         if not bundle.is_single_file and file.path.suffix.lower() not in DATA_SUFFIXES:
-            if is_activity_file(file.name):  # of what is no data, only the name is looked at
+            if is_activity_file(file.name):
                 found.known.append((file, ACTIVITY_FILE))
         elif other := _other(head, is_last_resort=False):
             found.known.append((file, other))
@@ -109,7 +109,7 @@ def read_bundle(source: Source, bundle: Bundle, options: ReadOptions) -> Content
     wanted = [(file, known) for file, known in found if options.file_format in {AUTO, known.option}]
     if not wanted:
         return _otherwise(source, bundle, options)
-    return contents(source, wanted, options, _passed_over(source, rest))
+    return contents(source, wanted, options, _not_read(source, rest))
 
 
 def contents(source: Source, found: Sequence[Found], options: ReadOptions, notices: Iterable[str] = ()) -> Contents:
@@ -128,14 +128,14 @@ def _records(found: Iterable[Found], options: ReadOptions) -> Records:
 
 
 def _otherwise(source: Source, bundle: Bundle, options: ReadOptions) -> Contents:
-    """Say what a bundle is in which the source finds nothing of its own."""
+    """Read the only file of a bundle as a last resort, else say what the bundle is instead."""
     is_stated = options.file_format != AUTO
     wanted = f"{source.holds} in the format {options.file_format!r}" if is_stated else source.holds
     recognised = recognise(bundle)
     said = _what_it_is(bundle, recognised, source.name)
     if not said and bundle.is_single_file:
         (file,) = bundle.files()
-        file.read_head()  # says so where it is no text
+        file.read_head()  # raises an error if it is not text
         if source.otherwise and not is_stated:
             return contents(source, [(file, source.otherwise)], options)
     said = said or f"looked for: {looked_for(source)}"
@@ -146,7 +146,7 @@ def nothing_known(bundle: Bundle, found: Recognition) -> InputError:
     """Return what to say of a bundle in which no source finds anything."""
     said = _what_it_is(bundle, found)
     if not said and bundle.is_single_file:
-        bundle.files()[0].read_head()  # says so where it is no text
+        bundle.files()[0].read_head()  # raises an error if it is not text
     by_source = "; ".join(f"{source.holds}: {looked_for(source)}" for source in sources().values())
     return InputError.whole_file(str(bundle.path), said or f"nothing in it is known; looked for {by_source}")
 
@@ -188,8 +188,8 @@ def _other(head: Head, *, is_last_resort: bool) -> Other | None:
     return next((other for other in asked if other.recognises(head)), None)
 
 
-def _passed_over(source: Source, files: Sequence[InputFile]) -> list[str]:
-    return [f"passed over, as they hold no {source.holds}: {_named(files)}"] if files else []
+def _not_read(source: Source, files: Sequence[InputFile]) -> list[str]:
+    return [f"not read, because they have no {source.holds}: {_named(files)}"] if files else []
 
 
 def _named(files: Sequence[InputFile]) -> str:

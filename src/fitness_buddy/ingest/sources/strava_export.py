@@ -141,7 +141,7 @@ def _arrange(found: Sequence[Found]) -> Arrangement:
         with open_csv(file) as table:
             columns = _gear_columns(table.header, _GEAR_FILES[file.name])
         if columns is None:
-            notices.append(f"{file.label}: headers not known ({', '.join(table.header)}); this gear is left aside")
+            notices.append(f"{file.label}: headers not known ({', '.join(table.header)}); this gear is not read")
         else:
             chosen.append((file, known))
     return Arrangement(chosen, notices)
@@ -298,7 +298,7 @@ def _number_reader(file: InputFile, columns: _Columns) -> _ReadNumber:
 
 
 def _decide_numbers(file: InputFile, keys: Sequence[str | None]) -> numbers.NumberFormat:
-    """Decide by the columns that are read; those for display may be written otherwise."""
+    """Decide by the columns that are read; the columns for display may have another format."""
     used = [at for at, key in enumerate(keys) if key in {*_NUMBERS, "elevation_gain"}]
 
     def cells() -> Iterator[tuple[CsvRow, int]]:

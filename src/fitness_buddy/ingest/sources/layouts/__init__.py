@@ -36,7 +36,7 @@ class Layout:
         option: its name for ``--format``.
         source: the ``source`` of its records, where a row names none.
         kind: ``csv`` or ``json``.
-        file_name: a pattern that the file's name has to match, where the columns alone do not tell.
+        file_name: a pattern that the file's name has to match, if the columns alone are not enough.
         skip_lines, section: where the table begins; see :func:`files.open_csv`.
         items: the path to the objects of a JSON document; nothing: the document, or each object of its list.
         columns: the names of each field in the file, the alternatives of one in a list.
@@ -71,7 +71,7 @@ class Layout:
     say: str = ""
 
     def recognises(self, head: Head) -> bool:
-        """Tell a file of this layout by its name and its beginning."""
+        """Recognise a file of this layout by its name and its beginning."""
         if self.file_name and not fnmatch(head.file.name.lower(), self.file_name.lower()):
             return False
         if self.kind == "json":

@@ -41,12 +41,12 @@ def _archive_instant(text: str, now: datetime) -> str:
 
 
 def _is_of_steps(head: Head) -> bool:
-    """The archive writes every measure in one form; only the names of its files tell them apart."""
+    """All measures of the archive have the same form; only the names of the files differ."""
     return head.file.name.lower().startswith("steps") and head.has_keys("dateTime", "value")
 
 
 def arrange(found: Sequence[Found]) -> Arrangement:
-    """Read JSON on the clock that it is on, and leave out what a CSV beside it has."""
+    """Choose the clock of the JSON, and leave out files whose minutes a CSV also has."""
     json_files = [file for file, known in found if known is ARCHIVE_JSON]
     if not json_files:
         return Arrangement(found)
@@ -56,13 +56,11 @@ def arrange(found: Sequence[Found]) -> Arrangement:
     left = [file for file in json_files if file not in twins.repeated]
     notices = []
     if twins.repeated:
-        notices.append(
-            f"left out, as a CSV beside each has the same minutes: {len(twins.repeated):,} JSON files of Fitbit"
-        )
+        notices.append(f"not read, because a CSV has the same minutes: JSON files of Fitbit: {len(twins.repeated):,}")
     if left and clock is None:
         notices.append(
-            "Fitbit's JSON states no time zone, and no CSV beside it decides: read as UTC "
-            f"({fitbit_clock.SETTING}=local reads it on your own clock; docs/ingest/sources.md)"
+            "Fitbit's JSON states no time zone, and no CSV of the same minutes decides it: read as UTC "
+            f"({fitbit_clock.SETTING}=local reads it as local time; docs/ingest/sources.md)"
         )
     if left and clock == "local":
         return Arrangement([*others, (left[0], _on_local_clock(left))], notices)

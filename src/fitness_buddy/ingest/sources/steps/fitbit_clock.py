@@ -1,7 +1,7 @@
-"""The clock of Fitbit's JSON: its times state no zone, and people found them in UTC and on their own clock.
+"""The clock of Fitbit's JSON: its times state no zone, and people found both UTC and local time.
 
-Newer takeouts have the same minutes as CSV, in UTC. Where such a twin lies beside a JSON file, their difference
-decides, for the whole takeout; else the setting ``BUDDY_FITBIT_CLOCK``, else UTC.
+Newer takeouts have the same minutes as CSV, in UTC. If there is such a twin, the difference decides for the whole
+takeout; else the setting ``BUDDY_FITBIT_CLOCK``, else UTC.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _DAY_IN_NAME = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 _QUARTER = timedelta(minutes=15)
 # No clock is further from UTC.
 _OFFSETS = [_QUARTER * quarters for quarters in range(-48, 57)]
-# So many minutes with steps are compared, and so many of them have to be the same.
+# How many minutes with steps are compared, and which part of them has to be equal.
 _COMPARED = 2_000
 _ALIKE = 0.8
 
@@ -38,8 +38,8 @@ class Twins:
     """What the CSV twins of a takeout decide.
 
     Attributes:
-        clock: ``utc``, ``local``, or None where no twin decides.
-        repeated: the JSON files all of whose minutes are in their twin.
+        clock: ``utc``, ``local``, or None if no twin decides.
+        repeated: the JSON files whose minutes are all in their twin.
     """
 
     clock: str | None
@@ -47,7 +47,7 @@ class Twins:
 
 
 def stated_clock() -> str | None:
-    """Return the setting, None where it is not stated.
+    """Return the setting, None if it is not stated.
 
     Raises:
         UsageError: it is neither utc nor local.
@@ -96,7 +96,7 @@ def read_time(text: str) -> datetime:
 
 
 def _json_minutes(file: InputFile) -> Iterator[tuple[datetime, int]]:
-    """The minutes with steps, as far as they can be read: whoever loads the file refuses the others."""
+    """Return the minutes with steps. Rows that cannot be read are skipped here; the load refuses them."""
     for item in _items(file):
         try:
             steps = int(item["value"])
@@ -107,7 +107,7 @@ def _json_minutes(file: InputFile) -> Iterator[tuple[datetime, int]]:
 
 
 def _csv_minutes(file: InputFile) -> dict[datetime, set[int]]:
-    """The counts of the minutes with steps: a tracker and a phone may have counted the same minute."""
+    """Return the counts of the minutes with steps; two devices may have counted the same minute."""
     minutes: defaultdict[datetime, set[int]] = defaultdict(set)
     with open_csv(file) as table:
         names = [folded(name) for name in table.header]

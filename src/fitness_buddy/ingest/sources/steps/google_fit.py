@@ -34,11 +34,11 @@ def _is_of_one_day(file: InputFile) -> bool:
 
 
 def arrange(found: Sequence[Found]) -> Arrangement:
-    """Leave out the files by interval beside the file of days, which has the same steps: never both."""
+    """Leave out the files by interval if there is the file of days, which has the same steps."""
     daily = {file.path.parent for file, known in found if known is DAILY and not _is_of_one_day(file)}
     chosen = [(file, known) for file, known in found if file.path.parent not in daily or not _is_of_one_day(file)]
     left_out = len(found) - len(chosen)
-    notices = [f"left out, as they repeat the steps of the file of days: {left_out:,} files of Google Fit by interval"]
+    notices = [f"not read, because the file of days has their steps: files of Google Fit by interval: {left_out:,}"]
     return Arrangement(chosen, notices if left_out else [])
 
 

@@ -29,7 +29,7 @@ def formats() -> list[Format]:
 
 
 class _Count(NamedTuple):
-    """What one row says of one day; ``steps`` is None where its cell is blank."""
+    """The count of one row for one day; ``steps`` is None if its cell is blank."""
 
     row: int
     source: str
@@ -79,7 +79,7 @@ def _counts(
 
 
 def _moment(text: str, decided: Decided, now: datetime) -> datetime:
-    """Return a day, or a time by the clock where the athlete was, as the file tells it."""
+    """Return a day, or the local time that the file states."""
     try:
         # The offset says where the clock was; the day is the one that it showed.
         day_text, at, is_end = dates.split_clock(_OFFSET.sub("", text))
@@ -115,7 +115,7 @@ def _days(began: datetime, ended: datetime) -> Iterator[tuple[date, float]]:
 
 
 def _one_each(counts: Iterator[_Count | Refusal], file: InputFile, decided: Decided) -> Iterator[_Count | Refusal]:
-    """Let a day come twice only if it says the same."""
+    """Refuse a day that occurs twice with different counts."""
     seen: dict[tuple[str, date], _Count] = {}
     for found in counts:
         if isinstance(found, _Count):
