@@ -12,7 +12,7 @@ from fitness_buddy.warehouse.bigquery.warehouse import BigQueryWarehouse
 from fitness_buddy.warehouse.raw_checks import counts_sql, examples_sql, raw_checks
 
 SINCE = date(2026, 11, 13)
-CHECKS = raw_checks(BigQueryWarehouse._dialect, datetime(2026, 11, 20, tzinfo=UTC))
+CHECKS = raw_checks(BigQueryWarehouse._dialect, datetime(2026, 11, 20, tzinfo=UTC), [("steps", 200_000)])
 STATEMENTS = {check.name: examples_sql("raw", "steps_daily", SINCE, check) for check in CHECKS} | {
     "counts": " union all ".join(counts_sql("raw", table, SINCE, CHECKS) for table in ("steps_daily", "meals_entries"))
 }

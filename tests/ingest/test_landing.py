@@ -29,7 +29,7 @@ from support import HANGS_AFTER_S, started
 
 from fitness_buddy.core.errors import BuddyError, InputError, Refusal
 from fitness_buddy.core.settings import load_settings
-from fitness_buddy.ingest.landing import Batch, Landing, Record, land, to_raw_row, tombstone
+from fitness_buddy.ingest.landing import Batch, Item, Landing, Record, land, to_raw_row, tombstone
 from fitness_buddy.warehouse import NotBuiltError, Row, Warehouse, as_utc, connect
 from fitness_buddy.warehouse.loads import Origin, read_origins
 
@@ -233,7 +233,7 @@ def test_a_load_that_adds_something_writes_down_its_origin(warehouse: Warehouse,
         for minute, (name, value) in enumerate((("é's.zip", 2), ("again.zip", 2), ("later.zip", 3), ("", 4)))
     ]
     with pytest.raises(InputError):
-        bad = [*things(c=1), Refusal("bad.zip", 1, None, "no")]
+        bad: list[Item] = [*things(c=1), Refusal("bad.zip", 1, None, "no")]
         land(warehouse, athlete, [Batch(TABLE, bad)], now=NOON + timedelta(hours=1), origin="bad.zip")
     load_ids = [landing.load_id for landing in landings]
     found = read_origins(warehouse, load_settings().ops_schema, athlete, load_ids)

@@ -20,12 +20,13 @@ from support import Answer, run_buddy
 
 from fitness_buddy.core.errors import BuddyError, InputError, UsageError
 from fitness_buddy.core.settings import load_settings
+from fitness_buddy.ingest.sources.values import MOST_GRAMS
 from fitness_buddy.llm.calls import open_model
 from fitness_buddy.meals.conversation import MealConversation, MealReply
 from fitness_buddy.meals.diary import Diary
 from fitness_buddy.meals.estimate import KCAL_PER_G, SCHEMA, check_answer
 from fitness_buddy.meals.request import MealIntent, parse_intent, read_message
-from fitness_buddy.meals.stated import MAX_GRAMS, parse_stated_meal
+from fitness_buddy.meals.stated import parse_stated_meal
 from fitness_buddy.warehouse import Warehouse, connect
 
 NOW = datetime(2026, 11, 20, 18, 30, tzinfo=UTC)
@@ -127,7 +128,7 @@ def test_numbers_that_no_meal_has_are_refused(number: str) -> None:
         parse_stated_meal(f"oats: {number} carbs, 12 protein, 7 fat")
 
 
-AMOUNTS = st.decimals(0, int(MAX_GRAMS), places=1).map(lambda amount: f"{amount:f}")
+AMOUNTS = st.decimals(0, MOST_GRAMS, places=1).map(lambda amount: f"{amount:f}")
 
 
 @given(

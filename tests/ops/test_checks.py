@@ -27,7 +27,7 @@ TABLE = "steps_daily"
 NOON = datetime(2026, 11, 20, 12, 0, 0, 345_678, tzinfo=UTC)
 CHECKS = [
     *("table_is_known", "payload_is_object", "ids_are_filled", "hash_is_of_payload"),
-    *("loaded_in_the_past", "load_id_matches_loaded_at", "versions_differ"),
+    *("loaded_in_the_past", "load_id_matches_loaded_at", "versions_differ", "is_believable"),
 ]
 
 
@@ -123,6 +123,13 @@ def test_each_damage_is_found(warehouse: Warehouse, check_name: str, changes: di
     if not (check_name == "payload_is_object" and not warehouse.name.startswith("BigQuery")):
         assert list(found) == [check_name]
     assert found[check_name] == ("fail", 1, [changes.get("record_id", "damaged")])
+
+
+def test_more_than_a_body_can_do_is_found(warehouse: Warehouse) -> None:
+    load(warehouse, [Record("most", {"steps": "200000"}), Record("none", {"steps": None})])
+    assert problems(check(warehouse)) == {}
+    load(warehouse, [Record("beyond", {"steps": "210000"})], NOON + timedelta(minutes=1))
+    assert problems(check(warehouse)) == {"is_believable": ("fail", 1, ["beyond"])}
 
 
 def test_a_hash_of_another_payload_is_found_where_the_text_is_kept(duckdb_file: Warehouse) -> None:
@@ -231,10 +238,10 @@ def test_the_command_ends_with_1_when_rows_are_wrong_and_its_report_is_there(tmp
     assert right.exit_code == 0, right.errors
     answer = right.json
     counts = {name: answer[name] for name in ("checks", "failed", "warned", "rows_checked", "rows_failed", "days")}
-    assert counts == {"checks": 7, "failed": 0, "warned": 0, "rows_checked": 2, "rows_failed": 0, "days": 2}
+    assert counts == {"checks": 8, "failed": 0, "warned": 0, "rows_checked": 2, "rows_failed": 0, "days": 2}
     assert (answer["status"], answer["problems"], list(answer["volume"])) == ("done", [], [TABLE])
     assert [Path(path).suffix for path in answer["report"]] == [".json", ".csv", ".parquet"]
-    assert "steps_daily: 2026-11-20: 2\n7 checks: nothing is wrong" in run_buddy("check", *now).output
+    assert "steps_daily: 2026-11-20: 2\n8 checks: nothing is wrong" in run_buddy("check", *now).output
 
     damage(connect(load_settings()), at=NOON, payload="[1]")
     wrong = run_buddy(*words)

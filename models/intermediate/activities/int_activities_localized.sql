@@ -28,6 +28,10 @@ sport_families as (
     select * from {{ ref('sport_families') }}
 ),
 
+sport_names as (
+    select * from {{ ref('sport_names') }}
+),
+
 from_both_sources as (
     select * from export_activities
     union all
@@ -89,7 +93,7 @@ final as (
         localized.is_same_in_both,
         localized.name,
         localized.description,
-        coalesce(sport_families.sport_type, localized.sport_type) as sport_type,
+        coalesce(sport_families.sport_type, sport_names.sport_type, localized.sport_type) as sport_type,
         coalesce(sport_families.sport_family, 'other') as sport_family,
         localized.activity_date,
         localized.source = 'strava_export' and localized.activity_date <> localized.date_at_home as is_dated_by_api,
@@ -109,7 +113,11 @@ final as (
         localized.load_id
     from localized
     inner join athletes on localized.athlete_id = athletes.athlete_id
-    left join sport_families on lower(localized.sport_type) = lower(sport_families.sport_type)
+    -- the names of staging have no spaces and hyphens
+    left join sport_names
+        on lower(localized.sport_type) = lower(replace(replace(sport_names.sport_name, ' ', ''), '-', ''))
+    left join sport_families
+        on lower(coalesce(sport_names.sport_type, localized.sport_type)) = lower(sport_families.sport_type)
     where not localized.is_deleted and localized.activity_date <= athletes.as_of_date
 )
 

@@ -21,13 +21,18 @@ localized as (
         meals.*,
         coalesce(meals.eaten_at_utc, {{ utc_from_local('meals.eaten_at_local', 'settings.timezone') }}) as eaten_at,
         coalesce(
-            {{ local_date('meals.eaten_at_utc', 'settings.timezone') }}, cast(meals.eaten_at_local as date)
+            {{ local_date('meals.eaten_at_utc', 'settings.timezone') }},
+            cast(meals.eaten_at_local as date),
+            meals.eaten_on
         ) as meal_date
     from meals
     inner join settings
         on
             meals.athlete_id = settings.athlete_id
-            and ({{ in_force_at('meals.eaten_at_utc') }} or {{ in_force_on('cast(meals.eaten_at_local as date)') }})
+            and (
+                {{ in_force_at('meals.eaten_at_utc') }}
+                or {{ in_force_on('coalesce(cast(meals.eaten_at_local as date), meals.eaten_on)') }}
+            )
 ),
 
 final as (

@@ -19,12 +19,24 @@ if TYPE_CHECKING:
     from fitness_buddy.ingest.landing import Landing
     from fitness_buddy.ingest.load import Service
     from fitness_buddy.ingest.services.oauth import AthleteApi
-    from fitness_buddy.ingest.sources.registry import Source
+    from fitness_buddy.ingest.sources.registry import Found, Source
     from fitness_buddy.warehouse.bigquery.bucket import Archive
 
 
 class _IngestGroup(click.Group):
-    """Gives every registered source a command; the readers are imported when a command of the group is asked for."""
+    """Gives every registered source a command; the readers are imported when a command of the group is asked for.
+
+    A word that is not a command is a path: ``buddy ingest takeout.zip`` is ``buddy ingest path takeout.zip``.
+    """
+
+    def resolve_command(
+        self, context: click.Context, words: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if self.get_command(context, words[0]) is None:
+            if not Path(words[0]).exists():
+                context.fail(f"{words[0]!r} is no command, and no file or folder.")
+            words = ["path", *words]
+        return super().resolve_command(context, words)
 
     def list_commands(self, context: click.Context) -> list[str]:
         self._add_sources()
@@ -44,9 +56,13 @@ class _IngestGroup(click.Group):
 
 @main.group(cls=_IngestGroup)
 def ingest() -> None:
-    """Load an athlete's data into raw. A file is loaded completely or not at all; a second time adds nothing."""
+    """Load an athlete's data into raw: `buddy ingest PATH` recognises what PATH has and loads every source in it.
+
+    A file is loaded completely or not at all; a second time adds nothing. The commands below load one source each.
+    """
 
 
+_RESTATE = "If a row equals an older version, make that version the current one again."
 # The options of all files; see :func:`load_path`.
 _load_options = options(
     click.option(
@@ -57,7 +73,7 @@ _load_options = options(
     click.option(
         "--restate",
         is_flag=True,
-        help="If a row equals an older version, make that version the current one again.",
+        help=_RESTATE,
     ),
 )
 
@@ -67,8 +83,8 @@ def _add_command(source: Source) -> None:
     from fitness_buddy.ingest.sources.registry import AUTO
 
     known = []
-    if source.formats:
-        choice = click.Choice((AUTO, *source.formats))
+    if len(source.options) > 1:
+        choice = click.Choice((AUTO, *source.options))
         words = f"The format of the file; {AUTO} detects it by the content."
         known.append(click.option("--format", "file_format", type=choice, default=AUTO, show_default=True, help=words))
     if source.has_devices:
@@ -83,6 +99,46 @@ def _add_command(source: Source) -> None:
 
 
 _device_option = click.option("--source", "device", metavar="NAME", help="The device or app, for rows that name none.")
+
+
+@command(ingest, "path", takes_now=True)
+@click.argument("path", type=PATH)
+@_device_option
+@click.option("--restate", is_flag=True, help=_RESTATE)
+def ingest_path(run: Run, path: Path, device: str | None, restate: bool) -> dict[str, Any]:
+    """Recognise what PATH has (a file, a folder, a zip, a .tgz) and load every source in it; "path" may be left out.
+
+    Each source is loaded separately: a refused one stops no other.
+    """
+    from fitness_buddy.ingest.load import Ingest, load_clock, load_sources, source_counts
+    from fitness_buddy.ingest.sources.files import open_bundle
+    from fitness_buddy.ingest.sources.recognition import nothing_known, recognise
+
+    athlete_id = run.settings.athlete_id
+    clock = load_clock(run.clock, run.warehouse, athlete_id)
+
+    def load_source(source: Source, files: Sequence[Found]) -> Landing:
+        with _progress(run, source.name) as on_row:
+            into = Ingest(run.warehouse, athlete_id, restate, now=clock(), on_row=on_row)
+            return into.found(path, source, files, device=device)
+
+    loads = []
+    with open_bundle(path) as bundle:
+        found = recognise(bundle)
+        if not found.by_source:
+            raise nothing_known(bundle, found)
+        for line in found.summary():
+            run.say(line)
+        for load in load_sources(found, load_source):
+            loads.append(load)
+            if load.landing:
+                _report_landings(run, load.source, [load.landing])
+            else:
+                click.echo(f"Error: {load.source}: {load.refused}", err=True)
+    counts = {"path": str(path), **source_counts(loads), "not_read": found.notices()}
+    if refused := counts["sources_refused"]:
+        raise BuddyError(f"{', '.join(refused)} of {path} could not be loaded (see above)", details=counts)
+    return counts
 
 
 @command(ingest, "inbox", takes_now=True)

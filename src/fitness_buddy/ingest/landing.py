@@ -14,6 +14,7 @@ from fitness_buddy.ingest.zone import ClockReading, Clocks
 from fitness_buddy.warehouse import AppendCounts, RawRow, RawRows, RawStore, new_load_id
 
 _DELETED = "_deleted"
+_SHOWN = 300
 _BLOCK_ROWS = 5_000
 
 
@@ -119,7 +120,15 @@ def land(
         if refused.count:
             raise InputError(refused.first, rows_read=read + refused.count, rows_refused=refused.count)
         tables = load.append_new(restate=restate)
-    return Landing(load_id, now, tables, tuple(notices), clocks)
+    dropped = (_dropped(counts) for counts in tables.values() if counts.dropped)
+    return Landing(load_id, now, tables, (*notices, *dropped), clocks)
+
+
+def _dropped(counts: AppendCounts) -> str:
+    rows = "1 row" if counts.dropped == 1 else f"{counts.dropped:,} rows"
+    example = counts.dropped_example
+    shown = example if len(example) <= _SHOWN else f"{example[:_SHOWN]}…"
+    return f"{rows} came again with other values, and the last one counts; dropped: {shown}"
 
 
 class _Refused:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from itertools import count
@@ -11,12 +11,13 @@ from pathlib import Path
 from typing import Any
 
 from fitness_buddy.core.clock import Clock, utc_now
-from fitness_buddy.core.errors import BuddyError, Refusal, StoppedError
+from fitness_buddy.core.errors import BuddyError, InputError, Refusal, StoppedError
 from fitness_buddy.core.state import StateStore
 from fitness_buddy.ingest.landing import Batch, Landing, Record, is_tombstone, land, totals
 from fitness_buddy.ingest.sources import steps, strava_api
 from fitness_buddy.ingest.sources.files import open_bundle
-from fitness_buddy.ingest.sources.registry import AUTO, ReadOptions, Source
+from fitness_buddy.ingest.sources.recognition import Contents, ReadOptions, Recognition, contents, read_bundle
+from fitness_buddy.ingest.sources.registry import AUTO, Found, Source, sources
 from fitness_buddy.ingest.windows import Progress, Window, days_to_read, windows
 from fitness_buddy.warehouse import RawStore, Warehouse
 
@@ -51,8 +52,23 @@ class Ingest:
             InputError: the source finds nothing of its own there, or a row cannot be loaded.
         """
         with open_bundle(path) as bundle:
-            contents = source.read(bundle, ReadOptions(self.now, device, file_format))
-            return self._land(contents.batches, contents.notices, str(path))
+            return self._contents(path, source, read_bundle(source, bundle, ReadOptions(self.now, device, file_format)))
+
+    def found(self, path: Path, source: Source, files: Sequence[Found], *, device: str | None = None) -> Landing:
+        """Load the files of a source that were recognised in a path.
+
+        Raises:
+            InputError: a row cannot be loaded.
+        """
+        return self._contents(path, source, contents(source, files, ReadOptions(self.now, device)))
+
+    def _contents(self, path: Path, source: Source, found: Contents) -> Landing:
+        landing = self._land(found.batches, found.notices, str(path))
+        if not landing.total("read"):
+            raise InputError.whole_file(
+                str(path), f"it is recognised, but has no {source.holds} in it: nothing to load"
+            )
+        return landing
 
     def answers(self, table: str, rows: Sequence[Record | Refusal]) -> Landing:
         """What a service was asked for, to the end, before this load began."""
@@ -71,6 +87,39 @@ class Ingest:
             on_row=self.on_row,
             origin=origin,
         )
+
+
+@dataclass(frozen=True, slots=True)
+class SourceLoad:
+    """The result for one source of a path: the load, or the error that refused it."""
+
+    source: str
+    landing: Landing | None = None
+    refused: InputError | None = None
+
+
+def load_sources(found: Recognition, load_source: Callable[[Source, Sequence[Found]], Landing]) -> Iterator[SourceLoad]:
+    """Load each source of a path by itself. A refused source stops no other.
+
+    Args:
+        load_source: loads the files of one source.
+    """
+    for name, files in found.by_source.items():
+        try:
+            yield SourceLoad(name, load_source(sources()[name], files))
+        except InputError as error:
+            yield SourceLoad(name, refused=error)
+
+
+def source_counts(loads: Sequence[SourceLoad]) -> dict[str, Any]:
+    """Return the counts of all sources, and of each, as JSON-ready values."""
+    landings = {load.source: load.landing for load in loads if load.landing}
+    refused = {load.source: load.refused for load in loads if load.refused}
+    counts = totals(list(landings.values()))
+    counts["rows_read"] += sum(error.rows_read for error in refused.values())
+    counts["rows_refused"] = sum(error.rows_refused for error in refused.values())
+    by_source = {name: totals([landing]) for name, landing in landings.items()}
+    return {**counts, "sources": by_source, "sources_refused": list(refused)}
 
 
 @dataclass(frozen=True, slots=True)

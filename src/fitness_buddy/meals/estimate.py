@@ -11,9 +11,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from fitness_buddy.ingest.sources import values
 from fitness_buddy.ingest.sources.meals import FieldError, check_estimate
 from fitness_buddy.llm.client import LanguageModel, Picture
-from fitness_buddy.meals.stated import MAX_CHARACTERS, MAX_GRAMS, MAX_KCAL, shortened
+from fitness_buddy.meals.stated import MAX_CHARACTERS, shortened
 
 PURPOSE = "meal_estimate"
 CONFIDENCES = ("high", "medium", "low")
@@ -28,7 +29,7 @@ KCAL_PER_G: Mapping[str, int] = {"carbs_g": 4, "protein_g": 4, "fat_g": 9, "alco
 _TEXT, _AMOUNT = {"type": "string"}, {"type": "number"}
 _NUMBERS = ("calories_kcal", "protein_g", "carbs_g", "fat_g", "fiber_g", "alcohol_g")
 # No meal has more. This is checked first, because a number may have thousands of digits.
-_MOST = {"estimated_grams": 10_000, **dict.fromkeys(_NUMBERS, MAX_GRAMS), "calories_kcal": MAX_KCAL}
+_MOST = {"estimated_grams": 10_000, **dict.fromkeys(_NUMBERS, values.MOST_GRAMS), "calories_kcal": values.MOST_KCAL}
 
 
 def _object(**properties: Mapping[str, Any]) -> dict[str, Any]:

@@ -9,7 +9,6 @@ from fitness_buddy.core.errors import BuddyError
 from fitness_buddy.ingest.sources import values
 
 EXAMPLE = "oats with milk: 60 carbs, 12 protein, 7 fat"
-MAX_GRAMS, MAX_KCAL = 2_000.0, 20_000.0
 MAX_CHARACTERS = 120
 
 _FIELDS = {"carb": "carbs_g", "prot": "protein_g", "fat": "fat_g", "fats": "fat_g", "alco": "alcohol_g"}
@@ -60,7 +59,7 @@ def _number(text: str, field: str) -> str:
         stated = values.number(stated)
     except ValueError as error:
         raise BuddyError(f"I cannot read a number there: {error}.") from None
-    most, unit = (MAX_KCAL, "kcal") if field == "energy_kcal" else (MAX_GRAMS, "g")
+    most, unit = (values.MOST_KCAL, "kcal") if field == "energy_kcal" else (values.MOST_GRAMS, "g")
     if float(stated) > most:
         raise BuddyError(f"{stated} {unit} is more than any meal has; I take up to {most:,.0f} {unit}.")
     return stated

@@ -145,7 +145,9 @@ def check_raw(warehouse: Warehouse, *, days: int, now: datetime) -> CheckReport:
     known = raw_tables()
     tables = sorted(warehouse.raw_tables())
     checked = warehouse.check_raw(
-        [table for table in tables if table in known], now.astimezone(UTC).date() - timedelta(days=days), now
+        {table: known[table].bounds for table in tables if table in known},
+        now.astimezone(UTC).date() - timedelta(days=days),
+        now,
     )
     results = [_is_known(table, table in known, now) for table in tables]
     results += [result for table in checked for result in _judge(table, now)]

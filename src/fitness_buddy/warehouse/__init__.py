@@ -70,6 +70,7 @@ class AppendCounts:
     ``new``: ids that raw did not have. ``changed``: known ids with a new payload. ``unchanged``: nothing to add.
     ``superseded``: the part of ``unchanged`` whose payload is an older version, which a later edit has replaced.
     ``duplicates``: rows whose id came again later in the same load; the last one counts.
+    ``dropped``: the part of ``duplicates`` whose payload differs from the last one's; ``dropped_example`` is one.
     """
 
     read: int
@@ -78,6 +79,8 @@ class AppendCounts:
     unchanged: int
     superseded: int
     duplicates: int
+    dropped: int = 0
+    dropped_example: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,10 +191,13 @@ class Warehouse(RawStore, Protocol):
         """Return the names of all raw tables that hold records; empty before the first load."""
         ...
 
-    def check_raw(self, tables: Sequence[str], since: date, now: datetime) -> list[RawTableCheck]:
+    def check_raw(
+        self, tables: Mapping[str, Sequence[tuple[str, float]]], since: date, now: datetime
+    ) -> list[RawTableCheck]:
         """Run all checks of raw on the loads of all athletes since a UTC day, in the given tables.
 
         Args:
+            tables: by name, keys of the payload with the number that no honest row exceeds.
             now: timezone-aware; no load can be later.
         """
         ...

@@ -70,6 +70,7 @@ class DuckDBWarehouse(versions.RawReads):
         load_time="strftime({instant}, '%Y%m%dT%H%M%S%fZ')",
         wrong_hash="payload_hash <> sha256(cast(payload as varchar))",
         right_hash="the payload's SHA-256 as payload_hash",
+        payload_number="try_cast(payload ->> '$.{key}' as double)",
     )
 
     def __init__(self, settings: Settings) -> None:
@@ -277,7 +278,10 @@ class _DuckDBLoad:
             {"athlete_id": self._athlete_id, "loaded_at": self._loaded_at, "load_id": self._load_id},
         )
         counted = run("select state, count(*) from classified group by state").fetchall()
-        return versions.count_states(read, dict(counted), restate=restate)
+        counts = versions.count_states(read, dict(counted), restate=restate)
+        return versions.with_dropped(
+            counts, run(versions.dropped_sql(incoming)).fetchall() if counts.duplicates else []
+        )
 
 
 def _arrow_table(first_ordinal: int, block: RawRows) -> pa.Table:

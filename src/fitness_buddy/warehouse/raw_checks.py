@@ -27,11 +27,13 @@ class Dialect:
         load_time: ``{instant}`` as the text with which a load id begins.
         wrong_hash: a condition that is true if ``payload_hash`` does not belong to the payload.
         right_hash: what is expected instead, in words.
+        payload_number: ``{key}`` of the payload as a number, null where it is none.
     """
 
     load_time: str
     wrong_hash: str
     right_hash: str
+    payload_number: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +45,13 @@ class RawCheck:
     wrong: str
 
 
-def raw_checks(dialect: Dialect, now: datetime) -> list[RawCheck]:
-    """Return all checks of a row, in the order of the report; ``now`` is timezone-aware."""
+def raw_checks(dialect: Dialect, now: datetime, bounds: Sequence[tuple[str, float]] = ()) -> list[RawCheck]:
+    """Return all checks of a row, in the order of the report.
+
+    Args:
+        now: timezone-aware.
+        bounds: keys of the payload, and the number that no honest row of the table exceeds.
+    """
     latest = now.astimezone(UTC) + _CLOCKS_DIFFER_BY
     loaded = dialect.load_time.format(instant="loaded_at")
     day_before = dialect.load_time.format(instant="loaded_at - interval 1 day")
@@ -67,6 +74,14 @@ def raw_checks(dialect: Dialect, now: datetime) -> list[RawCheck]:
             "versions_differ",
             "another payload than in the version before",
             "payload_hash = lag(payload_hash) over (partition by athlete_id, record_id order by loaded_at, load_id)",
+        ),
+        RawCheck(
+            "is_believable",
+            ", ".join(f"up to {most:,.0f} as {key}" for key, most in bounds) or "no number beyond what a body can do",
+            " or ".join(
+                f"coalesce({dialect.payload_number.format(key=key)} > {most:.0f}, false)" for key, most in bounds
+            )
+            or "false",
         ),
     ]
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import date, datetime, timedelta
 from typing import Any, ClassVar
 
@@ -66,6 +67,35 @@ select
 from last_of_id
 left join held_versions on last_of_id.ordinal = held_versions.ordinal
 """
+
+
+# What is not kept of a load: rows whose id came again with another payload. Asked for only where an id came again.
+_DROPPED = """
+with latest as (
+    select record_id, payload_hash
+    from {incoming}
+    qualify row_number() over (partition by record_id order by ordinal desc) = 1
+)
+select incoming.record_id, incoming.payload, count(*) over () as dropped
+from {incoming} as incoming
+inner join latest on incoming.record_id = latest.record_id
+where incoming.payload_hash <> latest.payload_hash
+order by incoming.ordinal
+limit 1
+"""
+
+
+def dropped_sql(incoming: str) -> str:
+    """A select of (record_id, payload, dropped): the first row that is dropped, and how many are; no row of none."""
+    return _DROPPED.format(incoming=incoming)
+
+
+def with_dropped(counts: AppendCounts, found: Sequence[tuple[str, str, int]]) -> AppendCounts:
+    """The counts with what :func:`dropped_sql` has found."""
+    if not found:
+        return counts
+    ((record_id, payload, dropped),) = found
+    return replace(counts, dropped=dropped, dropped_example=f"{record_id} {payload}")
 
 
 def states_sql(table: str, incoming: str, athlete_id: str, earliest_day: date) -> str:
@@ -134,11 +164,13 @@ class RawReads(ABC):
         )
         return sorted({row["athlete_id"] for row in rows})
 
-    def check_raw(self, tables: Sequence[str], since: date, now: datetime) -> list[RawTableCheck]:
+    def check_raw(
+        self, tables: Mapping[str, Sequence[tuple[str, float]]], since: date, now: datetime
+    ) -> list[RawTableCheck]:
         """See :meth:`fitness_buddy.warehouse.Warehouse.check_raw`."""
-        checks = raw_checks(self._dialect, now)
+        checks = {table: raw_checks(self._dialect, now, bounds) for table, bounds in tables.items()}
         counted: dict[str, list[Row]] = {table: [] for table in tables}
-        selects = [counts_sql(self._raw_schema, table, since, checks) for table in tables]
+        selects = [counts_sql(self._raw_schema, table, since, checks[table]) for table in tables]
         for row in self.query(" union all ".join(selects)) if selects else []:
             counted[row["table_name"]].append(row)
 
@@ -151,7 +183,7 @@ class RawReads(ABC):
             RawTableCheck(
                 table,
                 rows_by_day={row["day"]: row["rows_checked"] for row in sorted(rows, key=lambda row: str(row["day"]))},
-                findings=[finding(table, check) for check in checks],
+                findings=[finding(table, check) for check in checks[table]],
             )
             for table, rows in counted.items()
         ]

@@ -24,7 +24,7 @@ from fitness_buddy.core.errors import InputError, Refusal
 from fitness_buddy.ingest.landing import Record, to_raw_row
 from fitness_buddy.ingest.sources import steps
 from fitness_buddy.ingest.sources.files import open_bundle
-from fitness_buddy.ingest.sources.registry import ReadOptions
+from fitness_buddy.ingest.sources.recognition import ReadOptions, read_bundle
 from fitness_buddy.ingest.zone import ClockReading
 from fitness_buddy.warehouse import RawRows
 
@@ -273,6 +273,7 @@ def test_an_export_without_steps_is_told_so(store: Store, tmp_path: Path) -> Non
     ("attributes", "field", "problem"),
     [
         ({"value": "-1"}, "value", "expected a number of steps of at least 0, found '-1'"),
+        ({"value": "12,5"}, "value", "expected a number of steps, found '12,5'"),
         ({"value": "many"}, "value", "expected a number of steps, found 'many'"),
         ({"value": ""}, "value", "expected a number of steps, found ''"),
         ({"value": "1٢"}, "value", "expected a number of steps, found '1٢'"),
@@ -408,7 +409,7 @@ def test_the_parser_finds_what_another_one_finds_in_the_whole_file(parts: list[s
     with tempfile.TemporaryDirectory() as folder:
         path = write(Path(folder) / "export.xml", text)
         with open_bundle(path) as bundle:
-            (batch,) = steps.SOURCE.read(bundle, ReadOptions(NOW)).batches
+            (batch,) = read_bundle(steps.SOURCE, bundle, ReadOptions(NOW)).batches
             found = [read for read in batch.records if not isinstance(read, ClockReading)]
     assert len(found) == len(expected)
     # The generated ones lack their times: each is refused, in its place.
@@ -424,7 +425,7 @@ def test_no_bytes_escape_as_a_bug(content: bytes) -> None:
             path = write(Path(folder) / "export.xml", whole[:place] + content + whole[place:])
             try:
                 with open_bundle(path) as bundle:
-                    for batch in steps.SOURCE.read(bundle, ReadOptions(NOW)).batches:
+                    for batch in read_bundle(steps.SOURCE, bundle, ReadOptions(NOW)).batches:
                         deque(batch.records, maxlen=0)
             except InputError as error:
                 assert str(path) in str(error)
@@ -452,7 +453,7 @@ def rows_of(path: Path) -> list[tuple[str, ...]]:
     """What a load stages of the file: record ids, payloads and hashes in order."""
     staged: list[tuple[str, ...]] = []
     with open_bundle(path) as bundle:
-        for batch in steps.SOURCE.read(bundle, ReadOptions(NOW)).batches:
+        for batch in read_bundle(steps.SOURCE, bundle, ReadOptions(NOW)).batches:
             for read in batch.records:
                 if isinstance(read, ClockReading):
                     continue
@@ -512,7 +513,7 @@ def test_memory_does_not_grow_with_the_file(tmp_path: Path) -> None:
         written = write_export(path, megabytes, step_share=1)
         tracemalloc.start()
         with open_bundle(path) as bundle:
-            (batch,) = steps.SOURCE.read(bundle, ReadOptions(datetime.now(UTC))).batches
+            (batch,) = read_bundle(steps.SOURCE, bundle, ReadOptions(datetime.now(UTC))).batches
             assert sum(len(rows) for rows in batch.records if isinstance(rows, RawRows)) == written
         peaks.append(tracemalloc.get_traced_memory()[1])
         tracemalloc.stop()

@@ -15,7 +15,7 @@ from reader_support import INTERVALS, NOW, Store, counts, steps_csv, write, writ
 
 from fitness_buddy.ingest.sources import steps
 from fitness_buddy.ingest.sources.files import open_bundle
-from fitness_buddy.ingest.sources.registry import ReadOptions
+from fitness_buddy.ingest.sources.recognition import ReadOptions, read_bundle
 
 STEPS_COLUMNS = "row_id integer primary key, uuid blob, app_info_id integer, start_time, end_time, local_date, count"
 APPS_COLUMNS = "row_id integer primary key, package_name text, app_name text"
@@ -162,7 +162,7 @@ def test_one_folder_may_have_a_table_of_days_as_well(store: Store, tmp_path: Pat
     [
         ({"count": -1}, "count", "expected a number of steps of at least 0, found '-1'"),
         ({"count": None}, "count", "expected a number of steps, found 'None'"),
-        ({"count": 1.5}, "count", "expected a number of steps without a fraction, found '1.5'"),
+        ({"count": "1,5"}, "count", "expected a number of steps, found '1,5'"),
         ({"count": "many"}, "count", "expected a number of steps, found 'many'"),
         ({"start_time": None}, "start_time", "expected milliseconds since 1970, found 'None'"),
         ({"start_time": "soon"}, "start_time", "expected milliseconds since 1970, found 'soon'"),
@@ -191,7 +191,7 @@ def test_a_bad_cell_is_named_with_its_row(
 @pytest.mark.parametrize(
     ("leave_out", "problem"),
     [
-        ("steps_record_table", "looked for: .*Health Connect's export \\(a SQLite database with steps_record_table\\)"),
+        ("steps_record_table", "it is a SQLite database without a table of steps: Health Connect's export is the one"),
         ("start_time", "expected a table steps_record_table with the columns start_time, .*; missing: start_time"),
         ("count", "missing: count"),
         ("application_info_table", "expected a table application_info_table .*; there is no such table"),
@@ -247,7 +247,7 @@ def test_memory_does_not_grow_with_the_database(tmp_path: Path) -> None:
         )
         tracemalloc.start()
         with open_bundle(path) as bundle:
-            (batch,) = steps.SOURCE.read(bundle, ReadOptions(NOW)).batches
+            (batch,) = read_bundle(steps.SOURCE, bundle, ReadOptions(NOW)).batches
             deque(batch.records, maxlen=0)
         peaks.append(tracemalloc.get_traced_memory()[1])
         tracemalloc.stop()

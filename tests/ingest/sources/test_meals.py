@@ -167,12 +167,11 @@ def test_spellings_of_one_time_are_one_meal(store: Store, tmp_path: Path, spelle
         ("carbs_g", "-1", "expected a number of at least 0, found '-1'"),
         ("protein_g", "", "expected a number, found nothing"),
         ("fat_g", "some", "expected a number, found 'some'"),
-        ("fat_g", "12,5", "expected a number, found '12,5'"),
+        ("fat_g", "12,5", "expected a number with '.' as its decimal mark like '17.5', found '12,5'"),
         ("fat_g", "nan", "expected a number, found 'nan'"),
         ("fat_g", "1e999", "expected a number, found '1e999'"),
         ("description", " ", "expected a text, found nothing"),
         ("eaten_at", "", "expected a text, found nothing"),
-        ("eaten_at", "2026-11-20", "expected a date and time like 2026-11-20T19:30"),
         ("eaten_at", "20261120", "expected a date and time like 2026-11-20T19:30"),
         ("eaten_at", "19:30", "expected a date and time like 2026-11-20T19:30"),
         ("eaten_at", "2026-11-20T25:00", "found '2026-11-20T25:00'"),
@@ -290,5 +289,5 @@ def test_a_bad_json_is_told_where_and_what(store: Store, tmp_path: Path, text: s
     assert problem in store.refusal("meals", write(tmp_path / "meals.json", text))
 
 
-def test_an_empty_array_is_no_meals_and_no_error(store: Store, tmp_path: Path) -> None:
-    assert counts(store.load("meals", write(tmp_path / "meals.json", "[]"))) == {}
+def test_an_empty_array_is_nothing_to_load(store: Store, tmp_path: Path) -> None:
+    assert "no meals in it: nothing to load" in store.refusal("meals", write(tmp_path / "meals.json", "[]"))

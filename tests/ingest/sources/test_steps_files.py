@@ -15,7 +15,8 @@ from support import run_buddy
 
 from fitness_buddy.core.errors import InputError, Refusal
 from fitness_buddy.ingest.landing import Record
-from fitness_buddy.ingest.sources.steps import FORMAT_OPTIONS, LOOKED_FOR, google_health_records
+from fitness_buddy.ingest.sources.recognition import looked_for
+from fitness_buddy.ingest.sources.steps import SOURCE, google_health_records
 
 FIT_HEADER = ("Start time", "End time", "Move Minutes count", "Calories (kcal)", "Step count")
 FIT_ROW = ("00:15:00.000-07:00", "00:30:00.000-07:00", "", "20.5", "210")
@@ -112,7 +113,7 @@ def test_beside_a_file_of_days_its_intervals_are_left_aside(
         ({"start": ""}, "start time", "found ''"),
         ({"end": "00:30:00.000"}, "end time", "expected a time like 00:15:00.000-07:00, found '00:30:00.000'"),
         ({"end": "00:14:00.000-07:00"}, "end time", "expected a time after the start, 2026-11-17T07:15:00Z"),
-        ({"steps": "1.5"}, "step count", "expected a number of steps without a fraction, found '1.5'"),
+        ({"steps": "1,5"}, "step count", "expected a number of steps, found '1,5'"),
         ({"steps": "-1"}, "step count", "expected a number of steps of at least 0, found '-1'"),
     ],
 )
@@ -250,15 +251,15 @@ def test_what_cannot_be_recognised_is_told_all_that_was_looked_for(
     if content.startswith("SQLite"):
         assert "expected a whole SQLite database: " in message
     else:
-        assert f"expected step counts, found none; looked for: {LOOKED_FOR}" in message
+        assert f"expected step counts, found none; looked for: {looked_for(SOURCE)}" in message
     for words in ("date,steps", "Fitbit", "Google Fit", "dailyRollUp", "export.xml", "steps_record_table"):
-        assert words in LOOKED_FOR
+        assert words in looked_for(SOURCE)
 
 
 def test_the_command_takes_every_format_by_name(tmp_path: Path) -> None:
     path = write(tmp_path / "answer.json", json.dumps(answer(point())))
     assert run_buddy("ingest", "steps", path, "--format", "google-health", "--json").json["tables"] == {DAILY: 1}
-    for file_format in set(FORMAT_OPTIONS) - {"google-health"}:
+    for file_format in set(SOURCE.options) - {"google-health"}:
         with pytest.raises(InputError, match=f"in the format '{file_format}', found none"):
             Store.in_folder(tmp_path).steps(path, file_format=file_format)
 

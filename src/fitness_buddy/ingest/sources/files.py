@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import csv
+import gzip
 import io
+import itertools
 import json
 import lzma
 import math
 import re
 import shutil
+import tarfile
 import tempfile
 import zipfile
 import zlib
-from collections.abc import Collection, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import IO, Any, TextIO
+from typing import IO, Any, NamedTuple, Protocol, TextIO
 
 from fitness_buddy.core.errors import InputError, Refusal
 
@@ -34,8 +37,36 @@ _MAX_PACKING = 200
 # JSON can spell both, and no warehouse can hold either.
 _DAMAGED_TEXT = re.compile("[\0\ud800-\udfff]")
 _ZIP_MAGIC = {b"PK\x03\x04", b"PK\x05\x06"}  # the second is an empty archive
-# What Python's zipfile and its decompressors raise on damaged, encrypted or exotic archives; OSError also elsewhere.
-_READ_ERRORS = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, OSError, RuntimeError, NotImplementedError)
+_COPIED_BYTES = 1_000_000
+_TAR_SUFFIXES = (".tgz", ".tar.gz", ".tar")
+_UTF_16 = {b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}
+# What can hold records, by its name; of a packed tar nothing else is unpacked.
+DATA_SUFFIXES = frozenset({".csv", ".tsv", ".txt", ".json", ".xml", ".db"})
+# What Python's archive modules raise on damaged, encrypted or exotic archives; OSError also elsewhere.
+_READ_ERRORS = (
+    *(zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError),
+    *(EOFError, OSError, RuntimeError, NotImplementedError),
+)
+
+
+class NotTextError(InputError):
+    """A file that should be text is in no encoding that is read."""
+
+
+class Place(Protocol):
+    """Where files are: a folder, an archive, or a single file."""
+
+    def paths(self) -> Sequence[PurePosixPath]:
+        """The files in it, shadow files and folders left out."""
+        ...
+
+    def open(self, path: PurePosixPath) -> AbstractContextManager[IO[bytes]]:
+        """Open a file of it; raises what the archive's library raises on damage."""
+        ...
+
+    def on_disk(self, path: PurePosixPath) -> Path:
+        """Return the path of a file of it on disk, perhaps of a copy that is deleted with the bundle."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,13 +74,13 @@ class InputFile:
     """One readable file of a bundle.
 
     Attributes:
-        path: its path inside the bundle.
+        path: its path inside the bundle; in one of several archives its path inside that archive.
         label: how errors name it.
     """
 
     path: PurePosixPath
     label: str
-    _bundle: Bundle
+    _place: Place
 
     @property
     def name(self) -> str:
@@ -63,27 +94,38 @@ class InputFile:
             InputError: its archive is damaged, or it cannot be read at all.
         """
         try:
-            with self._bundle.open_bytes(self.path) as stream:
+            with self._place.open(self.path) as stream:
                 yield stream
         except _READ_ERRORS as error:
-            what = "the archive is damaged or locked at this file" if self._bundle.is_archive else "it cannot be read"
-            raise InputError.whole_file(self.label, f"{what}: {error}") from error
+            raise InputError.whole_file(self.label, _unreadable(self._place, error)) from error
 
     @contextmanager
     def open_text(self) -> Iterator[TextIO]:
-        """The file as UTF-8 text, a byte order mark dropped, newlines kept as they are.
+        """Open the file as UTF-8, or as UTF-16 if a byte order mark says so. The mark is dropped; newlines stay.
 
         Raises:
-            InputError: it is not UTF-8, its archive is damaged, or it cannot be read at all.
+            InputError: it is neither, its archive is damaged, or it cannot be read at all.
         """
         try:
             with self.open_bytes() as stream:
-                yield io.TextIOWrapper(stream, encoding="utf-8-sig", newline="")
-        except UnicodeDecodeError as error:
-            found = f"byte 0x{error.object[error.start]:02x}" if error.object else "something else"
-            raise InputError.whole_file(
-                self.label, f"expected UTF-8 text, found {found}: save or export the file as UTF-8 and try again"
-            ) from error
+                start = stream.read(2)
+            with self.open_bytes() as stream:
+                yield io.TextIOWrapper(stream, encoding=_UTF_16.get(start, "utf-8-sig"), newline="")
+        except UnicodeError as error:
+            raise self._not_text(error) from error
+
+    def _not_text(self, error: UnicodeError) -> InputError:
+        found = "something else"
+        if isinstance(error, UnicodeDecodeError) and error.object:
+            found = f"byte 0x{error.object[error.start]:02x}"
+        with self.open_bytes() as stream:
+            lines = enumerate(stream, start=1)
+            line = next((f" in line {number}" for number, line in lines if not _is_utf_8(line)), "")
+        return NotTextError.whole_file(
+            self.label,
+            f'expected UTF-8 text, found {found}{line}: save or export the file as UTF-8 (in Excel: "CSV UTF-8") and '
+            "try again",
+        )
 
     def on_disk(self) -> Path:
         """Where the file lies, for what reads no streams; out of an archive, a copy that goes with the bundle.
@@ -91,7 +133,10 @@ class InputFile:
         Raises:
             InputError: its archive is damaged.
         """
-        return self._bundle.on_disk(self)
+        try:
+            return self._place.on_disk(self.path)
+        except _READ_ERRORS as error:
+            raise InputError.whole_file(self.label, _unreadable(self._place, error)) from error
 
     def read_head(self, characters: int = 4096) -> str:
         """The beginning of the file, enough to recognise it."""
@@ -99,41 +144,41 @@ class InputFile:
             return stream.read(characters)
 
 
-class Bundle:
-    """A zip, a folder or a single file, seen as a list of files."""
+def _is_utf_8(line: bytes) -> bool:
+    try:
+        line.decode("utf-8")
+    except UnicodeDecodeError:
+        return False
+    return True
 
-    def __init__(self, path: Path, archive: zipfile.ZipFile | None, copies: Path | None = None) -> None:
+
+def _unreadable(place: Place, error: Exception) -> str:
+    if isinstance(place, _Folder):
+        return f"it cannot be read: {error}"
+    hint = "; unpack it with its password and load the folder" if "encrypted" in str(error) else ""
+    return f"the archive is damaged or locked at this file: {error}{hint}"
+
+
+class Bundle:
+    """What the athlete pointed at, as a list of files: a folder with the archives in it, an archive, or one file."""
+
+    def __init__(self, path: Path, places: Sequence[tuple[str, Place]], *, is_single_file: bool = False) -> None:
         """
         Args:
-            copies: an empty folder for what has to lie on disk; an archive needs one.
+            places: with what the labels of their files begin.
         """
         self.path = path
-        self._archive = archive
-        self._copies = copies
-        self._copied: dict[PurePosixPath, Path] = {}
-        # By path, as "./a.csv" and "b\\a.csv" are spelled otherwise there.
-        members = archive.infolist() if archive else []
-        self._members = [(_member_path(info), info) for info in members if not info.is_dir()]
-        self._member_of = dict(self._members)
-
-    @property
-    def is_archive(self) -> bool:
-        return self._archive is not None
-
-    @property
-    def is_single_file(self) -> bool:
-        return not self.is_archive and self.path.is_file()
+        self.is_single_file = is_single_file
+        self._places = places
 
     def files(self) -> list[InputFile]:
-        if self._archive is not None:
-            paths = [path for path, _ in self._members]
-        elif self.path.is_dir():
-            paths = [PurePosixPath(file.relative_to(self.path)) for file in self.path.rglob("*") if file.is_file()]
-        else:
-            return [InputFile(PurePosixPath(self.path.name), str(self.path), self)]
-        # A Mac adds shadow files to its archives.
-        paths = [path for path in paths if "__MACOSX" not in path.parts and not path.name.startswith(".")]
-        return [InputFile(path, f"{self.path}/{path}", self) for path in sorted(paths)]
+        """All files, by path; an archive whose files are listed is left out."""
+        files = [
+            InputFile(path, f"{label}/{path}" if label else str(self.path), place)
+            for label, place in self._places
+            for path in place.paths()
+        ]
+        return sorted(files, key=lambda file: (file.path, file.label))
 
     def data_files(self, suffixes: Collection[str] = (".csv", ".json")) -> list[InputFile]:
         """The files of these kinds by their names; a single file counts whatever it is called."""
@@ -141,61 +186,174 @@ class Bundle:
             return self.files()
         return [file for file in self.files() if file.path.suffix.lower() in suffixes]
 
+
+class _Folder:
+    """A folder, or a single file in it; of the folder its archives are left out."""
+
+    def __init__(self, folder: Path, only: Path | None = None) -> None:
+        self._folder = folder
+        self._only = only
+
+    def paths(self) -> list[PurePosixPath]:
+        if self._only:
+            return [PurePosixPath(self._only.name)]
+        files = (file for file in self._folder.rglob("*") if file.is_file() and not _is_archive(file))
+        return _honest(PurePosixPath(file.relative_to(self._folder).as_posix()) for file in files)
+
     @contextmanager
-    def open_bytes(self, path: PurePosixPath) -> Iterator[IO[bytes]]:
-        if self._archive is not None:
-            info = self._member_of[path]
-            if info.file_size > max(_MAX_SMALL_BYTES, _MAX_PACKING * info.compress_size):
-                raise zipfile.BadZipFile(f"{info.compress_size:,} bytes would become {info.file_size:,}")
-            with self._archive.open(info) as member:
-                yield member
-        else:
-            with self._path_of(path).open("rb") as stream:
-                yield stream
+    def open(self, path: PurePosixPath) -> Iterator[IO[bytes]]:
+        with self.on_disk(path).open("rb") as stream:
+            yield stream
 
-    def on_disk(self, file: InputFile) -> Path:
-        if self._copies is None:
-            return self._path_of(file.path)
-        if file.path not in self._copied:
+    def on_disk(self, path: PurePosixPath) -> Path:
+        return self._only or self._folder / path
+
+
+class _Zip:
+    def __init__(self, archive: zipfile.ZipFile, copies: Path) -> None:
+        self._archive = archive
+        self._copies = copies
+        self._copied: dict[PurePosixPath, Path] = {}
+        # By path, as "./a.csv" and "b\\a.csv" are spelled otherwise there.
+        self._members = {_posix(info.filename): info for info in archive.infolist() if not info.is_dir()}
+
+    def paths(self) -> list[PurePosixPath]:
+        return _honest(self._members)
+
+    @contextmanager
+    def open(self, path: PurePosixPath) -> Iterator[IO[bytes]]:
+        info = self._members[path]
+        if info.file_size > max(_MAX_SMALL_BYTES, _MAX_PACKING * info.compress_size):
+            raise zipfile.BadZipFile(f"{info.compress_size:,} bytes would become {info.file_size:,}")
+        with self._archive.open(info) as member:
+            yield member
+
+    def on_disk(self, path: PurePosixPath) -> Path:
+        if path not in self._copied:
             copy = self._copies / str(len(self._copied))
-            with file.open_bytes() as stream, copy.open("wb") as target:
+            with self.open(path) as stream, copy.open("wb") as target:
                 shutil.copyfileobj(stream, target)
-            self._copied[file.path] = copy
-        return self._copied[file.path]
-
-    def _path_of(self, path: PurePosixPath) -> Path:
-        return self.path / path if self.path.is_dir() else self.path
+            self._copied[path] = copy
+        return self._copied[path]
 
 
-def _member_path(info: zipfile.ZipInfo) -> PurePosixPath:
-    return PurePosixPath(info.filename.replace("\\", "/"))
+class _WatchedStream(io.RawIOBase):
+    """A stream that checks whether a tar is complete: only a block of zeros at its end shows it."""
+
+    def __init__(self, stream: IO[bytes] | gzip.GzipFile) -> None:
+        self._stream = stream
+        self._tail = b""
+
+    def read(self, size: int = -1) -> bytes:
+        chunk = self._stream.read(size)
+        self._tail = (self._tail + chunk)[-tarfile.BLOCKSIZE :]
+        return chunk
+
+    def read_to_end(self) -> None:
+        while self.read(_COPIED_BYTES):
+            pass
+        if self._tail != bytes(tarfile.BLOCKSIZE):
+            raise tarfile.ReadError("it ends before its end")
+
+
+@contextmanager
+def _open_packed(path: Path) -> Iterator[_WatchedStream]:
+    with path.open("rb") as stream:
+        is_packed = stream.read(2) == b"\x1f\x8b"
+        stream.seek(0)
+        if not is_packed:
+            yield _WatchedStream(stream)
+            return
+        with gzip.open(stream) as unpacked:
+            yield _WatchedStream(unpacked)
+
+
+class _Tar:
+    """A packed tar. It has no table of contents, so it is read once, front to back, and its data files are unpacked."""
+
+    def __init__(self, path: Path, copies: Path) -> None:
+        self._copied: dict[PurePosixPath, Path] = {}
+        self._others: list[PurePosixPath] = []
+        left = max(_MAX_SMALL_BYTES, _MAX_PACKING * path.stat().st_size)
+        with _open_packed(path) as packed, tarfile.open(fileobj=packed, mode="r|") as archive:
+            for member in archive:
+                if not member.isfile():
+                    continue
+                name = _posix(member.name)
+                left -= member.size
+                if left < 0:
+                    raise tarfile.ReadError(f"{path.stat().st_size:,} bytes would become more than can be believed")
+                if name.suffix.lower() in DATA_SUFFIXES and (stream := archive.extractfile(member)):
+                    self._copied[name] = copies / str(len(self._copied))
+                    with self._copied[name].open("wb") as target:
+                        shutil.copyfileobj(stream, target)
+                else:
+                    self._others.append(name)
+            packed.read_to_end()
+
+    def paths(self) -> list[PurePosixPath]:
+        return _honest([*self._copied, *self._others])
+
+    @contextmanager
+    def open(self, path: PurePosixPath) -> Iterator[IO[bytes]]:
+        with self.on_disk(path).open("rb") as stream:
+            yield stream
+
+    def on_disk(self, path: PurePosixPath) -> Path:
+        if path not in self._copied:
+            raise tarfile.ReadError("only data files of it are unpacked")
+        return self._copied[path]
+
+
+def _posix(name: str) -> PurePosixPath:
+    return PurePosixPath(name.replace("\\", "/"))
+
+
+def _honest(paths: Iterable[PurePosixPath]) -> list[PurePosixPath]:
+    """Leave out the shadow files that a Mac adds to its archives."""
+    return [path for path in paths if "__MACOSX" not in path.parts and not path.name.startswith(".")]
+
+
+def _is_archive(path: Path) -> bool:
+    return path.name.lower().endswith((".zip", *_TAR_SUFFIXES))
 
 
 @contextmanager
 def open_bundle(path: Path) -> Iterator[Bundle]:
-    """Open what the athlete pointed at.
+    """Open what the athlete pointed at: a file, a folder with the archives in it, a zip or a packed tar.
 
     Raises:
-        InputError: there is nothing there that can be read, or it calls itself a zip and is not a whole one.
+        InputError: there is nothing there that can be read, or it is an incomplete archive.
     """
+    with ExitStack() as stack:
+        try:
+            if not path.exists():
+                raise InputError.whole_file(str(path), "no such file or folder")
+            if path.is_dir():
+                archives = sorted(file for file in path.rglob("*") if file.is_file() and _is_archive(file))
+                packed = [(str(file), _open_archive(file, stack)) for file in archives if not file.name.startswith(".")]
+                yield Bundle(path, [(str(path), _Folder(path)), *packed])
+                return
+            is_archive = _is_archive(path) or _first_bytes(path) in _ZIP_MAGIC
+        except OSError as error:
+            raise InputError.whole_file(str(path), f"it cannot be read: {error.strerror}") from error
+        if is_archive:
+            yield Bundle(path, [(str(path), _open_archive(path, stack))])
+        else:
+            yield Bundle(path, [("", _Folder(path.parent, path))], is_single_file=True)
+
+
+def _open_archive(path: Path, stack: ExitStack) -> Place:
+    copies = Path(stack.enter_context(tempfile.TemporaryDirectory()))
     try:
-        if not path.exists():
-            raise InputError.whole_file(str(path), "no such file or folder")
-        is_dir = path.is_dir()
-        magic = b"" if is_dir else _first_bytes(path)
-    except OSError as error:
-        raise InputError.whole_file(str(path), f"it cannot be read: {error.strerror}") from error
-    if is_dir or not (magic in _ZIP_MAGIC or path.suffix.lower() == ".zip"):
-        yield Bundle(path, None)
-        return
-    try:
-        archive = zipfile.ZipFile(path)
-    except (zipfile.BadZipFile, NotImplementedError, OSError, ValueError) as error:
+        if path.name.lower().endswith(_TAR_SUFFIXES):
+            return _Tar(path, copies)
+        return _Zip(stack.enter_context(zipfile.ZipFile(path)), copies)
+    except (*_READ_ERRORS, ValueError) as error:
+        kind = "tar" if path.name.lower().endswith(_TAR_SUFFIXES) else "zip"
         raise InputError.whole_file(
-            str(path), f"expected a whole zip archive: {error}; the download may be cut off, fetch it again"
+            str(path), f"expected a whole {kind} archive: {error}; the download may be cut off, fetch it again"
         ) from error
-    with archive, tempfile.TemporaryDirectory() as copies:
-        yield Bundle(path, archive, Path(copies))
 
 
 def _first_bytes(path: Path) -> bytes:
@@ -203,25 +361,45 @@ def _first_bytes(path: Path) -> bytes:
         return stream.read(4)
 
 
-@dataclass(frozen=True, slots=True)
-class CsvRow:
+class CsvRow(NamedTuple):
     """One record of a CSV file: its 1-based number (the header not counted) and its cells in header order."""
 
     number: int
     cells: Sequence[str]
 
 
-@contextmanager
-def open_csv(file: InputFile) -> Iterator[tuple[list[str], Iterator[CsvRow | Refusal]]]:
-    """The header and the rows of a comma-separated file; blank lines and rows of empty cells are passed over.
+@dataclass(frozen=True, slots=True)
+class CsvTable:
+    """A CSV file while it is read.
 
-    Rows with another number of cells than the header come as refusals.
+    Attributes:
+        header: the names of the columns.
+        rows: the records; those with another number of cells than the header come as refusals.
+        delimiter: what separates cells.
+    """
+
+    header: list[str]
+    rows: Iterator[CsvRow | Refusal]
+    delimiter: str
+
+
+@contextmanager
+def open_csv(file: InputFile, *, skip_lines: int = 0, section: str | None = None) -> Iterator[CsvTable]:
+    """Open a file of cells separated by commas, semicolons or tabs; rows of empty cells are skipped.
+
+    Args:
+        skip_lines: lines before the header.
+        section: the title of the one table of several that is read; it ends at a blank line.
 
     Raises:
         InputError: no header, an unbalanced quote (a cut-off file), or a cell of over ``MAX_CELL_CHARACTERS``.
     """
     with file.open_text() as stream:
-        reader = csv.reader(stream, strict=True)
+        for _ in range(skip_lines):
+            stream.readline()
+        first = _first_line(stream, section)
+        delimiter = sniff_delimiter(first)
+        reader = csv.reader(itertools.chain([first], stream), delimiter=delimiter, strict=True)
         try:
             # The first line that is not blank.
             header = [name.strip() for name in next(filter(None, reader), [])]
@@ -229,31 +407,49 @@ def open_csv(file: InputFile) -> Iterator[tuple[list[str], Iterator[CsvRow | Ref
             raise _csv_error(file, None, error) from error
         if not any(header):
             raise InputError.whole_file(file.label, "expected a header line, found an empty file")
-        if len(header) == 1 and ";" in header[0]:
-            raise InputError.whole_file(
-                file.label, "expected cells separated by commas, found semicolons: export it comma-separated"
-            )
-        yield header, _rows(file, reader, len(header))
+        lines: Iterator[list[str]] = itertools.takewhile(any, reader) if section else reader
+        yield CsvTable(header, _rows(file, lines, header), delimiter)
 
 
-def _rows(file: InputFile, reader: Iterator[list[str]], width: int) -> Iterator[CsvRow | Refusal]:
+def _first_line(stream: TextIO, section: str | None) -> str:
+    """Read on to the header line of the section, or of the file, and return it."""
+    lines = iter(stream.readline, "")
+    if section:
+        next((line for line in lines if line.strip().strip('",;') == section), None)
+    return next(filter(str.strip, lines), "")
+
+
+def sniff_delimiter(header: str) -> str:
+    """Return the separator of a header line: its most frequent of comma, semicolon and tab."""
+    return max(",;\t", key=header.count)
+
+
+def _rows(file: InputFile, reader: Iterator[list[str]], header: Sequence[str]) -> Iterator[CsvRow | Refusal]:
+    width = len(header)
     number = 0
-    while True:
-        try:
-            cells = next(reader, None)
-        except csv.Error as error:
-            raise _csv_error(file, number + 1, error) from error
-        if cells is None:
-            return
-        if not any(cell.strip() for cell in cells):
-            continue  # blank lines, and the empty rows that spreadsheets leave at the end
-        number += 1
-        if len(cells) != width:
-            yield Refusal(file.label, number, None, f"expected {width} cells as in the header, found {len(cells)}")
-        elif "\0" in "".join(cells):
-            yield Refusal(file.label, number, None, "contains a NUL character: the file is damaged")
-        else:
-            yield CsvRow(number, cells)
+    try:
+        for line in reader:
+            text = "".join(line)
+            if not text or text.isspace():
+                continue  # blank lines, and the empty rows that spreadsheets leave at the end
+            number += 1
+            cells = line if len(line) == width else _fitted(line, header)
+            if len(cells) != width:
+                yield Refusal(file.label, number, None, f"expected {width} cells as in the header, found {len(cells)}")
+            elif "\0" in text:
+                yield Refusal(file.label, number, None, "contains a NUL character: the file is damaged")
+            else:
+                yield CsvRow(number, cells)
+    except csv.Error as error:
+        raise _csv_error(file, number + 1, error) from error
+
+
+def _fitted(cells: list[str], header: Sequence[str]) -> list[str]:
+    """Remove or add one empty cell: some programs end only the header, or only the rows, with a comma."""
+    width = len(header)
+    if len(cells) == width + 1 and not cells[-1]:
+        return cells[:-1]
+    return [*cells, ""] if len(cells) == width - 1 and not header[-1] else cells
 
 
 def _csv_error(file: InputFile, row: int | None, error: csv.Error) -> InputError:

@@ -6,21 +6,34 @@ other numbers adds a version, another description is another meal.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime
-from typing import Any
+import re
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
+from functools import partial
+from typing import Any, TypeAlias
 
 from fitness_buddy.core.errors import InputError, Refusal
-from fitness_buddy.ingest.landing import Batch, Record
+from fitness_buddy.ingest.landing import Record
 from fitness_buddy.ingest.sources import values
-from fitness_buddy.ingest.sources.files import Bundle, InputFile, open_csv, read_json
-from fitness_buddy.ingest.sources.registry import Contents, RawTable, ReadOptions, Source
+from fitness_buddy.ingest.sources.dates import WRITTEN, DateFormat, split_clock
+from fitness_buddy.ingest.sources.files import InputFile, open_csv, read_json
+from fitness_buddy.ingest.sources.formats import Format, Head, Records, folded
+from fitness_buddy.ingest.sources.layouts import Decided, Layout, layouts_about, rows
+from fitness_buddy.ingest.sources.registry import Arrangement, Found, RawTable, Source
 
 TABLE = "meals_entries"
+
+Meals: TypeAlias = Iterator[tuple[int, dict[str, Any] | Refusal]]
 
 _GRAMS = ("carbs_g", "protein_g", "fat_g")
 _REQUIRED = ("eaten_at", "description", *_GRAMS)
 _OPTIONAL_NUMBERS = ("energy_kcal", "alcohol_g")
+_NUMBERS = (*_GRAMS, *_OPTIONAL_NUMBERS)
+# Texts of apps for an unknown number.
+_NO_NUMBER = {"", "n/a", "-", "--"}
+_ISO_TIME = re.compile(r"\d{4}-?\d{2}-?\d{2}T(?!24)", re.ASCII)
 _ITEM_NUMBERS = ("estimated_grams", "calories_kcal", *_GRAMS, "fiber_g")
 # An estimate's totals are rounded sums: this much per item, at least.
 _ROUNDING_PER_ITEM = 0.6
@@ -28,52 +41,104 @@ _ROUNDING_PER_ITEM = 0.6
 _GRAMS_TOLERANCE = 1.1
 
 
-def read_bundle(bundle: Bundle, options: ReadOptions) -> Contents:
-    """Read the meals of a bundle's CSV and JSON files.
-
-    Raises:
-        InputError: it has none.
-    """
-    files = bundle.data_files()
-    if not files:
-        raise InputError.whole_file(str(bundle.path), "expected a CSV or JSON file of meals, found neither")
-    return Contents([Batch(TABLE, (record for file in files for record in _read(file, options.now)))])
+def _diary_records(file: InputFile, _: str | None, now: datetime) -> Records:
+    meals = _json_meals(file) if Head(file).text[:1] in {"{", "["} else _csv_meals(file)
+    yield from _records(file, meals, now)
 
 
-SOURCE = Source(
-    name="meals",
-    summary="Load meals: a CSV (eaten_at,description,carbs_g,protein_g,fat_g[,energy_kcal,alcohol_g]) or JSON of "
-    "estimates.",
-    tables=[RawTable(TABLE)],
-    read=read_bundle,
-)
+def _layout_records(layout: Layout, file: InputFile, _: str | None, now: datetime) -> Records:
+    yield from _records(file, _layout_meals(layout, file), now)
 
 
-def _read(file: InputFile, now: datetime) -> Iterator[Record | Refusal]:
-    meals = _json_meals(file) if file.read_head().lstrip()[:1] in {"{", "["} else _csv_meals(file)
+def _records(file: InputFile, meals: Meals, now: datetime) -> Records:
+    """Make records of rows. A meal with the id of an earlier one gets a number: a diary may have it twice."""
+    ids: Counter[str] = Counter()
     for row, meal in meals:
-        yield meal if isinstance(meal, Refusal) else _record(file, row, meal, now)
+        record = meal if isinstance(meal, Refusal) else _record(file, row, meal, now)
+        if isinstance(record, Record) and not meal.get("meal_id"):  # type: ignore[union-attr]
+            ids[record.record_id] += 1
+            if ids[record.record_id] > 1:
+                record = replace(record, record_id=f"{record.record_id}#{ids[record.record_id]}")
+        yield record
 
 
-def _csv_meals(file: InputFile) -> Iterator[tuple[int, dict[str, Any] | Refusal]]:
-    with open_csv(file) as (header, rows):
-        names = [name.strip().lower() for name in header]
+def _layout_meals(layout: Layout, file: InputFile) -> Meals:
+    decided = Decided(layout, file, _NUMBERS, are_counts=False)
+    for row in rows(layout, file):
+        if isinstance(row, Refusal):
+            yield row.row or 0, row
+            continue
+        meal: dict[str, Any] = {"diary": layout.source, "description": row.text("description") or layout.title}
+        if meal_id := row.text("id"):
+            meal["meal_id"] = f"{layout.source}|{meal_id}"
+        field = "date"
+        try:
+            meal["eaten_at"] = _eaten_at(row.text("date"), row.text("time"), decided.date)
+            cells: dict[str, Any] = {}
+            for field in (name for name in _NUMBERS if row.text(name).lower() not in _NO_NUMBER):
+                cells[field] = decided.plain(row.text(field))
+        except ValueError as error:
+            yield row.number, Refusal(file.label, row.number, decided.names[field], str(error))
+            continue
+        if not any(name in cells for name in _GRAMS):
+            continue  # water, supplements, and foods without macros
+        if layout.blank == "zero":
+            cells |= {name: "0" for name in _GRAMS if name not in cells}
+        yield row.number, {**meal, **cells}
+
+
+def _csv_meals(file: InputFile) -> Meals:
+    with open_csv(file) as table:
+        names = [folded(name) for name in table.header]
         missing = [name for name in _REQUIRED if name not in names]
         if missing:
             raise InputError.whole_file(
                 file.label,
                 f"expected the columns {', '.join(_REQUIRED)}; missing: {', '.join(missing)}; "
-                f"found: {values.shown(', '.join(header), 200)}",
+                f"found: {values.shown(', '.join(table.header), 200)}",
             )
-        for row in rows:
+    decided = Decided(_DIARY, file, _NUMBERS, are_counts=False)
+    with open_csv(file) as table:
+        for row in table.rows:
             if isinstance(row, Refusal):
                 yield row.row or 0, row
+                continue
+            cells = (cell.strip() for cell in row.cells)
+            meal: dict[str, Any] = {name: cell for name, cell in zip(names, cells, strict=True) if name and cell}
+            field = "eaten_at"
+            try:
+                if field in meal:
+                    meal[field] = _eaten_at(meal[field], "", decided.date)
+                for field in (name for name in _NUMBERS if name in meal):
+                    meal[field] = decided.plain(meal[field])
+            except ValueError as error:
+                yield row.number, Refusal(file.label, row.number, field, str(error))
             else:
-                cells = (cell.strip() for cell in row.cells)
-                yield row.number, {name: cell for name, cell in zip(names, cells, strict=True) if name and cell}
+                yield row.number, meal
 
 
-def _json_meals(file: InputFile) -> Iterator[tuple[int, dict[str, Any] | Refusal]]:
+def _eaten_at(text: str, clock: str, known: DateFormat) -> str:
+    """Return a time as :func:`settled_time` reads it; an ISO time is that already. 24:00 is the next midnight.
+
+    Raises:
+        ValueError: it is none.
+    """
+    if _ISO_TIME.match(text):
+        return text
+    try:
+        day_text, at, is_end = split_clock(f"{text} {clock}" if clock else text)
+        day = known.read(day_text)
+    except (ValueError, OverflowError):
+        raise ValueError(
+            f"expected a date and time like {known.example}T19:30 or 2026-11-20T19:30+01:00, found "
+            f"{values.shown(f'{text} {clock}'.strip())}"
+        ) from None
+    if is_end:
+        day += timedelta(days=1)
+    return day.isoformat() if at is None else datetime.combine(day, at).isoformat()
+
+
+def _json_meals(file: InputFile) -> Meals:
     document = read_json(file)
     for row, meal in enumerate(document if isinstance(document, list) else [document], start=1):
         yield row, meal if isinstance(meal, dict) else Refusal(file.label, row, None, "expected a JSON object")
@@ -167,21 +232,27 @@ def _number(meal: Mapping[str, Any], field: str, prefix: str = "") -> str:
     if value is None or isinstance(value, bool):
         raise FieldError(prefix + field, f"expected a number, found {'nothing' if value is None else value}")
     try:
-        return values.number(str(value), what="a number")
+        found = values.number(str(value), what="a number")
+        most = values.MOST_KCAL if "kcal" in field else values.MOST_GRAMS
+        if float(found) > most:
+            raise ValueError(f"expected up to {most:,} for a meal or a day, found {values.shown(found)}")
+        return found
     except ValueError as error:
         raise FieldError(prefix + field, str(error)) from error
 
 
 def settled_time(text: str, now: datetime) -> dict[str, str]:
-    """The time as stated, and beside it what it is: an instant (it has an offset) or a wall clock at the athlete's.
+    """Return the time as stated, and what it is: an instant (it has an offset), a local time, or only a
+    day.
 
     Raises:
-        FieldError: it is no time, or in the future.
+        FieldError: it is neither, or in the future.
     """
     try:
-        moment = datetime.fromisoformat(text)
-        if len(text) <= len("2026-11-20"):
-            raise ValueError
+        is_day = len(text) <= len("2026-11-20")
+        moment = (
+            datetime.combine(date.fromisoformat(text), datetime.min.time()) if is_day else datetime.fromisoformat(text)
+        )
     except ValueError:
         raise FieldError(
             "eaten_at",
@@ -191,8 +262,76 @@ def settled_time(text: str, now: datetime) -> dict[str, str]:
         values.check_day(moment.date(), now)
     except ValueError as error:
         raise FieldError("eaten_at", str(error)) from error
+    if is_day:
+        return {"eaten_at": text, "eaten_on": text}
     if moment.tzinfo:
         utc = values.utc_text(moment.astimezone(UTC))
         return {"eaten_at": utc, "eaten_at_utc": utc}
     local = moment.isoformat()
     return {"eaten_at": local, "eaten_at_local": local}
+
+
+def _arrange(found: Sequence[Found]) -> Arrangement:
+    """Leave out the days of Cronometer if its single entries are also there."""
+    days = [file for file, known in found if known.looked_for == _CRONOMETER_DAYS.title]
+    entries = [file for file, known in found if known.option == _CRONOMETER_DAYS.option and file not in days]
+    if not days:
+        return Arrangement(found)
+    if not entries:
+        return Arrangement(
+            found, [f"{days[0].label}: sums of days; its entries (servings.csv) would count again: load one"]
+        )
+    chosen = [(file, known) for file, known in found if file not in days]
+    return Arrangement(
+        chosen, [f"{file.label}: not read, because {entries[0].path} has its single entries" for file in days]
+    )
+
+
+# The layout of our own CSV, for its number and date format; other columns are kept unchanged.
+_DIARY = Layout(
+    name="diary",
+    about="meals",
+    title="a CSV diary",
+    columns={"date": ["eaten_at"], **{name: [name] for name in _NUMBERS}},
+    optional=_OPTIONAL_NUMBERS,
+    dates=WRITTEN,
+    numbers="decided",
+)
+_CRONOMETER_DAYS = next(layout for layout in layouts_about("meals") if layout.name == "cronometer_days")
+_CSV = Format(
+    "csv",
+    TABLE,
+    f"a CSV diary of meals with the columns {','.join(_REQUIRED)}",
+    lambda head: head.has_columns("eaten_at", *_GRAMS),
+    _diary_records,
+)
+_JSON = Format(
+    "json",
+    TABLE,
+    "estimates of meals (JSON)",
+    lambda head: head.has_keys("eaten_at"),
+    _diary_records,
+)
+
+SOURCE = Source(
+    name="meals",
+    holds="meals",
+    summary="""Load meals from a file, a folder or an archive.
+
+    A CSV (eaten_at,description,carbs_g,protein_g,fat_g[,energy_kcal,alcohol_g]), JSON of estimates, or the export of an
+    app: MyFitnessPal, Cronometer, Lose It!, Fitbit.
+    """,
+    tables=[
+        RawTable(TABLE, bounds=[*((name, values.MOST_GRAMS) for name in _GRAMS), ("energy_kcal", values.MOST_KCAL)])
+    ],
+    formats=[
+        _CSV,
+        _JSON,
+        *(
+            Format(layout.option, TABLE, layout.title, layout.recognises, partial(_layout_records, layout))
+            for layout in layouts_about("meals")
+        ),
+    ],
+    arrange=_arrange,
+    otherwise=_CSV,
+)

@@ -1,6 +1,7 @@
 """The registry of sources: each module beside this one states its own in ``SOURCE``, and everything else follows.
 
-The commands of ``buddy ingest``, the raw tables that are known, checked and listened to are all read from here.
+The commands of ``buddy ingest``, what ``buddy ingest PATH`` recognises, and the raw tables that are known, checked and
+listened to are all read from here.
 """
 
 from __future__ import annotations
@@ -8,17 +9,19 @@ from __future__ import annotations
 import pkgutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from functools import cache
 from importlib import import_module
 from math import inf
+from typing import TypeAlias
 
-from fitness_buddy.ingest.landing import Batch
-from fitness_buddy.ingest.sources.files import Bundle
+from fitness_buddy.ingest.sources.files import InputFile
+from fitness_buddy.ingest.sources.formats import Format
 
 AUTO = "auto"
 # For tables that seldom grow without anything being wrong.
 NEVER = inf
+
+Found: TypeAlias = tuple[InputFile, Format]
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,32 +32,19 @@ class RawTable:
         name: ``<source>_<entity>``.
         stale_after_days: after how many days without anything new the athlete is asked whether it still sends;
             :data:`NEVER` for not at all, None for the days that all others have.
+        bounds: by key of the payload, a number that no honest record exceeds; ``buddy check`` looks for such.
     """
 
     name: str
     stale_after_days: float | None = None
+    bounds: Sequence[tuple[str, float]] = ()
 
 
 @dataclass(frozen=True, slots=True)
-class ReadOptions:
-    """What is stated with a file.
+class Arrangement:
+    """The files of a bundle that are read, and remarks about those that repeat them."""
 
-    Attributes:
-        now: the instant of the load, timezone-aware; what lies after it is refused.
-        device: the device or app, for rows that name none.
-        file_format: :data:`AUTO`, or one of the source's formats.
-    """
-
-    now: datetime
-    device: str | None = None
-    file_format: str = AUTO
-
-
-@dataclass(frozen=True, slots=True)
-class Contents:
-    """The records of a bundle, and remarks about what was left aside."""
-
-    batches: Sequence[Batch]
+    found: Sequence[Found]
     notices: Sequence[str] = ()
 
 
@@ -64,30 +54,37 @@ class Source:
 
     Attributes:
         name: the word of its command, ``buddy ingest <name>``.
-        summary: the help of that command.
+        holds: what its records are, in the plural: ``step counts``.
+        summary: the help of the command.
         tables: all raw tables that its records go to.
-        read: finds the records in a bundle; raises InputError where it has none.
-        formats: what ``--format`` may insist on; the command has no such option where there are none.
+        formats: from the general to the particular: what two of them recognise is of the later one.
         has_devices: whether rows may leave their device or app to ``--source``.
+        arrange: chooses among the files that were recognised together, where some repeat others.
+        otherwise: reads a single file that no format recognises, for the sake of what it then says.
     """
 
     name: str
+    holds: str
     summary: str
     tables: Sequence[RawTable]
-    read: Callable[[Bundle, ReadOptions], Contents]
-    formats: Sequence[str] = ()
+    formats: Sequence[Format]
     has_devices: bool = False
+    arrange: Callable[[Sequence[Found]], Arrangement] = Arrangement
+    otherwise: Format | None = None
+
+    @property
+    def options(self) -> tuple[str, ...]:
+        """What ``--format`` may insist on."""
+        return tuple(dict.fromkeys(known.option for known in self.formats))
 
 
 @cache
 def sources() -> dict[str, Source]:
     """Return all sources by name: the ``SOURCE`` of every module and package beside this module."""
-    package = __name__.rpartition(".")[0]
-    modules = (
-        import_module(f"{package}.{found.name}") for found in pkgutil.iter_modules(import_module(package).__path__)
-    )
-    found = [module.SOURCE for module in modules if hasattr(module, "SOURCE")]
-    return {source.name: source for source in found}
+    folder = import_module(__name__.rpartition(".")[0])
+    modules = [import_module(f"{folder.__name__}.{module.name}") for module in pkgutil.iter_modules(folder.__path__)]
+    stated: list[Source] = [module.SOURCE for module in modules if hasattr(module, "SOURCE")]
+    return {source.name: source for source in stated}
 
 
 def raw_tables() -> dict[str, RawTable]:

@@ -11,10 +11,11 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
 
 from fitness_buddy.core.errors import InputError, Refusal
-from fitness_buddy.ingest.landing import Batch, Record, is_tombstone, tombstone
+from fitness_buddy.ingest.landing import Record, is_tombstone, tombstone
 from fitness_buddy.ingest.sources import values
-from fitness_buddy.ingest.sources.files import Bundle, InputFile, check_json, read_json
-from fitness_buddy.ingest.sources.registry import Contents, RawTable, ReadOptions, Source
+from fitness_buddy.ingest.sources.files import InputFile, check_json, read_json
+from fitness_buddy.ingest.sources.formats import Format, Records
+from fitness_buddy.ingest.sources.registry import RawTable, Source
 
 ACTIVITIES_TABLE = "strava_api_activities"
 # Strava began in 2009; activities of earlier days can be typed in.
@@ -49,32 +50,32 @@ class Activities(Protocol):
     def activity(self, activity_id: str) -> dict[str, Any] | None: ...
 
 
-def read_bundle(bundle: Bundle, options: ReadOptions) -> Contents:
-    """Read the activities of saved answers: JSON arrays as the list gives them, or single activities.
-
-    Raises:
-        InputError: there is no such file.
-    """
-    files = [file for file in bundle.files() if bundle.is_single_file or file.path.suffix.lower() == ".json"]
-    if not files:
-        raise InputError.whole_file(str(bundle.path), "expected saved answers of Strava's API (JSON), found none")
-    return Contents([Batch(ACTIVITIES_TABLE, (row for file in files for row in _saved(file, options.now)))])
-
-
-SOURCE = Source(
-    name="strava-api",
-    summary="Load activities from saved answers of Strava's API.",
-    tables=[RawTable(ACTIVITIES_TABLE)],
-    read=read_bundle,
-)
-
-
-def _saved(file: InputFile, now: datetime) -> Iterator[Record | Refusal]:
+def _saved(file: InputFile, _: str | None, now: datetime) -> Records:
+    """Read saved answers: JSON arrays as the list gives them, or single activities."""
     document = read_json(file)
     if isinstance(document, dict) and "errors" in document:
         raise InputError.whole_file(file.label, "expected activities, found an error that Strava answered")
     activities = document if isinstance(document, list) else [document]
-    return (to_record(activity, file.label, row, now) for row, activity in enumerate(activities, start=1))
+    for row, activity in enumerate(activities, start=1):
+        yield to_record(activity, file.label, row, now)
+
+
+_ANSWERS = Format(
+    "strava-api",
+    ACTIVITIES_TABLE,
+    "saved answers of Strava's API (JSON)",
+    lambda head: head.has_keys("start_date_local", "elapsed_time"),
+    _saved,
+)
+
+SOURCE = Source(
+    name="strava-api",
+    holds="activities",
+    summary="Load activities from saved answers of Strava's API.",
+    tables=[RawTable(ACTIVITIES_TABLE)],
+    formats=[_ANSWERS],
+    otherwise=_ANSWERS,
+)
 
 
 def read(

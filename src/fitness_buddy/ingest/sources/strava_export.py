@@ -6,28 +6,35 @@ The file has had five shapes ("eras"), told apart by header names, never by posi
 * the same ten with long names: distance in kilometres;
 * wide (79 to 101 columns): some headers stand twice, first copy for display, second in SI units.
 
-A German wide export is read as well; any other language is refused. Dates are UTC in every era.
+Wide exports in the languages of ``strava_languages.yaml`` are read as well; any other language is refused. Dates are
+UTC in every era. Sports stay as the export names them: ``seeds/sport_names.csv`` says which is which.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from itertools import chain
+from functools import cache
+from importlib.resources import files
 from typing import Any, TypeAlias
 
+import yaml
+
 from fitness_buddy.core.errors import InputError, Refusal
-from fitness_buddy.ingest.landing import Batch, Record
-from fitness_buddy.ingest.sources import values
-from fitness_buddy.ingest.sources.files import Bundle, CsvRow, InputFile, open_csv
-from fitness_buddy.ingest.sources.registry import NEVER, Contents, RawTable, ReadOptions, Source
+from fitness_buddy.ingest.landing import Record
+from fitness_buddy.ingest.sources import dates, numbers, values
+from fitness_buddy.ingest.sources.files import CsvRow, InputFile, open_csv
+from fitness_buddy.ingest.sources.formats import Format, Head, Records, folded
+from fitness_buddy.ingest.sources.registry import NEVER, Arrangement, Found, RawTable, Source
 
 ACTIVITIES_TABLE = "strava_export_activities"
 GEAR_TABLE = "strava_export_gear"
 
 _REQUIRED = ("activity_id", "activity_date", "activity_name", "activity_type", "elapsed_time", "distance")
+# Without these an export in another language would make every activity a manual one that was no commute.
+_REQUIRED_ELSEWHERE = (*_REQUIRED, "commute", "filename")
 _LOWERCASE_ERA = {
     "id": "activity_id",
     "date": "activity_date",
@@ -36,47 +43,15 @@ _LOWERCASE_ERA = {
     "description": "activity_description",
     "gear": "activity_gear",
 }
-# The columns that staging reads, as a German export names them; seen in public readers of real German exports.
-_GERMAN = {
-    "aktivitäts_id": "activity_id",
-    "aktivitätsdatum": "activity_date",
-    "name_der_aktivität": "activity_name",
-    "aktivitätsart": "activity_type",
-    "aktivitätsbeschreibung": "activity_description",
-    "verstrichene_zeit": "elapsed_time",
-    "bewegungszeit": "moving_time",
-    "distanz": "distance",
-    "max_herzfrequenz": "max_heart_rate",
-    "durchschnittliche_herzfrequenz": "average_heart_rate",
-    "höhenzunahme": "elevation_gain",
-    "pendeln": "commute",
-    "dateiname": "filename",
-    "ausrüstung_für_aktivität": "activity_gear",
-    "aktivitätsausrüstung": "activity_gear",
-    "kalorien": "calories",
-}
-_GERMAN_TYPES = {
-    "Lauf": "Run",
-    "Traillauf": "Trail Run",
-    "Virtueller Lauf": "Virtual Run",
-    "Radfahrt": "Ride",
-    "Mountainbike-Fahrt": "Mountain Bike Ride",
-    "Gravel-Fahrt": "Gravel Ride",
-    "E-Bike-Fahrt": "E-Bike Ride",
-    "Virtuelle Radfahrt": "Virtual Ride",
-    "Schwimmen": "Swim",
-    "Spaziergang": "Walk",
-    "Wanderung": "Hike",
-    "Krafttraining": "Weight Training",
-    "Training": "Workout",
-    "Yoga": "Yoga",
-    "Rudern": "Rowing",
-}
 # A spreadsheet turns long ids into 1.20706E+10, many different ones into the same.
 _ACTIVITY_ID = re.compile(r"\d+", re.ASCII)
 _TRANSLATION_MISSING = re.compile(r"<[^>]*>")
-_DATE_FORMATS = {"en": ("%b %d, %Y, %I:%M:%S %p", "%Y-%m-%d %H:%M:%S"), "de": ("%d.%m.%Y, %H:%M:%S",)}
-_DATE_EXAMPLES = {"en": "May 29, 2022, 3:53:35 PM", "de": "29.05.2022, 15:53:35"}
+_ENGLISH_DATES = ("%b %d, %Y, %I:%M:%S %p", "%Y-%m-%d %H:%M:%S")
+_ENGLISH_EXAMPLE = "May 29, 2022, 3:53:35 PM"
+# "29.05.2022, 15:53:35", "24 mai 2022 à 16:27:40", "6 mrt. 2024 14:23:15"
+_OTHER_DATE = re.compile(
+    r"(?P<day>\d{1,2})[. ] ?(?P<month>\d{1,2}|[^\W\d_]+)\.? ?(?P<year>\d{4}),?(?: (?:à|om))? (?P<clock>.+)"
+)
 _NUMBERS = {
     "elapsed_time": "seconds",
     "moving_time": "seconds",
@@ -95,52 +70,81 @@ _GEAR_FILES = {"bikes.csv": "bike", "shoes.csv": "shoe"}
 _ReadNumber: TypeAlias = Callable[[str, str, float | None], str]
 
 
-def read_bundle(bundle: Bundle, options: ReadOptions) -> Contents:
-    """Read the activities of an export, and its gear where the headers of bikes.csv and shoes.csv are known.
+@dataclass(frozen=True, slots=True)
+class _Language:
+    """How an export in one language is written.
+
+    Attributes:
+        name: the language's.
+        headers: by the header in lower case, the English one in snake case.
+        months: the names and abbreviations of the months, in their order.
+        example: a date.
+    """
+
+    name: str
+    headers: Mapping[str, str]
+    months: Sequence[Sequence[str]]
+    example: str
+
+    @property
+    def id_headers(self) -> set[str]:
+        return {header for header, meaning in self.headers.items() if meaning == "activity_id"}
+
+
+@cache
+def _languages() -> Sequence[_Language]:
+    text = files(__package__).joinpath("strava_languages.yaml").read_text(encoding="utf-8")
+    return [
+        _Language(
+            stated["name"],
+            {folded(header): meaning for meaning, headers in stated["headers"].items() for header in headers},
+            [str(names).split() for names in stated.get("months", [])],
+            stated["example"],
+        )
+        for stated in yaml.safe_load(text)
+    ]
+
+
+def _language_of(header: Sequence[str]) -> _Language | None:
+    names = {folded(name) for name in header}
+    return next((language for language in _languages() if language.id_headers & names), None)
+
+
+def _recognises_activities(head: Head) -> bool:
+    if head.file.name == "activities.csv":
+        return True
+    header = head.columns()
+    return (
+        {"activity id", "activity date", "activity type"} <= set(header)
+        or {"id", "date", "type", "distance", "elapsed_time"} <= set(header)
+        or _language_of(header) is not None
+    )
+
+
+def _arrange(found: Sequence[Found]) -> Arrangement:
+    """Take the one activities.csv, and the gear beside it whose headers are known.
 
     Raises:
         InputError: there is no (or more than one) activities.csv.
     """
-    activities = _activities_file(bundle)
-    files = {file.path: file for file in bundle.files()}
-    gear: list[Iterator[Record | Refusal]] = []
-    notices: list[str] = []
-    for name, gear_type in _GEAR_FILES.items():
-        file = files.get(activities.path.with_name(name))
-        if file is None or not file.read_head(1):
+    activities = [file for file, known in found if known is _ACTIVITIES]
+    if not activities:
+        raise InputError.whole_file(found[0][0].label, "expected a Strava export, found no activities.csv beside it")
+    if len(activities) > 1:
+        paths = ", ".join(str(file.path) for file in activities)
+        raise InputError.whole_file(activities[0].label, f"expected one activities.csv, found {paths}: load one export")
+    chosen: list[Found] = [(activities[0], _ACTIVITIES)]
+    notices = []
+    for file, known in found:
+        if known is _ACTIVITIES or file.path.parent != activities[0].path.parent or not file.read_head(1):
             continue
-        with open_csv(file) as (header, _):
-            known = _gear_columns(header, gear_type)
-        if known is None:
-            notices.append(f"{file.label}: headers not known ({', '.join(header)}); this gear is left aside")
+        with open_csv(file) as table:
+            columns = _gear_columns(table.header, _GEAR_FILES[file.name])
+        if columns is None:
+            notices.append(f"{file.label}: headers not known ({', '.join(table.header)}); this gear is not read")
         else:
-            gear.append(_gear(file, gear_type, known))
-    batches = [Batch(ACTIVITIES_TABLE, _activities(activities, options.now))]
-    if gear:
-        batches.append(Batch(GEAR_TABLE, chain.from_iterable(gear)))
-    return Contents(batches, notices)
-
-
-SOURCE = Source(
-    name="strava-export",
-    summary="Load a Strava bulk export: the zip, its unpacked folder, or its activities.csv.",
-    # An export is asked for by hand, about once a month; bikes and shoes seldom change.
-    tables=[RawTable(ACTIVITIES_TABLE, stale_after_days=35), RawTable(GEAR_TABLE, stale_after_days=NEVER)],
-    read=read_bundle,
-)
-
-
-def _activities_file(bundle: Bundle) -> InputFile:
-    if bundle.is_single_file:
-        return bundle.files()[0]
-    found = [file for file in bundle.files() if file.name == "activities.csv"]
-    if not found:
-        raise InputError.whole_file(str(bundle.path), "expected a Strava export, found no activities.csv in it")
-    if len(found) > 1:
-        raise InputError.whole_file(
-            str(bundle.path), f"expected one activities.csv, found {', '.join(str(file.path) for file in found)}"
-        )
-    return found[0]
+            chosen.append((file, known))
+    return Arrangement(chosen, notices)
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,27 +152,28 @@ class _Columns:
     """How this file's columns map to payload keys; ``None`` leaves a column out."""
 
     keys: tuple[str | None, ...]
-    language: str
+    language: _Language | None
 
 
 def _read_header(file: InputFile, header: list[str]) -> _Columns:
     names = [_snake(_TRANSLATION_MISSING.sub("", name)) for name in header]
-    language = "en"
+    language = _language_of(header)
     lowercase_era = {"id", "date", "type", "distance"} <= set(names)
     if lowercase_era:
         names = [_LOWERCASE_ERA.get(name, name) for name in names]
-    elif "aktivitäts_id" in names:
-        language = "de"
-        names = [_GERMAN.get(name, name) for name in names]
-    missing = [name for name in _REQUIRED if name not in names]
+    elif language:
+        names = [language.headers.get(folded(name), _snake(name)) for name in header]
+    missing = [name for name in (_REQUIRED_ELSEWHERE if language else _REQUIRED) if name not in names]
     if missing:
+        others = ", ".join(known.name for known in _languages())
         raise InputError.whole_file(
             file.label,
-            f"headers not known: expected a Strava export in English (or a wide German one) with "
-            f"{', '.join(name.replace('_', ' ') for name in missing)}; found: {values.shown(', '.join(header), 400)}",
+            f"headers not known: expected a Strava export in English (or a wide one in {others}) with "
+            f"{', '.join(name.replace('_', ' ') for name in missing)}; found: {values.shown(', '.join(header), 400)}; "
+            "if it is in another language, set Strava to English and request the export again",
         )
     wide = names.count("distance") > 1
-    if not wide and (language != "en" or "moving_time" in names):
+    if not wide and (language or "moving_time" in names):
         raise InputError.whole_file(
             file.label,
             "the distance stands once, so its unit cannot be told for sure: expected the export as Strava made it, "
@@ -192,11 +197,11 @@ def _payload_keys(names: list[str], *, wide: bool, lowercase_era: bool) -> Itera
         seen.add(name)
 
 
-def _activities(file: InputFile, now: datetime) -> Iterator[Record | Refusal]:
-    with open_csv(file) as (header, rows):
-        columns = _read_header(file, header)
-        number = _number_reader(columns.language)
-        for row in rows:
+def _activities(file: InputFile, _: str | None, now: datetime) -> Records:
+    with open_csv(file) as table:
+        columns = _read_header(file, table.header)
+        number = _number_reader(file, columns)
+        for row in table.rows:
             yield row if isinstance(row, Refusal) else _activity(file, row, columns, number, now)
 
 
@@ -219,8 +224,6 @@ def _activity(file: InputFile, row: CsvRow, columns: _Columns, number: _ReadNumb
             raise ValueError(f"expected digits, found {values.shown(payload[field])}: was it saved by a spreadsheet?")
         field = "activity_date"
         payload[field] = _started_at(payload[field], columns.language, now)
-        field = "activity_type"
-        payload[field] = _activity_type(payload[field], columns.language)
         for field in (name for name in _NUMBERS if name in payload):
             payload[field] = number(payload[field], _NUMBERS[field], 0.0)
         field = "elevation_gain"
@@ -237,58 +240,86 @@ def _activity(file: InputFile, row: CsvRow, columns: _Columns, number: _ReadNumb
     return Record(payload["activity_id"], payload, values.day_of(payload["activity_date"]))
 
 
-def _shown_distance_km(payload: Mapping[str, Any], language: str, number: _ReadNumber) -> str:
+def _shown_distance_km(payload: Mapping[str, Any], language: _Language | None, number: _ReadNumber) -> str:
     """The display copy where the SI copy is empty; swims, and other languages, show units of their own."""
     shown = payload["distance_display"]
-    if language != "en" or payload["activity_type"] == "Swim":
+    if language or payload["activity_type"] == "Swim":
         raise ValueError(
             f"expected a distance in metres in the second copy of the column, found only {values.shown(shown)}"
         )
     return number(shown, _NUMBERS["distance_km"], 0.0)
 
 
-def _started_at(text: str, language: str, now: datetime) -> str:
-    for spelling in _DATE_FORMATS[language]:
+def _started_at(text: str, language: _Language | None, now: datetime) -> str:
+    try:
+        # The export writes UTC without saying so.
+        moment = (_other_date(text, language) if language else _english_date(text)).replace(tzinfo=UTC)
+    except ValueError:
+        example = language.example if language else _ENGLISH_EXAMPLE
+        raise ValueError(f"expected a date like {example!r}, found {values.shown(text)}") from None
+    values.check_day(moment.date(), now)
+    return values.utc_text(moment)
+
+
+def _english_date(text: str) -> datetime:
+    for spelling in _ENGLISH_DATES:
         try:
-            # The export writes UTC without saying so.
-            moment = datetime.strptime(text.replace("\u202f", " "), spelling).replace(tzinfo=UTC)
+            return datetime.strptime(text.replace("\u202f", " "), spelling)  # noqa: DTZ007 - the caller sets UTC
         except ValueError:
             continue
-        values.check_day(moment.date(), now)
-        return values.utc_text(moment)
-    raise ValueError(f"expected a date like {_DATE_EXAMPLES[language]!r}, found {values.shown(text)}")
+    raise ValueError
 
 
-def _activity_type(text: str, language: str) -> str:
-    if language == "en":
-        return text
-    if text not in _GERMAN_TYPES:
-        raise ValueError(f"expected one of {', '.join(_GERMAN_TYPES)}; found {values.shown(text)}")
-    return _GERMAN_TYPES[text]
+def _other_date(text: str, language: _Language) -> datetime:
+    parts = _OTHER_DATE.fullmatch(text.replace("\u202f", " ").replace("\xa0", " "))
+    if not parts:
+        raise ValueError
+    named = parts["month"].lower()
+    month = int(named) if named.isdecimal() else _month(named, language)
+    at, _ = dates.read_clock(parts["clock"])
+    return datetime.combine(datetime(int(parts["year"]), month, int(parts["day"])), at)  # noqa: DTZ001 - as above
 
 
-def _number_reader(language: str) -> _ReadNumber:
-    """A reader of this file's numbers. In a German file ``1.500`` may be 1.5 or 1500, so one file keeps to one mark."""
-    marks: set[str] = set()
+def _month(name: str, language: _Language) -> int:
+    return next((number for number, names in enumerate(language.months, start=1) if name in names), 0)
+
+
+def _number_reader(file: InputFile, columns: _Columns) -> _ReadNumber:
+    """A reader of this file's numbers; in other languages than English its cells decide what a comma is."""
+    number_format = numbers.ENGLISH
+    if columns.language:
+        number_format = _decide_numbers(file, columns.keys)
 
     def read(text: str, unit: str, at_least: float | None) -> str:
-        if language == "de":
-            marks.update(mark for mark in ",." if mark in text)
-            if len(marks) > 1:
-                raise ValueError(
-                    f"this file uses both ',' and '.' inside numbers, so {values.shown(text)} cannot be told for sure"
-                )
-            text = text.replace(",", ".")
-        return values.number(text, at_least=at_least, what=f"a number of {unit}")
+        spelled = number_format.plain(text) if columns.language else text
+        return values.number(spelled, at_least=at_least, what=f"a number of {unit}")
 
     return read
 
 
+def _decide_numbers(file: InputFile, keys: Sequence[str | None]) -> numbers.NumberFormat:
+    """Decide by the columns that are read; the columns for display may have another format."""
+    used = [at for at, key in enumerate(keys) if key in {*_NUMBERS, "elevation_gain"}]
+
+    def cells() -> Iterator[tuple[CsvRow, int]]:
+        with open_csv(file) as table:
+            for row in table.rows:
+                if isinstance(row, CsvRow):
+                    yield from ((row, at) for at in used)
+
+    try:
+        return numbers.decide((row.cells[at] for row, at in cells()), ",", are_counts=False)
+    except values.UndecidedError as error:
+        row, at = next((row, at) for row, at in cells() if row.cells[at].strip() == error.example)
+        field = str(keys[at]).replace("_", " ")
+        raise InputError([Refusal(file.label, row.number, field, f"{error} (a file keeps to one format)")]) from error
+
+
 def _truth(text: str) -> str:
     spelled = text.lower().replace(",", ".")
-    if spelled in {"true", "1", "1.0", "wahr"}:
+    if spelled in {"true", "1", "1.0", "wahr", "vrai", "waar"}:
         return "true"
-    if spelled in {"false", "0", "0.0", "falsch"}:
+    if spelled in {"false", "0", "0.0", "falsch", "faux", "onwaar"}:
         return "false"
     raise ValueError(f"expected true or false, found {values.shown(text)}")
 
@@ -299,9 +330,11 @@ def _gear_columns(header: list[str], gear_type: str) -> Mapping[str, int] | None
     return {name: position for position, name in enumerate(names)} if wanted <= set(names) else None
 
 
-def _gear(file: InputFile, gear_type: str, columns: Mapping[str, int]) -> Iterator[Record | Refusal]:
-    with open_csv(file) as (_, rows):
-        for row in rows:
+def _gear(file: InputFile, _: str | None, __: datetime) -> Records:
+    gear_type = _GEAR_FILES[file.name]
+    with open_csv(file) as table:
+        columns = _gear_columns(table.header, gear_type) or {}
+        for row in table.rows:
             if isinstance(row, Refusal):
                 yield row
                 continue
@@ -316,3 +349,20 @@ def _gear(file: InputFile, gear_type: str, columns: Mapping[str, int]) -> Iterat
 
 def _snake(name: str) -> str:
     return re.sub(r"\W+", "_", name.strip().lower()).strip("_")
+
+
+_ACTIVITIES = Format(
+    "strava-export", ACTIVITIES_TABLE, "a Strava export (activities.csv)", _recognises_activities, _activities
+)
+_GEAR = Format("strava-export", GEAR_TABLE, "", lambda head: head.file.name in _GEAR_FILES, _gear)
+
+SOURCE = Source(
+    name="strava-export",
+    holds="activities",
+    summary="Load a Strava bulk export: the zip, its unpacked folder, or its activities.csv.",
+    # An export is asked for by hand, about once a month; bikes and shoes seldom change.
+    tables=[RawTable(ACTIVITIES_TABLE, stale_after_days=35), RawTable(GEAR_TABLE, stale_after_days=NEVER)],
+    formats=[_ACTIVITIES, _GEAR],
+    arrange=_arrange,
+    otherwise=_ACTIVITIES,
+)

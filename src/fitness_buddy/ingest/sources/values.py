@@ -14,15 +14,34 @@ EARLIEST = date(1970, 1, 1)
 _BEYOND = 1e15
 _SURELY_BELIEVABLE_DIGITS = 15
 
+# More steps than a day or a minute of a body has: the best of 24 hours come near the first, a sprint to 300 a minute.
+MOST_STEPS_A_DAY = 200_000
+MOST_STEPS_A_MINUTE = 400
+_OTHER_NUMBER = "is this another measure?"
+# More grams of one macro, and more energy, than a day of eating has; a row of a diary may be a whole day.
+MOST_GRAMS = 2_000
+MOST_KCAL = 20_000
+
 # ASCII: Python takes every script's digits for numbers, a warehouse does not.
 _NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?", re.ASCII)
+_SURELY_BELIEVABLE = re.compile(rf"\d{{1,{_SURELY_BELIEVABLE_DIGITS - 1}}}(\.\d+)?", re.ASCII)  # and not negative
 _ISO_DATE = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 _GROUPED = re.compile(r"[+-]?\d{1,3}(,\d{3})+(\.\d+)?", re.ASCII)
+
+
+class UndecidedError(ValueError):
+    """All cells of a file together do not decide its format; ``example`` is a cell that has two readings."""
+
+    def __init__(self, problem: str, example: str) -> None:
+        super().__init__(problem)
+        self.example = example
 
 
 def number(text: str, *, at_least: float | None = 0.0, what: str = "a number") -> str:
     """A decimal number of believable size as text; English thousands separators are dropped."""
     spelled = text.strip()
+    if not at_least and _SURELY_BELIEVABLE.fullmatch(spelled):
+        return spelled
     if _GROUPED.fullmatch(spelled):
         spelled = spelled.replace(",", "")
     if not _NUMBER.fullmatch(spelled) or abs(float(spelled)) >= _BEYOND:
@@ -40,6 +59,22 @@ def whole_number(text: str, *, what: str) -> str:
     if value != int(value):
         raise ValueError(f"expected {what} without a fraction, found {shown(text)}")
     return str(int(value))
+
+
+def steps_of_a_day(steps: str) -> str:
+    """Refuse what no body walks in a day: it is another kind of number."""
+    if float(steps) > MOST_STEPS_A_DAY:
+        raise ValueError(
+            f"expected up to {MOST_STEPS_A_DAY:,} steps a day, found {shown(steps)}: is this a count of steps?"
+        )
+    return steps
+
+
+def steps_of_a_minute(steps: str) -> str:
+    """Refuse what no body walks in a minute."""
+    if float(steps) > MOST_STEPS_A_MINUTE:
+        raise ValueError(f"expected up to {MOST_STEPS_A_MINUTE} steps a minute, found {shown(steps)}: {_OTHER_NUMBER}")
+    return steps
 
 
 def iso_day(text: str, now: datetime) -> str:

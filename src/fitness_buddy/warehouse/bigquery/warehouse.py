@@ -122,6 +122,7 @@ class BigQueryWarehouse(versions.RawReads):
         # The hashed text is gone: a JSON column keeps the values but not their spelling.
         wrong_hash="length(payload_hash) <> 64 or ltrim(payload_hash, '0123456789abcdef') <> ''",
         right_hash="a SHA-256 as payload_hash (only its form: BigQuery does not keep the text that was hashed)",
+        payload_number="safe_cast(json_value(payload, '$.{key}') as float64)",
     )
 
     def __init__(self, settings: Settings) -> None:
@@ -374,16 +375,23 @@ class _BigQueryLoad:
         lock = self._prepare()
         states: dict[str, dict[str, int]] = {staged.table: {} for staged in self._staged}
         filled = [staged for staged in self._staged if staged.rows]
+        sent = {staged.table: self._send(staged) for staged in filled}
         if filled:
-            for row in self._run_serialized(
-                self._script(lock, filled, [self._send(staged) for staged in filled], restate)
-            ):
+            for row in self._run_serialized(self._script(lock, filled, list(sent.values()), restate)):
                 states[row["name"]][row["state"]] = row["n"]
-        self.counts = {
+        counts = {
             staged.table: versions.count_states(staged.rows, states[staged.table], restate=restate)
             for staged in self._staged
         }
+        self.counts = {
+            table: versions.with_dropped(found, self._dropped(sent[table])) if found.duplicates else found
+            for table, found in counts.items()
+        }
         return self.counts
+
+    def _dropped(self, incoming: str) -> list[tuple[str, str, int]]:
+        rows = self._client.query_and_wait(versions.dropped_sql(f"`{incoming}`"))
+        return [(row["record_id"], row["payload"], row["dropped"]) for row in rows]
 
     def _prepare(self) -> str:
         """Create the dataset, the raw tables and the athlete's lock if they are missing; return the lock's name."""

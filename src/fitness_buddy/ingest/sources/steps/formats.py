@@ -1,74 +1,20 @@
-"""What all formats of step counts share: what a format is, how one is known, and the reading of plain pairs."""
+"""What all formats of step counts share: their tables, and the reading of plain pairs."""
 
 from __future__ import annotations
 
-import csv
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import cached_property
-from typing import Any, TypeAlias
+from typing import Any
 
 from fitness_buddy.core.errors import InputError, Refusal
-from fitness_buddy.ingest.landing import Item, Record
+from fitness_buddy.ingest.landing import Record
 from fitness_buddy.ingest.sources import values
 from fitness_buddy.ingest.sources.files import InputFile, open_csv, read_json
+from fitness_buddy.ingest.sources.formats import Format, Head, Records, folded
 
 DAILY_TABLE = "steps_daily"
 INTERVALS_TABLE = "steps_intervals"
-
-Records: TypeAlias = Iterator[Record | Refusal]
-
-
-class Head:
-    """The beginning of a file, as much as it takes to know its format."""
-
-    def __init__(self, file: InputFile) -> None:
-        self.file = file
-
-    @cached_property
-    def _start(self) -> bytes:
-        with self.file.open_bytes() as stream:
-            return stream.read(16)
-
-    @property
-    def is_xml(self) -> bool:
-        return self._start.removeprefix(b"\xef\xbb\xbf").lstrip().startswith(b"<")
-
-    @property
-    def is_sqlite(self) -> bool:
-        return self._start == b"SQLite format 3\0"
-
-    @cached_property
-    def _text(self) -> str:
-        return "" if self.is_xml or self.is_sqlite else self.file.read_head().lstrip()
-
-    def has_keys(self, *keys: str) -> bool:
-        """It is JSON and all of these stand in its beginning."""
-        return self._text[:1] in {"{", "["} and all(f'"{key}"' in self._text for key in keys)
-
-    def has_columns(self, *names: str) -> bool:
-        """Its first line is one of CSV with all of these."""
-        return set(names) <= set(folded(next(csv.reader(self._text.splitlines()[:1]), [])))
-
-
-@dataclass(frozen=True, slots=True)
-class Format:
-    """One file format.
-
-    Attributes:
-        option: its name for ``--format``.
-        table: where its records go.
-        looked_for: how it is known, in the words in which a refusal lists it; empty where another one's say it.
-        recognises: whether a file is of it.
-        records: reads a file; the text is the source of rows that name none, the time is now.
-    """
-
-    option: str
-    table: str
-    looked_for: str
-    recognises: Callable[[Head], bool]
-    records: Callable[[InputFile, str | None, datetime], Iterator[Item]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,11 +44,11 @@ class Pairs:
     settle_at: Callable[[str, datetime], str]
 
     def csv_records(self, file: InputFile, source: str | None, now: datetime) -> Records:
-        with open_csv(file) as (header, rows):
-            names = folded(header)
+        with open_csv(file) as table:
+            names = [folded(name) for name in table.header]
             at, steps = names.index(self.at), names.index(self.steps)
             source_at = names.index("source") if "source" in names else None
-            for row in rows:
+            for row in table.rows:
                 if isinstance(row, Refusal):
                     yield row
                 else:
@@ -137,7 +83,9 @@ class Pairs:
             field = self.steps
             steps = None
             if reading.steps is not None and reading.steps.strip():
-                steps = count(reading.steps)
+                steps = whole_count(reading.steps)
+                check = values.steps_of_a_day if self.table == DAILY_TABLE else values.steps_of_a_minute
+                check(steps)
             elif self.table == INTERVALS_TABLE:
                 raise ValueError("expected a number of steps, found an empty cell")
         except ValueError as error:
@@ -147,7 +95,15 @@ class Pairs:
 
 
 def count(text: str) -> str:
-    """A checked number of steps."""
+    """Return the checked steps of an interval. Apps that share a walk out among intervals write fractions of steps."""
+    if text.isdecimal() and text.isascii():
+        return whole_count(text)  # what nearly all of millions look like
+    steps = values.number(text, what="a number of steps")
+    return whole_count(steps) if float(steps).is_integer() else steps
+
+
+def whole_count(text: str) -> str:
+    """Return a checked number of steps without a fraction."""
     return values.whole_number(text, what="a number of steps")
 
 
@@ -155,10 +111,6 @@ def check_order(started_at: str, ended_at: str) -> None:
     """Refuse what ends before it starts."""
     if datetime.fromisoformat(ended_at) < datetime.fromisoformat(started_at):
         raise ValueError(f"expected a time after the start, {started_at}, found {ended_at}")
-
-
-def folded(header: list[str]) -> list[str]:
-    return [name.strip().lower() for name in header]
 
 
 def iso_instant(text: str, now: datetime) -> str:
@@ -175,3 +127,20 @@ def iso_instant(text: str, now: datetime) -> str:
 def no_step_counts(file: InputFile, what: str) -> InputError:
     """It is the right kind of file, and a load of nothing would look like a success."""
     return InputError.whole_file(file.label, f"{what} without step counts: nothing to load")
+
+
+__all__ = [
+    "DAILY_TABLE",
+    "INTERVALS_TABLE",
+    "Format",
+    "Head",
+    "Pairs",
+    "Reading",
+    "Records",
+    "check_order",
+    "count",
+    "folded",
+    "iso_instant",
+    "no_step_counts",
+    "whole_count",
+]

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from datetime import date, datetime, timedelta
 
 from fitness_buddy.core.errors import InputError, Refusal
 from fitness_buddy.ingest.landing import Record
 from fitness_buddy.ingest.sources import values
 from fitness_buddy.ingest.sources.files import InputFile, open_csv
+from fitness_buddy.ingest.sources.registry import Arrangement, Found
 from fitness_buddy.ingest.sources.steps.formats import (
     DAILY_TABLE,
     INTERVALS_TABLE,
@@ -26,17 +28,26 @@ _DAY_IN_NAME = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 _TIME = re.compile(r"\d{2}:\d{2}:\d{2}(\.\d+)?(Z|[+-]\d{2}:\d{2})", re.ASCII)
 
 
-def is_of_one_day(file: InputFile) -> bool:
+def _is_of_one_day(file: InputFile) -> bool:
     """By its name it is one of the files by interval."""
     return file.path.suffix.lower() == ".csv" and _DAY_IN_NAME.fullmatch(file.path.stem) is not None
 
 
+def arrange(found: Sequence[Found]) -> Arrangement:
+    """Leave out the files by interval if there is the file of days, which has the same steps."""
+    daily = {file.path.parent for file, known in found if known is DAILY and not _is_of_one_day(file)}
+    chosen = [(file, known) for file, known in found if file.path.parent not in daily or not _is_of_one_day(file)]
+    left_out = len(found) - len(chosen)
+    notices = [f"not read, because the file of days has their steps: files of Google Fit by interval: {left_out:,}"]
+    return Arrangement(chosen, notices if left_out else [])
+
+
 def _interval_records(file: InputFile, source: str | None, now: datetime) -> Records:
     day = _day(file, now)
-    with open_csv(file) as (header, rows):
-        names = folded(header)
+    with open_csv(file) as table:
+        names = [folded(name) for name in table.header]
         columns = [names.index(name) for name in (_START, _END, _STEPS)]
-        for row in rows:
+        for row in table.rows:
             if isinstance(row, Refusal):
                 yield row
                 continue
@@ -93,11 +104,14 @@ _DAILY = Pairs(DAILY_TABLE, _SOURCE, "date", _STEPS, values.iso_day)
 DAILY = Format(
     "google-fit",
     DAILY_TABLE,
-    "Google Fit's 'Daily activity metrics.csv' (Date, Step count), or its YYYY-MM-DD.csv (Start time, End time, "
-    "Step count)",
+    "Google Fit's 'Daily activity metrics.csv' (Date, Step count)",
     lambda head: head.has_columns("date", _STEPS),
     _DAILY.csv_records,
 )
 INTERVALS = Format(
-    "google-fit", INTERVALS_TABLE, "", lambda head: head.has_columns(_START, _END, _STEPS), _interval_records
+    "google-fit",
+    INTERVALS_TABLE,
+    "Google Fit's YYYY-MM-DD.csv (Start time, End time, Step count)",
+    lambda head: head.has_columns(_START, _END, _STEPS),
+    _interval_records,
 )

@@ -11,7 +11,7 @@ from fitness_buddy.core.errors import InputError, Refusal
 from fitness_buddy.ingest.landing import Record
 from fitness_buddy.ingest.sources import values
 from fitness_buddy.ingest.sources.files import InputFile, read_json
-from fitness_buddy.ingest.sources.steps.formats import DAILY_TABLE, Format, Records, count
+from fitness_buddy.ingest.sources.steps.formats import DAILY_TABLE, Format, Records, whole_count
 
 # Fitbit, whose data Google has, sold its first tracker in that year.
 EARLIEST_DAY = date(2009, 1, 1)
@@ -30,7 +30,7 @@ class DailySteps(Protocol):
     def daily_steps(self, since: date, until: date) -> Iterator[dict[str, Any]]: ...
 
 
-def google_health_records(document: Any, label: str, source: str | None, now: datetime) -> Records:
+def google_health_records(document: Any, label: str, source: str | None, now: datetime) -> Iterator[Record | Refusal]:
     """The days of one answer of the API, or of an array of them; a day without a count is a blank, not a zero.
 
     Args:
@@ -89,7 +89,7 @@ def _record(point: Any, label: str, row: int, source: str, now: datetime) -> Rec
         if not isinstance(rolled_up, dict | None):
             raise ValueError(f"expected an object around it, found {values.shown(str(rolled_up))}")
         total = (rolled_up or {}).get("countSum")
-        steps = None if total is None else count(str(total))
+        steps = None if total is None else whole_count(str(total))
     except ValueError as error:
         return Refusal(label, row, field, str(error))
     return Record(f"{source}|{day}", {"source": source, "date": day.isoformat(), "steps": steps}, day)
