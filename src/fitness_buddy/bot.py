@@ -23,19 +23,9 @@ from fitness_buddy.kestra.api import DEFAULT_URL
 from fitness_buddy.llm.client import PICTURES
 from fitness_buddy.meals.picture import MAX_BYTES
 from fitness_buddy.meals.request import MAX_CHARACTERS, MAX_PICTURES
+from fitness_buddy.notify.routing import MEALS, REMINDERS, route
+from fitness_buddy.remind.times import language_setting
 
-REMINDERS = "buddy.remind/requests"
-MEALS = "buddy.ingest/meal"
-QUESTIONS = "buddy.report/ask"
-# A message belongs to the flow of the words that it begins with; a picture with any other words is a meal.
-TRIGGER_WORDS: Mapping[str, Sequence[str]] = {
-    REMINDERS: (
-        *("remind", "reminder", "reminders", "list reminders", "my reminders", "cancel", "snooze"),
-        *("erinnere", "erinnerung", "erinnerungen"),
-    ),
-    MEALS: ("meal", "ate", "i ate", "correct", "delete meal", "mahlzeit", "gegessen", "ich habe gegessen"),
-    QUESTIONS: ("ask", "frage"),
-}
 _ID = re.compile(r"\d{5,20}")
 _KEY = re.compile(r"[A-Za-z0-9._~-]{8,}")
 # A flow that asks a model may take its time.
@@ -50,6 +40,7 @@ class BotSettings:
 
     Attributes:
         channel_ids: where it listens; direct messages of the allowed users count always.
+        languages: in which messages about reminders may be written, the athlete's first.
     """
 
     token: str = field(repr=False)
@@ -57,6 +48,7 @@ class BotSettings:
     kestra_url: str
     user_ids: frozenset[int]
     channel_ids: frozenset[int]
+    languages: Sequence[str] = ("en",)
 
 
 def bot_settings() -> BotSettings:
@@ -81,6 +73,7 @@ def bot_settings() -> BotSettings:
         kestra_url=os.environ.get("BUDDY_KESTRA_URL") or DEFAULT_URL,
         user_ids=_ids("BUDDY_DISCORD_USERS"),
         channel_ids=_ids("BUDDY_DISCORD_CHANNELS"),
+        languages=language_setting(),
     )
 
 
@@ -104,7 +97,7 @@ class IncomingFile:
 
 @dataclass(frozen=True, slots=True)
 class IncomingMessage:
-    """A message as it came; ``channel_id`` is None for a direct one."""
+    """A message as it came; ``channel_id`` is None for a direct one, ``is_addressed`` where it mentions the bot."""
 
     message_id: int
     user_id: int
@@ -112,6 +105,7 @@ class IncomingMessage:
     channel_id: int | None
     text: str
     files: Sequence[IncomingFile] = ()
+    is_addressed: bool = False
 
 
 class Forwarder:
@@ -126,8 +120,8 @@ class Forwarder:
         # A flow that failed has tried again itself, and would answer in the channel each time that it is asked.
         self._api = Api(settings.kestra_url, secrets=[settings.webhook_key], timeout_s=_ANSWER_TIMEOUT_S, attempts=1)
 
-    def forward(self, flow: str, body: Mapping[str, Any]) -> None:
-        """Post to the flow's webhook, which answers when the flow has ended; once.
+    def forward(self, flow: str, body: Mapping[str, Any]) -> str | None:
+        """Post to the flow's webhook, which answers when the flow has ended; once. Return the flow's outcome.
 
         Raises:
             BuddyError: the server was not reached or does not know the flow, or the flow failed.
@@ -136,26 +130,39 @@ class Forwarder:
         answer = self._api.call("POST", path, body_json=body, expects_json=False)
         if answer.status >= 400:
             raise answer.error(f"{flow} did not take the message")
+        outputs = answer.document if isinstance(answer.document, dict) else {}
+        return str(outputs["outcome"]) if "outcome" in outputs else None
 
 
 class Handler:
     """What is done with a message: nothing, handing it on, or words about why not."""
 
-    def __init__(self, settings: BotSettings, forward: Callable[[str, Mapping[str, Any]], None]) -> None:
+    def __init__(self, settings: BotSettings, forward: Callable[[str, Mapping[str, Any]], str | None]) -> None:
+        """
+        Args:
+            forward: hands a message on to a flow, and returns its outcome.
+        """
         self._settings = settings
         self._forward = forward
+        # Who was asked something last, and where. Forgotten with the process: then only a time is taken for an answer.
+        self._asked: set[tuple[int, int | None]] = set()
 
     async def handle(self, message: IncomingMessage) -> str | None:
         """What to answer in the channel; None where the flow answers, or nobody was spoken to."""
         if not self._is_for_us(message):
             return None
-        text = _without_mention(message.text)
-        flow = _flow_of(text)
         pictures = [one for one in message.files if one.media_type.startswith("image/")]
-        if flow is None and pictures:
-            flow = MEALS
-        if flow is None:
-            return None
+        where = (message.user_id, message.channel_id)
+        found = route(
+            message.text,
+            self._settings.languages,
+            is_addressed=message.is_addressed or message.channel_id is None,
+            has_picture=bool(pictures),
+            has_asked=where in self._asked,
+        )
+        flow, text = found.flow, found.text
+        if not flow:
+            return found.reply or None
         if len(text) > MAX_CHARACTERS:
             return f"That is too long for me: up to {MAX_CHARACTERS} characters, please."
         contents = []
@@ -171,10 +178,11 @@ class Handler:
             "text": text,
             "message_id": str(message.message_id),
             "user_id": str(message.user_id),
+            "is_addressed": found.is_addressed,
             "pictures": contents,
         }
         try:
-            await asyncio.to_thread(self._forward, flow, body)
+            outcome = await asyncio.to_thread(self._forward, flow, body)
         except BuddyError as error:
             # Its words may name the server; they are for whoever keeps it running.
             _log.error("%s", error)
@@ -182,19 +190,14 @@ class Handler:
                 return "Something went wrong with that, sorry. It is written in the log."
             return "I cannot reach my own head right now. Please send that again in a few minutes."
         _log.info("handed message %s to %s", message.message_id, flow)
+        # The next message of that person there may be the answer, whatever it says.
+        (self._asked.add if (flow, outcome) == (REMINDERS, "asked") else self._asked.discard)(where)
         return None
 
     def _is_for_us(self, message: IncomingMessage) -> bool:
         if message.is_bot or message.user_id not in self._settings.user_ids:
             return False
         return message.channel_id is None or message.channel_id in self._settings.channel_ids
-
-
-def _flow_of(text: str) -> str | None:
-    for flow, beginnings in TRIGGER_WORDS.items():
-        if re.match(rf"(?:{'|'.join(beginnings)})\b", text, re.IGNORECASE):
-            return flow
-    return None
 
 
 async def _content(picture: IncomingFile) -> bytes | str:
@@ -218,13 +221,8 @@ async def _content(picture: IncomingFile) -> bytes | str:
     return content
 
 
-def _without_mention(text: str) -> str:
-    """The words after a mention of the bot and an address such as "Buddy,"."""
-    return re.sub(r"^\s*(?:<@!?\d+>\s*|buddy[,:]\s*)*", "", text, flags=re.IGNORECASE).strip()
-
-
-def incoming_of(message: discord.Message) -> IncomingMessage:
-    """A message as discord.py hands it over."""
+def incoming_of(message: discord.Message, bot_id: int | None = None) -> IncomingMessage:
+    """Return a message as discord.py hands it over."""
     return IncomingMessage(
         message_id=message.id,
         user_id=message.author.id,
@@ -232,6 +230,7 @@ def incoming_of(message: discord.Message) -> IncomingMessage:
         channel_id=None if isinstance(message.channel, discord.DMChannel) else message.channel.id,
         text=message.content,
         files=[IncomingFile(one.filename, one.content_type or "", one.size, one.read) for one in message.attachments],
+        is_addressed=any(one.id == bot_id for one in message.mentions),
     )
 
 
@@ -256,7 +255,7 @@ class BuddyClient(discord.Client):
 
     async def on_message(self, message: discord.Message) -> None:
         """Deal with one message; discord.py logs what goes wrong and listens on."""
-        answer = await self._handler.handle(incoming_of(message))
+        answer = await self._handler.handle(incoming_of(message, self.user.id if self.user else None))
         if answer:
             await message.reply(answer, mention_author=False)
 
