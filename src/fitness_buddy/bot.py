@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import base64
 import logging
-import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -22,19 +21,9 @@ from fitness_buddy.core.http import ApiError, HttpClient
 from fitness_buddy.llm.client import PICTURES
 from fitness_buddy.meals.picture import MAX_BYTES
 from fitness_buddy.meals.request import MAX_CHARACTERS, MAX_PICTURES
+from fitness_buddy.notify.routing import MEALS, REMINDERS, route
+from fitness_buddy.remind.times import language_setting
 
-REMINDERS = "buddy.remind/requests"
-MEALS = "buddy.ingest/meal"
-QUESTIONS = "buddy.report/ask"
-# A message belongs to the flow of the words that it begins with; a picture with any other words is a meal.
-TRIGGER_WORDS: Mapping[str, Sequence[str]] = {
-    REMINDERS: (
-        *("remind", "reminder", "reminders", "list reminders", "my reminders", "cancel", "snooze"),
-        *("erinnere", "erinnerung", "erinnerungen"),
-    ),
-    MEALS: ("meal", "ate", "i ate", "correct", "delete meal", "mahlzeit", "gegessen", "ich habe gegessen"),
-    QUESTIONS: ("ask", "frage"),
-}
 # A flow that asks a model may take its time.
 _ANSWER_TIMEOUT_S = 300.0
 
@@ -47,6 +36,7 @@ class BotSettings:
 
     Attributes:
         channel_ids: where it listens; direct messages of the allowed users count always.
+        languages: in which messages about reminders may be written, the athlete's first.
     """
 
     token: str = field(repr=False)
@@ -54,6 +44,7 @@ class BotSettings:
     kestra_url: str
     user_ids: frozenset[int]
     channel_ids: frozenset[int]
+    languages: Sequence[str] = ("en",)
 
 
 def bot_settings() -> BotSettings:
@@ -73,6 +64,7 @@ def bot_settings() -> BotSettings:
         kestra_url=variables.KESTRA_URL.read(),
         user_ids=users.read(),
         channel_ids=variables.DISCORD_CHANNELS.read(),
+        languages=language_setting(),
     )
 
 
@@ -88,7 +80,7 @@ class IncomingFile:
 
 @dataclass(frozen=True, slots=True)
 class IncomingMessage:
-    """A message as it came; ``channel_id`` is None for a direct one."""
+    """A message as it came; ``channel_id`` is None for a direct one, ``is_addressed`` where it mentions the bot."""
 
     message_id: int
     user_id: int
@@ -96,6 +88,7 @@ class IncomingMessage:
     channel_id: int | None
     text: str
     files: Sequence[IncomingFile] = ()
+    is_addressed: bool = False
 
 
 class Forwarder:
@@ -113,8 +106,8 @@ class Forwarder:
             settings.kestra_url, secrets=[settings.webhook_key], timeout_s=_ANSWER_TIMEOUT_S, attempts=1
         )
 
-    def forward(self, flow: str, body: Mapping[str, Any]) -> None:
-        """Post to the flow's webhook, which answers when the flow has ended; once.
+    def forward(self, flow: str, body: Mapping[str, Any]) -> str | None:
+        """Post to the flow's webhook, which answers when the flow has ended; once. Return the flow's outcome.
 
         Raises:
             BuddyError: the server was not reached or does not know the flow, or the flow failed.
@@ -123,26 +116,39 @@ class Forwarder:
         response = self._client.call("POST", path, body_json=body, expects_json=False)
         if response.status >= 400:
             raise response.error(f"{flow} did not take the message")
+        outputs = response.document if isinstance(response.document, dict) else {}
+        return str(outputs["outcome"]) if "outcome" in outputs else None
 
 
 class Handler:
     """Decides about a message: ignore it, forward it, or answer why not."""
 
-    def __init__(self, settings: BotSettings, forward: Callable[[str, Mapping[str, Any]], None]) -> None:
+    def __init__(self, settings: BotSettings, forward: Callable[[str, Mapping[str, Any]], str | None]) -> None:
+        """
+        Args:
+            forward: hands a message on to a flow, and returns its outcome.
+        """
         self._settings = settings
         self._forward = forward
+        # Who was asked something last, and where. Forgotten with the process: then only a time is taken for an answer.
+        self._asked: set[tuple[int, int | None]] = set()
 
     async def handle(self, message: IncomingMessage) -> str | None:
         """Return the reply for the channel; None if the flow replies or the message is not for the bot."""
         if not self._is_for_us(message):
             return None
-        text = _without_mention(message.text)
-        flow = _flow_of(text)
         pictures = [one for one in message.files if one.media_type.startswith("image/")]
-        if flow is None and pictures:
-            flow = MEALS
-        if flow is None:
-            return None
+        where = (message.user_id, message.channel_id)
+        found = route(
+            message.text,
+            self._settings.languages,
+            is_addressed=message.is_addressed or message.channel_id is None,
+            has_picture=bool(pictures),
+            has_asked=where in self._asked,
+        )
+        flow, text = found.flow, found.text
+        if not flow:
+            return found.reply or None
         if len(text) > MAX_CHARACTERS:
             return f"That is too long for me: up to {MAX_CHARACTERS} characters, please."
         contents = []
@@ -158,10 +164,11 @@ class Handler:
             "text": text,
             "message_id": str(message.message_id),
             "user_id": str(message.user_id),
+            "is_addressed": found.is_addressed,
             "pictures": contents,
         }
         try:
-            await asyncio.to_thread(self._forward, flow, body)
+            outcome = await asyncio.to_thread(self._forward, flow, body)
         except BuddyError as error:
             # The message may name the server: it is for the operator, not for the channel.
             _log.error("%s", error)
@@ -169,19 +176,14 @@ class Handler:
                 return "Something went wrong with that, sorry. It is written in the log."
             return "I cannot reach my own head right now. Please send that again in a few minutes."
         _log.info("handed message %s to %s", message.message_id, flow)
+        # The next message of that person there may be the answer, whatever it says.
+        (self._asked.add if (flow, outcome) == (REMINDERS, "asked") else self._asked.discard)(where)
         return None
 
     def _is_for_us(self, message: IncomingMessage) -> bool:
         if message.is_bot or message.user_id not in self._settings.user_ids:
             return False
         return message.channel_id is None or message.channel_id in self._settings.channel_ids
-
-
-def _flow_of(text: str) -> str | None:
-    for flow, beginnings in TRIGGER_WORDS.items():
-        if re.match(rf"(?:{'|'.join(beginnings)})\b", text, re.IGNORECASE):
-            return flow
-    return None
 
 
 async def _content(picture: IncomingFile) -> bytes | str:
@@ -205,13 +207,8 @@ async def _content(picture: IncomingFile) -> bytes | str:
     return content
 
 
-def _without_mention(text: str) -> str:
-    """The words after a mention of the bot and an address such as "Buddy,"."""
-    return re.sub(r"^\s*(?:<@!?\d+>\s*|buddy[,:]\s*)*", "", text, flags=re.IGNORECASE).strip()
-
-
-def incoming_of(message: discord.Message) -> IncomingMessage:
-    """A message as discord.py hands it over."""
+def incoming_of(message: discord.Message, bot_id: int | None = None) -> IncomingMessage:
+    """Return a message as discord.py hands it over."""
     return IncomingMessage(
         message_id=message.id,
         user_id=message.author.id,
@@ -219,6 +216,7 @@ def incoming_of(message: discord.Message) -> IncomingMessage:
         channel_id=None if isinstance(message.channel, discord.DMChannel) else message.channel.id,
         text=message.content,
         files=[IncomingFile(one.filename, one.content_type or "", one.size, one.read) for one in message.attachments],
+        is_addressed=any(one.id == bot_id for one in message.mentions),
     )
 
 
@@ -243,7 +241,7 @@ class BuddyClient(discord.Client):
 
     async def on_message(self, message: discord.Message) -> None:
         """Deal with one message; discord.py logs what goes wrong and listens on."""
-        answer = await self._handler.handle(incoming_of(message))
+        answer = await self._handler.handle(incoming_of(message, self.user.id if self.user else None))
         if answer:
             await message.reply(answer, mention_author=False)
 

@@ -42,7 +42,7 @@ for words in json.loads(sys.argv[1]):
         codes.append(done.code)
 print(json.dumps([codes, sorted({name.partition(".")[0] for name in sys.modules})]))
 """
-HEAVY = {"dbt", "duckdb", "altair", "pyarrow", "pandas", "discord", "metricflow", "dateparser"}
+HEAVY = {"dbt", "duckdb", "altair", "pyarrow", "pandas", "discord", "metricflow", "lark"}
 
 
 def imported_by(*commands: list[str], environment: dict[str, str] | None = None) -> tuple[list[int], set[str]]:

@@ -81,7 +81,7 @@ def test_what_is_due_is_delivered_once_and_expressions_in_it_are_words(
     server: Server, engine: Engine, discord: DiscordStub
 ) -> None:
     text = "@everyone {{ secret('DECOY') }} `id` $(id)"
-    answer = send(engine, f"remind me to {text} in 1 minute", "remind-4")
+    answer = send(engine, f"remind me to {text} in 1 second", "remind-4")
     (row,) = stored(server, "remind-4")
     assert row["text"] == text
     first = engine.run(DELIVER)
@@ -95,7 +95,7 @@ def test_what_is_due_is_delivered_once_and_expressions_in_it_are_words(
 
 
 def test_while_discord_is_down_nothing_is_lost(engine: Engine, discord: DiscordStub) -> None:
-    send(engine, "remind me to drink in 1 minute", "remind-5")
+    send(engine, "remind me to drink in 1 second", "remind-5")
     said = len(discord.sent("buddy"))
     discord.refusals.extend([Refusal(503)] * 4)
     failed = engine.run(DELIVER)
@@ -108,7 +108,7 @@ def test_while_discord_is_down_nothing_is_lost(engine: Engine, discord: DiscordS
 def test_an_athlete_that_is_named_has_reminders_of_their_own(
     server: Server, engine: Engine, discord: DiscordStub, athlete: str
 ) -> None:
-    server.buddy("remind", "request", "--text", "remind me to swim in 1 minute", "--athlete", athlete)
+    server.buddy("remind", "request", "--text", "remind me to swim in 1 second", "--athlete", athlete)
     assert engine.run(DELIVER).outputs["delivered"] == 0
     assert engine.run(DELIVER, {"athlete_id": athlete}).outputs["delivered"] == 1
     assert discord.sent("buddy") == ["⏰ swim (reminder 1)"]

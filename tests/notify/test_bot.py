@@ -17,10 +17,6 @@ import pytest
 from support import REPOSITORY, run_buddy, serving
 
 from fitness_buddy.bot import (
-    MEALS,
-    QUESTIONS,
-    REMINDERS,
-    TRIGGER_WORDS,
     BotSettings,
     BuddyClient,
     Forwarder,
@@ -31,6 +27,7 @@ from fitness_buddy.bot import (
 )
 from fitness_buddy.core.errors import UsageError
 from fitness_buddy.meals.picture import MAX_BYTES
+from fitness_buddy.notify.routing import MEALS, QUESTIONS, REMINDERS
 
 ADA, STRANGER, CHANNEL = 100000000000000001, 100000000000000002, 200000000000000001
 KEY = "planted-webhook-key"
@@ -128,7 +125,7 @@ def test_other_talk_is_nobodys_business(kestra: Kestra, say: Callable[..., str |
     assert (say(text), kestra.posts) == (None, [])
 
 
-@pytest.mark.parametrize("flow", sorted(TRIGGER_WORDS))
+@pytest.mark.parametrize("flow", [REMINDERS, MEALS, QUESTIONS])
 def test_each_flow_that_is_spoken_to_is_there_and_has_a_webhook(flow: str) -> None:
     namespace, _, flow_id = flow.partition("/")
     text = (REPOSITORY / "flows" / namespace.partition(".")[2] / f"{flow_id}.yaml").read_text()

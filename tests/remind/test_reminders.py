@@ -26,7 +26,7 @@ from support import BUDDY, HANGS_AFTER_S, Answer, run_buddy, serving, spawn_budd
 from fitness_buddy.core.errors import BuddyError, UsageError
 from fitness_buddy.core.http import ApiError
 from fitness_buddy.core.settings import load_settings
-from fitness_buddy.remind.delivery import Delivery, deliver
+from fitness_buddy.remind.delivery import Delivery, deliver, deliver_in_time
 from fitness_buddy.remind.requests import MOST_LISTED, Message, read_message
 from fitness_buddy.warehouse import connect
 
@@ -97,23 +97,32 @@ def test_reminders_are_listed_with_their_numbers_the_next_one_first() -> None:
     for number in range(MOST_LISTED):
         ask(f"remind me to {number} in 3 hours")
     lines = ask("list reminders").message.splitlines()
-    assert (lines[0], len(lines), lines[-1]) == ("12 reminders are waiting:", MOST_LISTED + 2, "… and 2 more")
+    assert (lines[0], len(lines), lines[-1]) == (
+        "12 reminders are waiting:",
+        MOST_LISTED + 2,
+        '… and 2 more: "my reminders 2"',
+    )
+    page = ask("my reminders 2").message.splitlines()
+    assert (page[0], len(page), page[1].partition(":")[0]) == ("12 reminders are waiting:", 3, "2")
+    assert ask("my reminders 3").message == "There is no page 3: 12 reminders are waiting."
 
 
 def test_a_reminder_is_cancelled_by_its_number_or_its_words() -> None:
-    for text in ("stretch the back", "stretch", "drink", "stretch 100% of _it_"):
+    for text in ("stretch the back", "stretch", "drink", "stretch 100% of _it_", "call the gym"):
         ask(f"remind me to {text} in 1 hour")
     assert ask("cancel 3").message == "Cancelled: drink (reminder 3)."
     assert ask("cancel reminder 3").message == 'There is no reminder 3 waiting. "my reminders" says what is.'
     assert ask("cancel 99").outcome == "asked"
-    which = ask("cancel STRETC")
+    assert ask("cancel STRETC").message.startswith("No reminder of STRETC is waiting")  # a part of a word names none
+    which = ask("cancel the")
     assert (which.outcome, which.message.splitlines()[0], len(which.message.splitlines())) == (
         "asked",
         "Which one? Say its number.",
-        4,
+        3,
     )
     assert ask("cancel Stretch").message == "Cancelled: stretch (reminder 2)."  # these words alone
-    assert ask("cancel the back").number == 1
+    assert ask("cancel the back reminder").number == 1
+    assert ask("cancel gym").number == 5
     assert ask("cancel 100% of _").number == 4  # no pattern, just words
     assert ask("cancel stretch").message == 'No reminder of stretch is waiting. "my reminders" says what is.'
     assert waiting() == []
@@ -296,6 +305,47 @@ def test_told_early_within_the_window_it_is_not_told_again_when_it_is_due() -> N
     assert channel.numbers() == [1]
 
 
+def test_no_reminder_is_posted_before_its_minute() -> None:
+    channel, clock, waits = Channel(), Clock(), list[float]()
+
+    def wait(seconds: float) -> None:
+        waits.append(seconds)
+        clock.forward(seconds=seconds)
+
+    class Timed(Channel):
+        def post(self, message: Any) -> str:
+            channel.posts.append(f"{clock.now:%H:%M:%S} {message.content}")
+            return "1"
+
+    for minutes in (1, 3):
+        ask(f"remind me to wait {minutes} in {minutes} minutes")
+    ask("remind me to stretch every day at 12:01")
+    ask("remind me to drink in 30 seconds")
+    ask("remind me to rest at 11:30pm")
+    told = deliver_in_time(ledger(), Timed(), window_s=100, clock=clock, wait=wait)
+    assert len(told.delivered) == 3 and told.late == 0
+    assert [post.partition(" ⏰ ")[::2] for post in channel.posts] == [
+        ("11:00:30", "drink (reminder 4)"),
+        ("11:01:00", "wait 1 (reminder 1)"),
+        ("11:01:00", "stretch (reminder 3)"),
+    ]
+    assert waits == [0, 30, 30]
+    assert deliver_in_time(ledger(), Timed(), window_s=100, clock=clock, wait=wait).delivered == []
+
+
+def test_what_is_cancelled_while_it_is_waited_for_is_not_posted() -> None:
+    channel, clock = Channel(), Clock()
+
+    def wait(seconds: float) -> None:
+        if seconds:
+            ask("cancel 1", clock.now)
+        clock.forward(seconds=seconds)
+
+    ask("remind me to stretch in 1 minute")
+    assert deliver_in_time(ledger(), channel, window_s=100, clock=clock, wait=wait).delivered == []
+    assert channel.posts == []
+
+
 def test_what_discord_does_not_take_stays_due_and_the_rest_waits_behind_it() -> None:
     channel, clock = Channel(problem=BuddyError("Discord is down")), Clock()
     ask("remind me to stretch in 1 minute")
@@ -411,21 +461,21 @@ def test_commands_take_a_message_list_it_and_tell_it(discord: DiscordStub, tmp_p
     line = "1: stretch, Friday 20 November 2026 at 11:01 (UTC)"
     assert remind("list").output == f"{line}\n"
     assert remind("list", now=NOON + timedelta(minutes=1)).output == f"{line} (due)\n"
-    told = remind("deliver", "--kestra")
+    told = remind("deliver", "--kestra", now=NOON + timedelta(minutes=1))
     assert "Delivered: stretch (reminder 1)" in told.output
     assert '"delivered_count":1' in told.output
     assert discord.sent("buddy") == ["⏰ stretch (reminder 1)"]
-    assert remind("deliver").output == "Nothing is due.\n"
+    assert remind("deliver", "--window-s", "0").output == "Nothing is due.\n"
     assert remind("list").output == "No reminder is waiting.\n"
 
 
 def test_where_discord_is_down_the_command_fails_and_nothing_is_lost(discord: DiscordStub) -> None:
     request("remind me to stretch in 1 minute")
     discord.refusals.extend([Refusal(503)] * 4)
-    failed = remind("deliver", "--json")
+    failed = remind("deliver", "--json", now=NOON + timedelta(minutes=1))
     assert (failed.exit_code, failed.json["failed_count"]) == (1, 1)
     assert discord.webhook("buddy").rpartition("/")[2] not in failed.output + failed.errors
-    assert remind("deliver").exit_code == 0
+    assert remind("deliver", now=NOON + timedelta(minutes=1)).exit_code == 0
     assert discord.sent("buddy") == ["⏰ stretch (reminder 1)"]
 
 
@@ -559,7 +609,7 @@ def test_delivering_loads_no_library_that_only_requests_need() -> None:
         "import sys; from fitness_buddy.cli import main\n"
         "try: main(['remind', 'deliver'])\n"
         "except SystemExit: pass\n"
-        "slow = {'dateparser', 'dateutil', 'icalendar', 'pandas', 'altair', 'rich'}\n"
+        "slow = {'lark', 'dateutil', 'icalendar', 'pandas', 'altair', 'rich'}\n"
         "print(sorted(slow & set(sys.modules)))"
     )
     environment = {**os.environ, "BUDDY_DISCORD_WEBHOOK": "http://127.0.0.1:9/api/webhooks/1/token"}

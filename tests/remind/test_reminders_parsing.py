@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 
 from fitness_buddy.core.errors import UsageError
 from fitness_buddy.remind.parsing import MAX_CHARACTERS, Cancel, List, Remind, Request, Snooze, parse
-from fitness_buddy.remind.rules import local_instant, next_occurrence, told_instant, told_rule
-from fitness_buddy.remind.times import Phrases, UnclearError, language_setting
+from fitness_buddy.remind.rules import local_instant, next_occurrence
+from fitness_buddy.remind.texts import format_instant, format_rule
+from fitness_buddy.remind.times import Times, UnclearError, language_setting
 
 BERLIN = ZoneInfo("Europe/Berlin")
 # A Friday, noon in Berlin.
@@ -23,16 +24,16 @@ NOW = datetime(2026, 11, 20, 11, tzinfo=UTC)
 
 
 def read(text: str, *languages: str, now: datetime = NOW, timezone: str = "Europe/Berlin") -> Request:
-    spoken = languages or ("en",)
-    return parse(text, Phrases(now, timezone, spoken), spoken)
+    return parse(text, Times(now, timezone, languages or ("en",)))
 
 
 def remind(text: str, *languages: str, now: datetime = NOW) -> tuple[str, str]:
     """The task, and when it is told: in words for a recurrence."""
     request = read(text, *languages, now=now)
     assert isinstance(request, Remind)
-    due = f"{request.when.due_at.astimezone(BERLIN):%Y-%m-%d %H:%M}"
-    return request.text, f"{told_rule(request.when.rule)}, {due}" if request.when.rule else due
+    (when,) = request.whens
+    due = f"{when.due_at.astimezone(BERLIN):%Y-%m-%d %H:%M}"
+    return request.text, f"{format_rule(when.rule)}, {due}" if when.rule else due
 
 
 def question(text: str, *languages: str, now: datetime = NOW) -> str:
@@ -223,10 +224,10 @@ def test_seven_is_a_question_only_while_both_lie_ahead() -> None:
         ("My reminders?", List()),
         ("buddy, show my reminders", List()),
         ("meine Erinnerungen", List()),
-        ("cancel 3", Cancel(3)),
-        ("cancel reminder 3", Cancel(3)),
-        ("please cancel #3", Cancel(3)),
-        ("lösche 3", Cancel(3)),
+        ("cancel 3", Cancel((3,))),
+        ("cancel reminder 3", Cancel((3,))),
+        ("please cancel #3", Cancel((3,))),
+        ("lösche 3", Cancel((3,))),
         ("cancel stretch", Cancel("stretch")),
         ('cancel the reminder "Stretch well".', Cancel("Stretch well")),
         ("snooze", Snooze(None, NOW + timedelta(minutes=10))),
@@ -267,7 +268,7 @@ def test_the_machine_s_zone_says_nothing(machine_zone: str) -> None:
         here = read(f"remind me to stretch {text}")
         assert isinstance(here, Remind)
         assert (
-            f"{here.when.due_at:%d %H:%M}"
+            f"{here.whens[0].due_at:%d %H:%M}"
             == {
                 "tomorrow at 7am": "21 06:00",
                 "in 20 minutes": "20 11:20",
@@ -287,7 +288,7 @@ def test_in_two_hours_is_in_two_hours_when_clocks_change() -> None:
     before = datetime(2027, 3, 28, 0, 30, tzinfo=UTC)  # 1:30 in Berlin, half an hour before two is three
     request = read("remind me to stretch in 2 hours", now=before)
     assert isinstance(request, Remind)
-    assert request.when.due_at == before + timedelta(hours=2)
+    assert request.whens[0].due_at == before + timedelta(hours=2)
 
 
 # Recurrences
@@ -321,14 +322,14 @@ def test_a_time_that_is_left_out_moves_forward_and_of_one_that_comes_twice_the_f
 
 def test_where_a_month_has_no_31st_its_last_day_counts() -> None:
     request = read("remind me to stretch every month on the 31st at 9am")
-    assert isinstance(request, Remind) and request.when.rule
-    assert [wall[:5] for wall in walls(request.when.rule, NOW, 4)] == ["11-30", "12-31", "01-31", "02-28"]
+    assert isinstance(request, Remind) and request.whens[0].rule
+    assert [wall[:5] for wall in walls(request.whens[0].rule, NOW, 4)] == ["11-30", "12-31", "01-31", "02-28"]
 
 
 def test_every_other_week_counts_from_the_first_time() -> None:
     request = read("remind me to stretch every other Friday at 9am")
-    assert isinstance(request, Remind) and request.when.rule
-    assert [wall[:5] for wall in walls(request.when.rule, NOW, 3)] == ["11-27", "12-11", "12-25"]
+    assert isinstance(request, Remind) and request.whens[0].rule
+    assert [wall[:5] for wall in walls(request.whens[0].rule, NOW, 3)] == ["11-27", "12-11", "12-25"]
 
 
 def test_a_rule_that_has_ended_has_no_next_time() -> None:
@@ -378,8 +379,8 @@ def test_no_message_is_too_strange_to_be_answered(text: str) -> None:
 
 
 def test_times_are_told_in_full() -> None:
-    assert told_instant(NOW, BERLIN) == "Friday 20 November 2026 at 12:00 (Europe/Berlin)"
-    assert told_instant(NOW + timedelta(seconds=5), BERLIN).endswith("12:00:05 (Europe/Berlin)")
+    assert format_instant(NOW, BERLIN) == "Friday 20 November 2026 at 12:00 (Europe/Berlin)"
+    assert format_instant(NOW + timedelta(seconds=5), BERLIN).endswith("12:00:05 (Europe/Berlin)")
 
 
 def test_languages_are_named_in_a_setting(monkeypatch: pytest.MonkeyPatch) -> None:

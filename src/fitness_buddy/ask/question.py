@@ -116,4 +116,9 @@ def read_question(path: Path) -> str:
         question = ""
     if not isinstance(question, str) or not question:
         raise UsageError(f'{path}: expected JSON such as {{"text": "ask how far did I run in October?"}}')
-    return _TRIGGER.sub("", question, count=1)
+    return without_trigger(question)
+
+
+def without_trigger(text: str) -> str:
+    """Return a message without the word that makes it a question."""
+    return _TRIGGER.sub("", text, count=1)

@@ -59,26 +59,37 @@ def ask(
         )
     if not metrics and any(chosen.values()):
         raise UsageError("--by, --where, --since, --until, --limit and the orders go with --metric")
+    if not metrics:
+        from fitness_buddy.ask.question import read_question
+
+        return answer_question(run, read_question(request_path) if request_path else question)
     catalogue = load_catalogue(run.settings.project_dir)
     timezone = current_settings(run.warehouse, run.settings)[0].timezone
-    today = run.today(timezone)
+    choice = _stated(catalogue, run.today(timezone), metrics, **chosen)
+    answer = look_up(choice, catalogue, run.warehouse, run.settings)
+    run.say(answer.text())
+    return answer.to_dict()
+
+
+def answer_question(run: Run, question: str) -> dict[str, Any]:
+    """Answer a question in words, and print the answer."""
+    from fitness_buddy.ask.catalogue import load_catalogue
+    from fitness_buddy.ask.lookup import look_up
+    from fitness_buddy.ask.question import Asker, check_question
+    from fitness_buddy.llm.calls import open_model
+    from fitness_buddy.warehouse.athlete_settings import current_settings
+
+    catalogue = load_catalogue(run.settings.project_dir)
+    timezone = current_settings(run.warehouse, run.settings)[0].timezone
 
     def look_up_choice(choice: Choice) -> Answer:
         return look_up(choice, catalogue, run.warehouse, run.settings)
 
-    if metrics:
-        answer, totals = look_up_choice(_stated(catalogue, today, metrics, **chosen)), {}
-    else:
-        from fitness_buddy.ask.question import Asker, check_question, read_question
-        from fitness_buddy.llm.calls import open_model
-
-        asked = check_question(read_question(request_path) if request_path else question)
-        model = open_model(run.warehouse, run.settings)
-        asker = Asker(model, look_up_choice, catalogue, run.settings.project_dir, today, timezone)
-        answer = asker.answer(asked)
-        totals = model.totals() if model else {}
+    model = open_model(run.warehouse, run.settings)
+    asker = Asker(model, look_up_choice, catalogue, run.settings.project_dir, run.today(timezone), timezone)
+    answer = asker.answer(check_question(question))
     run.say(answer.text())
-    return answer.to_dict() | totals
+    return answer.to_dict() | (model.totals() if model else {})
 
 
 def _stated(

@@ -46,7 +46,7 @@ def meal_estimate(run: Run, path: tuple[Path, ...], text: str, eaten_at: str | N
 
     if not path and not text.strip():
         raise UsageError("give a picture's PATH, or --text")
-    return _handle(run, MealIntent("note", words=text.strip()), read_pictures(path), eaten_at)
+    return handle_meal(run, MealIntent("note", words=text.strip()), read_pictures(path), eaten_at)
 
 
 @command(meal, "correct", takes_now=True)
@@ -57,7 +57,7 @@ def meal_correct(run: Run, meal_id: str, path: tuple[Path, ...], text: str) -> d
     """Correct the meal whose id begins with MEAL_ID, or confirm it."""
     from fitness_buddy.meals.request import MealIntent, read_pictures
 
-    return _handle(run, MealIntent("correct", meal_id.lower(), text.strip()), read_pictures(path))
+    return handle_meal(run, MealIntent("correct", meal_id.lower(), text.strip()), read_pictures(path))
 
 
 @command(meal, "delete", takes_now=True)
@@ -66,7 +66,7 @@ def meal_delete(run: Run, meal_id: str) -> dict[str, Any]:
     """Delete the meal whose id begins with MEAL_ID."""
     from fitness_buddy.meals.request import MealIntent
 
-    return _handle(run, MealIntent("delete", meal_id.lower()), [])
+    return handle_meal(run, MealIntent("delete", meal_id.lower()), [])
 
 
 @command(meal, "request", takes_now=True)
@@ -80,7 +80,7 @@ def meal_request(run: Run, path: Path) -> dict[str, Any]:
     from fitness_buddy.meals.request import parse_intent, read_message
 
     request = read_message(path)
-    return _handle(run, parse_intent(request.text), request.pictures, message_id=request.message_id)
+    return handle_meal(run, parse_intent(request.text), request.pictures, message_id=request.message_id)
 
 
 @command(meal, "picture", takes_now=True)
@@ -129,7 +129,7 @@ def meal_picture(run: Run, meal_id: str | None, text: str, out: Path | None, pos
     return answer
 
 
-def _handle(
+def handle_meal(
     run: Run, intent: MealIntent, pictures: Sequence[bytes], eaten_at: str | None = None, message_id: str | None = None
 ) -> dict[str, Any]:
     """Do what is asked for, once for each message, and print the reply."""

@@ -14,6 +14,9 @@ from fitness_buddy.core.errors import UsageError
 
 if TYPE_CHECKING:
     from fitness_buddy.remind.ledger import Ledger
+    from fitness_buddy.remind.questions import Proposal
+    from fitness_buddy.remind.requests import Message
+    from fitness_buddy.remind.times import Times
 
 
 @main.group()
@@ -28,10 +31,10 @@ def remind_request(run: Run, path: Path | None, text: str | None) -> dict[str, A
     """Do what a message asks for: "remind me to stretch tomorrow at 7am", "my reminders", "cancel 3", "snooze".
 
     FILE holds it as JSON, {"text": …, "message_id": …}; "-" reads that from standard input. The same message_id again
-    changes nothing. BUDDY_LANGUAGES names the languages it may be in, the athlete's first, such as de,en [en].
+    changes nothing. What is not clear is asked back, and the next message may answer it: "9am". BUDDY_LANGUAGES names
+    the languages it may be in, the athlete's first, such as de,en [en].
     """
-    from fitness_buddy.remind.requests import Message, answer, read_message
-    from fitness_buddy.remind.times import language_setting
+    from fitness_buddy.remind.requests import Message, read_message
 
     if (path is None) == (text is None):
         raise UsageError("give the message as FILE or as --text, one of them")
@@ -39,29 +42,59 @@ def remind_request(run: Run, path: Path | None, text: str | None) -> dict[str, A
         message = Message(text)
     else:
         message = read_message(_read(path), "standard input" if str(path) == "-" else str(path))
-    reply = answer(_ledger(run), message, now=run.now, timezone=_timezone(run), languages=language_setting())
-    run.say(reply.message)
-    return reply.to_dict()
+    return answer_message(run, message)
+
+
+def answer_message(run: Run, message: Message) -> dict[str, Any]:
+    """Do what a message asks of the reminders, and print the reply."""
+    from fitness_buddy.core.state import open_state
+    from fitness_buddy.llm.client import model_settings
+    from fitness_buddy.remind.questions import Questions
+    from fitness_buddy.remind.requests import answer
+    from fitness_buddy.remind.times import language_setting
+
+    model = None
+
+    def propose(text: str, times: Times, name: str) -> Proposal | None:
+        from fitness_buddy.llm.calls import open_model
+        from fitness_buddy.remind.proposals import propose as ask_model
+
+        nonlocal model
+        model = open_model(run.warehouse, run.settings)
+        return ask_model(model, text, times, name) if model else None
+
+    reply = answer(
+        _ledger(run),
+        message,
+        now=run.now,
+        timezone=_timezone(run),
+        languages=language_setting(),
+        questions=Questions(open_state(), run.settings.athlete_id),
+        propose=propose if model_settings() else None,
+    )
+    if reply.message:
+        run.say(reply.message)
+    return reply.to_dict() | (model.totals() if model else {})
 
 
 @command(remind, "deliver", takes_now=True)
 @click.option(
     "--window-s",
     type=click.FloatRange(min=0, max=3600),
-    default=120,
+    default=100,
     show_default=True,
-    help="Also post what is due within so many seconds, the time until the next run.",
+    help="Wait for reminders that become due in so many seconds; less than the time until the next run.",
 )
 def remind_deliver(run: Run, window_s: float) -> dict[str, Any]:
-    """Post the due reminders on Discord (BUDDY_DISCORD_WEBHOOK), in their order, each once; late ones are marked.
+    """Post the due reminders on Discord (BUDDY_DISCORD_WEBHOOK), in their order, each once and none before its time.
 
-    If Discord does not take a reminder, it stays due, and the command fails. If a run was killed during a post, another
-    run posts the reminder again after BUDDY_CLAIM_S seconds [300].
+    Late ones are marked. If Discord does not take a reminder, it stays due, and the command fails. If a run was killed
+    during a post, another run posts the reminder again after BUDDY_CLAIM_S seconds [300].
     """
     from fitness_buddy.notify.discord import open_webhook
-    from fitness_buddy.remind.delivery import deliver
+    from fitness_buddy.remind.delivery import deliver_in_time
 
-    delivery = deliver(_ledger(run), open_webhook(), window_s=window_s, clock=run.clock)
+    delivery = deliver_in_time(_ledger(run), open_webhook(), window_s=window_s, clock=run.clock)
     for entry in delivery.delivered:
         run.say(f"Delivered: {entry.text} (reminder {entry.number})")
     if failure := delivery.failure("reminders"):
@@ -75,13 +108,13 @@ def remind_deliver(run: Run, window_s: float) -> dict[str, Any]:
 @click.option("--most", type=click.IntRange(1, 1000), default=20, show_default=True, help="How many are shown.")
 def remind_list(run: Run, most: int) -> dict[str, Any]:
     """List the waiting reminders, the next one first, and which of them are due."""
-    from fitness_buddy.remind.requests import reminder_dict, told_entry
+    from fitness_buddy.remind.requests import entry_line, reminder_dict
 
     ledger = _ledger(run)
     waiting, count = ledger.waiting(most), ledger.waiting_count()
     due = {entry.number for entry in waiting if entry.due_at and entry.due_at <= run.now}
     for entry in waiting:
-        run.say(told_entry(entry) + (" (due)" if entry.number in due else ""))
+        run.say(entry_line(entry) + (" (due)" if entry.number in due else ""))
     if count > len(waiting):
         run.say(f"… and {count - len(waiting):,} more")
     if not waiting:

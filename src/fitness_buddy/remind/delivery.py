@@ -7,6 +7,7 @@ posts. The claim of a killed process expires; the reminder is then posted again 
 from __future__ import annotations
 
 import functools
+import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -20,7 +21,8 @@ from fitness_buddy.core.errors import BuddyError
 from fitness_buddy.core.http import ApiError
 from fitness_buddy.notify.message import OutgoingMessage, escape_markdown
 from fitness_buddy.remind.ledger import CLAIMED, DELIVERED, RELEASED, Entry, Ledger
-from fitness_buddy.remind.rules import next_occurrence, told_day, told_time
+from fitness_buddy.remind.rules import next_occurrence
+from fitness_buddy.remind.texts import format_day, format_time
 
 LATE_AFTER = timedelta(minutes=5)
 _MAX_AT_ONCE = 500
@@ -53,6 +55,12 @@ class Delivery:
     delivered: list[Entry] = field(default_factory=list)
     late: int = 0
     failures: list[BuddyError] = field(default_factory=list)
+
+    def add(self, other: Delivery) -> None:
+        """Add what another run has posted."""
+        self.delivered += other.delivered
+        self.late += other.late
+        self.failures += other.failures
 
     def to_dict(self) -> dict[str, Any]:
         """Return the counts as JSON-ready values."""
@@ -163,13 +171,47 @@ def deliver(
     window_s: float,
     clock: Callable[[], datetime] = utc_now,
     lease_s: float | None = None,
+    ahead_s: float | None = None,
 ) -> Delivery:
-    """Post the reminders that are due by the end of the window, in the order of their times, at most 500."""
+    """Post the reminders that are due by the end of the window, in the order of their times, at most 500.
+
+    Args:
+        ahead_s: a late recurring reminder is not posted again in so many seconds [the window].
+    """
     now = clock()
     # Reading needs no lock. Nearly always nothing is due, and then nobody waits.
     due = ledger.due(now + timedelta(seconds=window_s), now, _MAX_AT_ONCE)
-    dispatcher = Dispatcher(ledger, channel, clock=clock, lease_s=lease_s, ahead_s=window_s)
+    ahead_s = window_s if ahead_s is None else ahead_s
+    dispatcher = Dispatcher(ledger, channel, clock=clock, lease_s=lease_s, ahead_s=ahead_s)
     return dispatcher.dispatch(due, reminder_message)
+
+
+def deliver_in_time(
+    ledger: Ledger,
+    channel: Channel,
+    *,
+    window_s: float,
+    clock: Callable[[], datetime] = utc_now,
+    wait: Callable[[float], None] = time.sleep,
+) -> Delivery:
+    """Post the reminders that are due by the end of the window, none before it is due; stop at a failure.
+
+    Nothing is claimed while it waits, so that a reminder can still be cancelled or put off.
+
+    Args:
+        wait: waits so many seconds.
+    """
+    now = clock()
+    until = now + timedelta(seconds=window_s)
+    later = {entry.due_at for entry in ledger.due(until, now, _MAX_AT_ONCE) if entry.due_at and entry.due_at > now}
+    delivery = Delivery()
+    for instant in [now, *sorted(later)]:
+        wait(max(0.0, (instant - clock()).total_seconds()))
+        ahead_s = max(0.0, (until - clock()).total_seconds())
+        delivery.add(deliver(ledger, channel, window_s=0, clock=clock, ahead_s=ahead_s))
+        if delivery.failures:
+            break
+    return delivery
 
 
 def reminder_message(entry: Entry, now: datetime, is_repeat: bool) -> OutgoingMessage:
@@ -193,7 +235,7 @@ def format_due(entry: Entry, now: datetime) -> str:
         return ""
     zone = ZoneInfo(entry.timezone)
     due = entry.due_at.astimezone(zone)
-    return told_time(due) if due.date() == now.astimezone(zone).date() else f"{told_day(due)} {told_time(due)}"
+    return format_time(due) if due.date() == now.astimezone(zone).date() else f"{format_day(due)} {format_time(due)}"
 
 
 def claim_setting() -> float:

@@ -32,7 +32,7 @@ from fitness_buddy.remind.delivery import Channel, Delivery, Dispatcher
 from fitness_buddy.remind.ledger import CALENDAR, SHEET, Entry, Ledger
 
 if TYPE_CHECKING:
-    from fitness_buddy.remind.times import Phrases
+    from fitness_buddy.remind.times import Times
 
 CALENDAR_VARIABLE = variables.CALENDAR_URL.name
 SHEET_VARIABLE = variables.EVENTS_SHEET_URL.name
@@ -195,7 +195,7 @@ def read_sheet(
     Raises:
         BuddyError: the columns Title and Start Date are missing.
     """
-    from fitness_buddy.remind.times import Phrases, UnclearError
+    from fitness_buddy.remind.times import Times, UnclearError
 
     try:
         rows = list(csv.reader(io.StringIO(content.decode("utf-8-sig"), newline="")))
@@ -207,7 +207,7 @@ def read_sheet(
             f"{SHEET_VARIABLE}: expected a CSV whose first row has the columns Title and Start Date, found "
             "something else (is the sheet shared with whoever has its link?)"
         )
-    phrases = Phrases(now, timezone, languages)
+    times = Times(now, timezone, languages)
     at_once: Counter[datetime] = Counter()
     events: list[Event] = []
     refusals: list[Refusal] = []
@@ -217,7 +217,7 @@ def read_sheet(
         if not title and not stated:
             continue
         try:
-            starts_at, is_whole_day = _sheet_start(stated, phrases)
+            starts_at, is_whole_day = _sheet_start(stated, times)
         except UnclearError as error:
             refusals.append(Refusal("the sheet", number, "Start Date", f"{error} Found {truncate(stated, 60)!r}."))
             continue
@@ -229,31 +229,27 @@ def read_sheet(
     return events, refusals
 
 
-def _sheet_start(stated: str, phrases: Phrases) -> tuple[datetime, bool]:
-    """The start in UTC, and whether that is a whole day.
+def _sheet_start(stated: str, times: Times) -> tuple[datetime, bool]:
+    """Return the start in UTC, and whether that is a whole day.
 
     Raises:
         UnclearError: it is no date with its year, or one of two.
     """
-    from fitness_buddy.remind.times import UnclearError, clock_24h  # dateparser takes its time
+    from fitness_buddy.remind.times import UnclearError  # the grammar takes its time to load
 
     try:
         moment = datetime.fromisoformat(stated)
     except ValueError:
-        parts = {part.kind: part for part in phrases.is_whole(stated) or []}
-        if "date" not in parts or parts.keys() > {"date", "clock"} or not _YEAR.search(parts["date"].words):
-            raise UnclearError("Expected a date with its year, and a time, such as 2026-12-24 18:00.") from None
-        moment = datetime.combine(
-            phrases.date_of(parts["date"]), clock_24h(parts["clock"]) if "clock" in parts else clock_time()
-        )
-        is_whole_day = "clock" not in parts
+        found = times.date_of(stated)
+        if found is None:
+            raise UnclearError("sheet_date") from None
+        day, time_of_day = found
+        moment = datetime.combine(day, time_of_day or clock_time())
+        is_whole_day = time_of_day is None
     else:
         is_whole_day = len(stated) <= len("2026-12-24")
-    moment = moment if moment.tzinfo else moment.replace(tzinfo=phrases.zone)
+    moment = moment if moment.tzinfo else moment.replace(tzinfo=times.zone)
     return moment.astimezone(UTC), is_whole_day
-
-
-_YEAR = re.compile(r"\d{4}|\d{1,2}[/.]\s?\d{1,2}[/.]\d{2}")
 
 
 def announce(

@@ -155,18 +155,21 @@ class Ledger:
             {"until": until, "now": now, "most": most},
         )
 
-    def waiting(self, most: int, *, containing: str = "") -> list[Entry]:
+    def waiting(self, most: int, *, skip: int = 0, containing: str = "") -> list[Entry]:
         """Return the reminders that are still to be delivered, the next one first.
 
         Args:
+            skip: how many of the first are left out.
             containing: only those whose text contains this; upper and lower case are the same.
         """
         condition = "due_at is not null"
-        parameters: dict[str, Any] = {"most": most}
+        parameters: dict[str, Any] = {"most": most, "skip": skip}
         if containing:
             condition += " and strpos(lower(text), lower(@containing)) > 0"
             parameters["containing"] = containing
-        return self._entries(f"{_newest(_IS_REMINDER, condition)} order by due_at, number limit @most", parameters)
+        return self._entries(
+            f"{_newest(_IS_REMINDER, condition)} order by due_at, number limit @most offset @skip", parameters
+        )
 
     def waiting_count(self) -> int:
         """Return how many reminders are still to be delivered."""

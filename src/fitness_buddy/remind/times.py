@@ -1,33 +1,71 @@
-"""What a phrase of a message says of time: "tomorrow at 7am", "jeden Montag um 8", "in 20 minutes".
+"""Say what a phrase of time means: the instants of a reading, or the recurrence, in the athlete's zone.
 
-Own rules find the phrase's parts (a date, a time of day, a recurrence) and refuse what could be meant twice; dateparser
-says which day or instant a part is, dateutil when a recurrence comes next. dateparser alone takes "at 8" for a month,
-"3/4" for one of two days, and does not know "am Dienstag um 18:30".
+What could be meant twice is no reading but a question: :class:`UnclearError`.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
+from typing import Any
 from zoneinfo import ZoneInfo
 
-from dateparser.date import DateDataParser
-from dateutil.rrule import DAILY, MONTHLY, WEEKLY, YEARLY, rrule
+from dateutil.easter import easter
+from dateutil.relativedelta import relativedelta
 
 from fitness_buddy.core import variables
 from fitness_buddy.core.errors import UsageError
-from fitness_buddy.remind.rules import DAYS, MONTHS, local_instant, next_occurrence, told_day, told_instant
+from fitness_buddy.remind.phrases import (
+    Ahead,
+    Begin,
+    Date,
+    DayPart,
+    Daypart,
+    End,
+    Every,
+    Feast,
+    Monthday,
+    Near,
+    Nth,
+    Period,
+    Reading,
+    Shifted,
+    Span,
+    Weekdays,
+    read_phrase,
+)
+from fitness_buddy.remind.rules import Rule, local_instant, next_occurrence
+from fitness_buddy.remind.texts import question
+from fitness_buddy.remind.words import LANGUAGES, Clock, Holiday, Zone, language, read_words
 
 LONGEST_AHEAD = timedelta(days=366 * 5)
-_FREQUENCIES = {"day": DAILY, "week": WEEKLY, "month": MONTHLY, "year": YEARLY}
-_FREQUENCY_NAMES = {DAILY: "DAILY", WEEKLY: "WEEKLY", MONTHLY: "MONTHLY", YEARLY: "YEARLY"}
-_WORKDAYS, _WEEKEND = (0, 1, 2, 3, 4), (5, 6)
+_MOST_REMINDERS = 10
+_LATE_FROM = 20
+# Hours that nobody means who does not say so.
+_ASLEEP_12H, _ASLEEP_24H = range(1, 7), range(1, 6)
+_NIGHT_UNTIL = time(5)
 
 
 class UnclearError(Exception):
-    """What is asked back; the message is fit to be told, and holds no words of anybody else."""
+    """Something is asked back.
+
+    Attributes:
+        key: which question, of ``texts.py``.
+        values: what it names; times and days are said in the language of the answer.
+    """
+
+    def __init__(self, key: str, **values: Any) -> None:
+        super().__init__(key)
+        self.key = key
+        self.values = values
+
+    def text(self, name: str) -> str:
+        """Return the question in a language (en, de)."""
+        return question(self.key, name, **self.values)
+
+    def __str__(self) -> str:
+        return self.text("en")
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,519 +74,607 @@ class When:
 
     Attributes:
         due_at: the first time; UTC.
+        timezone: the zone of the rule, and the one to state times in; an IANA name.
         rule: DTSTART and RRULE of a recurrence.
     """
 
     due_at: datetime
+    timezone: str
     rule: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Part:
-    """One part of a phrase: relative, recurrence, date, daypart or clock."""
-
-    kind: str
-    words: str
-    groups: Mapping[str, str]
-    language: str
-
-
-@dataclass(frozen=True, slots=True)
-class _Language:
-    """How a language says times.
-
-    Attributes:
-        patterns: by the kind of part.
-        weekdays: Monday first; whole words and what they may be shortened to.
-        units, counts: of recurrences, as :data:`_FREQUENCIES` or a number has them.
-        spelled: what dateparser knows a word by that it does not know itself.
-        is_24h: whether 7 is 7 in the morning where nothing else is said.
-    """
-
-    patterns: Mapping[str, re.Pattern[str]]
-    weekdays: Sequence[str]
-    units: Mapping[str, str]
-    counts: Mapping[str, int]
-    spelled: Mapping[str, str]
-    is_24h: bool
-
-
-def _compiled(patterns: Mapping[str, str], words: Mapping[str, str]) -> dict[str, re.Pattern[str]]:
-    compiled = {}
-    for kind, pattern in patterns.items():
-        for _ in range(2):  # words may be made of words
-            for name, replacement in words.items():
-                pattern = pattern.replace(f"~{name}~", f"(?:{replacement})")
-        compiled[kind] = re.compile(rf"(?:{pattern})(?!\w)", re.IGNORECASE | re.VERBOSE)
-    return compiled
-
-
-_NUMERIC = r"\d{4}-\d{2}-\d{2} | \d{1,2}/\d{1,2}(?:/(?:\d{4}|\d{2}))? | \d{1,2}\.\s?\d{1,2}\.(?:\d{4}|\d{2})?"
-
-_ENGLISH_DAYS = ("mon(?:day)?", "tue(?:s(?:day)?)?", "wed(?:nesday)?", "thu(?:r(?:s(?:day)?)?)?", "fri(?:day)?",
-                 "sat(?:urday)?", "sun(?:day)?")  # fmt: skip
-_ENGLISH = _Language(
-    patterns=_compiled(
-        {
-            "relative": r"in\s+~amount~(?:\s*(?:,|and|,\s*and)?\s*~amount~)*",
-            "recurrence": r"""
-                (?:every|each)\s+(?:(?P<count>other|second|third|fourth|\d{1,3}(?:st|nd|rd|th)?)\s+)?
-                    (?P<unit>days?|workdays?|weekdays?|weekends?|weeks?|months?|years?|minutes?|hours?
-                    |mornings?|afternoons?|evenings?|nights?|~day~s?(?:\s*(?:,|and|&|,\s*and)\s*~day~s?)*)
-                | (?P<adverb>hourly|daily|weekly|monthly|yearly|annually)
-                | (?:on\s+)?(?P<plural>weekdays|workdays|weekends|~fullday~s(?:\s*(?:,|and|&|,\s*and)\s*~fullday~s)*)
-                | (?:every|each)\s+(?P<monthday>\d{1,2})(?:st|nd|rd|th)(?:\s+of\s+(?:the|every|each)\s+month)?
-                | (?:on\s+)?the\s+(?P<monthday2>\d{1,2})(?:st|nd|rd|th)\s+of\s+(?:every|each|the)\s+month""",
-            "date": rf"""(?:on\s+)?(?:
-                (?P<near>today|tomorrow|(?:the\s+)?day\s+after\s+tomorrow|yesterday)
-                | (?:(?P<which>this|next|coming|the\s+next|the\s+coming)\s+)?(?P<weekday>~fullday~)
-                    (?:,?\s+(?P<weekdate>(?:the\s+)?~dated~))?
-                | (?:(?:on|this|next)\s+)(?P<shortday>~day~)
-                | (?:the\s+)?(?P<dated>~dated~)
-                | (?P<ahead>in\s+~number~\s+(?:days?|weeks?|months?|years?))
-                | (?P<vague>(?:next|this|at\s+the|on\s+the)\s+(?:week|weekend|month|year))
-                | (?P<numeric>{_NUMERIC})
-                | (?:the\s+)?(?P<monthday>\d{{1,2}})(?:st|nd|rd|th))""",
-            "daypart": r"(?:in\s+the\s+|(?P<this>this\s+))?(?P<part>morning|afternoon|evening)"
-            r"|at\s+(?P<night>night)|(?P<tonight>tonight)",
-            "clock": r"""(?P<at>(?:at|by|@)\s*)?(?:(?:12\s*)?(?P<noon>noon|midday)|(?P<midnight>midnight)
-                |(?P<hour>\d{1,2})(?:[:.](?P<minute>\d{2})(?P<second>:\d{2})?)?
-                 \s*(?P<mark>[ap]\.?\s?m\b\.?|o\W?clock)?)""",
-        },
-        {
-            "amount": r"(?:half\s+an\s+hour|~number~\s*(?:seconds?|secs?|minutes?|mins?|min|hours?|hrs?|h|m)(?!\w))",
-            "number": r"\d{1,6}(?:\.\d{1,2})?|an?|one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve"
-            r"|fifteen|twenty|thirty|forty|fifty|sixty|ninety",
-            "fullday": "|".join(
-                ("monday", "tues(?:day)?", "wednesday", "thurs(?:day)?", "friday", "saturday", "sunday")
-            ),
-            "day": "|".join(_ENGLISH_DAYS),
-            "dated": r"\d{1,2}(?:st|nd|rd|th)?\s+(?:of\s+)?~month~(?:,?\s+\d{4})?"
-            r"|~month~\s+(?:the\s+)?\d{1,2}(?:st|nd|rd|th)?(?:,?\s+\d{4})?",
-            "month": "jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|sept?(?:ember)?"
-            "|oct(?:ober)?|nov(?:ember)?|dec(?:ember)?",
-        },
-    ),
-    weekdays=_ENGLISH_DAYS,
-    units={"daily": "day", "weekly": "week", "monthly": "month", "yearly": "year", "annually": "year",
-           "morning": "day", "afternoon": "day", "evening": "day", "night": "day",
-           "hourly": "hour", "weekday": "workday"},
-    counts={"other": 2, "second": 2, "third": 3, "fourth": 4},
-    spelled={"half an hour": "30 minutes", "thirty": "30", "forty": "40", "fifty": "50", "sixty": "60",
-             "ninety": "90", "sept": "sep", "tues": "tuesday", "thurs": "thursday"},
-    is_24h=False,
-)  # fmt: skip
-
-_GERMAN_DAYS = ("montag", "dienstag", "mittwoch", "donnerstag", "freitag", "samstag|sonnabend", "sonntag")
-_GERMAN = _Language(
-    patterns=_compiled(
-        {
-            "relative": r"in\s+~amount~(?:\s*(?:,|und)?\s*~amount~)*",
-            "recurrence": r"""
-                jede[nsmr]?\s+(?:(?P<count>zweite[nsr]?|dritte[nsr]?|vierte[nsr]?|\d{1,3}\.)\s+)?
-                    (?P<unit>tag|werktag|wochentag|wochenende|woche|monat|jahr|minute|stunde
-                    |morgen|vormittag|nachmittag|abend|~day~(?:\s*(?:,|und)\s*(?:jede[nsmr]?\s+)?~day~)*)
-                | alle\s+(?P<count2>zwei|drei|vier|\d{1,3})\s+(?P<unit2>tage|wochen|monate|jahre|minuten|stunden)
-                | (?P<adverb>stündlich|täglich|wöchentlich|monatlich|jährlich)
-                | (?:immer\s+)?(?P<plural>werktags|wochentags|~day~s(?:\s*(?:,|und)\s*~day~s)*)
-                | (?:immer\s+)?am\s+(?P<monthday>\d{1,2})\.\s+(?:jedes|jeden)\s+monats?""",
-            "date": rf"""(?:am\s+|den\s+)?(?:
-                (?P<near>heute|morgen|übermorgen|gestern)
-                | (?:(?P<which>diesen|nächsten|kommenden|dieser|nächster|kommender)\s+)?(?P<weekday>~day~)
-                    (?:,?\s+(?P<weekdate>(?:den\s+)?~dated~))?
-                | (?P<dated>~dated~)
-                | (?P<ahead>in\s+~number~\s+(?:tagen|tag|wochen|woche|monaten|monat|jahren|jahr))
-                | (?P<vague>(?:nächste[snr]?|diese[snr]?)\s+(?:woche|wochenende|monat|jahr)|wochenende)
-                | (?P<numeric>{_NUMERIC})
-                | (?P<monthday>\d{{1,2}})\.)""",
-            "daypart": r"(?:am\s+)?(?P<part>früh|morgens|vormittags?|nachmittags?|abends?)|in\s+der\s+(?P<night>nacht)",
-            "clock": r"""(?P<at>(?:um|gegen|ab)\s+)?(?:(?:12\s*uhr\s*)?(?P<noon>mittags?)|(?P<midnight>mitternacht)
-                |(?P<half>halb\s+)?(?P<hour>\d{1,2})(?:[:.](?P<minute>\d{2})(?P<second>:\d{2})?)?
-                 (?:\s*(?P<mark>uhr)(?:\s+(?P<minute2>\d{2}))?)?)""",
-        },
-        {
-            "amount": r"(?:(?:einer\s+)?halben\s+stunde"
-            r"|~number~\s*(?:sekunden?|sek|minuten?|min|stunden?|std|h)(?!\w))",
-            "number": r"\d{1,6}(?:,\d{1,2})?|eine[mnr]?|zwei|drei|vier|fünf|sechs|sieben|acht|neun|zehn|fünfzehn"
-            r"|zwanzig|dreißig|vierzig",
-            "day": "|".join(_GERMAN_DAYS),
-            "dated": r"\d{1,2}\.?\s+~month~(?:\s+\d{4})?",
-            "month": "jan(?:uar)?|feb(?:ruar)?|märz|apr(?:il)?|mai|juni|juli|aug(?:ust)?|sept?(?:ember)?|okt(?:ober)?"
-            "|nov(?:ember)?|dez(?:ember)?",
-        },
-    ),
-    weekdays=_GERMAN_DAYS,
-    units={"tag": "day", "tage": "day", "woche": "week", "wochen": "week", "monat": "month", "monate": "month",
-           "jahr": "year", "jahre": "year", "täglich": "day", "wöchentlich": "week", "monatlich": "month",
-           "jährlich": "year", "stündlich": "hour", "stunde": "hour", "stunden": "hour", "minute": "minute",
-           "minuten": "minute", "werktag": "workday", "werktags": "workday", "wochentag": "workday",
-           "wochentags": "workday", "wochenende": "weekend", "morgen": "day", "vormittag": "day",
-           "nachmittag": "day", "abend": "day"},
-    counts={"zwei": 2, "drei": 3, "vier": 4, "zweite": 2, "dritte": 3, "vierte": 4},
-    spelled={"einer halben stunde": "30 minuten", "halben stunde": "30 minuten", "fünfzehn": "15", "zwanzig": "20",
-             "dreißig": "30", "vierzig": "40"},
-    is_24h=True,
-)  # fmt: skip
-_LANGUAGES = {"en": _ENGLISH, "de": _GERMAN}
-_DAYPARTS = {
-    "morning": "am", "früh": "am", "morgens": "am", "morgen": "am", "vormittag": "am", "vormittags": "am",
-    "afternoon": "pm", "evening": "pm", "nachmittag": "pm", "nachmittags": "pm", "abend": "pm", "abends": "pm",
-    "night": "night", "nacht": "night", "tonight": "night",
-}  # fmt: skip
-_KINDS = ("relative", "recurrence", "date", "clock", "daypart")
-_SEPARATORS = re.compile(r"[\s,]*")
-
-
 def language_setting() -> list[str]:
-    """The languages in which messages may be written, the athlete's first: BUDDY_LANGUAGES, ``de,en`` [en].
+    """Return the languages in which messages may be written, the athlete's first: BUDDY_LANGUAGES, ``de,en`` [en].
 
     Raises:
         UsageError: one is not known.
     """
     languages = [language.lower() for language in variables.LANGUAGES.read()]
-    if unknown := [language for language in languages if language not in _LANGUAGES]:
+    if unknown := [language for language in languages if language not in LANGUAGES]:
         raise UsageError(
-            f"BUDDY_LANGUAGES: expected some of {', '.join(sorted(_LANGUAGES))}, such as de,en; found {unknown[0]!r}"
+            f"BUDDY_LANGUAGES: expected some of {', '.join(sorted(LANGUAGES))}, such as de,en; found {unknown[0]!r}"
         )
     return languages
 
 
-class Phrases:
-    """Reads phrases of time in an athlete's languages and zone.
+class Times:
+    """Says what readings mean at an instant.
 
     Attributes:
         now: UTC.
         zone: of the athlete.
+        languages: in which messages may be written, the athlete's first.
     """
 
     def __init__(self, now: datetime, timezone: str, languages: Sequence[str]) -> None:
         self.now = now.astimezone(UTC)
         self.zone = ZoneInfo(timezone)
-        self._today = now.astimezone(self.zone)
-        self._languages = languages
+        self.languages = languages
 
-    def read(self, text: str) -> tuple[list[Part], int]:
-        """The parts that a text begins with, each kind at most once, and where they end."""
-        parts: list[Part] = []
-        end = position = 0
-        while True:
-            found = max(self._at(text, position, {part.kind for part in parts}), key=lambda one: one[1], default=None)
-            if found is None or found[1] == position:
-                return parts, end
-            parts.append(found[0])
-            end = found[1]
-            position = _separated(text, end)
+    def whens(self, reading: Reading, name: str) -> list[When]:
+        """Return the times of a reading: one, or one for each day and time of day that it names.
 
-    def is_whole(self, text: str) -> list[Part] | None:
-        """The parts of a text that is about time and nothing else."""
-        parts, end = self.read(text)
-        return parts if parts and not text[end:].strip(" \t,.!?;") else None
-
-    def _at(self, text: str, position: int, used: set[str]) -> Iterator[tuple[Part, int]]:
-        for language in self._languages:
-            for kind in _KINDS:
-                # A relative phrase says it all.
-                if kind in used or (used and "relative" in used | {kind}):
-                    continue
-                found = _LANGUAGES[language].patterns[kind].match(text, position)
-                if found and not (kind == "clock" and not _is_clock(found.groupdict())):
-                    groups = {name: value for name, value in found.groupdict().items() if value is not None}
-                    yield Part(kind, found[0], groups, language), found.end()
-
-    def when(self, parts: Sequence[Part]) -> When:
-        """What the parts mean together.
+        Args:
+            name: the language that it is written in.
 
         Raises:
-            UnclearError: it could be meant twice, is over, or leaves out the day's time.
+            UnclearError: it could be meant twice, is over, or leaves out the day or the time.
         """
-        by_kind = {part.kind: part for part in parts}
-        if relative := by_kind.get("relative"):
-            return When(self._after(relative))
-        clock = _Clock.of(by_kind.get("clock"), by_kind.get("daypart"), by_kind.get("recurrence"))
-        if "recurrence" in by_kind:
-            return self._recurring(by_kind["recurrence"], by_kind.get("date"), clock)
-        day = self._day(by_kind["date"], clock) if "date" in by_kind else None
-        daypart = by_kind.get("daypart")
-        if day is None and daypart and daypart.groups.keys() & {"this", "tonight"}:
-            day = self._today.date()
-        if clock is None:
-            raise UnclearError(f"At what time{f' on {told_day(day)}' if day else ''}? Add it, such as 7am or 19:00.")
-        return When(self._one_of(clock, day))
+        is_24h = language(name).is_24h or language(self.languages[0]).is_24h
+        return _Meaning(self, reading, is_24h).whens()
 
-    def date_of(self, part: Part) -> date:
-        """The day of a part of the kind date, wherever it lies.
+    def date_of(self, text: str) -> tuple[date, time | None] | None:
+        """Return the day of a table's cell and its time, if it has one; None where it is no date with its year.
+
+        Raises:
+            UnclearError: there is no such day or time, or it may be one of two.
+        """
+        for name in self.languages:
+            reading = read_phrase(read_words(text, name))
+            days = [day for group in reading.groups for day in group] if reading else []
+            if reading is None or not any(isinstance(day, Date) and len(day.numbers) == 3 for day in days):
+                continue
+            if any(isinstance(part, Ahead | Every | Daypart) for part in reading.parts) or len(reading.clocks) > 1:
+                continue
+            meaning = _Meaning(self, reading, is_24h=True)
+            (day,) = meaning.days(reading.groups[0])
+            return day, meaning.times(reading.clocks[0])[0] if reading.clocks else None
+        return None
+
+
+class _Meaning:
+    """What one reading means at an instant."""
+
+    def __init__(self, times: Times, reading: Reading, is_24h: bool) -> None:
+        self._reading = reading
+        self._now = times.now
+        self._home = times.zone
+        self._zone = _zone_of(reading.zone, times.zone)
+        self._local = times.now.astimezone(self._zone)
+        self._today = self._local.date()
+        self._is_24h = is_24h
+
+    def whens(self) -> list[When]:
+        reading = self._reading
+        if reading.unclear:
+            raise UnclearError(reading.unclear[0].key, value=reading.unclear[0].value)
+        if self._today != self._now.astimezone(self._home).date() and any(
+            isinstance(day, Near | Weekdays) for group in reading.groups for day in group
+        ):
+            raise UnclearError("zone_day", zone=self._zone.key)
+        plural = [day for group in reading.groups for day in group if isinstance(day, Weekdays) and day.is_plural]
+        if reading.every or plural:
+            return self._recurring(plural)
+        if reading.begin or reading.end or reading.without or reading.during:
+            raise UnclearError("how_often")
+        daypart = reading.daypart
+        if daypart and daypart.is_habit and not self._follows_clock(daypart):
+            raise UnclearError("habit", daypart=daypart.name)
+        return self._once()
+
+    def _follows_clock(self, daypart: Daypart) -> bool:
+        """Whether it says which half of the day a time is in, as in "um 8 Uhr abends"."""
+        parts = [part for part in self._reading.parts if isinstance(part, Clock | Daypart)]
+        return bool(parts) and isinstance(parts[0], Clock) and daypart in parts
+
+    # Once
+
+    def _once(self) -> list[When]:
+        reading = self._reading
+        if reading.ahead and not reading.groups and not reading.clocks:
+            if reading.daypart:
+                raise UnclearError("which_time", of_day=self._ahead_day(reading.ahead))
+            instant = self._ahead_instant(reading.ahead.span)
+            if not timedelta(0) < instant - self._now <= LONGEST_AHEAD:
+                raise UnclearError("no_wait")
+            return [self._when(instant)]
+        days: list[date] = []
+        for group in reading.groups:
+            days += self.days(group)
+        if reading.ahead:
+            days = self._days_ahead(reading.ahead, days)
+        if not days and reading.daypart and reading.daypart.is_this:
+            days = [self._today]
+        if not reading.clocks:
+            raise UnclearError("which_time", of_day=days[0] if len(days) == 1 else None)
+        among: Sequence[date | None] = days or [None]
+        instants = [self._instant(clock, day) for day in among for clock in reading.clocks]
+        if len(instants) > _MOST_REMINDERS:
+            raise UnclearError("too_many", count=len(instants), most=_MOST_REMINDERS)
+        if len(set(instants)) < len(instants):
+            raise UnclearError("two_days")  # "this Monday and next Monday"
+        return [self._when(instant) for instant in sorted(instants)]
+
+    def _when(self, instant: datetime) -> When:
+        if instant - self._now > LONGEST_AHEAD:
+            raise UnclearError("too_far", instant=instant, zone=self._home)
+        zone = self._reading.zone
+        if zone and zone.abbreviation and zone.key != "UTC":
+            # EST is said of New York also in summer, when its clocks show another time.
+            name = instant.astimezone(self._zone).tzname()
+            if name != {"MEZ": "CET", "MESZ": "CEST"}.get(zone.abbreviation, zone.abbreviation):
+                raise UnclearError("zone_summer", zone=zone.abbreviation, place=self._zone.key, name=name)
+        return When(instant, self._home.key)
+
+    def _instant(self, clock: Clock, day: date | None) -> datetime:
+        daypart = self._reading.daypart
+        times = self.times(clock)
+        if len(times) > 1 and len(self._reading.clocks) > 1:
+            raise UnclearError("which_half", times=times, of_day=day)
+        is_after_midnight = self._is_after_midnight(times[0])
+        if daypart and daypart.is_this and day and day != self._today:
+            raise UnclearError("two_days")
+        if day and clock.name == "midnight" and (self._reading.groups or not (daypart and daypart.is_this)):
+            raise UnclearError("midnight_of", day=day)
+        if day and is_after_midnight:
+            if not (daypart and daypart.is_this) or self._reading.groups:
+                raise UnclearError("night_of", day=day, time=times[0])
+            day = None  # tonight at one is the next one o'clock
+        if clock.name == "midnight":
+            day = None
+        for candidate in [day] if day else [self._today, self._today + timedelta(days=1)]:
+            walls = [datetime.combine(candidate, one) + timedelta(seconds=clock.shift_s) for one in times]
+            instants = [local_instant(wall, self._zone) for wall in walls]
+            ahead = [instant for instant in instants if instant > self._now]
+            if len(ahead) > 1:
+                raise UnclearError("which_half", times=[wall.time() for wall in walls], of_day=walls[0].date())
+            if ahead:
+                return ahead[0]
+        raise UnclearError("over", instant=instants[-1], zone=self._home)
+
+    def _ahead_instant(self, span: Span) -> datetime:
+        if span.days != int(span.days):
+            span = replace(span, days=0, seconds=span.seconds + span.days * 86400)
+        if span.months != int(span.months) or span.workdays != int(span.workdays):
+            raise UnclearError("which_day")
+        try:
+            wall = self._local.replace(tzinfo=None) + relativedelta(months=int(span.months), days=int(span.days))
+            wall = datetime.combine(_after_workdays(wall.date(), int(span.workdays)), wall.time())
+            start = self._now if span == Span(seconds=span.seconds) else local_instant(wall, self._zone)
+            # By UTC: in 20 minutes is in 20 minutes, whatever clocks are put to in between.
+            instant = start + timedelta(seconds=span.seconds)
+        except (OverflowError, ValueError):
+            raise UnclearError("no_wait") from None
+        return instant
+
+    def _ahead_day(self, ahead: Ahead) -> date:
+        return self._ahead_instant(ahead.span).astimezone(self._zone).date()
+
+    def _days_ahead(self, ahead: Ahead, days: Sequence[date]) -> list[date]:
+        """Return the days of "in two weeks", and of "Saturday in two weeks"."""
+        if not days:
+            return [self._ahead_day(ahead)]
+        span = ahead.span
+        named = self._reading.groups[0][0]
+        if len(days) > 1 or span != Span(days=span.days) or span.days % 7:
+            raise UnclearError("two_days")
+        day = days[0] + timedelta(days=int(span.days))
+        if isinstance(named, Near):
+            return [day]  # "heute in einer Woche"
+        if not isinstance(named, Weekdays):
+            raise UnclearError("two_days")
+        # Counted from the coming one, and by weeks of the calendar.
+        by_week = _monday(self._today) + timedelta(days=int(span.days) + day.weekday())
+        if by_week != day:
+            raise UnclearError("either_day", days=[by_week, day])
+        return [day]
+
+    # Times of a day
+
+    def times(self, clock: Clock) -> list[time]:
+        """Return the time of the day that is meant; two where nobody said which half of the day.
+
+        Raises:
+            UnclearError: there is no such time.
+        """
+        if not clock.is_time:
+            raise UnclearError("no_clock")
+        hour, daypart = clock.hour % 24, self._reading.daypart
+        if self._reading.every and self._reading.every.daypart:
+            daypart = Daypart(self._reading.every.daypart)
+
+        def at(hour: int) -> time:
+            return time(hour, clock.minute, clock.second)
+
+        if clock.half:
+            hour = hour % 12 + (12 if clock.half == "pm" else 0)
+        if clock.half or clock.is_sure or clock.name:
+            self._check_part(daypart, at(hour), clock)
+            return [at(hour)]
+        if daypart:
+            return [at(self._in_part(hour, daypart, clock))]
+        if hour == 12:
+            is_late = not self._reading.groups and not self._reading.every and self._local.hour >= _LATE_FROM
+            return [at(0), at(12)] if is_late else [at(12)]
+        if self._is_24h and not clock.is_spoken and not (clock.is_short and hour in _ASLEEP_24H):
+            return [at(hour)]
+        return [at(hour), at(hour + 12)]
+
+    def _check_part(self, daypart: Daypart | None, stated: time, clock: Clock) -> None:
+        """Refuse 3 pm in the morning."""
+        if daypart is None or clock.name:
+            return
+        hours = {"morning": range(0, 13), "afternoon": range(11, 20), "evening": range(15, 24), "night": range(-8, 6)}
+        hour = stated.hour - 24 if daypart.name == "night" and stated.hour > 12 else stated.hour
+        if hour not in hours[daypart.name]:
+            raise UnclearError("not_in_part", time=stated, daypart=daypart.name)
+
+    def _in_part(self, hour: int, daypart: Daypart, clock: Clock) -> int:
+        match daypart.name, hour:
+            case "morning", 12:
+                raise UnclearError("twelve", clock=time(hour, clock.minute))
+            case "morning", _:
+                return hour
+            case "afternoon", _:
+                return 12 if hour == 12 else hour + 12
+            case "evening", 12 | 1 | 2 | 3:
+                raise UnclearError("twelve", clock=time(hour, clock.minute))
+            case "night", 12:
+                return 0
+            case "night", 1 | 2 | 3 | 4:
+                return hour
+            case "night", 5:
+                raise UnclearError("which_half", times=[time(5, clock.minute), time(17, clock.minute)], of_day=None)
+        return hour + 12
+
+    def _is_after_midnight(self, stated: time) -> bool:
+        """Whether a time is one of a night that began on the day before."""
+        daypart = self._reading.daypart
+        return daypart is not None and daypart.name == "night" and stated < _NIGHT_UNTIL
+
+    def _every_time(self, clock: Clock, *, is_daily: bool) -> time:
+        """Return the time of a recurrence. It is said back as it is written, but for hours at which people sleep."""
+        times = self.times(clock)
+        if not is_daily and (clock.name == "midnight" or self._is_after_midnight(times[0])):
+            raise UnclearError("midnight_each", time=times[0])
+        if clock.shift_s:
+            wall = datetime.combine(self._today, times[0]) + timedelta(seconds=clock.shift_s)
+            if wall.date() != self._today:
+                raise UnclearError("no_clock")
+            times = [wall.time()]
+        if len(times) > 1 and times[0].hour in (_ASLEEP_24H if self._is_24h else _ASLEEP_12H):
+            raise UnclearError("which_half", times=times, of_day=None)
+        return times[0]
+
+    # Days
+
+    def days(self, group: Sequence[DayPart]) -> list[date]:
+        """Return the days that parts say together: one, or each of several days of the week.
 
         Raises:
             UnclearError: there is no such day, or it may be one of two.
         """
-        return self._dated(part)
+        kinds = {type(part): part for part in group}
+        weekdays, period = kinds.get(Weekdays), kinds.get(Period)
+        others = [part for part in group if not isinstance(part, Weekdays | Period)]
+        assert weekdays is None or isinstance(weekdays, Weekdays)  # noqa: S101 - by their own types
+        assert period is None or isinstance(period, Period)  # noqa: S101
+        if len(others) > 1:
+            raise UnclearError("two_days")
+        if not others:
+            return self._weekdays(weekdays, period)
+        if period and not isinstance(others[0], Monthday | Nth):
+            raise UnclearError("which_day")
+        day = self._day(others[0], period)
+        if weekdays and (len(weekdays.days) > 1 or day.weekday() != weekdays.days[0]):
+            raise UnclearError("other_weekday", date=day, weekday=day.weekday())
+        return [day]
 
-    def _after(self, part: Part) -> datetime:
-        # By UTC: in 20 minutes is in 20 minutes, whatever clocks are put to meanwhile.
-        found = self._parsed(part, part.words, self.now)
-        if found is None or not timedelta(0) < found - self.now.replace(tzinfo=None) <= LONGEST_AHEAD:
-            raise UnclearError("That is no time that I can wait for: from a minute to five years ahead is fine.")
-        return found.replace(tzinfo=UTC)
+    def _weekdays(self, weekdays: Weekdays | None, period: Period | None) -> list[date]:
+        if weekdays is None or (period and period.unit != "week"):
+            raise UnclearError("which_day")
+        if weekdays.is_range:
+            raise UnclearError("how_often")
+        if period:
+            monday = _monday(self._today) + timedelta(days=7 if period.which == "next" else 0)
+            if not period.which or weekdays.which:
+                raise UnclearError("which_day")
+            return [monday + timedelta(days=number) for number in weekdays.days]
+        return [self._weekday(number, weekdays.which) for number in weekdays.days]
 
-    def _one_of(self, clock: _Clock, day: date | None) -> datetime:
-        if day and clock.is_midnight:
-            night = f"the night to {told_day(day)}, or the one after"
-            raise UnclearError(f"Is that midnight of {night}? Say 0:00 of the day that begins then.")
-        today = self._today.date()
-        for candidate in [day] if day else [today, today + timedelta(days=1)]:
-            times = [local_instant(datetime.combine(candidate, one), self.zone) for one in clock.times]
-            ahead = [instant for instant in times if instant > self.now]
-            if len(ahead) > 1:
-                either = " or ".join(f"{one.hour}:{one.minute:02}" for one in clock.times)
-                raise UnclearError(f"Is that {either} on {told_day(candidate)}? Say 7am, 7pm or 19:00.")
-            if ahead:
-                if ahead[0] - self.now > LONGEST_AHEAD:
-                    raise UnclearError(f"{told_instant(ahead[0], self.zone)} is more than five years ahead.")
-                return ahead[0]
-        raise UnclearError(f"{told_instant(times[-1], self.zone)} is over. Which time ahead do you mean?")
-
-    def _recurring(self, part: Part, dated: Part | None, clock: _Clock | None) -> When:
-        language = _LANGUAGES[part.language]
-        groups = part.groups
-        monthday = groups.get("monthday") or groups.get("monthday2")
-        counted = (groups.get("count") or groups.get("count2") or "1").lower()
-        count = language.counts.get(counted) or language.counts.get(counted.rstrip("nsr")) or 0
-        if not count and (digits := re.match(r"\d+", counted)):
-            count = int(digits[0])
-        named = next((groups[name].lower() for name in ("unit", "unit2", "adverb", "plural") if name in groups), "")
-        singular = named.rstrip("s")
-        unit = "month" if monthday else language.units.get(named) or language.units.get(singular, singular)
-        weekdays: Sequence[int] = ()
-        if unit in {"hour", "minute"}:
-            raise UnclearError(
-                "I can remind you daily, but not more often: ask for each time of the day, such as "
-                '"every day at 10:00" and "every day at 15:00".'
-            )
-        if not 1 <= count <= 366:
-            raise UnclearError("Every how many? From 1 to 366 is fine.")
-        if unit == "workday":
-            unit, weekdays = "week", _WORKDAYS
-        elif unit == "weekend":
-            unit, weekdays = "week", _WEEKEND
-        elif unit not in _FREQUENCIES:
-            weekdays = _weekdays(language, named)
-            unit = "week"
-            if count > 2 and re.match(r"\d+\D|third|fourth|dritte|vierte", counted):
-                raise UnclearError(
-                    f"Every {count} weeks, or on one of a month's {_plural_days(weekdays)}? I know the first: say "
-                    f'"every {count} weeks on {DAYS[weekdays[0]]}".'
-                )
-        day = self._dated(dated) if dated else None
-        if day and weekdays:
-            raise UnclearError('Once or every time? Say "every Monday at 8:00" or "on Monday at 8:00".')
-        if day is None and not weekdays and not monthday and unit != "day":
-            on = {"week": "every week on Monday", "month": "every month on the 3rd", "year": "every year on 3 May"}
-            raise UnclearError(f'On which day? Say it like "{on[unit]} at 8:00".')
-        if day and unit == "day":
-            raise UnclearError('Every day, or on that day? Say "every day at 8:00" or the day alone.')
-        if clock is None:
-            raise UnclearError('At what time? Add it, such as "at 7am" or "at 19:00".')
-        if len(clock.times) > 1:
-            # As it is written; the confirmation says which, and each time would be asked back.
-            clock = _Clock(clock.times[:1])
-        if day and unit == "week":
-            weekdays = (day.weekday(),)
-        number = int(monthday) if monthday else day.day if day and unit in {"month", "year"} else None
-        return self._first_of(_FREQUENCIES[unit], count, weekdays, number, day if unit == "year" else None, clock)
-
-    def _first_of(
-        self,
-        frequency: int,
-        count: int,
-        weekdays: Sequence[int],
-        monthday: int | None,
-        yearly: date | None,
-        clock: _Clock,
-    ) -> When:
-        if monthday is not None and not 1 <= monthday <= 31:
-            raise UnclearError("A month has the days 1 to 31.")
-        words = [f"FREQ={_FREQUENCY_NAMES[frequency]}"]
-        if weekdays:
-            words.append(f"BYDAY={','.join(DAYS[day][:2].upper() for day in weekdays)}")
-        if yearly:
-            words.append(f"BYMONTH={yearly.month}")
-        if monthday and monthday > 28:
-            # Where a month has no such day, its last one.
-            words += [f"BYMONTHDAY={','.join(map(str, range(28, monthday + 1)))}", "BYSETPOS=-1"]
-        elif monthday:
-            words.append(f"BYMONTHDAY={monthday}")
-        starts = datetime.combine(self._today.date(), clock.times[0])
-        once = f"DTSTART:{starts:%Y%m%dT%H%M%S}\nRRULE:{';'.join(words)}"
-        first = next_occurrence(once, self.zone, self.now)
-        if first is None:
-            raise UnclearError("I find no day for that.")
-        # Every other week counts from the first time on.
-        wall = first.wall
-        if count > 1:
-            words.insert(1, f"INTERVAL={count}")
-        return When(first.instant, f"DTSTART:{wall:%Y%m%dT%H%M%S}\nRRULE:{';'.join(words)}")
-
-    def _day(self, part: Part, clock: _Clock | None) -> date:
-        day = self._dated(part)
-        named = part.groups.get("weekday") or part.groups.get("shortday")
-        today = self._today.date()
-        which = (part.groups.get("which") or "").lower().removeprefix("the ")
-        if not named or "weekdate" in part.groups or day != today + timedelta(days=7):
+    def _weekday(self, number: int, which: str) -> date:
+        day = self._today + timedelta(days=(number - self._today.weekday() - 1) % 7 + 1)
+        if day != self._today + timedelta(days=7):
             return day
-        if which.startswith(("this", "dies")):
-            return today
-        is_ahead = clock is None or local_instant(datetime.combine(today, clock.times[-1]), self.zone) > self.now
+        if which == "this":
+            return self._today
+        clocks = self._reading.clocks
+        is_ahead = not clocks or any(
+            local_instant(datetime.combine(self._today, self.times(clock)[-1]), self._zone) > self._now
+            for clock in clocks
+        )
         if not which and is_ahead:
-            raise UnclearError(
-                f"Today is {DAYS[today.weekday()]}: do you mean today or {told_day(day)}? Say today, or the date."
-            )
+            raise UnclearError("today_or", weekday=number, other=day)
         return day
 
-    def _dated(self, part: Part) -> date:
-        groups = part.groups
-        today = datetime.combine(self._today.date(), time(12))
-        yesterday = today - timedelta(days=1)  # so that the day of today is found, and not that of next year
-        if "vague" in groups:
-            raise UnclearError("On which day? Say it like tomorrow, next Tuesday or 3 May.")
-        if number := groups.get("monthday"):
-            if not 1 <= int(number) <= 31:
-                raise UnclearError("A month has the days 1 to 31.")
-            found = rrule(MONTHLY, dtstart=today, bymonthday=int(number), count=1)[0]
-            return found.date()
-        if words := groups.get("near"):
-            day = self._parsed(part, words.lower().removeprefix("the "), today)
-        elif words := groups.get("ahead"):
-            day = self._parsed(part, words, today)
-        elif words := groups.get("weekdate") or groups.get("dated"):
-            day = self._parsed(part, re.sub(r"^(?:the|den)\s+|\bthe\s+", "", words.lower()), yesterday)
-        elif words := groups.get("numeric"):
-            day = self._numeric(part, words, yesterday)
-        else:
-            weekday = _weekdays(_LANGUAGES[part.language], groups.get("weekday") or groups["shortday"])[0]
-            return today.date() + timedelta(days=(weekday - today.weekday() - 1) % 7 + 1)
-        if day is None:
-            raise UnclearError("There is no such day in the calendar.")
-        if "weekdate" in groups and day.weekday() != _weekdays(_LANGUAGES[part.language], groups["weekday"])[0]:
-            raise UnclearError(f"{day.day} {MONTHS[day.month - 1]} {day.year} is a {DAYS[day.weekday()]}: which is it?")
-        return day.date()
+    def _day(self, part: DayPart, period: Period | None = None) -> date:
+        match part:
+            case Near(days):
+                return self._today + timedelta(days=days)
+            case Date(order, numbers):
+                return self._date(order, numbers)
+            case Feast(holiday, year):
+                return self._feast(holiday, year)
+            case Monthday(day):
+                return self._monthday(day, period)
+            case Nth(number, weekday):
+                return self._nth(number, weekday, period)
+            case Shifted(span, sign, day):
+                return self._shifted(span, sign, day)
+        return self.days([part])[0]
 
-    def _numeric(self, part: Part, words: str, base: datetime) -> datetime | None:
-        if "-" in words:
-            return self._parsed(part, words, base)
-        words = words.replace(" ", "")
-        numbers = [int(number) for number in re.findall(r"\d+", words)]
-        order = "DMY"
-        if "/" in words:
-            if numbers[0] != numbers[1] and max(numbers[:2]) <= 12:
-                one, two = (
-                    f"{day} {MONTHS[month - 1]}" for day, month in ((numbers[0], numbers[1]), (numbers[1], numbers[0]))
-                )
-                raise UnclearError(f"Is that {one} or {two}? Write the month's name.")
-            order = "MDY" if numbers[1] > 12 else "DMY"
-        # dateparser takes 3.12. for a time of day.
-        return self._parsed(part, "/".join(map(str, numbers)), base, DATE_ORDER=order)
+    def _date(self, order: str, numbers: tuple[int, ...]) -> date:
+        stated = list(numbers)
+        if order == "?":
+            first, second = stated[:2]
+            if first != second and max(first, second) <= 12:
+                raise UnclearError("day_or_month", numbers=(first, second))
+            if second > 12:
+                stated[:2] = [second, first]
+        elif order == "ymd":
+            stated = stated[::-1]
+        day, month, *year = stated
+        if year:
+            return _existing(year[0] + 2000 if year[0] < 100 else year[0], month, day)
+        # Today's date is today, not in a year; 29 February is in the next leap year.
+        for ahead in range(9):
+            try:
+                found = date(self._today.year + ahead, month, day)
+            except ValueError:
+                continue
+            if found >= self._today:
+                return found
+        raise UnclearError("no_day")
 
-    def _parsed(self, part: Part, words: str, base: datetime, **more: str) -> datetime | None:
-        """What dateparser says, in the zone of ``base``, without one."""
-        words = words.lower()
-        for word, known in _LANGUAGES[part.language].spelled.items():
-            words = re.sub(rf"\b{word}\b", known, words)
-        settings = {
-            "RELATIVE_BASE": base.replace(tzinfo=None),
-            "PREFER_DATES_FROM": "future",
-            "TIMEZONE": "UTC",
-            "RETURN_AS_TIMEZONE_AWARE": False,
-            **more,
-        }
-        parser = DateDataParser(languages=[part.language], settings=settings)
-        try:
-            return parser.get_date_data(words).date_obj
-        except (OverflowError, ValueError):
-            return None
+    def _feast(self, holiday: Holiday, year: int | None) -> date:
+        for candidate in [year] if year else [self._today.year, self._today.year + 1]:
+            if holiday.after_easter is None:
+                day = _existing(candidate, holiday.month, holiday.day)
+            else:
+                day = easter(candidate) + timedelta(days=holiday.after_easter)
+            if day >= self._today or year:
+                return day
+        raise UnclearError("no_day")
+
+    def _month(self, period: Period) -> date:
+        """Return the first day of the month that is meant."""
+        first = self._today.replace(day=1)
+        if period.unit != "month":
+            raise UnclearError("which_month")
+        if period.month is None:
+            if not period.which:
+                raise UnclearError("once_or_monthly")
+            return first + relativedelta(months=1 if period.which == "next" else 0)
+        year = period.year or self._today.year + (period.month < self._today.month)
+        return date(year, period.month, 1)
+
+    def _monthday(self, day: int, period: Period | None) -> date:
+        if period:
+            month = self._month(period)
+            return _existing(month.year, month.month, day)
+        for ahead in range(12):
+            month = self._today.replace(day=1) + relativedelta(months=ahead)
+            try:
+                found = month.replace(day=day)
+            except ValueError:
+                continue
+            if found >= self._today:
+                return found
+        raise UnclearError("no_day")
+
+    def _nth(self, number: int, weekday: int | None, period: Period | None) -> date:
+        if period is None:
+            raise UnclearError("which_month")
+        month = self._month(period)
+        last = month + relativedelta(months=1, days=-1)
+        days = [month + timedelta(days=offset) for offset in range(last.day)]
+        if weekday is not None:
+            days = [day for day in days if day.weekday() == weekday]
+        if number > len(days):
+            raise UnclearError("no_day")
+        return days[number if number < 0 else number - 1]
+
+    def _shifted(self, span: Span, sign: int, part: DayPart) -> date:
+        day = self.days([part])[0]
+        if span.months != int(span.months) or span.days != int(span.days):
+            raise UnclearError("which_day")
+        if span.workdays:
+            raise UnclearError("workday")
+        return day + sign * relativedelta(months=int(span.months), days=int(span.days))
+
+    # Recurrences
+
+    def _recurring(self, plural: Sequence[Weekdays]) -> list[When]:
+        reading = self._reading
+        if reading.ahead:
+            raise UnclearError("how_often")
+        every = reading.every or Every("week")
+        if plural:
+            if every.unit != "week" or every.weekdays:
+                raise UnclearError("how_often")
+            every = replace(every, weekdays=tuple(day for one in plural for day in one.days))
+        parts = [part for group in reading.groups for part in group if part not in plural]
+        rules = [self._rule(every, days) for days in _each_day(parts)]
+        if not reading.clocks:
+            raise UnclearError("which_time", of_day=None)
+        whens = [
+            self._first(
+                replace(self._leaving_out(rule), time=self._every_time(clock, is_daily=rule == Rule("day"))), start
+            )
+            for rule, start in rules
+            for clock in reading.clocks
+        ]
+        if len(set(whens)) < len(whens):
+            raise UnclearError("frequency")  # "at 8 and 8pm"
+        if len(whens) > _MOST_REMINDERS:
+            raise UnclearError("too_many", count=len(whens), most=_MOST_REMINDERS)
+        return sorted(whens, key=lambda when: when.due_at)
+
+    def _rule(self, every: Every, parts: Sequence[DayPart]) -> tuple[Rule, date | None]:
+        """Return the rule of a recurrence, without its time, and from which day on it counts if that is said."""
+        start = self._begin(self._reading.begin) if self._reading.begin else None
+        rule = Rule(every.unit, every.interval, weekdays=tuple(sorted(set(every.weekdays))))
+        period = next((part for part in parts if isinstance(part, Period)), None)
+        others = [part for part in parts if not isinstance(part, Period)]
+        if len(others) > 1:
+            raise UnclearError("how_often")
+        if period and (period.unit != "month" or period.is_end or period.which == "next"):
+            raise UnclearError("how_often")
+        if period and not others:
+            if not (every.is_nth and len(every.weekdays) == 1 and every.interval <= 5) or period.month or period.which:
+                raise UnclearError("how_often")
+            return Rule("month", nth=(every.interval, every.weekdays[0])), start
+        if every.is_nth and every.weekdays and every.interval > 2:
+            raise UnclearError("nth_or_interval", count=every.interval, weekday=every.weekdays[0])
+        if not others:
+            return self._anchored(rule, start), start
+        return self._on(rule, others[0], period, start)
+
+    def _anchored(self, rule: Rule, start: date | None) -> Rule:
+        """Return a rule that says on which day, by its start if need be."""
+        if rule.unit == "day" or rule.weekdays:
+            return rule
+        begin = self._reading.begin
+        if start is None or begin is None or isinstance(begin.days[0], Period):
+            raise UnclearError("every_which_day", unit=rule.unit)
+        if rule.unit == "week":
+            return replace(rule, weekdays=(start.weekday(),))
+        return replace(rule, monthday=start.day, month=start.month if rule.unit == "year" else None)
+
+    def _on(self, rule: Rule, part: DayPart, period: Period | None, start: date | None) -> tuple[Rule, date | None]:
+        """Return a rule on the days that a part says, and its start."""
+        month = period.month if period else None
+        match part:
+            case Weekdays(days) if rule.unit == "week" and not rule.weekdays and not period:
+                return replace(rule, weekdays=tuple(sorted(set(days)))), start
+            case Monthday(day) if rule.unit == "month" and not month:
+                return replace(rule, monthday=day), start
+            case Nth(number, None) if rule.unit == "month" and number in {-1, *range(1, 32)} and not month:
+                return replace(rule, monthday=number), start
+            case Nth(number, weekday) if weekday is not None and rule.unit in {"month", "year"}:
+                if (rule.unit == "year") == (month is not None):
+                    return replace(rule, nth=(number, weekday), month=month), start
+            case Date() | Feast(Holiday(after_easter=None)) if not month:
+                on = self._day(part)
+                since = start or on
+                if rule.unit == "year":
+                    rule = replace(rule, monthday=on.day, month=on.month)
+                    return rule, since if rule.interval > 1 else start
+                if rule.unit == "month":
+                    return replace(rule, monthday=since.day), since
+                if rule.unit == "week" and not rule.weekdays:
+                    return replace(rule, weekdays=(since.weekday(),)), since
+        raise UnclearError("how_often")
+
+    def _leaving_out(self, rule: Rule) -> Rule:
+        without = self._reading.without
+        if without is None:
+            return rule
+        if not isinstance(without.day, Weekdays) or rule.interval != 1 or rule.unit not in {"day", "week"}:
+            raise UnclearError("without")
+        days = rule.weekdays if rule.unit == "week" else tuple(range(7))
+        kept = tuple(day for day in days if day not in without.day.days)
+        if not kept or not set(without.day.days) & set(days):
+            raise UnclearError("without")
+        return replace(rule, unit="week", weekdays=kept)
+
+    def _begin(self, begin: Begin) -> date:
+        period = begin.days[0]
+        if not isinstance(period, Period):
+            return self.days(begin.days)[0]
+        if period.is_end or not (period.which or period.month):
+            raise UnclearError("which_day")
+        if period.unit == "week":
+            return _monday(self._today) + timedelta(days=7 if period.which == "next" else 0)
+        return self._month(period)
+
+    def _first(self, rule: Rule, start: date | None) -> When:
+        """Return the first time of a rule, and the rule from there on."""
+        since = max(start or self._today, self._today)
+        if start and start < self._today:
+            raise UnclearError("past")
+        first = next_occurrence(str(rule.starting(since, is_counted=False)), self._zone, self._now)
+        if first is None:
+            raise UnclearError("no_day")
+        # Every other week counts from the first time on.
+        rule = rule.starting(first.wall.date())
+        if until := self._until(first.wall.date()):
+            if until < first.wall.date():
+                raise UnclearError("end_before", day=until)
+            rule = replace(rule, until=until)
+        self._when(first.instant)
+        return When(first.instant, self._zone.key, str(rule))
+
+    def _until(self, first: date) -> date | None:
+        end, during = self._reading.end, self._reading.during
+        if end and during:
+            raise UnclearError("until_time")
+        if during:
+            return first + relativedelta(months=int(during.span.months), days=int(during.span.days) - 1)
+        return self._end(end, first) if end else None
+
+    def _end(self, end: End, first: date) -> date:
+        match end.days:
+            case (Period(unit="month", is_end=True) as period,):
+                return self._month(period) + relativedelta(months=1, days=-1)
+            case (Period(),):
+                raise UnclearError("which_day")
+            case (Weekdays(days),) if len(days) == 1:
+                return first + timedelta(days=(days[0] - first.weekday()) % 7)
+        return self.days(end.days)[0]
 
 
-@dataclass(frozen=True, slots=True)
-class _Clock:
-    """A time of day; two where nobody said which half of the day."""
-
-    times: Sequence[time]
-    is_midnight: bool = False
-
-    @classmethod
-    def of(cls, clock: Part | None, daypart: Part | None, recurrence: Part | None) -> _Clock | None:
-        """
-        Raises:
-            UnclearError: there is no such time.
-        """
-        if clock is None:
-            return None
-        groups = clock.groups
-        half = _half_of_day(daypart, recurrence)
-        if "noon" in groups:
-            return cls([time(12)])
-        if "midnight" in groups:
-            return cls([time(0)], is_midnight=True)
-        hour, minute = int(groups["hour"]), int(groups.get("minute") or groups.get("minute2") or 0)
-        mark = groups.get("mark", "").lower()[:1]
-        is_half_to = "half" in groups  # "halb acht" is half an hour before eight
-        if hour > 24 or minute > 59 or (mark in {"a", "p"} and not 1 <= hour <= 12) or (hour == 24 and minute):
-            raise UnclearError("That is no time of a day: say 7am, 7:30pm or 19:30.")
-        if is_half_to:
-            hour, minute = (hour - 1) % 24, 30
-        if mark in {"a", "p"}:
-            return cls([time(hour % 12 + (12 if mark == "p" else 0), minute)])
-        hour %= 24
-        if half == "night":
-            half = "pm" if 5 <= hour <= 12 else ""
-        if half == "pm" and 1 <= hour < 12:
-            return cls([time(hour + 12, minute)])
-        if half == "am" and hour > 12:
-            raise UnclearError(f"{hour}:{minute:02} is not in the morning: which time is it?")
-        is_24h = _LANGUAGES[clock.language].is_24h and not is_half_to
-        if half or is_24h or not 1 <= hour < 12 or groups["hour"].startswith("0"):
-            return cls([time(hour, minute)])
-        return cls([time(hour, minute), time(hour + 12, minute)])
+def _each_day(parts: Sequence[DayPart]) -> list[list[DayPart]]:
+    """Return the days of a month or year on which a recurrence is, each with the month that all have."""
+    periods: list[DayPart] = [part for part in parts if isinstance(part, Period)]
+    days = [part for part in parts if not isinstance(part, Period)]
+    if len(days) > 1 and len({type(day) for day in days}) == 1 and not isinstance(days[0], Weekdays):
+        return [[day, *periods] for day in days]
+    return [list(parts)]
 
 
-def clock_24h(part: Part) -> time:
-    """The time of a part of the kind clock, where a table and not a person has written it.
-
-    Raises:
-        UnclearError: there is no such time.
-    """
-    clock = _Clock.of(part, None, None)
-    assert clock is not None  # noqa: S101 - the part is one
-    return clock.times[0]
+def _zone_of(stated: Zone | None, home: ZoneInfo) -> ZoneInfo:
+    if stated is None or not (stated.key or stated.words):
+        return home
+    if not stated.key:
+        raise UnclearError("zone", zone=stated.words)
+    return ZoneInfo(stated.key)
 
 
-def _is_clock(groups: Mapping[str, str | None]) -> bool:
-    """A number alone is no time of a day."""
-    if groups.get("noon") or groups.get("midnight") or groups["at"] or groups["mark"]:
-        return True
-    return bool(groups["minute"]) and not groups.get("half")
+def _existing(year: int, month: int, day: int) -> date:
+    try:
+        return date(year, month, day)
+    except ValueError:
+        raise UnclearError("no_day") from None
 
 
-def _half_of_day(daypart: Part | None, recurrence: Part | None) -> str:
-    """am, pm, night, or empty."""
-    named = ""
-    if daypart:
-        named = next((daypart.groups[name] for name in ("part", "night", "tonight") if name in daypart.groups), "")
-    elif recurrence:
-        named = recurrence.groups.get("unit", "").rstrip("s")
-    return _DAYPARTS.get(named.lower(), "")
+def _monday(day: date) -> date:
+    return day - timedelta(days=day.weekday())
 
 
-def _weekdays(language: _Language, words: str) -> list[int]:
-    """The days that are named, Monday 0, in their order."""
-    return [
-        number for number, day in enumerate(language.weekdays) if re.search(rf"\b(?:{day})s?\b", words, re.IGNORECASE)
-    ]
-
-
-def _plural_days(weekdays: Sequence[int]) -> str:
-    return " and ".join(f"{DAYS[day]}s" for day in weekdays)
-
-
-def _separated(text: str, position: int) -> int:
-    found = _SEPARATORS.match(text, position)
-    return found.end() if found else position
+def _after_workdays(day: date, count: int) -> date:
+    for _ in range(count):
+        day += timedelta(days=1)
+        while day.weekday() >= 5:
+            day += timedelta(days=1)
+    return day

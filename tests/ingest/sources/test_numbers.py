@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import pytest
+import yaml
 from hypothesis import given
 from hypothesis import strategies as st
+from support import REPOSITORY
 
-from fitness_buddy.ingest.sources import numbers
+from fitness_buddy.ingest.sources import numbers, values
 from fitness_buddy.ingest.sources.values import UndecidedError
 
 
