@@ -13,7 +13,8 @@ create schema if not exists {{ relation.without_identifier() }};
         {%- do typed.append(column.name ~ ' ' ~ column.data_type) -%}
       {%- endfor -%}
       {%- if typed %}
-create table if not exists {{ relation }} ({{ typed | join(', ') }});
+create table if not exists {{ relation }} ({{ typed | join(', ') }})
+{{- typed_table_layout(source.meta.time, source.meta.cluster) }};
       {%- else %}
 {{ create_raw_table(relation) }};
       {%- endif %}

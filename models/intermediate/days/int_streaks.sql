@@ -9,6 +9,7 @@ active_days as (
         athlete_id,
         activity_date
     from {{ ref('int_activities_localized') }}
+    where not is_transition
 ),
 
 steps as (

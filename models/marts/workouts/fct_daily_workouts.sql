@@ -2,6 +2,7 @@
 
 with activities as (
     select * from {{ ref('fct_activities') }}
+    where not is_transition
 ),
 
 summed as (

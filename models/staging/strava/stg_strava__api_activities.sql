@@ -64,7 +64,9 @@ final as (
         energy_kcal,
         gear_id,
         is_manual,
-        is_commute
+        is_commute,
+        -- the API does not name the file
+        cast(null as string) as filename
     from typed
 )
 

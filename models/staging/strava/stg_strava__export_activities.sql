@@ -22,7 +22,7 @@ typed as (
         {{ json_float('payload', 'max_heart_rate') }} as max_heartrate_bpm,
         {{ json_float('payload', 'calories') }} as energy_kcal,
         {{ json_text('payload', 'activity_gear') }} as gear_id,
-        {{ json_text('payload', 'filename') }} is null as is_manual,
+        {{ json_text('payload', 'filename') }} as filename,
         coalesce({{ json_text('payload', 'commute') }} = 'true', false) as is_commute,
         -- the export spells "Weight Training" and "E-Bike Ride", the API WeightTraining and EBikeRide
         replace(replace({{ json_text('payload', 'activity_type') }}, ' ', ''), '-', '') as sport_type
@@ -54,8 +54,9 @@ final as (
         max_heartrate_bpm,
         energy_kcal,
         gear_id,
-        is_manual,
-        is_commute
+        filename is null as is_manual,
+        is_commute,
+        filename
     from typed
 )
 

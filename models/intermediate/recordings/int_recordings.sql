@@ -1,0 +1,36 @@
+{{ config(**daily('recorded_on')) }}
+
+with versions as (
+    select * from {{ ref('stg_activity_files__sessions') }}
+),
+
+sessions as (
+    {{ current_versions('versions', 'activity_id') | indent }}
+),
+
+sports as (
+    select * from {{ ref('recorded_sports') }}
+),
+
+final as (
+    select
+        sessions.*,
+        cast(sessions.started_at as date) as recorded_on,
+        {{ unix_milliseconds('sessions.started_at') }} as starts_ms,
+        {{ unix_milliseconds('sessions.started_at') }} + cast(round(sessions.elapsed_time_s * 1000) as int64) as ends_ms,
+        coalesce(exact.sport_type, sports.sport_type, sessions.sport, 'Workout') as sport_type,
+        -- of two recordings of one activity the one whose text is first tells: whole before cut off, then the format that
+        -- states most, then the one with more points; hash and number make the order complete
+        concat(
+            case when sessions.is_partial then '2' else '1' end,
+            case sessions.file_format when 'fit' then '1' when 'tcx' then '2' else '3' end,
+            cast(100000000 - least(coalesce(sessions.points, 0), 99999999) as string),
+            sessions.content_hash,
+            cast(1000 + sessions.session_number as string)
+        ) as richness
+    from sessions
+    left join sports as exact on sessions.sport = exact.sport and sessions.sub_sport = exact.sub_sport
+    left join sports on sessions.sport = sports.sport and sports.sub_sport is null
+)
+
+select * from final
