@@ -32,9 +32,13 @@ cast(floor({{ day_number }} / {{ 28.0 * days }}) as int64)
 exp({{ sign }}({{ day_number }} - {{ block }} * {{ 28 * days }}) / {{ days }}.0)
 {%- endmacro %}
 
-{#- The average at the end of a day, from the sum of its block so far and the sum of the block before. -#}
+{#- The average at the end of a day, from the sum of its block so far and the sum of the block before. Nine places, as
+    decimals have them: exp() has another last digit on another engine. -#}
 {% macro decayed_average(block_sum, sum_before, day_number, block, days) -%}
-(1 - exp(-1 / {{ days }}.0))
-* (cast({{ block_sum }} as float64) + cast({{ sum_before }} as float64) * exp(-28.0))
-* {{ load_weight(day_number, block, days, '-') }}
+round(
+    (1 - exp(-1 / {{ days }}.0))
+    * (cast({{ block_sum }} as float64) + cast({{ sum_before }} as float64) * exp(-28.0))
+    * {{ load_weight(day_number, block, days, '-') }},
+    9
+)
 {%- endmacro %}

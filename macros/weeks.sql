@@ -43,3 +43,10 @@ case {{ period_type }}
     else extract(year from {{ day }}) * 12 + extract(month from {{ day }})
 end
 {%- endmacro %}
+
+{#- What is counted in a period (fct_period_totals), which a goal can be of. -#}
+{% macro period_measures() -%}
+{{ return([
+    'activities', 'distance_m', 'moving_time_s', 'elevation_gain_m', 'energy_kcal', 'training_load', 'active_days'
+]) }}
+{%- endmacro %}

@@ -21,6 +21,15 @@ MARTS = {
     "fct_source_coverage": "athlete_id, area, source",
     "dim_athletes": "athlete_id",
     "dim_gear": "athlete_id, gear_id",
+    "dim_dates": "date_day",
+    "fct_activity_load": "athlete_id, activity_id",
+    "fct_training_load": "athlete_id, date_day",
+    "fct_streaks": "athlete_id, streak_type",
+    "fct_eddington": "athlete_id, sport_family, unit",
+    "fct_period_totals": "athlete_id, period_type, sport_family, period_start",
+    "fct_records": "athlete_id, sport_family, record_type, band, achieved_on, value",
+    "fct_gear_distance": "athlete_id, gear_id",
+    "fct_goals": "athlete_id, goal, period_start",
 }
 
 FIRST_DAY = date(2026, 2, 1)
@@ -172,7 +181,10 @@ def story(seed: int) -> list[Chapter]:
                 distance_m = chance.uniform(0, 21000)
                 sport = chance.choice(("Run", "Trail Run", "Ride", "Weight Training", "Chess"))
                 gear = {"activity_gear": name} if (name := chance.choice(("Old Faithful", "Brick", ""))) else {}
-                activities.append(activity(activity_id, started_at, distance_m, sport, **gear))
+                sensors = chance.choice(
+                    ({}, {"average_heart_rate": f"{chance.uniform(40, 190):.3f}"}, {"weighted_average_power": "180.0"})
+                )
+                activities.append(activity(activity_id, started_at, distance_m, sport, **gear, **sensors))
                 if chance.random() < 0.4:
                     # alike, or edited since
                     edit = {"name": "Edited"} if chance.random() < 0.3 else {}

@@ -68,12 +68,13 @@ runs as (
         streak_type,
         period_type,
         current_number,
+        as_of_date,
         count(*) as streak_length,
         min(first_day) as streak_start,
         max(first_day) as last_period_start,
         max(period_number) as last_number
     from islands
-    group by athlete_id, streak_type, period_type, current_number, island
+    group by athlete_id, streak_type, period_type, current_number, as_of_date, island
 ),
 
 final as (
@@ -82,7 +83,10 @@ final as (
         streak_type,
         streak_length,
         streak_start,
-        coalesce({{ period_end('last_period_start', 'period_type') | indent(8) }}, last_period_start) as streak_end,
+        -- the current week or month is not over
+        least(
+            coalesce({{ period_end('last_period_start', 'period_type') | indent(12) }}, last_period_start), as_of_date
+        ) as streak_end,
         -- the period after the last one is not over yet
         last_number >= current_number - 1 as is_alive
     from runs

@@ -69,17 +69,18 @@ daily as (
 -- on the last day before the window the sums are read, from then on they are computed
 weighed as (
     select
-        daily.*,
         {%- for name, span in averages.items() %}
         coalesce(
             before.{{ name }}_block_sum,
             {{ decimal('daily.training_load * ' ~ load_weight('daily.day_number', 'daily.' ~ name ~ '_block', span)) }}
-        ) as {{ name }}_part{{ ',' if not loop.last }}
+        ) as {{ name }}_part,
         {%- endfor %}
+        daily.*
     from daily
     left join before on daily.athlete_id = before.athlete_id and daily.date_day = before.date_day
 ),
-{% for name in averages %}
+
+{% for name in averages -%}
 {{ name }}_parts as (
     select
         athlete_id,
@@ -97,30 +98,29 @@ weighed as (
 {{ name }}_sums as (
     select
         athlete_id,
-        {{ name }}_block,
-        sum({{ name }}_part) as block_sum
+        {{ name }}_block + 1 as {{ name }}_block,
+        sum({{ name }}_part) as sum_before
     from {{ name }}_parts
     group by athlete_id, {{ name }}_block
 ),
-{% endfor %}
+
+{% endfor -%}
 summed as (
     select
-        weighed.*,
         {%- for name in averages %}
         sum(weighed.{{ name }}_part) over (
             partition by weighed.athlete_id, weighed.{{ name }}_block
             order by weighed.date_day
             rows between unbounded preceding and current row
         ) as {{ name }}_block_sum,
-        coalesce({{ name }}_sums.block_sum, 0) as {{ name }}_sum_before{{ ',' if not loop.last }}
+        coalesce({{ name }}_sums.sum_before, 0) as {{ name }}_sum_before,
         {%- endfor %}
+        weighed.*
     from weighed
-    {%- for name in averages %}
-    left join {{ name }}_sums
-        on
-            weighed.athlete_id = {{ name }}_sums.athlete_id
-            and weighed.{{ name }}_block = {{ name }}_sums.{{ name }}_block + 1
-    {%- endfor %}
+    left join fitness_sums
+        on weighed.athlete_id = fitness_sums.athlete_id and weighed.fitness_block = fitness_sums.fitness_block
+    left join fatigue_sums
+        on weighed.athlete_id = fatigue_sums.athlete_id and weighed.fatigue_block = fatigue_sums.fatigue_block
 ),
 
 final as (
@@ -128,14 +128,15 @@ final as (
         athlete_id,
         date_day,
         first_day,
-        training_load,
         {%- for name, span in averages.items() %}
         {{ name }}_block,
         {{ name }}_block_sum,
         {{ name }}_sum_before,
-        {{ decayed_average(name ~ '_block_sum', name ~ '_sum_before', 'day_number', name ~ '_block', span) | indent(8) }}
-            as {{ name }}{{ ',' if not loop.last }}
+        {{ decayed_average(
+            name ~ '_block_sum', name ~ '_sum_before', 'day_number', name ~ '_block', span
+        ) | indent(8) }} as {{ name }},
         {%- endfor %}
+        training_load
     from summed
 )
 

@@ -21,7 +21,8 @@ days as (
     cross join
         {{ days_between(
             'cast(' ~ dbt.dateadd('day', -6, dbt.date_trunc('year', 'span.first_date')) ~ ' as date)',
-            'cast(' ~ dbt.dateadd('day', -1, dbt.dateadd('year', 1, dbt.date_trunc('year', 'span.last_date'))) ~ ' as date)'
+            'cast(' ~ dbt.dateadd('day', -1, dbt.dateadd('year', 1, dbt.date_trunc('year', 'span.last_date')))
+            ~ ' as date)'
         ) }}
 ),
 
@@ -42,6 +43,13 @@ with_thursdays as (
     from with_weeks
 ),
 
+with_new_years as (
+    select
+        *,
+        cast({{ dbt.date_trunc('year', 'thursday') }} as date) as new_year
+    from with_thursdays
+),
+
 final as (
     select
         date_day,
@@ -50,15 +58,13 @@ final as (
         cast({{ dbt.date_trunc('month', 'date_day') }} as date) as month_start,
         cast({{ dbt.date_trunc('year', 'date_day') }} as date) as year_start,
         cast(extract(year from thursday) as int64) as iso_year,
-        cast(floor(
-            ({{ day_number('thursday') }} - {{ day_number('cast(' ~ dbt.date_trunc('year', 'thursday') ~ ' as date)') }}) / 7.0
-        ) as int64) + 1 as iso_week,
+        cast(floor(({{ day_number('thursday') }} - {{ day_number('new_year') }}) / 7.0) as int64) + 1 as iso_week,
         -- 1 is Monday
         cast({{ day_number('date_day') }} - {{ day_number('iso_week_start') }} + 1 as int64) as iso_weekday,
         iso_week_start,
         sunday_week_start,
         saturday_week_start
-    from with_thursdays
+    from with_new_years
 )
 
 select * from final

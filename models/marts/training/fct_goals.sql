@@ -1,5 +1,3 @@
-{% set measures = ['activities', 'distance_m', 'moving_time_s', 'elevation_gain_m', 'energy_kcal', 'training_load', 'active_days'] %}
-
 with goals as (
     select
         *,
@@ -34,8 +32,8 @@ periods as (
         goals.target,
         goals.valid_from,
         athletes.as_of_date,
-        {{ period_start('dates.date_day', 'goals.period_type', 'athletes.first_day_of_week', 'dates.date_day') | indent(8) }}
-            as period_start
+        {{ period_start('dates.date_day', 'goals.period_type', 'athletes.first_day_of_week', 'dates.date_day')
+            | indent(8) }} as period_start
     from goals
     inner join athletes on goals.athlete_id = athletes.athlete_id
     inner join dates
@@ -58,7 +56,7 @@ of_periods as (
         {{ period_end('periods.period_start', 'periods.period_type') | indent(8) }} as period_end,
         coalesce(
             case periods.metric
-                {%- for measure in measures %}
+                {%- for measure in period_measures() %}
                 when '{{ measure }}' then cast(totals.{{ measure }} as float64)
                 {%- endfor %}
             end,

@@ -1,5 +1,3 @@
-{% set measures = ['activities', 'distance_m', 'moving_time_s', 'elevation_gain_m', 'energy_kcal', 'training_load', 'active_days'] %}
-
 with activities as (
     select * from {{ ref('fct_activities') }}
 ),
@@ -60,38 +58,58 @@ sports as (
     group by athlete_id, sport_family, first_day_of_week, as_of_date
 ),
 
+sport_periods as (
+    select
+        sports.*,
+        period_types.period_type
+    from sports
+    cross join period_types
+),
+
 -- every period since the first activity of the sport, also those without any
 periods as (
     select distinct
-        sports.athlete_id,
-        sports.sport_family,
-        period_types.period_type,
-        sports.as_of_date,
-        {{ period_start('dates.date_day', 'period_types.period_type', 'sports.first_day_of_week', 'sports.first_day')
-            | indent(8) }} as period_start
-    from sports
-    inner join dates on sports.first_day <= dates.date_day and sports.as_of_date >= dates.date_day
-    cross join period_types
+        sport_periods.athlete_id,
+        sport_periods.sport_family,
+        sport_periods.period_type,
+        sport_periods.as_of_date,
+        {{ period_start(
+            'dates.date_day', 'sport_periods.period_type', 'sport_periods.first_day_of_week', 'sport_periods.first_day'
+        ) | indent(8) }} as period_start
+    from sport_periods
+    inner join dates on sport_periods.first_day <= dates.date_day and sport_periods.as_of_date >= dates.date_day
+),
+
+in_periods as (
+    select
+        scoped.*,
+        sport_periods.period_type,
+        {{ period_start(
+            'scoped.activity_date',
+            'sport_periods.period_type',
+            'sport_periods.first_day_of_week',
+            'sport_periods.first_day'
+        ) | indent(8) }} as period_start
+    from scoped
+    inner join sport_periods
+        on scoped.athlete_id = sport_periods.athlete_id and scoped.sport_family = sport_periods.sport_family
 ),
 
 summed as (
     select
-        scoped.athlete_id,
-        scoped.sport_family,
-        period_types.period_type,
-        {{ period_start('scoped.activity_date', 'period_types.period_type', 'scoped.first_day_of_week', 'sports.first_day')
-            | indent(8) }} as period_start,
+        athlete_id,
+        sport_family,
+        period_type,
+        period_start,
         count(*) as activities,
-        {{ exact_sum('scoped.distance_m') }} as distance_m,
-        cast(sum(scoped.moving_time_s) as int64) as moving_time_s,
-        {{ exact_sum('scoped.elevation_gain_m') }} as elevation_gain_m,
-        {{ exact_sum('scoped.energy_kcal') }} as energy_kcal,
-        {{ exact_sum('scoped.training_load') }} as training_load,
-        count(distinct scoped.activity_date) as active_days
-    from scoped
-    inner join sports on scoped.athlete_id = sports.athlete_id and scoped.sport_family = sports.sport_family
-    cross join period_types
-    group by 1, 2, 3, 4
+        {{ exact_sum('distance_m') }} as distance_m,
+        cast(sum(moving_time_s) as int64) as moving_time_s,
+        {{ exact_sum('elevation_gain_m') }} as elevation_gain_m,
+        {{ exact_sum('energy_kcal') }} as energy_kcal,
+        {{ exact_sum('training_load') }} as training_load,
+        count(distinct activity_date) as active_days
+    from in_periods
+    group by athlete_id, sport_family, period_type, period_start
 ),
 
 filled as (
@@ -102,17 +120,14 @@ filled as (
         periods.period_start,
         periods.as_of_date,
         {{ period_end('periods.period_start', 'periods.period_type') | indent(8) }} as period_end,
-        {%- for measure in measures %}
-        {%- if measure == 'energy_kcal' %}
+        coalesce(summed.activities, 0) as activities,
+        coalesce(summed.distance_m, 0) as distance_m,
+        coalesce(summed.moving_time_s, 0) as moving_time_s,
+        coalesce(summed.elevation_gain_m, 0) as elevation_gain_m,
         -- unknown, not zero, where there were activities and none states it
         case when summed.activities is null then 0 else summed.energy_kcal end as energy_kcal,
-        {%- else %}
-        coalesce(summed.{{ measure }}, 0) as {{ measure }},
-        {%- endif %}
-        {%- endfor %}
-        lag(periods.period_start) over (
-            partition by periods.athlete_id, periods.sport_family, periods.period_type order by periods.period_start
-        ) as previous_start
+        coalesce(summed.training_load, 0) as training_load,
+        coalesce(summed.active_days, 0) as active_days
     from periods
     left join summed
         on
@@ -124,10 +139,10 @@ filled as (
 
 compared as (
     select
-        *,
-        {%- for measure in measures %}
-        lag({{ measure }}) over by_period as previous_{{ measure }}{{ ',' if not loop.last }}
+        {%- for measure in period_measures() %}
+        lag({{ measure }}) over by_period as previous_{{ measure }},
         {%- endfor %}
+        *
     from filled
     window by_period as (partition by athlete_id, sport_family, period_type order by period_start)
 ),
@@ -137,17 +152,15 @@ final as (
         athlete_id,
         period_type,
         period_start,
+        {%- for measure in period_measures() %}
+        {{ measure }},
+        previous_{{ measure }},
+        {{ percentage('(' ~ measure ~ ' - previous_' ~ measure ~ ')', 'previous_' ~ measure) }}
+            as change_{{ measure }}_pct,
+        {%- endfor %}
         sport_family,
         coalesce(period_end, as_of_date) as period_end,
-        coalesce(period_end < as_of_date, false) as is_complete,
-        {%- for measure in measures %}
-        {{ measure }},
-        {%- endfor %}
-        {%- for measure in measures %}
-        previous_{{ measure }},
-        {{ percentage('(' ~ measure ~ ' - previous_' ~ measure ~ ')', 'previous_' ~ measure) }} as change_{{ measure }}_pct
-        {{- ',' if not loop.last }}
-        {%- endfor %}
+        coalesce(period_end < as_of_date, false) as is_complete
     from compared
 )
 

@@ -42,7 +42,7 @@ of_activities as (
             when 'longest_time' then activities.moving_time_s
             when 'most_climbing' then activities.elevation_gain_m
             when 'highest_load' then loads.training_load
-            when 'fastest_in_band' then case when activities.distance_band is not null then activities.average_speed_m_s end
+            when 'fastest_in_band' then activities.average_speed_m_s
         end as value,
         record_types.unit,
         activities.activity_id,

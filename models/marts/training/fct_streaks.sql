@@ -20,7 +20,7 @@ ranked as (
         *,
         -- of two of the same length the first one: it was not beaten
         row_number() over (
-            partition by athlete_id, streak_type order by streak_length desc, streak_start
+            partition by athlete_id, streak_type order by streak_length desc, streak_start asc
         ) = 1 as is_longest
     from runs
 ),

@@ -26,7 +26,7 @@ windowed as (
 summed as (
     select
         *,
-        {% for back in range(7) %}load_{{ back }}{{ ' + ' if not loop.last }}{% endfor %} as load_7d
+        load_0 + load_1 + load_2 + load_3 + load_4 + load_5 + load_6 as load_7d
     from windowed
 ),
 
@@ -35,14 +35,18 @@ spread as (
         *,
         sqrt(
             (
-                {%- for back in range(7) %}
-                (load_{{ back }} - load_7d / 7) * (load_{{ back }} - load_7d / 7){{ ' +' if not loop.last }}
-                {%- endfor %}
+                power(load_0 - load_7d / 7, 2)
+                + power(load_1 - load_7d / 7, 2)
+                + power(load_2 - load_7d / 7, 2)
+                + power(load_3 - load_7d / 7, 2)
+                + power(load_4 - load_7d / 7, 2)
+                + power(load_5 - load_7d / 7, 2)
+                + power(load_6 - load_7d / 7, 2)
             ) / 7
         ) as load_7d_deviation,
-        {%- for back in range(1, 7) %}
-        load_0 = load_{{ back }}{{ ' and' if not loop.last else ' as is_even_week,' }}
-        {%- endfor %}
+        -- a mean is rounded, so that the deviation of equal loads may be a little more than zero
+        greatest(load_0, load_1, load_2, load_3, load_4, load_5, load_6)
+        = least(load_0, load_1, load_2, load_3, load_4, load_5, load_6) as is_even_week,
         history_days >= 28 as has_four_weeks
     from summed
 ),

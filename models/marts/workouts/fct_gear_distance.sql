@@ -13,10 +13,10 @@ limited as (
     from gear
     left join limits
         on
-            (limits.athlete_id = gear.athlete_id or limits.athlete_id = '*')
+            (gear.athlete_id = limits.athlete_id or limits.athlete_id = '*')
             and (
-                limits.gear_id = gear.gear_id
-                or (coalesce(limits.gear_id, '') = '' and limits.gear_type = gear.gear_type)
+                gear.gear_id = limits.gear_id
+                or (coalesce(limits.gear_id, '') = '' and gear.gear_type = limits.gear_type)
             )
     -- the most exact limit: of this gear before its kind, of the athlete before everyone
     qualify
