@@ -1,6 +1,6 @@
 with activities as (
     select * from {{ ref('int_activity_recordings') }}
-    where not is_transition
+    where is_transition is not true
 ),
 
 curve as (

@@ -2,7 +2,7 @@
 
 with activities as (
     select * from {{ ref('fct_activities') }}
-    where not is_transition
+    where is_transition is not true
 ),
 
 summed as (
@@ -14,6 +14,8 @@ summed as (
         {{ exact_sum('distance_m') }} as distance_m,
         cast(sum(moving_time_s) as int64) as moving_time_s,
         {{ exact_sum('elevation_gain_m') }} as elevation_gain_m,
+        {{ exact_sum('energy_kcal') }} as energy_kcal,
+        count(energy_kcal) as activities_with_energy,
         count(case when source = 'strava_api' or is_dated_by_api then 1 end) > 0 as has_strava_api
     from activities
     group by athlete_id, activity_date, sport_family

@@ -246,7 +246,19 @@ def make_log(client: bigquery.Client, settings: Settings, table: LogTable) -> st
             made.time_partitioning = bigquery.TimePartitioning(field=table.time)
             made.clustering_fields = table.cluster.split(", ")
         client.create_table(made, exists_ok=True)
+    else:
+        _add_missing_columns(client, name, table)
     return name
+
+
+def _add_missing_columns(client: bigquery.Client, name: str, table: LogTable) -> None:
+    """Add the columns that a table of an earlier version lacks."""
+    made = client.get_table(name)
+    present = {field.name for field in made.schema}
+    missing = [field for field in _log_schema(table) if field.name not in present]
+    if missing:
+        made.schema = [*made.schema, *missing]
+        client.update_table(made, ["schema"])
 
 
 def _renamed(client: bigquery.Client, schema: str, table: LogTable) -> bool:
