@@ -139,7 +139,8 @@ def _spelled(field: _Field, value: Any) -> int:
         return _TYPES[kind][2]
     if isinstance(value, datetime):
         return int((value - _EPOCH).total_seconds())
-    return int(round((value + offset) * scale))
+    spelled: int = round((value + offset) * scale)
+    return spelled
 
 
 def checksum(content: bytes) -> int:
