@@ -50,7 +50,7 @@ def status(run: Run) -> dict[str, Any]:
 def check(run: Run, report_folder: Path | None, days: int, steps_differ_by: int) -> dict[str, Any]:
     """Check raw of all athletes for rows that no load writes. Fails if rows are wrong, after writing the report.
 
-    Warns of activity files that were refused, of days whose sources of steps disagree, and of days that no body can walk,
+    Warns of refused activity files, of days whose sources of steps disagree, and of days that no body can walk,
     as the last build has them.
     """
     from fitness_buddy.ops.checks import check_days, check_files, check_raw, write_report

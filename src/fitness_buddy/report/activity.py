@@ -63,7 +63,7 @@ class ActivityPage:
 
     @property
     def curve_points(self) -> list[str]:
-        """The best of the year and the power curve as SVG lines in :data:`PICTURE`, over the logarithm of the duration."""
+        """The best of the year and the power curve as SVG lines in :data:`PICTURE`, over log(duration)."""
         if len(self.curve) < 2:
             return []
         most = max(max(row["power_w"], row["best_year_w"] or 0) for row in self.curve) or 1

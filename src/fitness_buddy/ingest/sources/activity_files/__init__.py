@@ -104,7 +104,7 @@ def kind_of(start: bytes) -> str | None:
 
 
 def read_content(name: str, packed: bytes, known: frozenset[str], now: datetime) -> FileResult:
-    """Read one file and say what came of it; never raises for its content.
+    """Read one file and return its result; never raises for its content.
 
     Args:
         packed: the bytes of the file, perhaps compressed.
