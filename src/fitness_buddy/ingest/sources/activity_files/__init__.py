@@ -13,7 +13,7 @@ from datetime import datetime
 from importlib.metadata import version
 from typing import TYPE_CHECKING
 
-from fitness_buddy.ingest.sources.files import InputFile
+from fitness_buddy.ingest.sources.files import RECORDING_SUFFIXES, InputFile
 from fitness_buddy.ingest.sources.formats import Format, Head
 from fitness_buddy.ingest.sources.registry import RawTable, Source
 
@@ -26,7 +26,6 @@ LAPS_TABLE = "activity_laps"
 # Raise it when the readers read something else than before: then files that were loaded are read again.
 _READER = 1
 _PARSERS = ("fitfast", "fitdecode", "gpxpy", "lxml")
-_ENDINGS = (".fit", ".gpx", ".tcx")
 _GZIP = b"\x1f\x8b"
 # A day in seconds with every sensor has 10 MB; more than this is no recording.
 MAX_BYTES = 200_000_000
@@ -68,7 +67,7 @@ def _versioned(library_version: str) -> str:
 
 def has_activity_name(name: str) -> bool:
     """Recognise a file of one activity by its name."""
-    return name.lower().removesuffix(".gz").endswith(_ENDINGS)
+    return name.lower().removesuffix(".gz").endswith(tuple(RECORDING_SUFFIXES))
 
 
 def recognises(head: Head) -> bool:
@@ -122,8 +121,8 @@ def read_content(name: str, packed: bytes, known: frozenset[str], now: datetime)
         return _read(name, content, digest, now)
     except FileRefusedError as error:
         return FileResult(name, digest, "refused", str(error))
-    except (ValueError, ArithmeticError, LookupError, TypeError, AttributeError, RecursionError, MemoryError) as error:
-        # a library that fails on one file must not keep the other 3,000 out
+    except Exception as error:
+        # a library that fails on one file, in whatever way, must not keep the other 3,000 out
         reason = f"expected a whole activity file, found what its parser cannot read ({type(error).__name__}: {error})"
         return FileResult(name, digest, "refused", reason)
 

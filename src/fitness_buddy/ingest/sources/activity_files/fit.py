@@ -83,7 +83,7 @@ def _fast(content: bytes) -> _Messages | None:
 def _tolerant(content: bytes) -> _Messages:
     """Read message by message, up to where the file is damaged; a wrong checksum alone is only a warning."""
     import fitdecode
-    from fitdecode.exceptions import FitEOFError, FitError, FitHeaderError
+    from fitdecode.exceptions import FitEOFError, FitHeaderError
 
     rows: dict[str, list[dict[str, Any]]] = defaultdict(list)
     warning, is_partial, files = "", False, 0
@@ -99,7 +99,7 @@ def _tolerant(content: bytes) -> _Messages:
         if not files:
             raise FileRefusedError(f"expected a FIT file, found a damaged header ({error}): export it again") from error
         warning = f"a damaged part follows the whole file ({error}) and is left out"
-    except (FitEOFError, FitError) as error:
+    except Exception as error:  # beside its own errors the library lets those of struct pass
         if files:
             warning = f"a damaged part follows the whole file ({error}) and is left out"
         else:
