@@ -59,7 +59,7 @@ best_of_recording as (
     qualify
         row_number() over (
             partition by athlete_id, recording_id
-            order by is_named desc, is_deleted, common_ms desc, apart_ms, activity_id
+            order by is_named desc, is_deleted asc, common_ms desc, apart_ms asc, activity_id asc
         ) = 1
 ),
 
@@ -69,7 +69,7 @@ with_strava as (
     qualify
         row_number() over (
             partition by athlete_id, activity_id, content_hash
-            order by is_named desc, common_ms desc, apart_ms, recording_id
+            order by is_named desc, common_ms desc, apart_ms asc, recording_id asc
         ) = 1
 ),
 

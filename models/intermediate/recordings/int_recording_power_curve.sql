@@ -31,27 +31,27 @@ summed as (
 
 windowed as (
     select
-        athlete_id,
-        activity_id,
-        recorded_on,
         {%- for duration_s in power_durations() %}
         case
             when position >= {{ duration_s }}
                 then (joules - coalesce(lag(joules, {{ duration_s }}) over of_stretch, 0)) / {{ duration_s }}
-        end as mean_{{ duration_s }}{{ ',' if not loop.last }}
+        end as mean_{{ duration_s }},
         {%- endfor %}
+        athlete_id,
+        activity_id,
+        recorded_on
     from summed
     window of_stretch as (partition by athlete_id, activity_id, begins_after order by second)
 ),
 
 best as (
     select
+        {%- for duration_s in power_durations() %}
+        max(mean_{{ duration_s }}) as mean_{{ duration_s }},
+        {%- endfor %}
         athlete_id,
         activity_id,
-        recorded_on,
-        {%- for duration_s in power_durations() %}
-        max(mean_{{ duration_s }}) as mean_{{ duration_s }}{{ ',' if not loop.last }}
-        {%- endfor %}
+        recorded_on
     from windowed
     group by athlete_id, activity_id, recorded_on
 ),

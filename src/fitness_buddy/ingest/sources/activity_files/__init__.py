@@ -13,6 +13,7 @@ from datetime import datetime
 from importlib.metadata import version
 from typing import TYPE_CHECKING
 
+from fitness_buddy.core.errors import InputError
 from fitness_buddy.ingest.sources.files import RECORDING_SUFFIXES, InputFile
 from fitness_buddy.ingest.sources.formats import Format, Head
 from fitness_buddy.ingest.sources.registry import RawTable, Source
@@ -72,7 +73,12 @@ def has_activity_name(name: str) -> bool:
 
 def recognises(head: Head) -> bool:
     """Recognise a file of one activity by its content, or by its name."""
-    return has_activity_name(head.file.name) or kind_of(_start(head)) is not None
+    if has_activity_name(head.file.name):
+        return True
+    try:
+        return kind_of(_start(head)) is not None
+    except InputError:
+        return False  # of a tar only data files are unpacked, and their names say what they are
 
 
 def _start(head: Head) -> bytes:
