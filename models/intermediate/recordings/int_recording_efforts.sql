@@ -54,6 +54,7 @@ marks as (
         measured.activity_id,
         measured.recorded_on,
         asked.distance_m,
+        asked.effort_mm,
         measured.distance_mm as at_mm,
         measured.elapsed_s as start_s,
         cast(null as float64) as end_s
@@ -65,6 +66,7 @@ marks as (
         measured.activity_id,
         measured.recorded_on,
         asked.distance_m,
+        asked.effort_mm,
         measured.distance_mm - asked.effort_mm as at_mm,
         cast(null as float64) as start_s,
         measured.elapsed_s as end_s
@@ -78,9 +80,10 @@ efforts as (
         activity_id,
         recorded_on,
         distance_m,
+        effort_mm,
         end_s,
         max(start_s) over (
-            partition by athlete_id, activity_id, distance_m
+            partition by athlete_id, activity_id, effort_mm
             order by at_mm, case when start_s is null then 1 else 0 end
             rows between unbounded preceding and current row
         ) as latest_start_s
@@ -99,7 +102,7 @@ final as (
     where end_s is not null and latest_start_s is not null
     qualify
         row_number() over (
-            partition by athlete_id, activity_id, distance_m
+            partition by athlete_id, activity_id, effort_mm
             order by end_s - latest_start_s, latest_start_s
         ) = 1
 )

@@ -22,7 +22,7 @@ ranked as (
         efforts.elapsed_s,
         efforts.start_offset_s,
         cast(row_number() over (
-            partition by activities.athlete_id, activities.sport_family, efforts.distance_m
+            partition by activities.athlete_id, activities.sport_family, distances.distance_name
             order by efforts.elapsed_s, activities.activity_date, activities.activity_id
         ) as int64) as rank
     from efforts
