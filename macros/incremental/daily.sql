@@ -15,12 +15,6 @@
   {{ return({'materialized': 'table', 'meta': {'reads_window': true}}) }}
 {%- endmacro %}
 
-{#- The config of a table that follows from all days of an athlete (records, totals of each period): every build makes it
-    from empty, because it reads only a few columns of tables of days. Its state would be larger than what it reads. -#}
-{% macro all_days() -%}
-  {{ return({'materialized': 'table', 'meta': {'reads_all_days': true}}) }}
-{%- endmacro %}
-
 {#- Add an edge to dbt's graph, so that the window is known before a table of days is built. -#}
 {% macro build_after_window() -%}
   {%- if not execute -%}{%- do builtins.ref('int_rebuild_window') -%}{%- endif -%}

@@ -1,4 +1,4 @@
-{{ config(**all_days()) }}
+{{ config(meta={'reads_all_days': true}) }}
 
 with workouts as (
     select

@@ -1,4 +1,4 @@
-{{ config(**all_days()) }}
+{{ config(meta={'reads_all_days': true}) }}
 
 with athletes as (
     select athlete_id from {{ ref('int_athletes_as_of') }}
