@@ -13,8 +13,10 @@ from fitness_buddy.llm.client import (
     BudgetSpentError,
     LanguageModel,
     ModelAnswerError,
+    ModelCannotSeeError,
     ModelError,
     ModelRefusedError,
+    ModelSetupError,
     ModelUnavailableError,
     Picture,
 )
@@ -34,6 +36,8 @@ _WHY_NOT: Mapping[type[ModelError], str] = {
     ModelRefusedError: "The model that weighs meals does not want to answer that.",
     ModelAnswerError: "The model that weighs meals made no sense this time.",
     BudgetSpentError: "This month's budget for the language model is used up.",
+    ModelSetupError: "The model that weighs meals is not set up right; `buddy` says in its log what to change.",
+    ModelCannotSeeError: "The model that weighs meals cannot look at pictures.",
 }
 _SURE = {
     "high": "estimated, and I am fairly sure",
