@@ -38,7 +38,7 @@ _meal_options = options(
 @click.argument("path", type=PATH, nargs=-1)
 @_meal_options
 def meal_estimate(run: Run, path: tuple[Path, ...], text: str, eaten_at: str | None) -> dict[str, Any]:
-    """Note a meal by its pictures (PNG or JPEG), by words, or both.
+    """Note a meal by its pictures (PNG, JPEG, WebP or HEIC), by words, or both.
 
     Numbers that you state are used unchanged; everything else is estimated by the language model. An uncertain estimate
     counts only after you have confirmed or corrected it.

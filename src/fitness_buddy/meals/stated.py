@@ -56,9 +56,10 @@ _WAYS = tuple(
     )
 )
 _BETWEEN = re.compile(r"(?:[\s,;.&+/|()\[\]•·*_-]|\band\b|\bund\b|\bplus\b)*", re.IGNORECASE)
+# Each character is of one alternative, so that nothing is tried twice.
 _REMARK = re.compile(
-    r"[\s,;.!)\]]*(?:(?:yum+y?|delicious|tasty|so good|lecker|mhm*|mmh*|thanks?(?: you)?|thx|please|danke|bitte)[\s,;.!]*"
-    r"|[^\w\s\-−+]+)*",
+    r"(?:\s|[^\w\s\-−+]"
+    r"|\b(?:yum+y?|delicious|tasty|so good|lecker|mhm*|mmh*|thanks?(?: you)?|thx|please|danke|bitte)\b)*",
     re.IGNORECASE,
 )
 _EDGES = " :,;-–\n.|/"
