@@ -8,9 +8,10 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
+from api_stub import Canned
 from hypothesis import given
 from hypothesis import strategies as st
-from llm_stub import Asked, Canned, LlmStub, png, running_llm
+from llm_stub import Asked, LlmStub, png, running_llm
 from meal_answers import RICE, SPAGHETTI, form, weigh
 from support import run_buddy
 
