@@ -175,7 +175,7 @@ class MealConversation:
         """Return the meals of a message, each with its time.
 
         Raises:
-            _NotUnderstoodError: they cannot be told apart, or a time is not clear; the error has the reply.
+            _NotUnderstoodError: they cannot be separated, or a time is not clear; the error has the reply.
         """
         plain, moments = self._moments(words)
         stated = self._stated(plain, EXAMPLE)
@@ -359,7 +359,7 @@ def _of_stated(meal: StatedMeal) -> _Understood:
 
 
 def _split(words: str) -> list[str]:
-    """Return the meals of a text by their lines and their names; an empty list if they cannot be told apart."""
+    """Return the meals of a text by their lines and their names; an empty list if they cannot be separated."""
     lines = [line for line in _NEXT_MEAL.split(words) if line.strip()] or [words]
     return lines if len(lines) > 1 else named_meals(words)
 

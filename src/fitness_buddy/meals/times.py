@@ -73,7 +73,7 @@ def find_moments(words: str, times: Times) -> tuple[str, list[Moment]]:
 def named_meals(words: str) -> list[str]:
     """Return the parts of a text that are a meal each: by the names of meals, or by its lines.
 
-    It is the text itself where it is one meal; an empty list where it may be several that cannot be told apart.
+    It is the text itself where it is one meal; an empty list where it may be several that cannot be separated.
     """
     named = list(_NAMED.finditer(words))
     if len({one[0].casefold() for one in named}) < 2:

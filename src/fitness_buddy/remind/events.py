@@ -168,7 +168,7 @@ class _Candidate:
         entry: its state in the ledger.
         is_new: whether it is announced if no run has claimed it before.
         event: None for a problem.
-        covers: the entries that this message stands for, besides its own.
+        covers: the entries that this message reports, besides its own.
     """
 
     entry: Entry
@@ -247,7 +247,7 @@ def _undelivered(ledger: Ledger, candidates: Sequence[_Candidate]) -> list[_Cand
 
 
 def _capped(candidates: list[_Candidate], most: int, total: int, words: str) -> list[_Candidate]:
-    """Return up to so many of them; of more, the last one stands for all further ones.
+    """Return up to so many of them; of more, the last one counts all further ones.
 
     Args:
         total: how many were found, also those that were not looked up.
