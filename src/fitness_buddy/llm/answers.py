@@ -33,7 +33,10 @@ def without_thinking(text: str) -> str:
         is_end = bool(_CLOSE.fullmatch(mark[0]))
         if not is_thinking:
             # Some templates begin the thinking before the answer begins: then all before its end is thinking.
-            kept = [] if is_end else [*kept, text[start : mark.start()]]
+            if is_end:
+                kept.clear()
+            else:
+                kept.append(text[start : mark.start()])
         is_thinking, start = not is_end, mark.end()
     if not is_thinking:
         kept.append(text[start:])

@@ -215,7 +215,8 @@ def _plain(text: str, field: str) -> str:
         # Energy has no thousandths: 1.200 kcal is a number of German.
         if field == "energy_kcal":
             return re.sub(r"[.,]", "", text)
-        raise BuddyError(f"Is {text} rather {re.sub('[.,]', '', text)} or {text.replace(',', '.')[:-1]}.")
+        whole, decimal = re.sub("[.,]", "", text), f"{float(text.replace(',', '.')):g}"
+        raise BuddyError(f"{text} may be {whole} or {decimal}: write one of them.")
     if re.fullmatch(r"[+-]?\d+,\d+", text):
         return text.replace(",", ".")
     if re.fullmatch(r"\d{1,3}(?:\.\d{3})+(?:,\d+)?", text) and text.count(".") + text.count(",") > 1:
