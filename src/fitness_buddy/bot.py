@@ -20,7 +20,7 @@ from fitness_buddy.core.errors import BuddyError, UsageError
 from fitness_buddy.core.http import ApiError, HttpClient
 from fitness_buddy.meals.picture import KINDS, MAX_BYTES, MEDIA_TYPES, kind_of
 from fitness_buddy.meals.request import MAX_CHARACTERS, MAX_PICTURES
-from fitness_buddy.notify.routing import MEALS, REMINDERS, route
+from fitness_buddy.remind.routing import MEALS, REMINDERS, route
 from fitness_buddy.remind.times import language_setting
 
 # A flow that asks a model may take its time.
