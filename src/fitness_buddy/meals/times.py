@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
+from fitness_buddy.core.deadline import limited
 from fitness_buddy.meals.stated import without_numbers
 from fitness_buddy.remind.phrases import Date, Feast, Near, Nth, Phrase, PhraseReader, Reading, Weekdays
-from fitness_buddy.remind.times import Times
+from fitness_buddy.remind.times import Times, UnclearError
 from fitness_buddy.remind.words import LANGUAGES, read_words
 
 # Meals by name, with the half of the day that a time of theirs is in.
@@ -18,6 +20,26 @@ _MEALS = {
     "": "brunch|snack|zwischenmahlzeit|zweites frühstück",
 }
 _NAMED = re.compile(rf"\b(?:{'|'.join(_MEALS.values())})\b", re.IGNORECASE)
+# The words that a time of a meal begins with, and those before what is none ("leftovers from yesterday").
+_BEGINNINGS = {
+    *(
+        "AT",
+        "ON",
+        "CLOCK",
+        "NOON",
+        "DAY",
+        "MORGEN",
+        "DATE",
+        "WEEKDAY",
+        "ORDINAL",
+        "WHICH",
+        "DAYPART",
+        "DAYNUM",
+        "MONTH",
+    ),
+    *("THE", "HALVE", "QUARTER", "HALF", "FROM", "OF", "AFTER", "BEFORE", "UNTIL", "EXCEPT", "FOR", "EVERY"),
+}
+_LIMIT_S = 5.0
 _LAST_NIGHT = re.compile(r"\blast (?:night|evening)\b", re.IGNORECASE)
 _COUNTS = {
     "a": 1,
@@ -51,8 +73,15 @@ def find_moments(words: str, times: Times) -> tuple[str, list[Moment]]:
     """Return the words without what says when, with spaces in its place, and the times it says.
 
     Raises:
-        UnclearError: a time could be meant twice, or has not come yet.
+        UnclearError: a time could be meant twice, or has not come yet; or there are too many words to look at.
     """
+    try:
+        return limited(_LIMIT_S, lambda: _find(words, times))
+    except TimeoutError:
+        raise UnclearError("several_meals") from None
+
+
+def _find(words: str, times: Times) -> tuple[str, list[Moment]]:
     words = _LAST_NIGHT.sub("yesterday evening", words)
     moments = []
     for found in _AGO.finditer(words):
@@ -61,13 +90,24 @@ def find_moments(words: str, times: Times) -> tuple[str, list[Moment]]:
     for name in dict.fromkeys([*times.languages, *LANGUAGES]):
         masked = without_numbers(words)
         reader = PhraseReader(read_words(masked, name))
-        phrases = [(_span(reader, phrase), phrase.reading) for phrase in reader.phrases() if _is_time(phrase.reading)]
+        phrases = [(_span(reader, phrase), phrase.reading) for phrase in _phrases(reader) if _is_time(phrase.reading)]
         for (start, end), reading in phrases:
             moments.append(Moment(start, times.before(reading, name, half=_half(words, start, end))))
             words = _blank(words, start, end)
         if phrases:
             break
     return words, sorted(moments, key=lambda moment: moment.start)
+
+
+def _phrases(reader: PhraseReader) -> Iterator[Phrase]:
+    """Yield the phrases that begin with a word of time; a number alone is one of food."""
+    place = 0
+    while place < len(reader.words):
+        phrase = reader.longest(place) if reader.words[place].kind in _BEGINNINGS else None
+        if phrase:
+            yield phrase
+            place = phrase.last
+        place += 1
 
 
 def named_meals(words: str) -> list[str]:
