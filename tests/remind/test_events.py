@@ -412,7 +412,7 @@ def test_reminders_and_events_do_not_get_in_each_other_s_way() -> None:
     tell(found(event(5)), channel, clock)
     assert len(channel.posts) == 1
     assert ask("my reminders").message.startswith("1 reminder is waiting")
-    assert "No reminder was told yet" in ask("snooze").message
+    assert "No reminder has been sent yet" in ask("snooze").message
 
 
 # Where they come from
