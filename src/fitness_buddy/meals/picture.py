@@ -81,7 +81,7 @@ def _as_jpeg(content: bytes, kind: str) -> bytes:
     Raises:
         PictureError: it has too many pixels, or is damaged.
     """
-    from PIL import Image, ImageOps, UnidentifiedImageError
+    from PIL import Image, ImageOps
 
     plugin = {"webp": "WEBP", "heif": "HEIF"}[kind]
     if kind == "heif":
@@ -95,15 +95,9 @@ def _as_jpeg(content: bytes, kind: str) -> bytes:
             if not 0 < pixels <= MAX_PIXELS:
                 raise _too_many(pixels)
             picture = ImageOps.exif_transpose(opened).convert("RGBA")
-    except (
-        UnidentifiedImageError,
-        Image.DecompressionBombError,
-        OSError,
-        ValueError,
-        SyntaxError,
-        EOFError,
-        MemoryError,
-    ):
+    except PictureError:
+        raise
+    except Exception:  # decoders raise many types of errors
         raise PictureError("That picture is damaged or cut off.") from None
     picture.thumbnail((_EDGE, _EDGE))
     # What is transparent is white, as most programs show it.
