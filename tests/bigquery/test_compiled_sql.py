@@ -11,7 +11,6 @@ from bigquery_bytes import table_of_costs
 from googlesql import Project, Warehouse, compile_project
 from support import REPOSITORY, Demo
 
-
 # They follow from all days of an athlete, and read only a few columns of each.
 ALL_DAYS = {"fct_eddington", "fct_period_totals", "fct_records", "fct_streaks"}
 

@@ -35,7 +35,10 @@ def test_a_host_project_builds_the_package_and_a_model_on_its_marts(
         assert done.exit_code == 0, done.output
     with duckdb.connect(str(host / "host.duckdb"), read_only=True) as connection:
         assert connection.execute("select count(*) from total_load").fetchall() == [(0,)]
-        schemas = {row[0] for row in connection.execute("select distinct table_schema from information_schema.tables").fetchall()}
+        schemas = {
+            row[0]
+            for row in connection.execute("select distinct table_schema from information_schema.tables").fetchall()
+        }
         assert {"raw", "main", "main_marts"} <= schemas
 
 

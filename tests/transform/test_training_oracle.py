@@ -156,7 +156,7 @@ def sex_of(number: int) -> str:
     return ("male", "female", "")[number % 3]
 
 
-# Each example is a build of several athletes: one is enough, of other athletes in every run, and a failing one is not made smaller by a hundred more.
+# An example is a build of several athletes: one in every run, and a failing one is not made smaller by many more.
 @settings(max_examples=1, deadline=None, phases=[Phase.generate], suppress_health_check=list(HealthCheck))
 @given(athletes=ATHLETES)
 def test_every_training_metric_agrees_with_pandas(project: Path, athletes: list[list[Done]]) -> None:
