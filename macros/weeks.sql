@@ -20,8 +20,8 @@ case {{ first_day_of_week }} when 'sunday' then 4 when 'saturday' then 5 else 3 
 {% macro period_start(day, period_type, first_day_of_week, since) -%}
 case {{ period_type }}
     when 'week' then {{ week_start(day, first_day_of_week) }}
-    when 'month' then cast({{ dbt.date_trunc('month', day) }} as date)
-    when 'year' then cast({{ dbt.date_trunc('year', day) }} as date)
+    when 'month' then {{ first_day_of('month', day) }}
+    when 'year' then {{ first_day_of('year', day) }}
     else {{ since }}
 end
 {%- endmacro %}

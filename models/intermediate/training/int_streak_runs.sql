@@ -1,9 +1,19 @@
 with days as (
-    select * from {{ ref('fct_daily_health') }}
+    select
+        athlete_id,
+        date_day,
+        activities,
+        is_step_goal_met,
+        has_meals
+    from {{ ref('fct_daily_health') }}
 ),
 
 athletes as (
-    select * from {{ ref('int_athletes_as_of') }}
+    select
+        athlete_id,
+        as_of_date,
+        first_day_of_week
+    from {{ ref('int_athletes_as_of') }}
 ),
 
 kinds as (

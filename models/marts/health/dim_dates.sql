@@ -20,8 +20,8 @@ days as (
     from span
     cross join
         {{ days_between(
-            'cast(' ~ dbt.dateadd('day', -6, dbt.date_trunc('year', 'span.first_date')) ~ ' as date)',
-            'cast(' ~ dbt.dateadd('day', -1, dbt.dateadd('year', 1, dbt.date_trunc('year', 'span.last_date')))
+            'cast(' ~ dbt.dateadd('day', -6, first_day_of('year', 'span.first_date')) ~ ' as date)',
+            'cast(' ~ dbt.dateadd('day', -1, dbt.dateadd('year', 1, first_day_of('year', 'span.last_date')))
             ~ ' as date)'
         ) }}
 ),
@@ -46,7 +46,7 @@ with_thursdays as (
 with_new_years as (
     select
         *,
-        cast({{ dbt.date_trunc('year', 'thursday') }} as date) as new_year
+        {{ first_day_of('year', 'thursday') }} as new_year
     from with_thursdays
 ),
 
@@ -55,8 +55,8 @@ final as (
         date_day,
         cast(extract(year from date_day) as int64) as year_number,
         cast(extract(month from date_day) as int64) as month_number,
-        cast({{ dbt.date_trunc('month', 'date_day') }} as date) as month_start,
-        cast({{ dbt.date_trunc('year', 'date_day') }} as date) as year_start,
+        {{ first_day_of('month', 'date_day') }} as month_start,
+        {{ first_day_of('year', 'date_day') }} as year_start,
         cast(extract(year from thursday) as int64) as iso_year,
         cast(floor(({{ day_number('thursday') }} - {{ day_number('new_year') }}) / 7.0) as int64) + 1 as iso_week,
         -- 1 is Monday

@@ -1,3 +1,5 @@
+{{ config(meta={'reads_all_days': true}) }}
+
 with activities as (
     select * from {{ ref('int_activity_recordings') }}
     where is_transition is not true

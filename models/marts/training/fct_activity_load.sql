@@ -34,6 +34,7 @@ measured as (
         activities.is_dated_by_api,
         activities.sport_family,
         activities.activity_date,
+        activities.started_at,
         activities.moving_time_s,
         activities.training_load_stated,
         settings.sex,
@@ -120,6 +121,7 @@ final as (
         athlete_id,
         activity_id,
         activity_date,
+        started_at,
         sport_family,
         coalesce(power_load, heartrate_load, training_load_stated, duration_load) as training_load,
         -- the best method that the data allow

@@ -1,5 +1,12 @@
+{{ config(meta={'reads_all_days': true}) }}
+
 with workouts as (
-    select * from {{ ref('fct_daily_workouts') }}
+    select
+        athlete_id,
+        activity_date,
+        sport_family,
+        distance_m
+    from {{ ref('fct_daily_workouts') }}
 ),
 
 units as (

@@ -1,3 +1,5 @@
+{{ config(**latest()) }}
+
 with goals as (
     select
         *,

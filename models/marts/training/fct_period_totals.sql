@@ -1,14 +1,25 @@
-with activities as (
-    select * from {{ ref('fct_activities') }}
-    where is_transition is not true
-),
+{{ config(meta={'reads_all_days': true}) }}
 
-loads as (
-    select * from {{ ref('fct_activity_load') }}
+with workouts as (
+    select
+        athlete_id,
+        activity_date,
+        sport_family,
+        activities,
+        distance_m,
+        moving_time_s,
+        elevation_gain_m,
+        energy_kcal,
+        training_load
+    from {{ ref('fct_daily_workouts') }}
 ),
 
 athletes as (
-    select * from {{ ref('int_athletes_as_of') }}
+    select
+        athlete_id,
+        as_of_date,
+        first_day_of_week
+    from {{ ref('int_athletes_as_of') }}
 ),
 
 dates as (
@@ -32,19 +43,19 @@ scopes as (
 
 scoped as (
     select
-        activities.athlete_id,
-        case when scopes.is_all then 'all' else activities.sport_family end as sport_family,
-        activities.activity_date,
-        activities.distance_m,
-        activities.moving_time_s,
-        activities.elevation_gain_m,
-        activities.energy_kcal,
-        loads.training_load,
+        workouts.athlete_id,
+        case when scopes.is_all then 'all' else workouts.sport_family end as sport_family,
+        workouts.activity_date,
+        workouts.activities,
+        workouts.distance_m,
+        workouts.moving_time_s,
+        workouts.elevation_gain_m,
+        workouts.energy_kcal,
+        workouts.training_load,
         athletes.first_day_of_week,
         athletes.as_of_date
-    from activities
-    inner join loads on activities.athlete_id = loads.athlete_id and activities.activity_id = loads.activity_id
-    inner join athletes on activities.athlete_id = athletes.athlete_id
+    from workouts
+    inner join athletes on workouts.athlete_id = athletes.athlete_id
     cross join scopes
 ),
 
@@ -102,7 +113,7 @@ summed as (
         sport_family,
         period_type,
         period_start,
-        count(*) as activities,
+        cast(sum(activities) as int64) as activities,
         {{ exact_sum('distance_m') }} as distance_m,
         cast(sum(moving_time_s) as int64) as moving_time_s,
         {{ exact_sum('elevation_gain_m') }} as elevation_gain_m,

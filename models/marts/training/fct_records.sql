@@ -1,14 +1,38 @@
+{{ config(meta={'reads_all_days': true}) }}
+
 with activities as (
-    select * from {{ ref('fct_activities') }}
+    select
+        athlete_id,
+        activity_id,
+        sport_family,
+        activity_date,
+        started_at,
+        distance_m,
+        moving_time_s,
+        elevation_gain_m,
+        average_speed_m_s,
+        distance_band
+    from {{ ref('fct_activities') }}
     where is_transition is not true
 ),
 
 loads as (
-    select * from {{ ref('fct_activity_load') }}
+    select
+        athlete_id,
+        activity_id,
+        sport_family,
+        activity_date,
+        started_at,
+        training_load
+    from {{ ref('fct_activity_load') }}
 ),
 
-steps as (
-    select * from {{ ref('fct_daily_steps') }}
+daily_steps as (
+    select
+        athlete_id,
+        steps_date,
+        steps
+    from {{ ref('fct_daily_steps') }}
 ),
 
 runs as (
@@ -20,7 +44,6 @@ record_types as (
         'longest_distance': 'm',
         'longest_time': 's',
         'most_climbing': 'm',
-        'highest_load': 'points',
         'fastest_in_band': 'm/s',
     }.items() -%}
     select
@@ -42,7 +65,6 @@ of_activities as (
             when 'longest_distance' then activities.distance_m
             when 'longest_time' then activities.moving_time_s
             when 'most_climbing' then activities.elevation_gain_m
-            when 'highest_load' then loads.training_load
             when 'fastest_in_band' then activities.average_speed_m_s
         end as value,
         record_types.unit,
@@ -50,12 +72,23 @@ of_activities as (
         activities.activity_date as achieved_on,
         activities.started_at
     from activities
-    inner join loads on activities.athlete_id = loads.athlete_id and activities.activity_id = loads.activity_id
     cross join record_types
 ),
 
 candidates as (
     select * from of_activities
+    union all
+    select
+        athlete_id,
+        sport_family,
+        'highest_load' as record_type,
+        cast(null as string) as band,
+        training_load as value,
+        'points' as unit,
+        activity_id,
+        activity_date as achieved_on,
+        started_at
+    from loads
     union all
     select
         athlete_id,
@@ -67,7 +100,7 @@ candidates as (
         cast(null as string) as activity_id,
         steps_date as achieved_on,
         cast(null as timestamp) as started_at
-    from steps
+    from daily_steps
     union all
     select
         athlete_id,

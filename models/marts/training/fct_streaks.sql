@@ -1,5 +1,7 @@
+{{ config(meta={'reads_all_days': true}) }}
+
 with athletes as (
-    select * from {{ ref('int_athletes_as_of') }}
+    select athlete_id from {{ ref('int_athletes_as_of') }}
 ),
 
 runs as (

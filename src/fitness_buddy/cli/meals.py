@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
 
 import click
 
@@ -37,7 +38,7 @@ _meal_options = options(
 @click.argument("path", type=PATH, nargs=-1)
 @_meal_options
 def meal_estimate(run: Run, path: tuple[Path, ...], text: str, eaten_at: str | None) -> dict[str, Any]:
-    """Note a meal by its pictures (PNG or JPEG), by words, or both.
+    """Note a meal by its pictures (PNG, JPEG, WebP or HEIC), by words, or both.
 
     Numbers that you state are used unchanged; everything else is estimated by the language model. An uncertain estimate
     counts only after you have confirmed or corrected it.
@@ -138,12 +139,17 @@ def handle_meal(
     from fitness_buddy.meals.conversation import MealConversation
     from fitness_buddy.meals.diary import Diary
     from fitness_buddy.meals.request import id_of_command
+    from fitness_buddy.remind.times import Times, language_setting
+    from fitness_buddy.warehouse.athlete_settings import current_settings
 
+    timezone = current_settings(run.warehouse, run.settings)[0].timezone
+    # A time that is given as an option is the time, whatever the words say.
+    times = None if eaten_at else Times(run.now, timezone, language_setting())
     eaten_at = eaten_at or run.now.isoformat(timespec="seconds")
     model = open_model(run.warehouse, run.settings)
     clock = load_clock(run.clock, run.warehouse, run.settings.athlete_id)
     diary = Diary(run.warehouse, run.settings.athlete_id, clock.now)
-    reply = MealConversation(diary, model).handle(
+    reply = MealConversation(diary, model, times, ZoneInfo(timezone)).handle(
         intent, pictures, eaten_at, message_id or id_of_command(intent, eaten_at, pictures)
     )
     run.say(reply.message)

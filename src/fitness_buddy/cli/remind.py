@@ -131,16 +131,25 @@ def events(run: Run, within: str) -> dict[str, Any]:
     """Post on Discord (BUDDY_DISCORD_WEBHOOK) which events begin soon, each once; events of a whole day from 7:00 on.
 
     The events come from an iCalendar feed (BUDDY_CALENDAR_URL) and from a sheet as CSV with the columns Title and Start
-    Date (BUDDY_EVENTS_SHEET_URL): addresses, or paths of files.
+    Date (BUDDY_EVENTS_SHEET_URL): addresses, or paths of files. The sheet may also have the columns Start Time, End
+    Date, End Time, Location and Link. BUDDY_EVENTS_EACH_DAY=true posts an event of several days on each of them.
     """
     from fitness_buddy.notify.discord import open_webhook
-    from fitness_buddy.remind.events import announce, read_events, window_option
+    from fitness_buddy.remind.events import announce, each_day_setting, read_events, window_option
     from fitness_buddy.remind.times import language_setting
 
     span, timezone = window_option(within), _timezone(run)
     channel = open_webhook()
     found = read_events(run.settings.project_dir, timezone, language_setting(), run.now, span)
-    delivery = announce(_ledger(run), channel, found, span=span, timezone=timezone, clock=run.clock)
+    delivery = announce(
+        _ledger(run),
+        channel,
+        found,
+        span=span,
+        timezone=timezone,
+        clock=run.clock,
+        is_each_day=each_day_setting(),
+    )
     for entry in delivery.delivered:
         run.say(f"Delivered: {entry.text}")
     for refusal in found.refusals:

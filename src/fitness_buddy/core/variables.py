@@ -572,6 +572,14 @@ EVENTS_SHEET_URL = _declare(
     deployed_in=SECRETS,
     deployed_as="EVENTS_SHEET_URL",
 )
+EVENTS_EACH_DAY = _declare(
+    "remind",
+    "BUDDY_EVENTS_EACH_DAY",
+    _switch,
+    "false",
+    "whether events of several days are announced on each of them: true or false",
+    deployed_in=ENV,
+)
 
 # Kestra.
 

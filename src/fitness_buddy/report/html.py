@@ -18,6 +18,7 @@ from markupsafe import Markup
 from fitness_buddy import __version__
 from fitness_buddy.report import charts, lines, text
 from fitness_buddy.report.data import Report
+from fitness_buddy.report.training import Training, training_sentences
 
 # Draws every chart, and draws it again when the theme or the breakpoint changes. `ast` evaluates expressions without
 # eval, which the page's Content-Security-Policy forbids.
@@ -47,7 +48,9 @@ redraw();
 """
 
 
-def render_html(report: Report, recorded: Sequence[Mapping[str, object]] = ()) -> str:
+def render_html(
+    report: Report, training: Training | None = None, recorded: Sequence[Mapping[str, object]] = ()
+) -> str:
     """Return the page as text, about 1 MB, nearly all of it the chart library.
 
     Args:
@@ -74,6 +77,7 @@ def render_html(report: Report, recorded: Sequence[Mapping[str, object]] = ()) -
             macro_rows=_macro_rows(report),
             sport_colours=charts.SPORT_COLOURS,
             macro_colours=charts.MACRO_COLOURS,
+            training_sentences=list(training_sentences(training)) if training else [],
             version=__version__,
         )
     )
