@@ -12,7 +12,9 @@ from googlesql import Project, Warehouse, compile_project
 from support import REPOSITORY, Demo
 
 # They follow from all days of an athlete, and read only a few columns of each.
-ALL_DAYS = {"fct_eddington", "fct_period_totals", "fct_records", "fct_streaks"}
+ALL_DAYS = {
+    *("fct_best_efforts", "fct_eddington", "fct_period_totals", "fct_power_curve", "fct_records", "fct_streaks"),
+}
 
 
 @pytest.fixture(scope="module")

@@ -26,7 +26,12 @@ ranked as (
         cast(row_number() over (
             partition by activities.athlete_id, activities.sport_family, distances.distance_name
             order by efforts.elapsed_s, activities.activity_date, activities.activity_id
-        ) as int64) as rank
+        ) as int64) as rank,
+        min(efforts.elapsed_s) over (
+            partition by activities.athlete_id, activities.sport_family, distances.distance_name
+            order by activities.activity_date, activities.activity_id
+            rows between unbounded preceding and 1 preceding
+        ) as previous_best_s
     from efforts
     inner join activities
         on efforts.athlete_id = activities.athlete_id and efforts.activity_id = activities.recording_id

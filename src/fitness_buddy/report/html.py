@@ -48,9 +48,7 @@ redraw();
 """
 
 
-def render_html(
-    report: Report, training: Training | None = None, recorded: Sequence[Mapping[str, object]] = ()
-) -> str:
+def render_html(report: Report, training: Training | None = None, recorded: Sequence[Mapping[str, object]] = ()) -> str:
     """Return the page as text, about 1 MB, nearly all of it the chart library.
 
     Args:
