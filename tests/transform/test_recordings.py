@@ -142,7 +142,11 @@ def test_the_same_ride_is_one_activity_and_a_transition_counts_nowhere(project: 
     }
     file_id = ("file_id", {"type": ACTIVITY_FILE, "manufacturer": 255, "product": 1, "time_created": end})
     tri = fit_file([file_id, ("session", change), ("session", run)])
-    ride = [fit_of(samples, start=start, sport="cycling"), tcx_of(samples, start=start), gpx_of(samples, start=start)]
+    ride: list[bytes | str] = [
+        fit_of(samples, start=start, sport="cycling"),
+        tcx_of(samples, start=start),
+        gpx_of(samples, start=start),
+    ]
     load(warehouse, tmp_path / "a", instant(2, 20), *ride, tri)
     build(instant(2), FROM_EMPTY)
     found = rows(warehouse, "select * from marts.fct_activities order by started_at")
