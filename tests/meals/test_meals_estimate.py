@@ -768,7 +768,7 @@ def test_the_commands_print_the_same_for_people_and_programs(llm: LlmStub, tmp_p
         (["picture", "--out", "x.png"], 2, "give the MEAL_ID"),
         (["picture", "3f2a", "--text", "rice", "--out", "x.png"], 2, "give the MEAL_ID"),
         (["picture", "--text", "rice", "--out", "x.png"], 2, "BUDDY_LLM_IMAGE_MODEL"),
-        (["picture", "--text", "rice", "--post"], 2, "BUDDY_DISCORD_WEBHOOK is not set"),
+        (["picture", "--text", "rice", "--post"], 2, "BUDDY_NOTIFY is not set"),
     ],
     ids=str,
 )

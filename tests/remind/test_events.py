@@ -77,7 +77,7 @@ def tell(
 ) -> Delivery:
     return announce(
         ledger(warehouse=warehouse),
-        to or channel,
+        [to or channel],
         found,
         span=SPAN,
         timezone=TIMEZONE,

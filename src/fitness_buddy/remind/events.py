@@ -24,9 +24,9 @@ from fitness_buddy.core import variables
 from fitness_buddy.core.clock import utc_now
 from fitness_buddy.core.errors import BuddyError, Refusal, UsageError
 from fitness_buddy.core.http import HttpClient
-from fitness_buddy.notify.message import OutgoingMessage, escape_markdown, truncate
+from fitness_buddy.notify.message import Channel, OutgoingMessage, escape_markdown, truncate
 from fitness_buddy.remind.calendar import read_calendar
-from fitness_buddy.remind.delivery import Channel, Delivery, Dispatcher
+from fitness_buddy.remind.delivery import Delivery, Dispatcher
 from fitness_buddy.remind.event import Event
 from fitness_buddy.remind.ledger import DELIVERED, SHEET, Entry, Ledger
 from fitness_buddy.remind.sheet import read_sheet
@@ -121,7 +121,7 @@ def read_events(
 
 def announce(
     ledger: Ledger,
-    channel: Channel,
+    channels: Sequence[Channel],
     found: FoundEvents,
     *,
     span: timedelta,
@@ -152,7 +152,7 @@ def announce(
     def words(entry: Entry, at: datetime, is_repeat: bool) -> OutgoingMessage:
         return messages[entry.subject_id].message(at, zone, is_repeat)
 
-    dispatcher = Dispatcher(ledger, channel, clock=clock, lease_s=lease_s)
+    dispatcher = Dispatcher(ledger, channels, clock=clock, lease_s=lease_s)
     delivery = dispatcher.dispatch((candidate.entry for candidate in due), words)
     for entry in delivery.delivered:
         if covered := messages[entry.subject_id].covers:
@@ -194,9 +194,8 @@ class _Candidate:
             when = f"In {left_min} minute{'s' if left_min > 1 else ''}"
         else:
             when = f"Began {-left_min} minute{'s' if left_min != -1 else ''} ago" if left_min else "Now"
-        # Discord shows the instant in each reader's own zone.
         instant = f"<t:{int(self.entry.due_at.timestamp())}:t>"
-        return OutgoingMessage(f"📅 {when}: {title}, {instant}{where}{repeat}{link}")
+        return OutgoingMessage(f"📅 {when}: {title}, {instant}{where}{repeat}{link}", timezone=zone.key)
 
 
 def _event_candidates(
