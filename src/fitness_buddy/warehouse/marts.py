@@ -10,7 +10,7 @@ from fitness_buddy.core.settings import Settings, load_settings
 from fitness_buddy.warehouse import connect
 
 if TYPE_CHECKING:
-    import pandas as pd  # type: ignore[import-untyped]
+    import pandas as pd
 
 # pandas' types by those of the contracts; all of them have a missing value.
 _TYPES = {
