@@ -52,7 +52,9 @@ activities as (
         recorded.activity_id as recording_id,
         coalesce(strava.is_same_in_both, false) as is_same_in_both,
         coalesce(strava.is_deleted, false) as is_deleted,
-        case when strava.athlete_id is null then coalesce(recorded.name, recorded.sport_type) else strava.name end as name,
+        case
+            when strava.athlete_id is null then coalesce(recorded.name, recorded.sport_type) else strava.name
+        end as name,
         strava.description,
         coalesce(strava.sport_type, recorded.sport_type) as sport_type,
         coalesce(strava.started_at, recorded.started_at) as started_at,
@@ -75,9 +77,12 @@ activities as (
         coalesce({{ of_recording('max_heartrate_bpm') }}, strava.max_heartrate_bpm, recorded.max_heartrate_bpm)
             as max_heartrate_bpm,
         coalesce(strava.energy_kcal, recorded.energy_kcal) as energy_kcal,
-        coalesce({{ of_recording('average_power_w') }}, strava.average_power_w, recorded.average_power_w) as average_power_w,
+        coalesce({{ of_recording('average_power_w') }}, strava.average_power_w, recorded.average_power_w)
+            as average_power_w,
         coalesce(
-            {{ of_recording('stated_normalized_power_w') }}, strava.weighted_average_power_w, recorded.stated_normalized_power_w
+            {{ of_recording('stated_normalized_power_w') }},
+            strava.weighted_average_power_w,
+            recorded.stated_normalized_power_w
         ) as weighted_average_power_w,
         coalesce({{ of_recording('max_power_w') }}, strava.max_power_w, recorded.max_power_w) as max_power_w,
         strava.average_cadence_rpm,

@@ -117,7 +117,8 @@ halves as (
 efficiencies as (
     select
         *,
-        coalesce(normalized_power_w, moved_mm * 0.06 / nullif(moving_s, 0)) / nullif(heartrate_bpm, 0) as efficiency_factor
+        coalesce(normalized_power_w, moved_mm * 0.06 / nullif(moving_s, 0)) / nullif(heartrate_bpm, 0)
+            as efficiency_factor
     from halves
 ),
 
@@ -146,7 +147,8 @@ powers as (
     select
         athlete_id,
         activity_id,
-        power({{ exact_avg('case when position >= 30 then power(rolling_power_w, 4) end') }}, 0.25) as normalized_power_w,
+        power({{ exact_avg('case when position >= 30 then power(rolling_power_w, 4) end') }}, 0.25)
+            as normalized_power_w,
         {{ exact_avg('power_w') }} as average_power_w,
         count(*) as power_s
     from rolled
@@ -168,22 +170,25 @@ pieces as (
     group by athlete_id, activity_id, cast(floor(second / 30) as int64)
 ),
 
+around as (
+    select
+        athlete_id,
+        activity_id,
+        moved_mm,
+        lead(altitude_m) over by_time - lag(altitude_m) over by_time as rise_m,
+        (lead(from_mm) over by_time + lead(to_mm) over by_time) / 2.0 as next_mm,
+        (lag(from_mm) over by_time + lag(to_mm) over by_time) / 2.0 as previous_mm
+    from pieces
+    window by_time as (partition by athlete_id, activity_id order by piece)
+),
+
 graded as (
     select
         athlete_id,
         activity_id,
         moved_mm,
-        coalesce(
-            greatest(least(
-                (lead(altitude_m) over by_time - lag(altitude_m) over by_time) * 1000
-                / nullif((lead(from_mm) over by_time + lead(to_mm) over by_time
-                - lag(from_mm) over by_time - lag(to_mm) over by_time) / 2.0, 0),
-                0.45
-            ), -0.45),
-            0
-        ) as grade
-    from pieces
-    window by_time as (partition by athlete_id, activity_id order by piece)
+        greatest(least(coalesce(rise_m * 1000 / nullif(next_mm - previous_mm, 0), 0), 0.45), -0.45) as grade
+    from around
 ),
 
 adjusted as (
@@ -191,8 +196,9 @@ adjusted as (
         athlete_id,
         activity_id,
         -- the energy of running a metre at a grade over that on the flat (Minetti et al. 2002, J Appl Physiol 93:1039)
-        {{ exact_sum('moved_mm * (((((155.4 * grade - 30.4) * grade - 43.3) * grade + 46.3) * grade + 19.5) * grade + 3.6)
-        / 3.6') }} as adjusted_mm
+        {{ exact_sum(
+            'moved_mm * (((((155.4 * grade - 30.4) * grade - 43.3) * grade + 46.3) * grade + 19.5) * grade + 3.6) / 3.6'
+        ) }} as adjusted_mm
     from graded
     group by athlete_id, activity_id
 ),
@@ -216,8 +222,10 @@ final as (
     from recordings
     left join decoupled
         on recordings.athlete_id = decoupled.athlete_id and recordings.activity_id = decoupled.activity_id
-    left join powers on recordings.athlete_id = powers.athlete_id and recordings.activity_id = powers.activity_id
-    left join adjusted on recordings.athlete_id = adjusted.athlete_id and recordings.activity_id = adjusted.activity_id
+    left join powers
+        on recordings.athlete_id = powers.athlete_id and recordings.activity_id = powers.activity_id
+    left join adjusted
+        on recordings.athlete_id = adjusted.athlete_id and recordings.activity_id = adjusted.activity_id
 )
 
 select * from final

@@ -10,6 +10,17 @@ athletes as (
     select distinct athlete_id from settings
 ),
 
+zone_types as (
+    select distinct zone_type from stated
+),
+
+own as (
+    select distinct
+        athlete_id,
+        zone_type
+    from stated
+),
+
 -- an athlete who states zones of a type has none of the defaults of this type
 who_states as (
     select
@@ -17,8 +28,8 @@ who_states as (
         zone_types.zone_type,
         coalesce(own.athlete_id, '*') as stated_by
     from athletes
-    cross join (select distinct zone_type from stated) as zone_types
-    left join (select distinct athlete_id, zone_type from stated) as own -- noqa: ST05
+    cross join zone_types
+    left join own
         on athletes.athlete_id = own.athlete_id and zone_types.zone_type = own.zone_type
 ),
 
@@ -37,13 +48,21 @@ periods as (
     inner join stated on who_states.stated_by = stated.athlete_id and who_states.zone_type = stated.zone_type
 ),
 
+starts as (
+    select distinct
+        athlete_id,
+        zone_type,
+        stated_from
+    from periods
+),
+
 ends as (
     select
         athlete_id,
         zone_type,
         stated_from,
         lead(stated_from) over (partition by athlete_id, zone_type order by stated_from) as next_from
-    from (select distinct athlete_id, zone_type, stated_from from periods) as starts
+    from starts
 ),
 
 dated as (
@@ -76,8 +95,8 @@ valued as (
     inner join settings
         on
             dated.athlete_id = settings.athlete_id
-            and settings.valid_from < dated.zone_before
-            and settings.valid_before > dated.zone_from
+            and dated.zone_before > settings.valid_from
+            and dated.zone_from < settings.valid_before
 ),
 
 final as (

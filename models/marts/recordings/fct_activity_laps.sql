@@ -34,7 +34,10 @@ final as (
         on
             laps.athlete_id = recordings.athlete_id
             and laps.activity_id = recordings.activity_id
-    qualify row_number() over (partition by laps.athlete_id, laps.lap_id order by laps.loaded_at desc, laps.load_id desc) = 1
+    qualify
+        row_number() over (
+            partition by laps.athlete_id, laps.lap_id order by laps.loaded_at desc, laps.load_id desc
+        ) = 1
 )
 
 select * from final
