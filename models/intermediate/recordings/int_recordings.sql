@@ -58,7 +58,7 @@ final as (
         {{ unix_milliseconds('sessions.started_at') }}
         + cast(round(sessions.elapsed_time_s * 1000) as int64) as ends_ms,
         coalesce(exact.sport_type, sports.sport_type, sessions.sport, 'Workout') as sport_type,
-        -- of two recordings of one activity the one whose text is first is chosen: whole before cut off, then the format
+        -- of two recordings of one activity the one whose text is first is chosen: whole before cut off, then a format
         -- that states most, then the one with more points; hash and number make the order complete
         concat(
             case when sessions.is_partial then '2' else '1' end,
