@@ -183,7 +183,9 @@ class Estimate:
             yield scan.table.rpartition(".")[2], scan.columns
 
     def _bytes(self, table: str, columns: Any, athletes: int, days: float) -> float:
-        row = sum(self._value_bytes[table][column] for column in columns) if table in self._value_bytes else 0
+        if table not in self._value_bytes:
+            return 0.0  # the demo athlete has no such data
+        row = sum(self._value_bytes[table][column] for column in columns)
         if table in ROWS_PER_ATHLETE_DAY:
             return ROWS_PER_ATHLETE_DAY[table] * athletes * days * row
         return ROWS_PER_ATHLETE[table] * athletes * row

@@ -20,11 +20,11 @@ _BLOCK_ROWS = 5_000
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """One thing as its source tells it: an id that stays when the thing is edited, and a JSON-ready payload.
+    """One thing as its source states it: an id that stays when the thing is edited, and a JSON-ready payload.
 
-    ``day``: the day on which it happened as the payload tells it, None where it tells none. No version of a record can
-    have been loaded before it, so it bounds where older versions are looked for. Edited to a day after its older
-    versions were loaded, a record counts as new instead of changed.
+    ``day``: the day on which it happened, None if the payload states none. A record is never loaded before its day, so
+    older versions are searched only from that day on. If an edit moves the day past the loading of the older versions,
+    they are not found, and the record counts as new instead of changed.
     """
 
     record_id: str
@@ -48,10 +48,11 @@ Item: TypeAlias = Record | Refusal | RawRows | ClockReading
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Records bound for one raw table (``<source>_<entity>``); rows that cannot be loaded stand among them.
+    """Records bound for one raw table (``<source>_<entity>``); rows that cannot be loaded are among them.
 
-    A reader of millions of alike records may give them as :class:`RawRows`, in the spelling of :func:`to_raw_row`. One
-    whose payloads leave out what clocks showed gives some readings, from which an athlete's time zone is taken.
+    A reader of millions of alike records may give them as :class:`RawRows`, in the spelling of :func:`to_raw_row`. A
+    reader whose payloads have no local time also gives some :class:`ClockReading`, from which the athlete's
+    time zone is derived.
     """
 
     table: str

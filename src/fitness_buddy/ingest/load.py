@@ -129,8 +129,8 @@ class Service:
     Attributes:
         table: where its records go.
         earliest_day: the day before which it has nothing.
-        read: the records of some days, asked for to the end; takes the time of asking, and whom to give each answer as
-            it came.
+        read: returns the records of a window after all of them were requested. Takes the window, the time of the
+            request, and a function that gets each unchanged answer.
     """
 
     table: str
@@ -234,8 +234,8 @@ def load_service(
         StoppedError: see :func:`load_windows`.
     """
     progress = Progress(store, f"{name}-read-{athlete_id}", warehouse.name, service.earliest_day)
-    # A new warehouse at the same place has nothing of what the state remembers. Without forgetting, also a run with
-    # stated days would make the next run skip the days before them.
+    # If the warehouse was deleted and made again, the state still says that its days were read. It is cleared, or the
+    # next run would skip the earlier days, even after a run with stated days.
     if progress.read_until() and service.table not in {held.table for held in warehouse.raw_summary(athlete_id)}:
         progress.forget()
     days = days_to_read(

@@ -20,7 +20,7 @@ _ZONES = (
     *("America/Phoenix", "America/Anchorage", "Pacific/Honolulu", "America/St_Johns", "Australia/Brisbane"),
     *("Australia/Adelaide", "Australia/Perth", "Pacific/Auckland", "Asia/Kathmandu", "Asia/Yangon", "UTC"),
 )
-# Whoever moved did so before; a journey is some weeks of a year.
+# Older readings may be of a former home; a journey takes some weeks of a year.
 _RECENT = timedelta(days=370)
 
 

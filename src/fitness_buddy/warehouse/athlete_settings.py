@@ -17,13 +17,13 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from fitness_buddy.core.errors import BuddyError, UsageError
 from fitness_buddy.core.settings import Settings
+from fitness_buddy.core.weeks import FIRST_DAYS
 from fitness_buddy.warehouse import LogTable, NotBuiltError, Row, Warehouse
 
 SEED = "athlete_settings.csv"
 DEFAULTS_ID = "*"
 # The first statement of an athlete also holds for all days before it.
 SINCE_EVER = date(1900, 1, 1)
-FIRST_DAYS_OF_WEEK = ("monday", "sunday", "saturday")
 DISTANCE_UNITS = ("km", "mi")
 # models/staging/athletes/_athletes__models.yml has the same columns (a test holds them together). It is not a table of
 # records: the name begins with an underscore.
@@ -98,7 +98,7 @@ class AthleteSettings:
         if self.sex not in {"", "female", "male"}:
             raise UsageError(f"sex {self.sex!r}: expected female, male or nothing")
         self._check_thresholds()
-        if self.first_day_of_week not in FIRST_DAYS_OF_WEEK:
+        if self.first_day_of_week not in FIRST_DAYS:
             raise UsageError(f"first day of the week {self.first_day_of_week!r}: expected monday, sunday or saturday")
         if self.distance_unit not in DISTANCE_UNITS:
             raise UsageError(f"distance unit {self.distance_unit!r}: expected km or mi")

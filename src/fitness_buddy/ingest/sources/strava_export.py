@@ -33,7 +33,7 @@ ACTIVITIES_TABLE = "strava_export_activities"
 GEAR_TABLE = "strava_export_gear"
 
 _REQUIRED = ("activity_id", "activity_date", "activity_name", "activity_type", "elapsed_time", "distance")
-# Without these an export in another language would make every activity a manual one that was no commute.
+# An export in another language without these would make every activity manual and none a commute.
 _REQUIRED_ELSEWHERE = (*_REQUIRED, "commute", "filename")
 _LOWERCASE_ERA = {
     "id": "activity_id",

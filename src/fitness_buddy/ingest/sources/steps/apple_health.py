@@ -47,8 +47,8 @@ _PROLOG = re.compile(
     rb"(?:\xef\xbb\xbf)?" + _MISC + rb"(?:<!DOCTYPE[^\[>]*(?:\[.*?\]\s*)?>)?" + _MISC + rb"(?=<HealthData[\s>/])",
     re.DOTALL,
 )
-# Nor does it see records of other types, most of the file: it takes twice as long to pass over them. No step count is
-# lost, since between the "<" and ">" of a tag there is no other one; within a comment it is all the same.
+# Records of other types, most of the file, are cut out before parsing, because the parser needs twice as long to skip
+# them. No step count is lost: a tag cannot contain a tag, and comments do not count.
 _OTHER_RECORD = re.compile(
     rb'<Record type="(?!' + _STEP_COUNT.encode() + rb'")[^>]*'
     rb'(?:"/>|">\s*(?:<MetadataEntry [^>]*"/>\s*)*</Record>)'
