@@ -72,6 +72,7 @@ ROWS_PER_ATHLETE = {
     "int_athletes_loaded": 1,
     "int_loads": 4,
     "last_build": 1,
+    "last_build_loads": 4,
     "int_rebuild_window": 0,
     "sport_families": 0,
     "distance_bands": 0,
@@ -91,6 +92,7 @@ UNSEEN_BYTES: dict[str, dict[str, float]] = {
         **dict.fromkeys(("macro_tolerance_pct", "resting_heartrate_bpm", "max_heartrate_bpm", "as_of_date"), 8),
         "began_at": 8,
     },
+    "last_build_loads": {"load_id": 33},
     "int_step_intervals_resolved": {
         **{"athlete_id": 6, "record_id": 80, "step_source": 14, "device_name": 18, "device_kind": 7},
         **dict.fromkeys(("steps_date", "started_at", "ended_at", "steps_stated", "steps", "loaded_at"), 8),

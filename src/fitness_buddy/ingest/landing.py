@@ -6,16 +6,17 @@ import hashlib
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import Any, TypeAlias
 
 from fitness_buddy.core.errors import InputError, Refusal
 from fitness_buddy.ingest.zone import ClockReading, Clocks
-from fitness_buddy.warehouse import AppendCounts, RawRow, RawRows, RawStore, new_load_id
+from fitness_buddy.warehouse import AppendCounts, RawRow, RawRows, RawStore
 
 _DELETED = "_deleted"
 _SHOWN = 300
 _BLOCK_ROWS = 5_000
+_SAME_INSTANT = timedelta(minutes=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +106,8 @@ def land(
     """Append the batches to raw in one load.
 
     Args:
-        now: becomes ``loaded_at`` (timezone-aware); no record's day may lie more than a day after it.
+        now: becomes ``loaded_at`` (timezone-aware), unless raw has a later load; no record's day may lie more than a
+            day after it.
         restate: see :meth:`fitness_buddy.warehouse.RawLoad.append_new`.
         on_row: called once for every row read (progress).
         origin: the file or service, kept in ``ops.loads`` if the load adds anything.
@@ -113,15 +115,26 @@ def land(
     Raises:
         InputError: at least one row was refused; raw is as it was.
     """
-    load_id = new_load_id(now)
     refused, clocks = _Refused(), Clocks()
-    with warehouse.load(athlete_id, load_id, now, origin) as load:
+    with warehouse.load(athlete_id, now, origin) as load:
         read = sum(load.stage(batch.table, _raw_rows(batch, refused, clocks, on_row)) for batch in batches)
         if refused.count:
             raise InputError(refused.first, rows_read=read + refused.count, rows_refused=refused.count)
         tables = load.append_new(restate=restate)
+    stamp = load.stamp
     dropped = (_dropped(counts) for counts in tables.values() if counts.dropped)
-    return Landing(load_id, now, tables, (*notices, *dropped), clocks)
+    return Landing(stamp.load_id, stamp.loaded_at, tables, (*notices, *dropped, *_lifted(stamp.loaded_at, now)), clocks)
+
+
+def _lifted(loaded_at: datetime, now: datetime) -> list[str]:
+    """Name the clock, if a load could not get its own time; loads that state the same --now differ by less."""
+    if loaded_at - now < _SAME_INSTANT:
+        return []
+    latest, stated = (f"{instant.astimezone(UTC):%Y-%m-%d %H:%M} UTC" for instant in (loaded_at, now))
+    return [
+        f"raw already has a load of {latest}, and this one says {stated}: the clock of that load was ahead, or this one's (or its --now) is behind. It is recorded just after that "
+        "load, so that it counts as the newer one; `buddy check` says what to do"
+    ]
 
 
 def _dropped(counts: AppendCounts) -> str:

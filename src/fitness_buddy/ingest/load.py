@@ -248,15 +248,13 @@ def load_service(
     )
     # A service answers with the current state, whatever an older version was.
     ingest = Ingest(warehouse, athlete_id, restate=True, now=clock.now, on_row=on_row)
-    load_times = load_clock(clock, warehouse, athlete_id)
-    return ServiceLoad(*days, load_windows(service, ingest, days, progress, answers_folder, clock=load_times))
+    return ServiceLoad(*days, load_windows(service, ingest, days, progress, answers_folder, clock=clock))
 
 
 def load_clock(clock: Clock, warehouse: Warehouse, athlete_id: str) -> Clock:
     """Return the clock for load times: the clock of the run, or one that begins just after the athlete's last load.
 
-    The latter is needed if the same --now was stated for both loads. Versions are ordered by their load times, so two
-    versions with the same time would have no order.
+    The latter is needed if the same --now was stated for both and their content names the time, as that of meals does.
     """
     if not clock.is_stated:
         return clock
