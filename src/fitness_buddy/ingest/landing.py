@@ -17,6 +17,7 @@ _DELETED = "_deleted"
 _SHOWN = 300
 _BLOCK_ROWS = 5_000
 _SAME_INSTANT = timedelta(minutes=1)
+RESERVED = "is a name of this program's own, which no file can set: rename or remove it"
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,16 +27,20 @@ class Record:
     ``day``: the day on which it happened as the payload tells it, None where it tells none. No version of a record can
     have been loaded before it, so it bounds where older versions are looked for. Edited to a day after its older
     versions were loaded, a record counts as new instead of changed.
+
+    Keys of a payload that begin with an underscore are this program's own, and no reader may take them from a file;
+    ``is_deleted``: the record is a tombstone, the only one that has such a key.
     """
 
     record_id: str
     payload: Mapping[str, Any]
     day: date | None = None
+    is_deleted: bool = False
 
 
 def tombstone(record: Record) -> Record:
     """The deletion of a record, given as it was last known: one more version of it, marked ``"_deleted": true``."""
-    return replace(record, payload={**record.payload, _DELETED: True})
+    return replace(record, payload={**record.payload, _DELETED: True}, is_deleted=True)
 
 
 def is_tombstone(payload: Mapping[str, Any]) -> bool:
@@ -132,8 +137,9 @@ def _lifted(loaded_at: datetime, now: datetime) -> list[str]:
         return []
     latest, stated = (f"{instant.astimezone(UTC):%Y-%m-%d %H:%M} UTC" for instant in (loaded_at, now))
     return [
-        f"raw already has a load of {latest}, and this one says {stated}: the clock of that load was ahead, or this one's (or its --now) is behind. It is recorded just after that "
-        "load, so that it counts as the newer one; `buddy check` says what to do"
+        f"raw already has a load of {latest}, and this one says {stated}: the clock of that load was ahead, or this "
+        "one's (or its --now) is behind. It is recorded just after that load, so that it counts as the newer one; "
+        "`buddy check` says what to do"
     ]
 
 
@@ -175,13 +181,29 @@ def _raw_rows(batch: Batch, refused: _Refused, clocks: Clocks, on_row: Callable[
         if isinstance(read, Refusal):
             refused.add(read)
             continue
+        row = to_raw_row(read)
+        if (own := _own_key(read, row)) is not None:
+            refused.add(Refusal(batch.table, None, own, RESERVED))
+            continue
         clocks.add_payload(read.payload)
-        waiting.append(to_raw_row(read))
+        waiting.append(row)
         if len(waiting) == _BLOCK_ROWS:
             yield RawRows.of(waiting)
             waiting = []
     if waiting:
         yield RawRows.of(waiting)
+
+
+def _own_key(record: Record, row: RawRow) -> str | None:
+    """Return a key of the payload that only this program may write; None if there is none."""
+    if record.is_deleted or '"_' not in row.payload:  # the second is fast, and true of nearly all
+        return None
+    return next((key for key in record.payload if is_reserved(key)), None)
+
+
+def is_reserved(key: str) -> bool:
+    """Return whether a key of a payload is this program's own."""
+    return key.startswith("_")
 
 
 # Made once: json.dumps would make one for every record.

@@ -22,6 +22,15 @@ _OTHER_NUMBER = "is this another measure?"
 MOST_GRAMS = 2_000
 MOST_KCAL = 20_000
 
+# More than one activity has, by its unit: ten years, two and a half times around the earth, any heart.
+_MOST_OF_AN_ACTIVITY = {
+    "seconds": 320_000_000,
+    "metres": 100_000_000,
+    "kilometres": 100_000,
+    "beats per minute": 400,
+    "kilocalories": 1_000_000,
+}
+
 # ASCII: Python takes every script's digits for numbers, a warehouse does not.
 _NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 _SURELY_BELIEVABLE = re.compile(rf"\d{{1,{_SURELY_BELIEVABLE_DIGITS - 1}}}(\.\d+)?", re.ASCII)  # and not negative
@@ -48,6 +57,14 @@ def number(text: str, *, at_least: float | None = 0.0, what: str = "a number") -
         raise ValueError(f"expected {what}, found {shown(text)}")
     if at_least is not None and float(spelled) < at_least:
         raise ValueError(f"expected {what} of at least {at_least:g}, found {shown(text)}")
+    return spelled
+
+
+def of_an_activity(text: str, unit: str, *, at_least: float | None) -> str:
+    """A number of an activity as text, in one of the units that have a limit."""
+    spelled = number(text, at_least=at_least, what=f"a number of {unit}")
+    if abs(float(spelled)) > (most := _MOST_OF_AN_ACTIVITY[unit]):
+        raise ValueError(f"expected up to {most:,} {unit} for an activity, found {shown(text)}")
     return spelled
 
 
