@@ -274,8 +274,8 @@ class _PlainRecords:
             started_at = hour + minute if hour and minute in minutes else self._instant(start)
             hour, minute = hours(end[:13] + end[19:]), end[13:19]
             ended_at = hour + minute if hour and minute in minutes else self._instant(end)
-            if ended_at < started_at:
-                raise ValueError
+            if ended_at < started_at or ended_at[:7] != started_at[:7]:
+                check_order(started_at.decode() + "Z", ended_at.decode() + "Z")
             steps = counts(value) or self._steps(value)
             add_id(unique_id(join((id_start, started_at, b"Z|", ended_at, b"Z")), hardware))
             add_payload(join((payload_start, ended_at, payload_middle, started_at, b'Z","steps":"', steps, b'"}')))
