@@ -38,12 +38,12 @@ sound as (
     where
         statements.valid_from is not null
         and statements.step_goal between 1 and 200000
-        and statements.carbs_target_pct between 0 and 100
-        and statements.protein_target_pct between 0 and 100
-        and statements.fat_target_pct between 0 and 100
-        and statements.macro_tolerance_pct between 0 and 50
-        and statements.resting_heartrate_bpm between 20 and 250
-        and statements.max_heartrate_bpm between 20 and 250
+        and coalesce(statements.carbs_target_pct between 0 and 100, true)
+        and coalesce(statements.protein_target_pct between 0 and 100, true)
+        and coalesce(statements.fat_target_pct between 0 and 100, true)
+        and coalesce(statements.macro_tolerance_pct between 0 and 50, true)
+        and coalesce(statements.resting_heartrate_bpm between 20 and 250, true)
+        and coalesce(statements.max_heartrate_bpm between 20 and 250, true)
 ),
 
 settings as (

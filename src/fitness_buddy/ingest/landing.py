@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
@@ -17,6 +18,9 @@ _DELETED = "_deleted"
 _SHOWN = 300
 _BLOCK_ROWS = 5_000
 _SAME_INSTANT = timedelta(minutes=1)
+# Far beyond the largest export; a load that reaches one of them reads something that has no end.
+MAX_ROWS = 100_000_000
+MAX_READING = timedelta(hours=2)
 RESERVED = "is a name of this program's own, which no file can set: rename or remove it"
 
 
@@ -122,7 +126,8 @@ def land(
     """
     refused, clocks = _Refused(), Clocks()
     with warehouse.load(athlete_id, now, origin) as load:
-        read = sum(load.stage(batch.table, _raw_rows(batch, refused, clocks, on_row)) for batch in batches)
+        limit = _Limit(origin)
+        read = sum(load.stage(batch.table, limit.within(_raw_rows(batch, refused, clocks, on_row))) for batch in batches)
         if refused.count:
             raise InputError(refused.first, rows_read=read + refused.count, rows_refused=refused.count)
         tables = load.append_new(restate=restate)
@@ -161,6 +166,29 @@ class _Refused:
         self.count += 1
         if len(self.first) < InputError.SHOWN:
             self.first.append(refusal)
+
+
+class _Limit:
+    """Ends a load that has too many rows, or that takes too long to read."""
+
+    def __init__(self, origin: str) -> None:
+        self._origin = origin
+        self._rows = 0
+        self._ends_at = time.monotonic() + MAX_READING.total_seconds()
+
+    def within(self, blocks: Iterator[RawRows]) -> Iterator[RawRows]:
+        """Yield the blocks.
+
+        Raises:
+            InputError: there are too many, or it is too late.
+        """
+        for block in blocks:
+            self._rows += len(block)
+            if self._rows > MAX_ROWS:
+                raise InputError.whole_file(self._origin, f"it has over {MAX_ROWS:,} rows: load a part of it")
+            if time.monotonic() > self._ends_at:
+                raise InputError.whole_file(self._origin, f"reading it took over {MAX_READING}: load a part of it")
+            yield block
 
 
 def _raw_rows(batch: Batch, refused: _Refused, clocks: Clocks, on_row: Callable[[], None]) -> Iterator[RawRows]:
