@@ -21,7 +21,7 @@ from fitness_buddy.core.http import ApiError, HttpClient
 from fitness_buddy.llm.client import PICTURES
 from fitness_buddy.meals.picture import MAX_BYTES
 from fitness_buddy.meals.request import MAX_CHARACTERS, MAX_PICTURES
-from fitness_buddy.notify.routing import MEALS, REMINDERS, route
+from fitness_buddy.remind.routing import MEALS, REMINDERS, route
 from fitness_buddy.remind.times import language_setting
 
 # A flow that asks a model may take its time.

@@ -34,7 +34,7 @@ FIXTURES = REPOSITORY / "tests" / "fixtures" / "strava_export"
 MEALS = "eaten_at,description,carbs_g,protein_g,fat_g\n2026-11-01 08:00,"
 # Whose, which source, and what its file says or is, in the order of reading.
 FILES: list[tuple[str, str, str]] = [
-    ("ada", "steps", "date,steps\n2026-11-01,9000\n2026-11-02,11000\n2026-11-01,9500\n"),
+    ("ada", "steps", "date,steps\n2026-11-01,9500\n2026-11-02,11000\n2026-11-01,9500\n"),
     ("ada", "meals", f"{MEALS}Müsli »bio«,60.5,20,10\n"),
     ("bob", "steps", "date,steps\n2026-10-01,1\n2026-10-02,2\n2026-10-03,3\n"),
     ("bob", "steps", "date,steps\n2026-10-01,10\n2026-10-04,4\n"),  # an edit, and a new day

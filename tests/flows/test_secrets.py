@@ -43,7 +43,7 @@ NAMES = (
 
 def seen(engine: Engine, execution: Execution) -> list[str]:
     """The names of variables that the task printed."""
-    (line,) = (line for line in engine.logs(execution) if line.startswith("INFO names: "))
+    line = engine.wait_for_log(execution, "INFO names: ")
     return line.partition("names: ")[2].split()
 
 

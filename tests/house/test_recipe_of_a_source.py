@@ -16,7 +16,7 @@ from support import REPOSITORY, Answer, run_process
 
 _STEP = re.compile(
     r"^\d+\. (?P<how>New file|In) `(?P<path>[^`]+)`"
-    r"(?:, (?P<where>before|after|in place of) the line `(?P<line>[^`]+)`)?:.*?\n"
+    r"(?:, (?P<where>before|after|in place of) the (?:first )?line `(?P<line>[^`]+)`)?:.*?\n"
     r"   ```\w+\n(?P<text>.*?)\n   ```$",
     re.MULTILINE | re.DOTALL,
 )
@@ -38,8 +38,8 @@ class Step:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(f"{self.text}\n")
             return
-        (at,) = (number for number, line in enumerate(path.read_text().splitlines()) if line == self.line)
         lines = path.read_text().splitlines()
+        at = lines.index(self.line or "")
         start, end = {"before": (at, at), "after": (at + 1, at + 1), "in place of": (at, at + 1)}[self.where]
         path.write_text("\n".join([*lines[:start], self.text, *lines[end:]]) + "\n")
 

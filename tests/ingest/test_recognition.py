@@ -104,7 +104,7 @@ def test_a_command_takes_its_own_source_of_it(tmp_path: Path, make: Any) -> None
     answer = run_buddy("ingest", "steps", make(tmp_path, TAKEOUT), *NOW, "--json").json
     assert answer["tables"] == {"steps_daily": 3, "steps_intervals": 1}
     (repeated,) = (notice for notice in answer["notices"] if "Google Fit by interval" in notice)
-    assert repeated.endswith("the file of days: 1 files of Google Fit by interval")
+    assert repeated.endswith("files of Google Fit by interval: 1")
 
 
 def test_a_person_reads_what_was_found_and_what_became_of_each_source(tmp_path: Path) -> None:

@@ -27,7 +27,7 @@ from fitness_buddy.bot import (
 )
 from fitness_buddy.core.errors import UsageError
 from fitness_buddy.meals.picture import MAX_BYTES
-from fitness_buddy.notify.routing import MEALS, QUESTIONS, REMINDERS
+from fitness_buddy.remind.routing import MEALS, QUESTIONS, REMINDERS
 
 ADA, STRANGER, CHANNEL = 100000000000000001, 100000000000000002, 200000000000000001
 KEY = "planted-webhook-key"

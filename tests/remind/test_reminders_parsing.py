@@ -363,8 +363,12 @@ def test_a_daily_rule_has_one_time_on_each_local_day(after: datetime, hour: int,
     hour=st.integers(13, 23),
     minute=st.integers(0, 59),
 )
-def test_whatever_the_task_is_the_time_at_its_end_is_found(task: str, hour: int, minute: int) -> None:
-    text, due = remind(f"remind me to {task} tomorrow at {hour}:{minute:02}")
+def test_whatever_the_task_is_the_time_at_its_end_is_found_or_asked_about(task: str, hour: int, minute: int) -> None:
+    try:
+        text, due = remind(f"remind me to {task} tomorrow at {hour}:{minute:02}")
+    except UnclearError:
+        assert any(character.isdigit() for character in task)  # "1a" may be a time
+        return
     assert due == f"2026-11-21 {hour:02}:{minute:02}"
     assert text == " ".join(task.split())
 

@@ -70,7 +70,7 @@ def test_the_demo_s_marts_hold_together(demo: Demo) -> None:
     assert facts["activities"] == facts["workouts"] == facts["health_activities"] == 533
     assert facts["distance_m"] == pytest.approx(facts["health_distance_m"])
     assert facts["steps"] == facts["health_steps"]
-    assert facts["meals"] == facts["health_meals"] == 430
+    assert facts["meals"] == facts["health_meals"] == 431
     assert facts["span_days"] == facts["days"]
     assert facts["last_day"] == "2026-11-01"
 

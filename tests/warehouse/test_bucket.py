@@ -21,7 +21,7 @@ from fitness_buddy.warehouse.bigquery.bucket import BucketFolder
 Buddy = Callable[..., Answer]
 
 URL = "gs://bucket/2026"
-STEPS = "date,steps\n2026-11-01,9000\n2026-11-02,11000\n2026-11-01,9500\n"
+STEPS = "date,steps\n2026-11-01,9500\n2026-11-02,11000\n2026-11-01,9500\n"
 
 
 @pytest.fixture

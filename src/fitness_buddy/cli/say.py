@@ -20,7 +20,7 @@ def say(run: Run, text: str) -> dict[str, Any]:
     buddy say "remind me to stretch tomorrow at 7am"; buddy say "meal oats: 60 carbs, 12 protein, 7 fat"; buddy say
     "ask how far did I run in October?"; buddy say help
     """
-    from fitness_buddy.notify.routing import MEALS, QUESTIONS, REMINDERS, route
+    from fitness_buddy.remind.routing import MEALS, QUESTIONS, REMINDERS, route
     from fitness_buddy.remind.times import language_setting
 
     found = route(text, language_setting(), is_addressed=True, has_asked=_has_asked(run))

@@ -132,6 +132,12 @@ def _switch(stated: str) -> str:
     return stated
 
 
+def _clock(stated: str) -> str:
+    if stated not in {"utc", "local"}:
+        raise ValueError("utc or local")
+    return stated
+
+
 def _list(stated: str) -> tuple[str, ...]:
     return tuple(part.strip() for part in stated.split(",") if part.strip())
 
@@ -350,6 +356,14 @@ TARGET_PATH = _declare(
 
 # Sources.
 
+FITBIT_CLOCK = _declare(
+    "ingest",
+    "BUDDY_FITBIT_CLOCK",
+    _clock,
+    "",
+    "the clock of Fitbit's JSON if no CSV of the same minutes decides it: utc or local",
+    default_words="utc, and a note says so",
+)
 STRAVA_CLIENT_ID = _declare(
     "ingest", "STRAVA_CLIENT_ID", _text, "", "the id of your application at Strava", deployed_in=SECRETS
 )

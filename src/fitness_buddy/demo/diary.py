@@ -186,7 +186,7 @@ def _diary(as_of: date, rng: random.Random) -> list[tuple[str, ...]]:
             row = _meal(eaten_at, rng.choice(dishes), course, len(rows), rng)
             if is_eaten and (is_whole or not is_blank) and (days_back, course) not in estimated:
                 rows.append(row)
-    # She saved it twice: the same meal, not a second one.
+    # A second helping: the same food twice at one time is two meals.
     again = len(rows) * 2 // 3
     return [*rows[: again + 1], rows[again], *rows[again + 1 :]]
 

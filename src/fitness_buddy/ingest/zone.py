@@ -11,7 +11,7 @@ from functools import cache
 from typing import Any
 from zoneinfo import ZoneInfo, available_timezones
 
-# A zone of many people for each kind of clock, the largest first: offsets alone do not tell a city, and need not, since
+# A zone of many people for each kind of clock, the largest first: offsets do not name a city, and need not, because
 # all zones with one clock have the same days.
 _ZONES = (
     *("Europe/Berlin", "America/New_York", "Asia/Shanghai", "Asia/Kolkata", "Europe/London", "America/Chicago"),

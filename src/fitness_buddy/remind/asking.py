@@ -1,4 +1,4 @@
-"""What words of a message ask for a reminder, by language, and what stands around them: greetings, thanks, leads.
+"""Words of a message that ask for a reminder, by language, and words around them: greetings, thanks, leads.
 
 There are regular expressions here and no grammar: these words come in a few orders, and what they leave is read by one.
 """
@@ -44,7 +44,7 @@ _ASK_PATTERNS = {
         |erinnerung(?P<noun>)(?=\s*(?::|-|–|an\b|ans\b|um\b|am\b|für\b|morgen\b|heute\b|jeden\b|in\b|\d))
         |lass\s+mich\s+nicht\s+vergessen|sag\s+mir(?=.*\bbescheid\b)""",
 }
-# "kannst du mich morgen um 7 ans Dehnen erinnern": what asks stands around the rest.
+# "kannst du mich morgen um 7 ans Dehnen erinnern": the words that ask surround the rest.
 AROUND = re.compile(
     r"(?:(?:kannst|könntest|koenntest|würdest|wuerdest|magst|willst|wirst)\s+du\s+mich"
     r"|du\s+(?:sollst|kannst|könntest|musst)\s+mich|ich\s+(?:möchte|moechte|will|würde\s+gerne?|wuerde\s+gerne?))\s+"

@@ -158,7 +158,7 @@ def _is_weak(phrase: Phrase) -> bool:
 
 
 class _Rest:
-    """What stands after the words that ask: the words of a task, and phrases of time around it."""
+    """Drafts of reminders: the words of a task, and the phrases of time around it."""
 
     def __init__(self, text: str, name: str) -> None:
         self.text = text
@@ -429,7 +429,7 @@ def _before_lead(rest: _Rest, place: int) -> str:
     return rest.slice(place, begins - 1) if has_time else ""
 
 
-# Words that may stand in any task.
+# Words that any task may have.
 _PLAIN = {
     *(TASK, QUOTED, SMILE, STOP, "COMMA", "THE", "A", "DET", "NUMBER", "DECIMAL", "DOTTED", "NUM4", "AND", "WHICH"),
     "NOT",

@@ -728,7 +728,7 @@ def _linked(part: Part, links: Sequence[str]) -> Part:
     """Return a part with what the words before it say: on, in, of, the.
 
     Raises:
-        NoReadingError: such words do not stand before it.
+        NoReadingError: such words are not before it.
     """
     kinds = set(links)
     if not kinds:

@@ -248,7 +248,7 @@ _ENGLISH = {
     "snoozed": "Put off: {task} (reminder {number}), to {instant}",
     "then_as_before": ", then as before, next on {instant}",
     "changed": "Changed: {task} (reminder {number}), {when}.",
-    "none_delivered": 'No reminder was told yet that could be put off. "my reminders" says what is waiting.',
+    "none_delivered": 'No reminder has been sent yet that could be put off. "my reminders" says what is waiting.',
     "no_number": 'There is no reminder {number} that could be put off. "my reminders" says what is waiting.',
     "none_waiting_number": 'There is no reminder {number} waiting. "my reminders" says what is.',
     "none_waiting_words": 'No reminder of {words} is waiting. "my reminders" says what is.',

@@ -98,7 +98,7 @@ class Clock:
         is_spoken: whether it is said as people speak: "ten past seven", "halb acht".
         name: noon or midnight, where it is written so.
         shift_s: how much later than that is meant; negative for "ten minutes before".
-        has_at: whether a word such as "at" stands before it.
+        has_at: whether a word such as "at" is before it.
     """
 
     hour: int
@@ -220,7 +220,7 @@ _STOPS = {",": "COMMA"}
 
 @dataclass(frozen=True, slots=True)
 class _Chunk:
-    """What stands between spaces, without the marks around it."""
+    """Return the text between spaces, without the marks around it."""
 
     core: str
     start: int
@@ -519,7 +519,7 @@ def _joined(kind: str, value: Any, words: Sequence[Word]) -> Word:
 
 
 def _articles(words: Sequence[Word]) -> Iterator[Word]:
-    """Leave out articles before days and halves, and tell what "other", "by" and "about" are."""
+    """Leave out articles before days and halves, and decide what "other", "by" and "about" are."""
     for place, word in enumerate(words):
         before, after = _kind(words, place - 1), _kind(words, place + 1)
         if word.kind == "A" and after in {"WEEKDAY", "HALF"}:
@@ -678,7 +678,7 @@ def _spoken_minute(words: Sequence[Word], place: int) -> int | None:
 
 
 def _marks(words: Sequence[Word]) -> Iterator[Word]:
-    """Tell which commas and which "and", "to" stand within a list of days or a duration."""
+    """Decide which commas and which "and", "to" belong to a list of days or a duration."""
     place = 0
     is_every = False
     while place < len(words):

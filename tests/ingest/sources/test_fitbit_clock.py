@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from reader_support import DAILY, INTERVALS, NOW, Store, counts, csv_text, write
 
+from fitness_buddy.core import variables
 from fitness_buddy.core.errors import UsageError
 from fitness_buddy.ingest.sources.files import open_bundle
 from fitness_buddy.ingest.sources.steps import fitbit_clock
@@ -77,7 +78,7 @@ def test_a_day_that_ends_in_the_next_file_is_added_up_and_a_repeated_one_is_not(
     for number, items in enumerate([first, second, whole]):
         write(folder / f"steps-{number}.json", json.dumps(items))
         with pytest.MonkeyPatch.context() as patch:
-            patch.setenv(fitbit_clock.SETTING, "local")
+            patch.setenv(variables.FITBIT_CLOCK.name, "local")
             store.load("steps", folder, NOW + timedelta(minutes=number))
         days = {row["date"]: row["steps"] for row in current(store)}
         assert days["2026-11-01"] == ["20", "320", "320"][number]
@@ -104,9 +105,9 @@ def test_without_a_twin_it_is_utc_and_says_so(store: Store, tmp_path: Path) -> N
 
 
 def test_a_setting_that_is_neither_is_wrong_use(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(fitbit_clock.SETTING, "berlin")
+    monkeypatch.setenv(variables.FITBIT_CLOCK.name, "berlin")
     with pytest.raises(UsageError, match="BUDDY_FITBIT_CLOCK: expected utc or local, found 'berlin'"):
-        fitbit_clock.stated_clock()
+        variables.FITBIT_CLOCK.read()
 
 
 def test_more_steps_than_a_minute_has_are_another_measure(store: Store, tmp_path: Path) -> None:

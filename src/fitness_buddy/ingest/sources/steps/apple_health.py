@@ -2,7 +2,7 @@
 
 The phone calls its files by words of its language, so the export is the XML whose root is ``HealthData``. It goes
 through memory in pieces, however long it is. Phone and watch count the same steps: each record keeps who counted it,
-and dbt, which has them all, chooses. The offset of a time is the phone's at the export, so no record tells a local day.
+and dbt, which has them all, chooses. The offset of a time is the phone's at the export: no record states a local day.
 
 There may be millions of records, so those in the one spelling that Apple writes are read line by line with next to no
 work for each (:class:`_PlainRecords`). A piece of the file with any other step count goes through an XML parser whole.
@@ -38,7 +38,7 @@ from fitness_buddy.ingest.zone import ClockReading
 from fitness_buddy.warehouse import RawRows
 
 _STEP_COUNT = "HKQuantityTypeIdentifierStepCount"
-# Also the most that may stand before the root; Apple's DOCTYPE has 10 KB.
+# Also the most bytes before the root; Apple's DOCTYPE has 10 KB.
 _CHUNK_BYTES = 64 * 1024
 # The longest honest element is a record of 500 bytes; beyond this a quote is unbalanced.
 _MAX_ELEMENT_BYTES = 250_000
@@ -165,7 +165,7 @@ class _Clock:
 
 
 class _Devices:
-    """Tells two devices of one name apart where they counted at the same times: their ids would be the same.
+    """Distinguishes two devices of one name that counted at the same times: their ids would be the same.
 
     The second one's id gets its hardware. Not every id has it, since ids in raw are older than this.
     """
@@ -395,7 +395,7 @@ def _after_misc(beginning: bytes, at: int) -> int:
 
 
 def _line_ends(left_out: re.Match[bytes]) -> bytes:
-    """What stays of it, so that errors tell the file's lines."""
+    """Return its newlines, so that errors name the lines of the file."""
     return b"\n" * left_out[0].count(b"\n")
 
 
@@ -461,7 +461,7 @@ def _utc(text: str, now: datetime) -> str:
 @lru_cache(maxsize=256)
 def _utc_hour(hour: str, offset: str, now: datetime) -> str:
     """An hour as ``2016-07-11T20``, by an offset of whole hours; nothing if it is refused."""
-    with suppress(ValueError):  # it is told with the whole time
+    with suppress(ValueError):  # the refusal of the whole time names it
         return values.utc_instant(_moment(f"{hour}:00:00{offset}"), now).removesuffix(":00:00Z")
     return ""
 

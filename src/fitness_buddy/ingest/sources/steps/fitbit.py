@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+from fitness_buddy.core import variables
 from fitness_buddy.core.errors import InputError, Refusal
 from fitness_buddy.ingest.landing import Record
 from fitness_buddy.ingest.sources import values
@@ -52,15 +53,15 @@ def arrange(found: Sequence[Found]) -> Arrangement:
         return Arrangement(found)
     others = [(file, known) for file, known in found if known is not ARCHIVE_JSON]
     twins = fitbit_clock.compare(json_files, [file for file, known in others if known is ARCHIVE_CSV])
-    clock = twins.clock or fitbit_clock.stated_clock()
+    clock = twins.clock or variables.FITBIT_CLOCK.read()
     left = [file for file in json_files if file not in twins.repeated]
     notices = []
     if twins.repeated:
         notices.append(f"not read, because a CSV has the same minutes: JSON files of Fitbit: {len(twins.repeated):,}")
-    if left and clock is None:
+    if left and not clock:
         notices.append(
             "Fitbit's JSON states no time zone, and no CSV of the same minutes decides it: read as UTC "
-            f"({fitbit_clock.SETTING}=local reads it as local time; docs/ingest/sources.md)"
+            f"({variables.FITBIT_CLOCK.name}=local reads it as local time; docs/ingest/sources.md)"
         )
     if left and clock == "local":
         return Arrangement([*others, (left[0], _on_local_clock(left))], notices)

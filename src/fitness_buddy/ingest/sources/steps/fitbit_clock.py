@@ -6,7 +6,6 @@ takeout; else the setting ``BUDDY_FITBIT_CLOCK``, else UTC.
 
 from __future__ import annotations
 
-import os
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
@@ -15,15 +14,13 @@ from datetime import UTC, date, datetime, timedelta
 from itertools import islice, pairwise
 from typing import Any
 
-from fitness_buddy.core.errors import Refusal, UsageError
+from fitness_buddy.core.errors import Refusal
 from fitness_buddy.ingest.landing import Record
 from fitness_buddy.ingest.sources import values
 from fitness_buddy.ingest.sources.files import InputFile, open_csv, read_json
 from fitness_buddy.ingest.sources.formats import Records, folded
 from fitness_buddy.ingest.sources.steps.formats import whole_count
 
-SETTING = "BUDDY_FITBIT_CLOCK"
-CLOCKS = ("utc", "local")
 _DAY_IN_NAME = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 _QUARTER = timedelta(minutes=15)
 # No clock is further from UTC.
@@ -44,18 +41,6 @@ class Twins:
 
     clock: str | None
     repeated: Sequence[InputFile]
-
-
-def stated_clock() -> str | None:
-    """Return the setting, None if it is not stated.
-
-    Raises:
-        UsageError: it is neither utc nor local.
-    """
-    stated = os.environ.get(SETTING, "")
-    if stated not in ("", *CLOCKS):
-        raise UsageError(f"{SETTING}: expected utc or local, found {stated!r}")
-    return stated or None
 
 
 def compare(json_files: Sequence[InputFile], csv_files: Sequence[InputFile]) -> Twins:

@@ -12,7 +12,7 @@ import pytest
 from support import run_buddy
 
 from fitness_buddy.bot import BotSettings, Handler, IncomingMessage
-from fitness_buddy.notify.routing import MEALS, QUESTIONS, REMINDERS, route
+from fitness_buddy.remind.routing import MEALS, QUESTIONS, REMINDERS, route
 
 NOW = "2026-03-11T10:00:00+01:00"
 ADA, CHANNEL = 100000000000000001, 200000000000000001
