@@ -169,7 +169,7 @@ class Project:
         self._types: dict[str, dict[str, str]] = {}
 
     def _add_last_build(self) -> str:
-        """Add the tables made at the end of a build (macros/incremental/last_build.sql); return what is wrong, if anything."""
+        """Add the tables made at the end of a build (macros/incremental/last_build.sql); return what is wrong."""
         for statement in self._last_build.split(";\n"):
             name, _, select = statement.removeprefix("create or replace table ").partition(" as\n")
             try:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from fitness_buddy.cli.command import DAY, PATH, Run, command, main, options
+from fitness_buddy.cli.command import DAY, PATH, Run, command, main, options, say_error
 from fitness_buddy.core.errors import BuddyError, UsageError
 
 if TYPE_CHECKING:
@@ -133,7 +133,7 @@ def ingest_path(run: Run, path: Path, device: str | None, restate: bool) -> dict
             if load.landing:
                 _report_landings(run, load.source, [load.landing])
             else:
-                click.echo(f"Error: {load.source}: {load.refused}", err=True)
+                say_error(f"Error: {load.source}: {load.refused}")
     counts = {"path": str(path), **source_counts(loads), "not_read": found.notices()}
     if refused := counts["sources_refused"]:
         raise BuddyError(f"{', '.join(refused)} of {path} could not be loaded (see above)", details=counts)
@@ -163,7 +163,7 @@ def ingest_inbox(run: Run, folder: Path, device: str | None) -> dict[str, Any]:
         if load.landing:
             _report_landings(run, load.path.name, [load.landing])
         else:
-            click.echo(f"Error: {load.refused}", err=True)
+            say_error(f"Error: {load.refused}")
     counts = load_counts(loads)
     if refused := counts["files_refused"]:
         raise BuddyError(
@@ -406,6 +406,6 @@ def _log_in(run: Run, api: AthleteApi, *, browser: bool, port: int, timeout_s: i
     from fitness_buddy.ingest.services.login import log_in
 
     # On standard error, also with --json: without the address nobody can log in.
-    log_in(api, say=lambda text: click.echo(text, err=True), open_browser=browser, timeout_s=timeout_s, port=port)
+    log_in(api, say=say_error, open_browser=browser, timeout_s=timeout_s, port=port)
     run.say(f"Logged in to {api.settings.title}; the login is kept for the next runs.")
     return {"service": api.settings.service}

@@ -127,7 +127,9 @@ def land(
     refused, clocks = _Refused(), Clocks()
     with warehouse.load(athlete_id, now, origin) as load:
         limit = _Limit(origin)
-        read = sum(load.stage(batch.table, limit.within(_raw_rows(batch, refused, clocks, on_row))) for batch in batches)
+        read = sum(
+            load.stage(batch.table, limit.within(_raw_rows(batch, refused, clocks, on_row))) for batch in batches
+        )
         if refused.count:
             raise InputError(refused.first, rows_read=read + refused.count, rows_refused=refused.count)
         tables = load.append_new(restate=restate)

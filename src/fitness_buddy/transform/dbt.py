@@ -16,10 +16,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any, TextIO, cast
 
 from fitness_buddy.core import variables
 from fitness_buddy.core.errors import EXIT_DONE, EXIT_FAILED, EXIT_WRONG_USE, BuddyError
+from fitness_buddy.core.printing import TaskLog
 from fitness_buddy.core.redaction import without_secrets
 from fitness_buddy.core.settings import Settings, profiles_dir
 from fitness_buddy.warehouse import Warehouse
@@ -86,7 +87,7 @@ def run_dbt(
         command += ["--partial-parse-file-path", str(parsed)]
     path = folder / artifact
     path.unlink(missing_ok=True)
-    output = io.StringIO() if quiet else sys.stderr
+    output = io.StringIO() if quiet else cast(TextIO, TaskLog(sys.stderr))
     exit_code = invoke_dbt(command, settings.project_dir, output, environment)
     said = without_secrets(output.getvalue().strip()) if isinstance(output, io.StringIO) else ""
     if not path.is_file():

@@ -112,8 +112,8 @@ COLUMNS = "start_time, end_time, count, app_info_id"
 @pytest.mark.parametrize(
     "schema",
     [
-        f"create view steps_record_table ({COLUMNS}) as with recursive r(n) as (select 1 union all select n + 1 from r) "
-        "select n, n, n, n from r;",
+        f"create view steps_record_table ({COLUMNS}) as with recursive r(n) as (select 1 union all select n + 1 "
+        "from r) select n, n, n, n from r;",
         f"create table x ({COLUMNS}); create view steps_record_table as select * from x;",
         f"create virtual table steps_record_table using fts5({COLUMNS});",
         "create table steps_record_table (start_time, end_time, app_info_id, "
@@ -198,7 +198,17 @@ NASTY = (
     *(b"", b"\0", b"\xff", b"\xed\xa0\x80", b'"', b"'", b",", b";", b"\t", b"\r", b"\n", b"[", b"]", b"{", b"}"),
     *(b"1e308", b"-5", b"NaN", b"Infinity", b"99999999999999999999", b"0x10", "٣".encode(), b"=1+1", b"::{}::"),
     *(b"_deleted", b"messages", b"eaten_at_utc", b"1970-01-01", b"9999-12-31", b"0001-01-01T00:00:00+14:00"),
-    *(b"<", b">", b"<!DOCTYPE x [<!ENTITY a 'b'>]>", b"&a;", b"]]>", b"<!--", b"\x1b[31m", b"[/b]", b"../../etc/passwd"),
+    *(
+        b"<",
+        b">",
+        b"<!DOCTYPE x [<!ENTITY a 'b'>]>",
+        b"&a;",
+        b"]]>",
+        b"<!--",
+        b"\x1b[31m",
+        b"[/b]",
+        b"../../etc/passwd",
+    ),
 )
 
 

@@ -109,7 +109,9 @@ def test_json_entries_keep_what_else_they_say(store: Store) -> None:
     assert "energy_kcal" not in meals["x1"]
 
 
-@pytest.mark.parametrize("key", ["_deleted", "_anything", "messages", "noted_at", "outcome", "eaten_at_utc", "eaten_on"])
+@pytest.mark.parametrize(
+    "key", ["_deleted", "_anything", "messages", "noted_at", "outcome", "eaten_at_utc", "eaten_on"]
+)
 def test_a_file_cannot_set_what_the_program_writes(store: Store, tmp_path: Path, key: str) -> None:
     """Defects: a column `messages` made every command about meals fail, and `_deleted` made meals vanish."""
     text = csv_text((*MEAL_HEADER, key), (*MEAL, "true"))

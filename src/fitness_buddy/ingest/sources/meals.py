@@ -173,9 +173,8 @@ def _known(meal: Mapping[str, Any]) -> dict[str, Any]:
     for key in meal:
         if is_reserved(key) or key in _ADDED:
             raise FieldError(key, RESERVED)
-    if _is_estimate(meal):
-        if twice := [name for name in _NUMBERS if name in meal]:
-            raise FieldError(twice[0], "stated beside the totals of an estimate: leave one of them out")
+    if _is_estimate(meal) and (twice := [name for name in _NUMBERS if name in meal]):
+        raise FieldError(twice[0], "stated beside the totals of an estimate: leave one of them out")
     other = {key: value for key, value in meal.items() if key not in _STATED and value is not None}
     known = {key: value for key, value in meal.items() if key in _STATED}
     return known | ({"other": other} if other else {})

@@ -129,8 +129,9 @@ def to_record(activity: Any, label: str, row: int, now: datetime) -> Record | Re
     }
     field = "id"
     try:
-        for field in filter(is_reserved, payload):
-            raise ValueError(RESERVED)
+        for field in payload:
+            if is_reserved(field):
+                raise ValueError(RESERVED)
         for field in ("id", "start_date", "start_date_local", "elapsed_time"):
             if field not in payload:
                 raise ValueError("expected a value, found none")
