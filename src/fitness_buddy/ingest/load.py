@@ -12,7 +12,7 @@ from typing import Any
 
 from fitness_buddy.core.clock import Clock, utc_now
 from fitness_buddy.core.errors import BuddyError, InputError, Refusal, StoppedError
-from fitness_buddy.core.state import StateStore
+from fitness_buddy.core.state import StateStore, state_name
 from fitness_buddy.ingest.landing import Batch, Landing, Record, is_tombstone, land, totals
 from fitness_buddy.ingest.sources import steps, strava_api
 from fitness_buddy.ingest.sources.files import open_bundle
@@ -233,7 +233,7 @@ def load_service(
         UsageError: the days are in the future, or the first is after the last.
         StoppedError: see :func:`load_windows`.
     """
-    progress = Progress(store, f"{name}-read-{athlete_id}", warehouse.name, service.earliest_day)
+    progress = Progress(store, state_name(f"{name}-read", athlete_id), warehouse.name, service.earliest_day)
     # A new warehouse at the same place has nothing of what the state remembers. Without forgetting, also a run with
     # stated days would make the next run skip the days before them.
     if progress.read_until() and service.table not in {held.table for held in warehouse.raw_summary(athlete_id)}:

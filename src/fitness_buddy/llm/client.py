@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import json
 import logging
+import re
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -26,6 +27,10 @@ from fitness_buddy.ingest.sources.files import check_json
 from fitness_buddy.llm.facts import Facts
 
 _MAX_SHOWN = 200
+# No model reads or writes as much in one answer.
+_MOST_TOKENS = 100_000_000
+# The beginning of an address that a chat makes a link.
+_SCHEME = re.compile(r"(?:[A-Za-z][A-Za-z0-9+.-]{0,30})?:(?://|\\)[/\\]*")
 # Error codes of a request that was refused because of its content.
 _REFUSALS = {"content_policy_violation", "moderation_blocked", "content_filter"}
 # The accepted types of pictures, by their first bytes.
@@ -182,7 +187,8 @@ class LanguageModel:
             rate_limit=RateLimit("the model's endpoint"),
             label="the model's endpoint",
             secrets=[settings.api_key],
-            is_clear_text_allowed=True,  # a server in the same network, such as http://ollama:11434
+            # A server in the same network, such as http://ollama:11434, if no key goes there.
+            is_clear_text_allowed=not settings.api_key,
             timeout_s=settings.timeout_s,
             sleep=sleep,
         )
@@ -194,7 +200,7 @@ class LanguageModel:
         Raises:
             ModelError: there is no usable answer.
         """
-        return self._chat(purpose, _messages(system, user, facts), max_tokens)
+        return without_links(self._chat(purpose, _messages(system, user, facts), max_tokens))
 
     def document(
         self,
@@ -383,7 +389,23 @@ def _checked(answer: str, schema: Mapping[str, Any], check: Callable[[dict[str, 
         raise ValueError("it is no JSON object") from None
     except json.JSONDecodeError as error:
         raise ValueError(f"it is no JSON: {error}") from None
-    return check(document)
+    linkless: dict[str, Any] = _without_links(document)
+    return check(linkless)
+
+
+def without_links(text: str) -> str:
+    """Return a model's text in which no address is a link: what it has read may have told it to write one."""
+    while (linkless := _SCHEME.sub("", text)) != text:  # what is left may begin another one
+        text = linkless
+    return text
+
+
+def _without_links(value: Any) -> Any:
+    if isinstance(value, str):
+        return without_links(value)
+    if isinstance(value, dict):
+        return {name: _without_links(item) for name, item in value.items()}
+    return [_without_links(item) for item in value] if isinstance(value, list) else value
 
 
 # An endpoint's JSON need not have the types that its API promises.
@@ -394,8 +416,10 @@ def _get(holder: object, name: str) -> object:
 
 
 def _count(usage: object, name: str) -> int:
+    """Return a number of tokens; 0 for what is none. Less than nothing would raise the budget."""
     value = _get(usage, name)
-    return value if isinstance(value, int) else 0
+    is_count = isinstance(value, int) and not isinstance(value, bool)
+    return min(max(value, 0), _MOST_TOKENS) if is_count else 0  # type: ignore[call-overload]
 
 
 def _first(items: object) -> object:
