@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import json
 import logging
+import os
 import sys
 import time
 from collections.abc import Callable
@@ -17,7 +18,7 @@ import click
 
 from fitness_buddy import __version__
 from fitness_buddy.core.clock import Clock, read_instant
-from fitness_buddy.core.errors import EXIT_DONE, BuddyError
+from fitness_buddy.core.errors import EXIT_DONE, BuddyError, machine_error
 from fitness_buddy.core.printing import printable, printable_json
 from fitness_buddy.core.settings import Settings, load_settings
 
@@ -119,6 +120,8 @@ def command(
         ) -> None:
             if as_json and for_kestra:
                 raise click.UsageError("--json and --kestra exclude each other: give one of them")
+            # What a command writes (warehouse, reports, kept answers) is for its user's eyes only.
+            os.umask(os.umask(0o077) | 0o077)
             handler = logging.StreamHandler(sys.stderr)
             handler.setFormatter(_LogFormatter("%(message)s"))
             logging.basicConfig(handlers=[handler])
@@ -130,7 +133,8 @@ def command(
                 answer |= {"athlete_id": settings.athlete_id, "target": settings.target}
                 clock = Clock(None if stated_now is None else read_instant(stated_now))
                 answer |= {"status": "done", **function(Run(settings, as_json=as_json, clock=clock), **options)}
-            except BuddyError as error:
+            except (BuddyError, MemoryError, RecursionError, OSError) as caught:
+                error = caught if isinstance(caught, BuddyError) else machine_error(caught)
                 exit_code = error.exit_code
                 counts = NOTHING_LOADED if group.name == "ingest" else {}
                 answer |= {"status": "failed", "error": str(error), **counts, **error.details()}

@@ -89,6 +89,16 @@ def test_a_file_without_end_is_refused_soon(store: Store, tmp_path: Path, name: 
     answers_soon(store, write(tmp_path / name, text))
 
 
+def test_a_folder_that_cannot_be_listed_is_named(tmp_path: Path) -> None:
+    """Defect: files in it were missing without a word. (Root, as whom tests may run, may list every folder.)"""
+    gone = tmp_path / "gone"
+    with pytest.raises(InputError, match=f"{gone}: the folder cannot be read"):
+        list(files.files_below(gone))
+    (tmp_path / "link").symlink_to(tmp_path)
+    write(tmp_path / "a" / "steps.csv", steps_csv({}))
+    assert [path.name for path in files.files_below(tmp_path)] == ["steps.csv"]
+
+
 def test_a_pipe_and_a_device_are_no_files(store: Store, tmp_path: Path) -> None:
     """Defect: a pipe that nobody writes to held the writers' lock for ever."""
     pipe = tmp_path / "steps.csv"

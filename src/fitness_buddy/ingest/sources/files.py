@@ -10,6 +10,7 @@ import itertools
 import json
 import lzma
 import math
+import os
 import re
 import shutil
 import stat
@@ -212,7 +213,7 @@ class _Folder:
     def paths(self) -> list[PurePosixPath]:
         if self._only:
             return [PurePosixPath(self._only.name)]
-        files = (file for file in self._folder.rglob("*") if file.is_file() and not _is_archive(file))
+        files = (file for file in files_below(self._folder) if not _is_archive(file))
         return _honest(PurePosixPath(file.relative_to(self._folder).as_posix()) for file in files)
 
     @contextmanager
@@ -329,6 +330,20 @@ def _honest(paths: Iterable[PurePosixPath]) -> list[PurePosixPath]:
     return [path for path in paths if "__MACOSX" not in path.parts and not path.name.startswith(".")]
 
 
+def files_below(folder: Path) -> Iterator[Path]:
+    """Yield the regular files of a folder and of those in it; links to folders are not followed.
+
+    Raises:
+        InputError: a folder cannot be read: what is in it would be missing without a word.
+    """
+
+    def refuse(error: OSError) -> None:
+        raise InputError.whole_file(str(error.filename), f"the folder cannot be read: {error.strerror}") from error
+
+    for place, _, names in os.walk(folder, onerror=refuse):
+        yield from (file for name in names if (file := Path(place, name)).is_file())
+
+
 def _is_archive(path: Path) -> bool:
     return path.name.lower().endswith((".zip", *_TAR_SUFFIXES))
 
@@ -347,7 +362,7 @@ def open_bundle(path: Path) -> Iterator[Bundle]:
             if not path.is_dir():
                 _check_regular(path)
             if path.is_dir():
-                archives = sorted(file for file in path.rglob("*") if file.is_file() and _is_archive(file))
+                archives = sorted(file for file in files_below(path) if _is_archive(file))
                 packed = [(str(file), _open_archive(file, stack)) for file in archives if not file.name.startswith(".")]
                 yield Bundle(path, [(str(path), _Folder(path)), *packed])
                 return
