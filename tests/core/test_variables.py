@@ -68,7 +68,7 @@ def test_a_number_of_seconds_is_read_as_it_is_stated(monkeypatch: pytest.MonkeyP
             "api.openai.com",
             "an address such as https://api.openai.com/v1, found 'api.openai.com'",
         ),
-        ("BUDDY_KESTRA_WEBHOOK_KEY", "short", "8 letters, digits and . _ ~ - or more"),
+        ("BUDDY_KESTRA_ASK_WEBHOOK_KEY", "short", "8 letters, digits and . _ ~ - or more"),
     ],
 )
 def test_a_value_of_another_type_is_refused(
