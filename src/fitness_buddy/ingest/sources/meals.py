@@ -34,6 +34,8 @@ _NUMBERS = (*_GRAMS, *_OPTIONAL_NUMBERS)
 _ESTIMATE = ("meal_summary", "overall_confidence", "items", "totals")
 # The keys of a meal that a file states; what else it has is kept in the key ``other``, which nothing reads.
 _STATED = frozenset({"meal_id", "eaten_at", "description", "diary", *_NUMBERS, *_ESTIMATE})
+_PARTS = (dict, list)
+_OF_A_MEAL = frozenset({"meal_id", "eaten_at", "description", "diary", *_NUMBERS})
 # The keys that this program adds (see also meals/diary.py): a file that has one is refused.
 _ADDED = frozenset({"eaten_at_utc", "eaten_at_local", "eaten_on", "messages", "noted_at", "outcome"})
 # Texts of apps for an unknown number.
@@ -164,12 +166,14 @@ def _record(file: InputFile, row: int, meal: Mapping[str, Any], now: datetime) -
         return Refusal(file.label, row, error.field, str(error))
 
 
-def _known(meal: Mapping[str, Any]) -> dict[str, Any]:
+def _known(meal: Mapping[str, Any]) -> Mapping[str, Any]:
     """Return a row of a file with the known keys, and all others in ``other``.
 
     Raises:
         FieldError: a key is this program's own, or stated twice.
     """
+    if meal.keys() <= _OF_A_MEAL:
+        return meal  # nearly all
     for key in meal:
         if is_reserved(key) or key in _ADDED:
             raise FieldError(key, RESERVED)
@@ -182,7 +186,7 @@ def _known(meal: Mapping[str, Any]) -> dict[str, Any]:
 
 def _is_estimate(meal: Mapping[str, Any]) -> bool:
     # In a diary these may be the names of ordinary columns.
-    return any(isinstance(meal.get(key), dict | list) for key in ("totals", "items"))
+    return isinstance(meal.get("totals"), _PARTS) or isinstance(meal.get("items"), _PARTS)
 
 
 def to_record(meal: Mapping[str, Any], now: datetime) -> Record:

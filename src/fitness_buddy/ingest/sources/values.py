@@ -22,18 +22,15 @@ _OTHER_NUMBER = "is this another measure?"
 MOST_GRAMS = 2_000
 MOST_KCAL = 20_000
 
-# More than one activity has, by its unit: ten years, two and a half times around the earth, any heart.
-_MOST_OF_AN_ACTIVITY = {
-    "seconds": 320_000_000,
-    "metres": 100_000_000,
-    "kilometres": 100_000,
-    "beats per minute": 400,
-    "kilocalories": 1_000_000,
-}
+# Most digits before the point of a number of one activity, by its unit: thirty years, twice around the earth, any heart.
+_DIGITS_OF_AN_ACTIVITY = {"seconds": 9, "metres": 8, "kilometres": 5, "beats per minute": 3, "kilocalories": 6}
 
 # ASCII: Python takes every script's digits for numbers, a warehouse does not.
 _NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 _SURELY_BELIEVABLE = re.compile(rf"\d{{1,{_SURELY_BELIEVABLE_DIGITS - 1}}}(\.\d+)?", re.ASCII)  # and not negative
+_OF_AN_ACTIVITY = {
+    unit: re.compile(rf"\d{{1,{digits}}}(\.\d+)?", re.ASCII).fullmatch for unit, digits in _DIGITS_OF_AN_ACTIVITY.items()
+}
 _ISO_DATE = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 _GROUPED = re.compile(r"[+-]?\d{1,3}(,\d{3})+(\.\d+)?", re.ASCII)
 
@@ -62,9 +59,13 @@ def number(text: str, *, at_least: float | None = 0.0, what: str = "a number") -
 
 def of_an_activity(text: str, unit: str, *, at_least: float | None) -> str:
     """A number of an activity as text, in one of the units that have a limit."""
+    spelled = text.strip()
+    if not at_least and _OF_AN_ACTIVITY[unit](spelled):
+        return spelled  # nearly all
     spelled = number(text, at_least=at_least, what=f"a number of {unit}")
-    if abs(float(spelled)) > (most := _MOST_OF_AN_ACTIVITY[unit]):
-        raise ValueError(f"expected up to {most:,} {unit} for an activity, found {shown(text)}")
+    most = 10 ** _DIGITS_OF_AN_ACTIVITY[unit]
+    if abs(float(spelled)) >= most:
+        raise ValueError(f"expected less than {most:,} {unit} for an activity, found {shown(text)}")
     return spelled
 
 
