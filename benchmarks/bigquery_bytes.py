@@ -75,6 +75,7 @@ ROWS_PER_ATHLETE = {
     "last_build_loads": 4,
     "int_rebuild_window": 0,
     "sport_families": 0,
+    "sport_names": 0,
     "distance_bands": 0,
     "step_device_ranks": 0,
     "dim_athletes": 1,

@@ -10,6 +10,17 @@
 )
 {%- endmacro %}
 
+{#- Whether a stated energy fits that of the macros, in which a gram of fibre has 0 to 4 kcal. Messages about meals have the
+    same rule (ingest/sources/values.py; a test compares them). -#}
+{% macro is_energy_plausible(stated_kcal, energy_kcal, fiber_g) -%}
+{%- set least_kcal = 'greatest(0, ' ~ energy_kcal ~ ' - ' ~ nutrient_kcal('carbs', 'coalesce(' ~ fiber_g ~ ', 0)') ~ ')' -%}
+{%- set tolerance, rounding_kcal = var('energy_tolerance'), var('energy_rounding_kcal') -%}
+(
+    {{ stated_kcal }} >= {{ least_kcal }} - greatest({{ rounding_kcal }}, {{ tolerance }} * {{ least_kcal }})
+    and {{ stated_kcal }} <= {{ energy_kcal }} + greatest({{ rounding_kcal }}, {{ tolerance }} * {{ energy_kcal }})
+)
+{%- endmacro %}
+
 {#- A share in percent; null if the whole is zero. -#}
 {% macro percentage(part, whole) -%}
 100.0 * {{ part }} / nullif({{ whole }}, 0)

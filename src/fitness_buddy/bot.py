@@ -18,8 +18,7 @@ import discord
 from fitness_buddy.core import variables
 from fitness_buddy.core.errors import BuddyError, UsageError
 from fitness_buddy.core.http import ApiError, HttpClient
-from fitness_buddy.llm.client import PICTURES
-from fitness_buddy.meals.picture import MAX_BYTES
+from fitness_buddy.meals.picture import KINDS, MAX_BYTES, MEDIA_TYPES, kind_of
 from fitness_buddy.meals.request import MAX_CHARACTERS, MAX_PICTURES
 from fitness_buddy.remind.routing import MEALS, QUESTIONS, REMINDERS, route
 from fitness_buddy.remind.times import language_setting
@@ -195,9 +194,8 @@ class Handler:
 async def _content(picture: IncomingFile) -> bytes | str:
     """Return the picture's bytes, or a reply that says why it is not accepted."""
     stated = picture.media_type.partition(";")[0].strip().lower()
-    beginning = next((beginning for beginning, kind in PICTURES.items() if kind == stated), None)
-    if beginning is None:
-        return "I can look at PNG and JPEG pictures only."
+    if stated not in MEDIA_TYPES:
+        return f"I can look at {KINDS} pictures only."
     too_large = f"That picture is too large for me: up to {MAX_BYTES // 2**20} MB, please."
     if picture.size_bytes > MAX_BYTES:
         return too_large
@@ -208,8 +206,8 @@ async def _content(picture: IncomingFile) -> bytes | str:
     if len(content) > MAX_BYTES:
         return too_large
     # The name and the content of a file can differ.
-    if not content.startswith(beginning):
-        return "I can look at PNG and JPEG pictures only."
+    if not kind_of(content):
+        return f"I can look at {KINDS} pictures only."
     return content
 
 

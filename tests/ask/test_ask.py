@@ -103,7 +103,9 @@ def choose_at(llm: LlmStub, *answers: Any, question: str = "how far?") -> Choice
 # What is said
 
 
-def test_the_number_comes_from_sql_and_is_shown_with_it(llm: LlmStub, demo: Demo, warehouse: Path) -> None:
+def test_the_number_comes_from_sql_which_is_shown_where_it_is_asked_for(
+    llm: LlmStub, demo: Demo, warehouse: Path
+) -> None:
     llm.answers.append(RUNS_IN_OCTOBER)
     asked = ask(llm, warehouse, "how far did I run in October?", "--json")
     assert asked.exit_code == 0, asked.errors
@@ -118,15 +120,20 @@ def test_the_number_comes_from_sql_and_is_shown_with_it(llm: LlmStub, demo: Demo
     assert answer["message"].replace("\\", "").startswith(f"{said} ({row['runs']} activities)")
     assert "Activities recorded from 2024-11-05 to 2026-11-01; last load" in answer["message"].replace("\\", "")
     assert "SUM(distance_km)" in answer["sql"]
-    assert answer["sql"] in answer["message"]
+    assert "SUM" not in answer["message"]
+    for words in (("how far did I run in October?", "--sql"), ("how far did I run in October, with SQL?",)):
+        llm.answers.append(RUNS_IN_OCTOBER)
+        assert answer["sql"] in ask(llm, warehouse, *words, "--json").json["message"]
+        assert llm.chats[-1].user.startswith("how far did I run in October")
+        assert "SQL" not in llm.chats[-1].user
     assert (answer["kind"], answer["metric"], answer["model_calls_count"]) == ("metric", "distance_km", 1)
-    (call,) = run_buddy(
+    calls = run_buddy(
         "sql",
         "select purpose, outcome from ops.model_calls",
         "--json",
         environment={"BUDDY_DUCKDB_PATH": str(warehouse)},
     ).json["rows"]
-    assert call == {"purpose": "ask_choice", "outcome": "answered"}
+    assert calls == [{"purpose": "ask_choice", "outcome": "answered"}] * 3
 
 
 def test_a_metric_is_looked_up_without_a_model_in_the_same_words(demo: Demo, llm: LlmStub, warehouse: Path) -> None:
@@ -147,7 +154,8 @@ def test_a_metric_is_looked_up_without_a_model_in_the_same_words(demo: Demo, llm
         assert by_hand.json[key] == by_model.json[key]
     person = ask(None, demo.duckdb_path, *stated)
     assert person.output.startswith("Distance in October 2026, sport run: ")
-    assert "-- @first_day = 2026-10-01" in person.output
+    assert "select" not in person.output.lower()
+    assert "-- @first_day = 2026-10-01" in ask(None, demo.duckdb_path, *stated, "--sql").output
 
 
 def test_a_question_about_the_project_is_answered_from_the_docs_with_the_source(llm: LlmStub, warehouse: Path) -> None:
@@ -444,7 +452,9 @@ def test_a_question_that_no_section_fits_is_not_handed_to_the_model_again(llm: L
 
 def test_a_message_fits_discord_and_nothing_in_it_is_in_force() -> None:
     table = ["gear", *(f"``` **shoe {number}** @everyone {'x' * 40}" for number in range(60))]
-    message = Said("metric", ["Distance, gear *_x_*:"], table=table, notes=["`n`"], sql="select 1 " * 300).message()
+    message = Said("metric", ["Distance, gear *_x_*:"], table=table, notes=["`n`"], sql="select 1 " * 300).message(
+        with_sql=True
+    )
     assert len(message) <= 2000
     assert message.count("```") == 2
     assert "\\*\\_x\\_\\*" in message
@@ -452,5 +462,6 @@ def test_a_message_fits_discord_and_nothing_in_it_is_in_force() -> None:
     assert 10 < shown < 60
     assert f"… and {60 - shown} more" in message
     assert "select 1" not in message
-    short = Said("metric", ["Steps: 1"], sql="select 1", parameters={"last_day": TODAY}).message()
-    assert short.endswith("```sql\nselect 1\n-- @last_day = 2026-11-01\n```")
+    short = Said("metric", ["Steps: 1"], sql="select 1", parameters={"last_day": TODAY})
+    assert short.message(with_sql=True).endswith("```sql\nselect 1\n-- @last_day = 2026-11-01\n```")
+    assert short.message() == "Steps: 1"

@@ -17,12 +17,13 @@ from hypothesis import strategies as st
 from support import REPOSITORY, Demo
 from zetasql.types import AnalyzerOptions, Type, TypeKind
 
-from fitness_buddy.ask.answer import Answer, length
+from fitness_buddy.ask.answer import Answer
 from fitness_buddy.ask.catalogue import GRAINS, load_catalogue
 from fitness_buddy.ask.choice import ORDERS, REASONS, Choice, Filter, check_choice, choice_schema, parse_choice
 from fitness_buddy.ask.lookup import look_up
 from fitness_buddy.ask.statement import statement
 from fitness_buddy.core.settings import Settings, load_settings
+from fitness_buddy.notify.message import length
 from fitness_buddy.warehouse import connect
 
 CATALOGUE = load_catalogue(REPOSITORY)

@@ -174,7 +174,7 @@ def test_a_bulk_load_gives_the_raw_of_single_loads_and_a_second_one_adds_nothing
     assert sum(map(len, load_ids)) == len(set().union(*load_ids))
 
     again = run_buddy("load-from-bucket", URL)
-    assert "steps_daily: 8 versions in the bucket: 0 added" in again.output
+    assert "steps_daily: 8 versions in the bucket, 0 added" in again.output
     assert raw() == bulk
 
     monkeypatch.setenv("BUDDY_RAW_SCHEMA", f"{place.raw_schema}_single")

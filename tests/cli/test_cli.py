@@ -45,7 +45,7 @@ for words in json.loads(sys.argv[1]):
         codes.append(done.code)
 print(json.dumps([codes, sorted({name.partition(".")[0] for name in sys.modules})]))
 """
-HEAVY = {"dbt", "duckdb", "altair", "pyarrow", "pandas", "discord", "metricflow", "lark"}
+HEAVY = {"dbt", "duckdb", "altair", "pyarrow", "pandas", "discord", "metricflow", "lark", "apprise"}
 
 
 def imported_by(*commands: list[str], environment: dict[str, str] | None = None) -> tuple[list[int], set[str]]:
@@ -64,7 +64,6 @@ def test_help_imports_nothing_heavy() -> None:
 
 def test_what_speaks_to_the_athlete_starts_no_dbt_and_imports_none(demo: Demo, tmp_path: Path) -> None:
     """Reports, messages, and whatever a flow runs every few minutes; also a slim build that has nothing to do."""
-    payload = str(tmp_path / "payload.json")
     now = ["--now", "2026-11-01T20:00:00Z"]
     shutil.copytree(demo.folder, tmp_path / "demo")
     environment = {
@@ -75,7 +74,7 @@ def test_what_speaks_to_the_athlete_starts_no_dbt_and_imports_none(demo: Demo, t
     }
     codes, packages = imported_by(
         ["report", *now],
-        *(["report", kind, *now, "--discord-payload", payload] for kind in ReportKind),
+        *(["report", kind, *now, "--out", str(tmp_path)] for kind in ReportKind),
         ["remind", "request", "--text", "remind me to stretch tomorrow at 7am", *now],
         ["remind", "deliver", *now],
         ["remind", "list", *now],

@@ -23,8 +23,8 @@ REGISTRY = REPOSITORY / "src/fitness_buddy/core/variables.py"
 # The tests' own.
 OF_TESTS = {"BUDDY_CHROMIUM", "BUDDY_TEST_BIGQUERY_LIVE"}
 # Names of secrets and settings that only flows and Kestra read.
-OF_FLOWS = {"DISCORD_ALERTS_URL", "GIT_TOKEN"}
-OF_COMPOSE = {"COMPOSE_PROJECT_NAME", "POSTGRES_PASSWORD"}
+OF_FLOWS = {"DISCORD_ALERTS_URL", "GIT_TOKEN", "STEPS_WEBHOOK_KEY"}
+OF_COMPOSE = {"COMPOSE_PROJECT_NAME", "POSTGRES_DIGEST", "POSTGRES_PASSWORD"}
 ANY = list(VARIABLES.values())
 
 

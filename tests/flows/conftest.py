@@ -11,6 +11,7 @@ from pathlib import Path
 import emulator as bigquery_emulator
 import pytest
 from api_stub import running_apis
+from channel_stubs import NtfyStub, running_ntfy
 from discord_stub import DiscordStub, running_discord
 from engine_client import Engine, start_engine, task_environment
 from fork_server import running_fork_server
@@ -42,6 +43,7 @@ def server(tmp_path_factory: pytest.TempPathFactory, demo: Demo, parsed: Path) -
     with ExitStack() as stack:
         services = stack.enter_context(running_apis())
         discord = stack.enter_context(running_discord())
+        ntfy = stack.enter_context(running_ntfy())
         commands = stack.enter_context(running_fork_server())
         gcs = stack.enter_context(running_gcs("bucket"))
         llm = stack.enter_context(running_llm())
@@ -56,6 +58,7 @@ def server(tmp_path_factory: pytest.TempPathFactory, demo: Demo, parsed: Path) -
         secrets = {
             **{name: settings.pop(name) for name in sorted(settings) if name.endswith(("_ID", "_SECRET", "_TOKEN"))},
             **{f"{name}_WEBHOOK_KEY": f"planted-webhook-key-{name}" for name in ("STEPS", "MEAL", "ASK", "REMIND")},
+            "NOTIFY": ntfy.address(),
             "DISCORD_URL": discord.webhook("buddy"),
             "DISCORD_ALERTS_URL": discord.webhook("alerts"),
             "KESTRA_USERNAME": "planted-user@example.com",
@@ -84,7 +87,19 @@ def server(tmp_path_factory: pytest.TempPathFactory, demo: Demo, parsed: Path) -
         stack.callback(engine.stop)
         loaded = engine.load(hurried_copy(folder / "flows"))
         server = Server(
-            engine, environment, duckdb_path, loaded, secrets, inbox, calendar, services, discord, gcs, llm, bigquery
+            engine,
+            environment,
+            duckdb_path,
+            loaded,
+            secrets,
+            inbox,
+            calendar,
+            services,
+            discord,
+            gcs,
+            llm,
+            bigquery,
+            ntfy,
         )
         yield server
         assert_keeps_no_secret(engine, server)
@@ -138,6 +153,15 @@ def discord(server: Server) -> Iterator[DiscordStub]:
     server.discord.refusals.clear()
     server.discord.attempts = 0
     yield server.discord
+
+
+@pytest.fixture
+def ntfy(server: Server) -> NtfyStub:
+    """The server's second channel, nothing posted yet."""
+    server.ntfy.notes.clear()
+    server.ntfy.statuses.clear()
+    server.ntfy.attempts = 0
+    return server.ntfy
 
 
 @pytest.fixture

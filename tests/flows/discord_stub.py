@@ -12,6 +12,7 @@ from email.parser import BytesParser
 from email.policy import HTTP
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 from support import serving
 
@@ -26,6 +27,7 @@ class Message:
     channel: str
     payload: dict[str, Any]
     files: dict[str, bytes]
+    thread_id: str = ""
 
     @property
     def content(self) -> str:
@@ -54,6 +56,7 @@ class DiscordStub:
     messages: list[Message] = field(default_factory=list)
     refusals: deque[Refusal] = field(default_factory=deque)
     attempts: int = 0
+    is_forum: bool = False
 
     def webhook(self, channel: str) -> str:
         """The address of a channel's webhook, with a token that only its owner knows."""
@@ -87,11 +90,16 @@ class _Handler(BaseHTTPRequestHandler):
             self._answer(self.stub.refusals.popleft())
             return
         payload, files = self._message(body)
+        thread_id = parse_qs(urlsplit(self.path).query).get("thread_id", [""])[0]
+        if self.stub.is_forum and not thread_id and "thread_name" not in payload:
+            words = "Webhooks posted to forum channels must have a thread_name or thread_id"
+            self._answer(Refusal(400, {"message": words, "code": 220001}))
+            return
         problem = _problem(payload, files)
         if problem:
             self._answer(Refusal(400, {"message": problem, "code": 50006}))
             return
-        self.stub.messages.append(Message(path["channel"], payload, files))
+        self.stub.messages.append(Message(path["channel"], payload, files, thread_id))
         self._answer(Refusal(200, {"id": str(len(self.stub.messages))}))
 
     def _body(self) -> bytes:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from api_stub import ApiStub
+from channel_stubs import NtfyStub
 from discord_stub import DiscordStub
 from engine_client import Engine
 from gcs_stub import GcsStub
@@ -67,6 +68,7 @@ class Server(Host):
         inbox: where files for the daily flows are put.
         calendar: the file that is the athlete's calendar; nothing is there until a test writes it.
         bigquery: the gate before the emulator, None where that is not installed.
+        ntfy: the athlete's second channel, beside Discord.
     """
 
     loaded: list[str]
@@ -78,6 +80,7 @@ class Server(Host):
     gcs: GcsStub
     llm: LlmStub
     bigquery: Gate | None
+    ntfy: NtfyStub
 
 
 @dataclass

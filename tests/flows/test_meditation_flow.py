@@ -21,10 +21,9 @@ def test_at_nine_the_model_s_words_go_to_the_athlete_and_missed_mornings_are_ove
     timed: TimedServer, discord: DiscordStub, llm: LlmStub, tmp_path: Path
 ) -> None:
     llm.answers.append("Sit, breathe, be.")
-    for flow in ("remind/meditation.yaml", "ops/send_discord.yaml"):
-        copy = tmp_path / "flows" / flow
-        copy.parent.mkdir(parents=True)
-        shutil.copy(FLOWS / flow, copy)
+    copy = tmp_path / "flows" / "remind/meditation.yaml"
+    copy.parent.mkdir(parents=True)
+    shutil.copy(FLOWS / "remind/meditation.yaml", copy)
     nine = datetime(2026, 7, 7, 9, tzinfo=ZoneInfo(TIMEZONE))
     # The server is off for two mornings.
     with timed.running(tmp_path / "flows", nine - timedelta(days=2, hours=1)) as engine:

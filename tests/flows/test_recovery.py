@@ -4,35 +4,48 @@ from __future__ import annotations
 
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
+from channel_stubs import running_ntfy
+from discord_stub import running_discord
 from emulator import NO_EMULATOR
 from engine_client import Engine, start_engine, task_environment, until
 from filelock import FileLock
-from kestra_server import FLOWS, Server
-from support import REPOSITORY, run_buddy
+from kestra_server import FLOWS, Server, encoded
+from support import REPOSITORY, Demo, run_buddy
+
+from fitness_buddy.cli.demo import DEMO_ATHLETE_ID
 
 EXPORT = "buddy.ingest.strava_export"
+REPORT = "buddy.report.send"
 # How many bytes a warehouse gets in which the demo's export has no room, but an empty one has.
 SMALL_DISK = "size=300k"
 
 
 class Place:
-    """A folder in which an engine with one flow can be started again and again, and a warehouse."""
+    """A folder in which an engine with some flows can be started again and again, and a warehouse."""
 
-    def __init__(self, folder: Path, duckdb_path: Path | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        duckdb_path: Path | None = None,
+        flows: Sequence[str] = ("ingest/strava_export",),
+        **more: str,
+    ) -> None:
         self.folder = folder
         self.duckdb_path = duckdb_path or folder / "buddy.duckdb"
-        self.flows = folder / "flows" / "ingest"
-        self.flows.mkdir(parents=True)
-        shutil.copy(FLOWS / "ingest" / "strava_export.yaml", self.flows)
+        self.flows = folder / "flows"
+        for flow in flows:
+            (self.flows / flow).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(FLOWS / f"{flow}.yaml", (self.flows / flow).parent)
         self.environment = task_environment(
             BUDDY_PROJECT_DIR=str(REPOSITORY),
             BUDDY_DUCKDB_PATH=str(self.duckdb_path),
             BUDDY_STATE_DIR=str(folder / "state"),
+            **more,
         )
 
     @contextmanager
@@ -92,6 +105,35 @@ def test_a_load_goes_on_when_its_server_comes_back_from_a_crash_and_from_a_stop(
         assert place.versions() == 510
         again = engine.run(EXPORT, files={"export": export})
         assert (again.state, place.versions()) == ("SUCCESS", 510)
+
+
+def test_a_report_of_a_killed_server_is_posted_once_on_each_channel(tmp_path: Path, demo: Demo) -> None:
+    """The process of the killed server's task lives on, and the server that comes back starts the task again."""
+    with running_discord() as discord, running_ntfy() as ntfy:
+        duckdb_path = Path(shutil.copy(demo.duckdb_path, tmp_path / "demo.duckdb"))
+        secrets = {"NOTIFY": ntfy.address(), "DISCORD_URL": discord.webhook("buddy")}
+        flows = ("report/daily_workout", "report/send", "transform/dbt_build")
+        place = Place(tmp_path, duckdb_path, flows, BUDDY_ATHLETE=DEMO_ATHLETE_ID, **encoded(secrets))
+
+        def waits() -> bool:
+            return any("waiting for it" in line for one in engine.executions(REPORT) for line in engine.logs(one))
+
+        with ExitStack() as stack:
+            with FileLock(f"{duckdb_path}.lock"):
+                engine = stack.enter_context(place.running())
+                execution_id = engine.start("buddy.report.daily_workout", {"date": "2026-10-31"})
+                until(waits)
+                (report,) = engine.executions(REPORT)
+                engine.kill_9()
+                assert (discord.messages, ntfy.notes) == ([], [])
+                engine = stack.enter_context(place.running())
+                attempted_again(engine, report.id, 1)
+            execution = engine.wait(execution_id)
+            assert execution.state == "SUCCESS", engine.logs(engine.executions(REPORT)[0])
+        assert [message.content.partition("\n")[0] for message in discord.messages] == [
+            "**Workouts · Saturday 31 October 2026**"
+        ]
+        assert [note.title for note in ntfy.notes if note.message] == ["Workouts · Saturday 31 October 2026"]
 
 
 def attempted_again(engine: Engine, execution_id: str, attempts: int) -> int:

@@ -2,25 +2,29 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Iterator
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from functools import partial
-from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import duckdb
 import pytest
+from channel_stubs import NtfyStub
 from discord_stub import DiscordStub, Refusal, rate_limited
 from engine_client import Engine, Execution, until
 from kestra_server import REPAIR, TIMEZONE, Server, TimedServer, damage_of, hurried_copy
-from support import Demo
+from support import Demo, run_buddy
 
 from fitness_buddy.cli.demo import DEMO_ATHLETE_ID
+from fitness_buddy.core.settings import load_settings
 from fitness_buddy.demo import DEMO_AS_OF
+from fitness_buddy.notify.discord import payload as discord_payload
 from fitness_buddy.notify.persona import load_persona
+from fitness_buddy.report.kinds import ReportKind
+from fitness_buddy.report.messages import compose_report
+from fitness_buddy.warehouse import connect
 
 WORKOUT = "buddy.report.daily_workout"
 STEPS = "buddy.report.daily_steps"
@@ -28,9 +32,8 @@ MACROS = "buddy.report.daily_macros"
 DIGEST = "buddy.report.weekly_digest"
 REPORTS = [WORKOUT, STEPS, MACROS, DIGEST]
 REPORT = "buddy.report.send"
-SEND = "buddy.ops.send_discord"
 BUILD = "buddy.transform.dbt_build"
-FLOWS = [*REPORTS, REPORT, SEND, BUILD]
+FLOWS = [*REPORTS, REPORT, BUILD]
 NIGHTLY = "  - id: nightly\n"
 LIKE_AN_EXPRESSION = "{{ secret('DISCORD_URL') }} {% raw %} \"q\" \\ 😀 é @everyone"
 EVENING = datetime(DEMO_AS_OF.year, DEMO_AS_OF.month, DEMO_AS_OF.day, 20, 59, 58, tzinfo=ZoneInfo(TIMEZONE))
@@ -67,16 +70,14 @@ def today(reports: TimedServer, tmp_path_factory: pytest.TempPathFactory) -> Tim
     return reports
 
 
-def payload(reports: TimedServer, kind: str, day: str, folder: Path) -> tuple[dict[str, Any], dict[str, bytes]]:
-    """What the command says will be sent: Discord's JSON, and the files by name."""
-    folder = folder / kind
-    answer = reports.buddy("report", kind, "--date", day, "--discord-payload", folder / "payload.json", "--json")
-    assert answer.exit_code == 0, answer.errors
-    files = {one["name"]: (folder / one["name"]).read_bytes() for one in answer.json["files"]}
-    assert {one["name"]: one["bytes"] for one in answer.json["files"]} == {
-        name: len(content) for name, content in files.items()
-    }
-    return json.loads((folder / "payload.json").read_text()), files
+def payload(reports: TimedServer, kind: str, day: str) -> tuple[dict[str, Any], dict[str, bytes]]:
+    """What Discord gets of a report of a past day: its JSON, and the files by name."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("BUDDY_DUCKDB_PATH", str(reports.duckdb_path))
+        settings = load_settings(athlete_id=DEMO_ATHLETE_ID)
+        stated, now = date.fromisoformat(day), EVENING + timedelta(days=1)
+        composed = compose_report(connect(settings), settings, load_persona(), ReportKind(kind), stated=stated, now=now)
+    return discord_payload(composed.message), {one.name: one.content for one in composed.message.files}
 
 
 def change(reports: TimedServer, sql: str) -> None:
@@ -86,7 +87,7 @@ def change(reports: TimedServer, sql: str) -> None:
 
 
 def ended(engine: Engine, execution: Execution, state: str = "SUCCESS") -> Execution:
-    called = [*engine.executions(REPORT)[-1:], *engine.executions(SEND)[-1:]]
+    called = engine.executions(REPORT)[-1:]
     assert execution.state == state, [engine.logs(one) for one in (execution, *called)]
     return execution
 
@@ -96,14 +97,14 @@ def kind_of(flow: str) -> str:
 
 
 def test_reports_of_a_past_day_arrive_as_the_command_says_byte_for_byte(
-    reports: TimedServer, server: Server, discord: DiscordStub, tmp_path: Path
+    reports: TimedServer, server: Server, discord: DiscordStub
 ) -> None:
     engine, day = reports.engine, "2026-10-31"
     started = {flow: engine.start(flow, {"date": day}) for flow in REPORTS}
     for flow, execution_id in started.items():
         execution = ended(engine, engine.wait(execution_id))
         assert execution.outputs["is_stale"] is False
-        said, files = payload(reports, kind_of(flow), day, tmp_path)
+        said, files = payload(reports, kind_of(flow), day)
         (message,) = (one for one in discord.messages if one.content == said["content"])
         assert (message.channel, message.payload, message.files) == ("buddy", said, files)
         assert len(files) == (4 if flow == DIGEST else 1)
@@ -114,23 +115,35 @@ def test_reports_of_a_past_day_arrive_as_the_command_says_byte_for_byte(
 
 
 def test_asked_again_it_is_sent_again_and_waits_for_discord_with_its_files(
-    reports: TimedServer, discord: DiscordStub, tmp_path: Path
+    reports: TimedServer, discord: DiscordStub
 ) -> None:
-    discord.refusals.extend([rate_limited(9), rate_limited(1.25)])
+    discord.refusals.extend([rate_limited(1), rate_limited(1.25)])
     started = time.monotonic()
     ended(reports.engine, reports.engine.run(DIGEST, {"date": "2026-10-31"}))
     assert time.monotonic() - started >= 2.25
     (message,) = discord.messages
-    assert (message.payload, message.files) == payload(reports, "weekly-digest", "2026-10-31", tmp_path)
+    assert (message.payload, message.files) == payload(reports, "weekly-digest", "2026-10-31")
     assert discord.attempts == 3
 
 
 def test_a_refusal_fails_the_report_with_discords_words(reports: TimedServer, discord: DiscordStub) -> None:
-    discord.refusals.append(Refusal(400, {"message": "planted reason"}))
+    discord.refusals.extend([Refusal(400, {"message": "planted reason"})] * 3)
     ended(reports.engine, reports.engine.run(STEPS, {"date": "2026-10-30"}), "FAILED")
-    post = reports.engine.executions(SEND)[-1]
-    assert (post.state, discord.attempts) == ("FAILED", 1)
-    reports.engine.wait_for_log(post, "400", "planted reason")
+    report = reports.engine.executions(REPORT)[-1]
+    assert (report.state, discord.attempts) == ("FAILED", 3)
+    reports.engine.wait_for_log(report, "400", "planted reason")
+
+
+def test_what_one_channel_has_is_not_posted_there_again_while_the_other_is_retried(
+    reports: TimedServer, discord: DiscordStub, ntfy: NtfyStub
+) -> None:
+    # ntfy refuses the whole first attempt of the task; Discord has the report by then.
+    ntfy.statuses.append(403)
+    run = ended(reports.engine, reports.engine.run(STEPS, {"date": "2026-10-29"}))
+    assert run.state == "SUCCESS"
+    assert len(discord.messages) == len(ntfy.texts) == 1
+    assert (discord.attempts, ntfy.attempts) == (1, 2)
+    assert ntfy.notes[0].file == "steps-2026-10-29.png"
 
 
 def test_what_was_not_loaded_is_called_stale_and_no_old_number_is_sent(
@@ -146,8 +159,13 @@ def test_what_was_not_loaded_is_called_stale_and_no_old_number_is_sent(
 def test_each_speaks_at_its_hour_of_its_day_and_once(today: TimedServer, discord: DiscordStub) -> None:
     engine = today.engine
     known = {flow: len(engine.executions(flow)) for flow in [*REPORTS, REPORT, BUILD]}
-    # As after a replay: what was sent of this day is known.
-    engine.kv_set("buddy.report", "daily_macros_sent", f"{DEMO_AS_OF} {DEMO_ATHLETE_ID}")
+    # As after a replay: what was posted of this day is known.
+    posted = run_buddy(
+        *("report", "daily-macros", "--post", "--now", EVENING.isoformat()),
+        environment=today.environment
+        | {"BUDDY_DUCKDB_PATH": str(today.duckdb_path), "BUDDY_DISCORD_WEBHOOK": discord.webhook("buddy")},
+    )
+    assert posted.exit_code == 0, posted.errors
 
     def new(flow: str) -> list[Execution]:
         return engine.executions(flow)[known[flow] :]
@@ -164,17 +182,17 @@ def test_each_speaks_at_its_hour_of_its_day_and_once(today: TimedServer, discord
     dates = [str(one.trigger["date"])[:16] for one in executions if one.trigger]
     assert dates == ["2026-11-01T21:00", "2026-11-01T21:15", "2026-11-01T21:30", "2026-11-02T07:00"]
     assert [one.outputs["day"] for one in executions] == [str(DEMO_AS_OF)] * 4
-    posted = {one.inputs["kind"] for one in new(REPORT) if "post" in one.states()}
-    assert posted == {kind_of(flow) for flow in REPORTS} - {"daily-macros"}
+    delivered = {one.inputs["kind"]: one.outputs["delivered"] for one in new(REPORT)}
+    assert delivered == {kind_of(flow): 0 if flow == MACROS else 1 for flow in REPORTS}
     said = {message.content.splitlines()[0]: message.content.splitlines() for message in discord.messages}
     assert sorted(said) == [
+        "**Food · Sunday 1 November 2026**",
         "**Steps · Sunday 1 November 2026**",
         "**Week 44 · Mon 26 Oct – Sun 1 Nov 2026, against the week before**",
         "**Workouts · Sunday 1 November 2026**",
     ]
-    assert len(discord.messages) == 3
+    assert len(discord.messages) == 4
     assert load_persona().line("goal_met", DEMO_AS_OF) in said["**Steps · Sunday 1 November 2026**"]
-    assert engine.kv_get("buddy.report", "daily_steps_sent") == f"{DEMO_AS_OF} {DEMO_ATHLETE_ID}"
 
 
 def test_words_like_an_expression_and_other_alphabets_arrive_as_they_are(
@@ -197,4 +215,4 @@ def test_a_build_that_fails_makes_the_report_say_so(today: TimedServer, discord:
     assert today.engine.executions(BUILD)[-1].state == "FAILED"
     assert execution.outputs["is_stale"] is True
     (message,) = discord.messages
-    assert "the last build of the marts failed" in message.content
+    assert "the last update of the numbers failed" in message.content

@@ -23,7 +23,7 @@ SECRET_PREFIXES = ("SECRET_", "KESTRA_", "DATASOURCES_", "MICRONAUT_")
 PINNED = re.compile(r"[\w.-]+(/[\w.-]+)*:v?\d+(\.\d+)+")
 SECRET_SETTINGS = ("POSTGRES_PASSWORD", "KESTRA_USERNAME", "KESTRA_PASSWORD")
 # Flows that ask for them do without: Kestra would fail them where there is none.
-DISPENSABLE = {"LLM_API_KEY", "CALENDAR_URL", "EVENTS_SHEET_URL"}
+DISPENSABLE = {"NOTIFY", "DISCORD_URL", "LLM_API_KEY", "CALENDAR_URL", "EVENTS_SHEET_URL"}
 ENV = "POSTGRES_PASSWORD=pg-Secret-1\nKESTRA_USERNAME=ada@example.com\nKESTRA_PASSWORD=kestra-Secret-1\n"
 
 

@@ -30,7 +30,6 @@ ALLOWED = {
     "src/fitness_buddy/ask/passages.py": re.compile(r"so tell than"),
     # The former name of the ledger, and what its rows say.
     "src/fitness_buddy/remind/ledger.py": re.compile(r"tellings|'told'|kind told"),
-    "flows/ops/heartbeat.yaml": re.compile(r"heartbeat_told"),
     "flows/ops/flow_inventory.yaml": re.compile(r"drift_told"),
     "DECISIONS.md": re.compile(r"ops\.tellings"),
     # The name of a sport.

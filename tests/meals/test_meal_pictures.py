@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import base64
+import contextlib
+import io
 import json
 import struct
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 from chromium import FLAGS, NO_CHROMIUM, find_chromium
 from discord_stub import DiscordStub, Refusal, running_discord
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from llm_stub import API_KEY, LlmStub, drawn, png, recorded, running_llm
 from meal_answers import MEALS, TINY_JPEG, segment
@@ -135,6 +138,67 @@ def test_no_damage_breaks_it(place: int, damage: bytes, is_png: bool) -> None:
         assert read_picture(whole[:place] + damage).content
     except PictureError:
         pass
+
+
+def converted(kind: str, size: tuple[int, int] = (40, 20), **more: Any) -> bytes:
+    """A picture whose left half is red, as WebP or HEIC."""
+    from PIL import Image
+    from pillow_heif import register_heif_opener
+
+    register_heif_opener()
+    picture = Image.new("RGBA", size, "white")
+    picture.paste("red", (0, 0, size[0] // 2, size[1]))
+    written = io.BytesIO()
+    (picture if kind == "WEBP" else picture.convert("RGB")).save(written, kind, **more)
+    return written.getvalue()
+
+
+@pytest.mark.parametrize("kind", ["WEBP", "HEIF"])
+def test_webp_and_heic_go_as_jpeg_without_metadata(kind: str) -> None:
+    from PIL import Image
+
+    exif = Image.Exif()
+    exif[0x010F] = "Planted Camera"
+    content = converted(kind, exif=exif.tobytes())
+    assert b"Planted" in content
+    picture = read_picture(content)
+    assert picture.media_type == "image/jpeg"
+    assert b"Planted" not in picture.content
+    with Image.open(io.BytesIO(picture.content)) as seen:
+        assert seen.size == (40, 20)
+        red, green, _ = cast("tuple[int, int, int]", seen.convert("RGB").getpixel((5, 10)))
+        assert red > 200 and green < 60
+
+
+@pytest.mark.parametrize("kind", ["WEBP", "HEIF"])
+def test_a_converted_picture_is_the_right_way_up_and_no_larger_than_models_look_at(kind: str) -> None:
+    from PIL import Image
+
+    exif = Image.Exif()
+    exif[0x0112] = 6  # taken upright
+    with Image.open(io.BytesIO(read_picture(converted(kind, (3000, 30), exif=exif.tobytes())).content)) as seen:
+        assert seen.height == 2048
+        assert seen.width < 40
+
+
+@pytest.mark.parametrize("kind", ["WEBP", "HEIF"])
+def test_a_damaged_or_huge_one_is_refused(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    content = converted(kind, (200, 100))
+    for damaged in (content[:60], content[: len(content) // 2]):
+        with pytest.raises(PictureError, match="damaged or cut off"):
+            read_picture(damaged)
+    monkeypatch.setattr("fitness_buddy.meals.picture.MAX_PIXELS", 100)
+    with pytest.raises(PictureError, match="million pixels"):
+        read_picture(content)
+
+
+@given(st.sampled_from(["WEBP", "HEIF"]), st.integers(0, 400), st.binary(min_size=1, max_size=4))
+@settings(max_examples=40, deadline=None)
+def test_no_damage_breaks_the_conversion(kind: str, place: int, damage: bytes) -> None:
+    whole = converted(kind)
+    place %= len(whole)
+    with contextlib.suppress(PictureError):
+        assert read_picture(whole[:place] + damage + whole[place + len(damage) :]).content
 
 
 # The buddy eating the same

@@ -205,6 +205,7 @@ def test_a_picture_is_weighed_and_kept_with_the_model_s_answer(home: Warehouse, 
         "Of its energy: 63 % carbs, 11 % protein, 10 % fat. Of its grams of macros: 80 % carbs, 14 % protein, 6 % fat.",
         "I counted 220 g Spaghetti: cooked, a full plate; 150 g Tomato sauce: with a spoon of oil; "
         "330 g Beer: a third of a litre.",
+        "It counts for Friday 20 November 2026, 18:30 UTC.",
         f"Not right? `correct {stored['meal_id'][:6]}: it was 200 g rice`, or `delete meal {stored['meal_id'][:6]}`",
     ]
 
@@ -225,8 +226,8 @@ WHY_NOT: dict[str, tuple[Any, str]] = {
     "another form": (recorded("chat.wrong_schema"), "made no sense"),
     "a page": (GARBAGE, "made no sense"),
     "down": (broken(503), "cannot reach the model"),
-    "no quota": (recorded("chat.429_quota"), "cannot reach the model"),
-    "a wrong key": (recorded("chat.401"), "cannot reach the model"),
+    "no quota": (recorded("chat.429_quota"), "quota is spent"),
+    "a wrong key": (recorded("chat.401"), "set BUDDY\\_LLM\\_API\\_KEY"),
 }
 
 
@@ -767,7 +768,7 @@ def test_the_commands_print_the_same_for_people_and_programs(llm: LlmStub, tmp_p
         (["picture", "--out", "x.png"], 2, "give the MEAL_ID"),
         (["picture", "3f2a", "--text", "rice", "--out", "x.png"], 2, "give the MEAL_ID"),
         (["picture", "--text", "rice", "--out", "x.png"], 2, "BUDDY_LLM_IMAGE_MODEL"),
-        (["picture", "--text", "rice", "--post"], 2, "BUDDY_DISCORD_WEBHOOK is not set"),
+        (["picture", "--text", "rice", "--post"], 2, "BUDDY_NOTIFY is not set"),
     ],
     ids=str,
 )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 
 import pytest
@@ -13,8 +12,9 @@ from hypothesis import strategies as st
 from fitness_buddy.core.errors import EXIT_TRY_LATER, BuddyError, UsageError
 from fitness_buddy.core.http import RateLimitedError
 from fitness_buddy.core.retry import ATTEMPTS
-from fitness_buddy.notify.discord import Webhook, open_webhook
-from fitness_buddy.notify.message import MAX_CHARACTERS, Attachment, OutgoingMessage, escape_markdown, truncate
+from fitness_buddy.notify.channels import open_channels
+from fitness_buddy.notify.discord import Webhook, payload
+from fitness_buddy.notify.message import MAX_CHARACTERS, Attachment, OutgoingMessage, Section, escape_markdown, truncate
 
 # Half of a character has no bytes that could be sent.
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=60)
@@ -38,13 +38,53 @@ def webhook(discord: DiscordStub, pauses: list[float], monkeypatch: pytest.Monke
 
 
 def test_a_message_arrives_as_it_is_and_calls_nobody(discord: DiscordStub, webhook: Webhook) -> None:
-    assert webhook.post(OutgoingMessage("Grüße an @everyone 🚴", embeds=[{"title": "Day"}])) == "1"
+    sent = OutgoingMessage(
+        "Grüße an @everyone 🚴",
+        "Monday",
+        fields=[("Steps", "9,000")],
+        items=["- one"],
+        sections=[Section("Day", "Ran.", [("Pace", "5:00 /km")], colour="#0000ff")],
+        note="Loaded.",
+    )
+    assert webhook.post(sent) == "1"
     (message,) = discord.messages
     assert message.payload == {
-        "content": "Grüße an @everyone 🚴",
-        "embeds": [{"title": "Day"}],
+        "content": "**Monday**\nGrüße an @everyone 🚴\n**Steps:** 9,000\n- one\n-# Loaded.",
+        "embeds": [{"title": "Day", "description": "Ran.\n**Pace:** 5:00 /km", "color": 255}],
         "allowed_mentions": {"parse": []},
     }
+
+
+def test_pictures_are_shown_at_their_place_and_described(discord: DiscordStub, webhook: Webhook) -> None:
+    first, second = (Attachment(f"{name}.png", b"\x89PNG", "image/png", f"Bars of {name}.") for name in ("a", "b"))
+    table = Attachment("days.csv", b"1\n", "text/csv")
+    webhook.post(OutgoingMessage("Look.", sections=[Section("A", picture=first)], attachments=[table, second]))
+    (message,) = discord.messages
+    assert [embed["image"]["url"] for embed in message.payload["embeds"]] == [
+        "attachment://a.png",
+        "attachment://b.png",
+    ]
+    assert message.payload["attachments"] == [
+        {"id": 0, "filename": "a.png", "description": "Bars of a."},
+        {"id": 1, "filename": "days.csv"},
+        {"id": 2, "filename": "b.png", "description": "Bars of b."},
+    ]
+    assert list(message.files) == ["a.png", "days.csv", "b.png"]
+
+
+def test_a_thread_gets_what_is_meant_for_it(discord: DiscordStub) -> None:
+    Webhook(discord.webhook("buddy") + "?thread_id=7").post(OutgoingMessage("Hello"))
+    Webhook(discord.webhook("buddy") + "?thread=8").post(OutgoingMessage("Hello"))
+    assert [message.thread_id for message in discord.messages] == ["7", "8"]
+
+
+def test_a_message_in_a_forum_begins_a_thread_with_its_title(discord: DiscordStub, webhook: Webhook) -> None:
+    discord.is_forum = True
+    webhook.post(OutgoingMessage("Hello", "Steps · Monday"))
+    webhook.post(OutgoingMessage("Drink"))
+    assert [message.payload["thread_name"] for message in discord.messages] == ["Steps · Monday", "Buddy"]
+    Webhook(discord.webhook("buddy") + "?thread_id=7").post(OutgoingMessage("Hello"))
+    assert "thread_name" not in discord.messages[-1].payload
 
 
 def test_files_arrive_byte_for_byte(discord: DiscordStub, webhook: Webhook) -> None:
@@ -118,12 +158,15 @@ def test_a_channel_that_is_not_there_says_not_where(monkeypatch: pytest.MonkeyPa
 
 @pytest.mark.parametrize(
     "url",
-    ["", "https://discord.com/", "https://discord.com/api/webhooks/", "ftp://discord.com/api/webhooks/1/planted"],
+    [
+        *("", "https://discord.com/", "https://discord.com/api/webhooks/", "ftp://discord.com/api/webhooks/1/planted"),
+        "https://discord.com/api/webhooks/planted_without_an_id",
+    ],
 )
 def test_what_is_no_address_of_a_webhook_is_refused(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
     monkeypatch.setenv("BUDDY_DISCORD_WEBHOOK", url)
     with pytest.raises(UsageError) as refused:
-        open_webhook()
+        open_channels()
     assert "planted" not in str(refused.value)
 
 
@@ -138,16 +181,21 @@ def test_a_text_is_cut_to_what_discord_counts(text: str, most: int) -> None:
 
 
 def test_a_long_message_is_cut() -> None:
-    payload = OutgoingMessage("🚴" * 1001).payload()
-    assert payload["content"] == "🚴" * 999 + "…"
-    assert len(OutgoingMessage("x" * MAX_CHARACTERS).payload()["content"]) == MAX_CHARACTERS
+    assert payload(OutgoingMessage("🚴" * 1001))["content"] == "🚴" * 999 + "…"
+    assert len(payload(OutgoingMessage("x" * MAX_CHARACTERS))["content"]) == MAX_CHARACTERS
 
 
-@given(content=TEXT)
-def test_a_payload_is_ascii_and_says_the_same(content: str) -> None:
-    text = OutgoingMessage(content).payload_json()
-    assert text.isascii()
-    assert json.loads(text)["content"] == content
+@given(items=st.lists(TEXT, max_size=90))
+def test_a_list_is_cut_at_whole_lines_and_what_is_left_out_is_counted(items: list[str]) -> None:
+    lines = [f"- {' '.join(item.split())}" for item in items]
+    content = payload(OutgoingMessage("Head", items=lines, note="Note"))["content"]
+    assert len(content.encode("utf-16-le")) // 2 <= MAX_CHARACTERS
+    said = content.split("\n")
+    assert (said[0], said[-1]) == ("Head", "-# Note")
+    shown = said[1:-1]
+    if shown != lines:
+        assert shown[:-1] == lines[: len(shown) - 1]
+        assert shown[-1] == f"… and {len(lines) - len(shown) + 1} more"
 
 
 def test_an_address_in_words_of_others_is_no_link() -> None:

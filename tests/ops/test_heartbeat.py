@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
@@ -10,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from discord_stub import running_discord
 from hypothesis import given
 from hypothesis import strategies as st
 from support import REPOSITORY, run_buddy
@@ -18,7 +18,7 @@ from fitness_buddy.core.errors import UsageError
 from fitness_buddy.core.settings import load_settings
 from fitness_buddy.ingest.landing import Batch, Record, land
 from fitness_buddy.ingest.sources.registry import NEVER, raw_tables
-from fitness_buddy.ops.heartbeat import Heartbeat, find_stale_sources, read_reported, read_source_days
+from fitness_buddy.ops.heartbeat import Heartbeat, find_stale_sources, read_source_days, reported_episodes
 from fitness_buddy.warehouse import RawSummary, Warehouse, connect, is_record_table
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
@@ -98,7 +98,8 @@ def test_tables_rest_as_long_as_dbt_s_freshness_has_it() -> None:
 def test_over_hourly_runs_each_stale_source_is_reported_once_and_each_recovery_once(
     loads: dict[str, set[int]], stale_after_days: int, start: int
 ) -> None:
-    kept, newly, recovered = "", Counter[str](), Counter[str]()
+    posted: list[str] = []
+    newly, recovered = Counter[str](), Counter[str]()
     for hour in range(start, HOURS):
         sources = [
             RawSummary(
@@ -108,8 +109,10 @@ def test_over_hourly_runs_each_stale_source_is_reported_once_and_each_recovery_o
             if min(hours) <= hour
         ]
         now = NOW + timedelta(hours=hour)
-        found = find_stale_sources(sources, read_reported(kept), now, stale_after_days=stale_after_days)
-        kept = json.dumps(found.reported)
+        episodes = reported_episodes(posted)
+        found = find_stale_sources(sources, episodes, now, stale_after_days=stale_after_days)
+        posted += [subject for subject, _ in found.messages(episodes)]
+        assert len(set(posted)) == len(posted)
         newly.update(found.newly_stale)
         recovered.update(found.recovered)
         assert bool(found.message()) == bool(found.newly_stale or found.recovered)
@@ -126,12 +129,6 @@ def test_over_hourly_runs_each_stale_source_is_reported_once_and_each_recovery_o
         assert recovered[table] == sum(after < HOURS for _, after in silences)
 
 
-@pytest.mark.parametrize("text", ["steps_daily", "{}", "[1]", '"steps_daily"', "null"])
-def test_a_list_of_reported_sources_that_is_none_is_wrong_use(text: str) -> None:
-    with pytest.raises(UsageError, match="--reported"):
-        read_reported(text)
-
-
 @pytest.mark.parametrize("text", ["steps", "=3", "steps=", "steps=0", "steps=-1", "steps=1.5"])
 def test_days_of_a_source_that_are_none_are_wrong_use(text: str) -> None:
     with pytest.raises(UsageError, match="--source-days"):
@@ -143,7 +140,7 @@ def load(warehouse: Warehouse, table: str, days_ago: int, athlete: str = "me") -
     land(warehouse, athlete, [Batch(table, [record])], now=NOW - timedelta(days=days_ago))
 
 
-def test_the_command_hears_the_athlete_s_own_sources(tmp_path: Path) -> None:
+def test_the_command_hears_the_athlete_s_own_sources(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     warehouse = connect(load_settings())
     now = ("--now", NOW.isoformat())
     assert run_buddy("heartbeat", *now, "--json").json["stale"] == []
@@ -151,8 +148,12 @@ def test_the_command_hears_the_athlete_s_own_sources(tmp_path: Path) -> None:
     load(warehouse, "steps_daily", 0, athlete="you")
     load(warehouse, "meals_entries", 1)
     load(warehouse, "strava_export_activities", 20)
-    words = ("heartbeat", "--stale-after-days", "4", "--source-days", "strava_export=10", *now, "--json", "--reported")
-    first = run_buddy(*words, "")
+    words = ("heartbeat", "--stale-after-days", "4", "--source-days", "strava_export=10", *now, "--json")
+    with running_discord() as discord:
+        monkeypatch.setenv("BUDDY_DISCORD_WEBHOOK", discord.webhook("buddy"))
+        first = run_buddy(*words, "--post")
+        assert run_buddy(*words, "--post").json["newly_stale"] == []
+        assert len(discord.messages) == first.json["delivered_count"] == 2
     assert first.exit_code == 0, first.errors
     answer = first.json
     assert [(stale["source"], stale["stale_days"]) for stale in answer["stale"]] == [
@@ -163,7 +164,7 @@ def test_the_command_hears_the_athlete_s_own_sources(tmp_path: Path) -> None:
     assert answer["newly_stale"] == answer["reported"] == ["steps_daily", "strava_export_activities"]
     assert answer["message"].count("\n") == 1
     load(warehouse, "steps_daily", 0)
-    second = run_buddy(*words, json.dumps(answer["reported"])).json
+    second = run_buddy(*words).json
     assert (second["newly_stale"], second["recovered"], second["reported"]) == (
         [],
         ["steps_daily"],
@@ -171,4 +172,3 @@ def test_the_command_hears_the_athlete_s_own_sources(tmp_path: Path) -> None:
     )
     assert second["message"] == "Good to hear from steps daily again."
     assert "stale for 5 days" not in run_buddy("heartbeat", *now).output
-    assert run_buddy("heartbeat", "--reported", "steps").exit_code == 2

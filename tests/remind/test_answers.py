@@ -158,7 +158,7 @@ def test_a_day_for_a_recurring_one_is_asked_about() -> None:
 
 
 def test_again_in_a_while_is_putting_off() -> None:
-    assert "No reminder was told yet" in ask("remind me again in 10 minutes").message
+    assert "No reminder has been sent yet" in ask("remind me again in 10 minutes").message
 
 
 def test_what_happens_in_shorter_months_is_said() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -29,21 +30,21 @@ from reminder_support import (
 )
 from support import REPOSITORY, run_buddy, serving
 
-from fitness_buddy.core.errors import BuddyError, UsageError
+from fitness_buddy.core.errors import BuddyError, Refusal, UsageError
 from fitness_buddy.core.settings import load_settings
 from fitness_buddy.remind import events as module
+from fitness_buddy.remind.calendar import read_calendar
 from fitness_buddy.remind.delivery import Delivery
+from fitness_buddy.remind.event import Event
 from fitness_buddy.remind.events import (
     CALENDAR_VARIABLE,
     SHEET_VARIABLE,
-    Event,
     FoundEvents,
     announce,
-    read_calendar,
     read_events,
-    read_sheet,
     window_option,
 )
+from fitness_buddy.remind.sheet import read_sheet
 from fitness_buddy.warehouse import connect
 
 BERLIN = ZoneInfo(TIMEZONE)
@@ -65,9 +66,24 @@ def at(now: datetime) -> dict[str, str]:
     }
 
 
-def tell(found: FoundEvents, channel: Channel, clock: Clock, *, warehouse: Any = None, to: Any = None) -> Delivery:
+def tell(
+    found: FoundEvents,
+    channel: Channel,
+    clock: Clock,
+    *,
+    warehouse: Any = None,
+    to: Any = None,
+    is_each_day: bool = False,
+) -> Delivery:
     return announce(
-        ledger(warehouse=warehouse), to or channel, found, span=SPAN, timezone=TIMEZONE, clock=clock, lease_s=300
+        ledger(warehouse=warehouse),
+        [to or channel],
+        found,
+        span=SPAN,
+        timezone=TIMEZONE,
+        clock=clock,
+        lease_s=300,
+        is_each_day=is_each_day,
     )
 
 
@@ -129,7 +145,9 @@ def test_an_event_that_cannot_be_read_keeps_no_other_one_out(lines: tuple[str, .
     content = CALENDAR.replace(b"BEGIN:VEVENT\r\n", broken.encode() + b"BEGIN:VEVENT\r\n", 1)
     events, problems = read_calendar(content, BERLIN, NOON - SPAN, NOON + SPAN)
     assert {event.title for event in events} == at(NOON).keys()
-    assert [str(problem) for problem in problems] == ["the calendar: holds an event whose times cannot be read"]
+    (problem,) = problems
+    assert str(problem).startswith("the calendar: 'Bad'")
+    assert str(problem).endswith(": its times cannot be read")
 
 
 def test_a_sheet_s_rows_are_events_and_bad_ones_are_named_with_their_row() -> None:
@@ -159,6 +177,53 @@ def test_a_sheet_s_dates_may_be_in_the_athlete_s_language() -> None:
     events, problems = read_sheet(content, TIMEZONE, ["de"], NOON)
     assert problems == []
     assert [event.starts_at for event in events] == [datetime(2026, 12, 3, 8, tzinfo=UTC)]
+
+
+@pytest.mark.parametrize(
+    ("stated", "clock", "start"),
+    [
+        ("28-Nov-2026", "", "28 whole day"),
+        ("28-Nov-26", "18:00", "28 18:00"),
+        ("28.11.2026 18.00", "", "28 18:00"),
+        ("28.11.2026 18h30", "", "28 18:30"),
+        ("28.11.2026", "18 h", "28 18:00"),
+        ("28.11.26", "", "28 whole day"),
+        ("2026. 11. 28.", "", "28 whole day"),
+        ("2026. 11. 28. 18:00:00", "", "28 18:00"),
+        ("46354.75", "", "28 18:00"),
+        ("46354", "0.75", "28 18:00"),
+        ("46354", "", "28 whole day"),
+        ("2026-11-28", "6:00 PM", "28 18:00"),
+        ("November 28, 2026", "18.00 Uhr", "28 18:00"),
+        ("2026-11-28 18:00", "18:00", "28 18:00"),
+        ("2026-11-28 18:00", "19:00", None),
+        ("2026-11-28", "evening", None),
+        ("99999", "", None),
+        ("Nov 28", "18:00", None),
+    ],
+)
+def test_a_sheet_s_dates_have_many_spellings_and_times_a_column(stated: str, clock: str, start: str | None) -> None:
+    content = f'Title,Start Date,Start Time\nSwim,"{stated}",{clock}\n'.encode()
+    events, problems = read_sheet(content, TIMEZONE, ["en", "de"], NOON)
+    shown = [
+        f"{one.starts_at.astimezone(BERLIN):%d} whole day"
+        if one.is_whole_day
+        else f"{one.starts_at.astimezone(BERLIN):%d %H:%M}"
+        for one in events
+    ]
+    assert shown == ([start] if start else [])
+    assert [problem.field for problem in problems] == ([] if start else ["Start Date"])
+
+
+def test_a_sheet_s_ends_locations_and_links_are_read() -> None:
+    content = (
+        b"Title,Start Date,End Date,Location,Link\n"
+        b"Camp,2026-11-20,2026-11-22,Garmisch,https://camp.example/1\n"
+        b"Back,2026-11-20,2026-11-19,,\n"
+    )
+    (event,), (problem,) = read_sheet(content, TIMEZONE, ["en"], NOON)
+    assert (event.days, event.location, event.link) == (3, "Garmisch", "https://camp.example/1")
+    assert (problem.row, problem.field) == (2, "End Date")
 
 
 @pytest.mark.parametrize(
@@ -253,6 +318,49 @@ def test_rows_that_cannot_be_read_are_told_once_beside_the_events() -> None:
     assert any("row 8, Start Date: Is that 3 April or 4 March?" in post for post in warnings)
 
 
+def test_where_it_is_and_its_link_are_in_the_message() -> None:
+    channel = Channel()
+    one = Event(
+        "calendar", "a", "Physio", NOON + timedelta(minutes=5), location="Hauptstr. 5 *b*", link="https://x.example/1"
+    )
+    tell(found(one), channel, Clock())
+    start = int((NOON + timedelta(minutes=5)).timestamp())
+    assert channel.posts == [f"📅 In 5 minutes: Physio, <t:{start}:t>, Hauptstr. 5 \\*b\\*\n<https://x.example/1>"]
+
+
+def test_an_event_of_several_days_is_told_on_each_of_them_if_asked_for() -> None:
+    first = datetime(2026, 11, 19, 23, tzinfo=UTC)
+    camp = Event("calendar", "c", "Camp", first, True, days=3)
+    trip = Event("calendar", "t", "Trip", first + timedelta(hours=13), days=2)
+    asked, others = Channel(), Channel()
+    for day in range(5):
+        clock = Clock(first + timedelta(days=day, hours=7, minutes=30))
+        tell(found(camp, trip), asked, clock, is_each_day=True)
+    assert asked.posts == [
+        "📅 Today: Camp",
+        "📅 Today: Camp (day 2 of 3)",
+        "📅 Today: Trip (day 2 of 2)",
+        "📅 Today: Camp (day 3 of 3)",
+    ]
+    tell(found(camp, trip), others, Clock(first + timedelta(days=1, hours=8)))
+    assert others.posts == []
+
+
+def test_many_events_at_once_are_one_message_at_the_end_and_none_is_told_again() -> None:
+    channel, clock = Channel(), Clock()
+    crowd = [event(20 + place / 100, f"Event {place}", event_id=str(place)) for place in range(50)]
+    assert len(tell(found(*crowd), channel, clock).delivered) == 21
+    assert channel.posts[-1] == "📅 … and 30 more that begin soon"
+    assert tell(found(*crowd), channel, clock).delivered == []
+    refusals = [Refusal("the calendar", None, None, f"problem {place}") for place in range(8)]
+    for _ in range(2):
+        tell(FoundEvents([], refusals, []), channel, clock)
+    assert [post for post in channel.posts if post.startswith("⚠️")][4:] == [
+        "⚠️ I cannot read an event: the calendar: problem 4",
+        "⚠️ … and 3 more",
+    ]
+
+
 def test_two_rows_of_one_time_are_two_events() -> None:
     rows = b"Title,Start Date\nRun,2026-11-20 12:20\nSwim,2026-11-20 12:20\n"
     channel, clock = Channel(), Clock()
@@ -304,7 +412,7 @@ def test_reminders_and_events_do_not_get_in_each_other_s_way() -> None:
     tell(found(event(5)), channel, clock)
     assert len(channel.posts) == 1
     assert ask("my reminders").message.startswith("1 reminder is waiting")
-    assert "No reminder was told yet" in ask("snooze").message
+    assert "No reminder has been sent yet" in ask("snooze").message
 
 
 # Where they come from
@@ -316,6 +424,7 @@ class Host:
 
     answers: dict[str, Callable[[BaseHTTPRequestHandler], None]] = field(default_factory=dict)
     asked: list[str] = field(default_factory=list)
+    agents: list[str] = field(default_factory=list)
     url: str = ""
 
 
@@ -327,6 +436,7 @@ def host(monkeypatch: pytest.MonkeyPatch) -> Iterator[Host]:
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             here.asked.append(self.path)
+            here.agents.append(self.headers["User-Agent"])
             here.answers[self.path](self)
 
         def log_message(self, *_: Any) -> None:
@@ -363,6 +473,18 @@ def test_both_sources_are_read_by_http_and_a_redirect_is_followed(host: Host, mo
     here = read()
     assert {event.source for event in here.events} == {"calendar", "sheet"}
     assert (len(here.refusals), here.failures) == (5, [])
+
+
+def test_office_365_takes_a_request_that_looks_like_a_browser_s(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    def office(handler: BaseHTTPRequestHandler) -> None:
+        # It checks for a browser with its version, and answers 500 to all others.
+        is_browser = re.match(r"Mozilla/5\.0 \(.+\) .*Chrome/\d+", handler.headers["User-Agent"])
+        say(200, CALENDAR)(handler) if is_browser else say(500)(handler)
+
+    host.answers = {"/owa/calendar/secret/reachcalendar.ics": office}
+    monkeypatch.setenv(CALENDAR_VARIABLE, f"{host.url}/owa/calendar/secret/reachcalendar.ics")
+    assert read().failures == []
+    assert "fitness-buddy/" in host.agents[0]
 
 
 def test_a_path_is_read_as_well(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -32,7 +32,7 @@ from fitness_buddy.warehouse import connect
 
 
 def run_delivery(channel: Channel, clock: Clock, *, window_s: float = 120) -> Delivery:
-    return deliver(ledger(), channel, window_s=window_s, clock=clock, lease_s=300)
+    return deliver(ledger(), [channel], window_s=window_s, clock=clock, lease_s=300)
 
 
 def kinds() -> list[str]:
@@ -174,7 +174,7 @@ def test_athletes_have_reminders_and_numbers_of_their_own() -> None:
     assert ask("my reminders", athlete_id="a").message.count("\n") == 1
     assert ask("cancel 1", athlete_id="b").message == "Cancelled: drink (reminder 1)."
     channel = Channel()
-    deliver(ledger("a"), channel, window_s=7200, clock=Clock())
+    deliver(ledger("a"), [channel], window_s=7200, clock=Clock())
     assert channel.posts == ["⏰ stretch (reminder 1)"]
 
 
@@ -314,7 +314,7 @@ def test_no_reminder_is_posted_before_its_minute() -> None:
 
     class Timed(Channel):
         def post(self, message: Any) -> str:
-            channel.posts.append(f"{clock.now:%H:%M:%S} {message.content}")
+            channel.posts.append(f"{clock.now:%H:%M:%S} {message.text}")
             return "1"
 
     for minutes in (1, 3):
@@ -322,7 +322,7 @@ def test_no_reminder_is_posted_before_its_minute() -> None:
     ask("remind me to stretch every day at 12:01")
     ask("remind me to drink in 30 seconds")
     ask("remind me to rest at 11:30pm")
-    told = deliver_in_time(ledger(), Timed(), window_s=100, clock=clock, wait=wait)
+    told = deliver_in_time(ledger(), [Timed()], window_s=100, clock=clock, wait=wait)
     assert len(told.delivered) == 3 and told.late == 0
     assert [post.partition(" ⏰ ")[::2] for post in channel.posts] == [
         ("11:00:30", "drink (reminder 4)"),
@@ -330,7 +330,7 @@ def test_no_reminder_is_posted_before_its_minute() -> None:
         ("11:01:00", "stretch (reminder 3)"),
     ]
     assert waits == [0, 30, 30]
-    assert deliver_in_time(ledger(), Timed(), window_s=100, clock=clock, wait=wait).delivered == []
+    assert deliver_in_time(ledger(), [Timed()], window_s=100, clock=clock, wait=wait).delivered == []
 
 
 def test_what_is_cancelled_while_it_is_waited_for_is_not_posted() -> None:
@@ -342,7 +342,7 @@ def test_what_is_cancelled_while_it_is_waited_for_is_not_posted() -> None:
         clock.forward(seconds=seconds)
 
     ask("remind me to stretch in 1 minute")
-    assert deliver_in_time(ledger(), channel, window_s=100, clock=clock, wait=wait).delivered == []
+    assert deliver_in_time(ledger(), [channel], window_s=100, clock=clock, wait=wait).delivered == []
     assert channel.posts == []
 
 
@@ -368,7 +368,7 @@ def test_what_discord_does_not_take_stays_due_and_the_rest_waits_behind_it() -> 
 def test_a_message_that_discord_never_takes_keeps_no_other_one_back() -> None:
     class Picky(Channel):
         def post(self, message: Any) -> str:
-            if "stretch" in message.content:
+            if "stretch" in message.text:
                 raise ApiError("POST", "answered 400", status=400)
             return super().post(message)
 
@@ -485,7 +485,7 @@ def test_where_discord_is_down_the_command_fails_and_nothing_is_lost(discord: Di
         (("request",), "FILE or as --text"),
         (("request", "x.json", "--text", "y"), "FILE or as --text"),
         (("request", "missing.json"), "missing.json: cannot be read"),
-        (("deliver",), "BUDDY_DISCORD_WEBHOOK is not set"),
+        (("deliver",), "BUDDY_NOTIFY is not set"),
     ],
     ids=["nothing", "both", "no such file", "no webhook"],
 )

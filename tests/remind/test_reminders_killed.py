@@ -31,7 +31,7 @@ def run_delivery(channel: Channel, clock: Clock, killer: Killer | None = None) -
     try:
         deliver(
             ledger(warehouse=warehouse),
-            KillableChannel(channel, killer),
+            [KillableChannel(channel, killer)],
             window_s=120,
             clock=clock,
             lease_s=LEASE_S,

@@ -112,10 +112,10 @@ def test_whoever_has_read_what_others_have_changed_since_decides_again(warehouse
 def test_reminders_are_told_once_and_what_discord_refuses_stays_due(warehouse: Warehouse) -> None:
     book, channel, clock = ledger(warehouse), Channel(problem=BuddyError("down")), Clock()
     add(book, entry(1, 1), replace(entry(2, 2), rule="DTSTART:20261120T120200\nRRULE:FREQ=DAILY"))
-    assert len(deliver(book, channel, window_s=120, clock=clock, lease_s=300).failures) == 1
+    assert len(deliver(book, [channel], window_s=120, clock=clock, lease_s=300).failures) == 1
     channel.problem = None
     for _ in range(2):
-        deliver(book, channel, window_s=120, clock=clock, lease_s=300)
+        deliver(book, [channel], window_s=120, clock=clock, lease_s=300)
     assert channel.numbers() == [1, 2]
     assert [(one.number, one.due_at) for one in book.waiting(10)] == [(2, NOON + timedelta(days=1, minutes=2))]
     last = book.last_delivered()
@@ -140,7 +140,7 @@ def test_a_ledger_of_an_earlier_version_goes_on_under_its_new_name(warehouse: Wa
     assert [one.number for one in book.waiting(10)] == [3, 2]
     with pytest.raises(NotBuiltError):
         warehouse.query(f"select * from {load_settings().ops_schema}.{former.name}")
-    deliver(book, Channel(), window_s=120, clock=Clock(), lease_s=300)
+    deliver(book, [Channel()], window_s=120, clock=Clock(), lease_s=300)
     last = book.last_delivered()
     assert last is not None
     assert last.number == 3

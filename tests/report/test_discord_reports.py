@@ -10,7 +10,6 @@ import struct
 from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
-from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -21,15 +20,16 @@ from support import REPOSITORY, Answer, Demo
 from test_reports import SETTINGS, Eaten, Life, Workout, day, report_of, small_life, write_marts
 
 from fitness_buddy.core.errors import BuddyError, UsageError
+from fitness_buddy.notify.discord import payload
 from fitness_buddy.notify.message import OutgoingMessage
 from fitness_buddy.notify.persona import load_persona
 from fitness_buddy.report import pictures
 from fitness_buddy.report.daily import SESSION_COLUMNS, macros_message, session_csv, workout_message
-from fitness_buddy.report.data import BuiltRange, Coverage, Meal, Report, Session, load_built_range
+from fitness_buddy.report.data import BuiltRange, Coverage, MacroShares, Meal, Report, Session, load_built_range
 from fitness_buddy.report.digest import digest_message, week_of
 from fitness_buddy.report.freshness import stale_sentence
 from fitness_buddy.report.kinds import ReportKind
-from fitness_buddy.report.messages import ReportMessage, compose_report, without_markdown, write_payload
+from fitness_buddy.report.messages import ReportMessage, compose_report, terminal_text
 from fitness_buddy.report.text import printable
 
 ZURICH = ZoneInfo("Europe/Zurich")
@@ -68,13 +68,18 @@ def speak_of(
 
 
 def said(composed: ReportMessage) -> list[str]:
-    """Its lines; numbers and their units are kept together."""
-    return composed.message.content.replace("\u00a0", " ").splitlines()
+    """Its lines on Discord; numbers and their units are kept together."""
+    return content_of(composed.message).replace("\u00a0", " ").splitlines()
+
+
+def content_of(message: OutgoingMessage) -> str:
+    """Its text on Discord."""
+    return str(payload(message)["content"])
 
 
 def section(message: OutgoingMessage, title: str) -> list[str]:
-    (found,) = (embed for embed in message.embeds if embed["title"] == title)
-    return str(found["description"]).replace("\u00a0", " ").splitlines()
+    (found,) = (one for one in message.sections if one.title == title)
+    return found.text.replace("\u00a0", " ").splitlines()
 
 
 # Workouts ----------------------------------------------------------------------------------------------------------
@@ -86,7 +91,7 @@ def test_the_workouts_of_a_day_have_their_totals_and_a_file(small: Speak) -> Non
         "**Workouts · Tuesday 27 October 2026**",
         "1 session · 10.0 km · 1:00 h · 60 m up",
         "**Session** · 07:30 · 10.0 km · 1:00 h · 6:00 /km · 60 m up",
-        LOADED.format(area="activities", source=r"strava\_export"),
+        LOADED.format(area="activities", source="strava export"),
     ]
     (file,) = composed.message.attachments
     assert file.name == "workouts-2026-10-27.csv"
@@ -128,7 +133,7 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Report:
 def test_thirty_sessions_of_a_day_are_counted_and_all_in_the_file(template: Report) -> None:
     report = sessions_of([f"{HOSTILE} {number}" for number in range(30)], template)
     message = workout_message(report, load_persona(), report.day, "Note.")
-    lines = message.content.splitlines()
+    lines = content_of(message).splitlines()
     assert lines[1].startswith("30 sessions")
     shown = [line for line in lines if "everyone" in line]
     assert lines[-2:] == [f"… and {30 - len(shown)} more sessions: all of them are in the file.", "-# Note."]
@@ -140,20 +145,22 @@ def test_thirty_sessions_of_a_day_are_counted_and_all_in_the_file(template: Repo
 
 def check_limits(message: OutgoingMessage) -> None:
     """What Discord's documentation says that it takes."""
-    payload = json.loads(message.payload_json())
-    embeds = payload.get("embeds", [])
+    rendered = json.loads(json.dumps(payload(message)))
+    embeds = rendered.get("embeds", [])
     length = sum(len(embed.get(key, "")) for embed in embeds for key in ("title", "description"))
-    assert payload["allowed_mentions"] == {"parse": []}
-    assert 0 < len(payload["content"].encode("utf-16-le")) // 2 <= 2000
-    assert "…" not in payload["content"][-1:]
+    assert rendered["allowed_mentions"] == {"parse": []}
+    assert 0 < len(rendered["content"].encode("utf-16-le")) // 2 <= 2000
+    assert "…" not in rendered["content"][-1:]
     assert len(embeds) <= 10
     assert length <= 6000
     assert all(len(embed.get("description", "")) <= 4096 for embed in embeds)
-    names = [attachment.name for attachment in message.attachments]
+    names = [attachment.name for attachment in message.files]
     assert len(set(names)) == len(names) <= 10
     shown = [embed["image"]["url"] for embed in embeds if "image" in embed]
     assert shown == [f"attachment://{name}" for name in names if name.endswith(".png")]
-    assert sum(len(attachment.content) for attachment in message.attachments) < 8_000_000
+    assert sum(len(attachment.content) for attachment in message.files) < 8_000_000
+    described = {entry["filename"]: entry.get("description", "") for entry in rendered.get("attachments", [])}
+    assert [name for name in names if name.endswith(".png") and len(described[name]) < 20] == []
 
 
 texts = st.text(st.characters(codec="utf-8"), max_size=120) | st.just(HOSTILE)
@@ -165,7 +172,7 @@ def test_whatever_sessions_are_called_discord_takes_the_message(template: Report
     report = sessions_of(names, template)
     message = workout_message(report, load_persona(), report.day, "Note.")
     check_limits(message)
-    assert message.content.splitlines()[-1] == "-# Note."
+    assert content_of(message).splitlines()[-1] == "-# Note."
     rows = csv.DictReader(io.StringIO(session_csv(report).encode().decode(), newline=""))
     assert [row["name"] for row in rows] == [printable(name) for name in names]
 
@@ -173,33 +180,21 @@ def test_whatever_sessions_are_called_discord_takes_the_message(template: Report
 @given(st.lists(texts, min_size=1, max_size=40))
 @settings(deadline=None, max_examples=15)
 def test_whatever_meals_are_called_discord_takes_the_message(template: Report, names: list[str]) -> None:
-    meals = [Meal(name, None, 80.0, 32.0, 20.0, 640.0, None) for name in names]
+    meals = [Meal(name, None, 80.0, 32.0, 20.0, 640.0, 0.0, None) for name in names]
     message = macros_message(dataclasses.replace(template, meals=tuple(meals)), load_persona(), template.day, "Note.")
     check_limits(message)
-    assert message.content.splitlines()[-1] == "-# Note."
-
-
-@given(texts)
-@settings(deadline=None)
-def test_a_payload_is_ascii_and_rendering_it_changes_nothing(tmp_path_factory: Any, name: str) -> None:
-    path = tmp_path_factory.getbasetemp() / "payload" / "payload.json"
-    message = OutgoingMessage(name, [{"description": name + "{" + name, "fields": [{}, {"name": "{"}]}])
-    write_payload(message, path)
-    written = path.read_bytes()
-    assert written.isascii()
-    assert not any(opening in written for opening in (b"{{", b"{%", b"{#"))
-    assert json.loads(written) == message.payload()
+    assert content_of(message).splitlines()[-1] == "-# Note."
 
 
 def test_somebody_s_markdown_has_no_force(template: Report) -> None:
     report = sessions_of(["**@everyone** [x](y) <@1>\n# `z`"], template)
-    line = workout_message(report, load_persona(), report.day, "Note.").content.splitlines()[2]
+    line = content_of(workout_message(report, load_persona(), report.day, "Note.")).splitlines()[2]
     assert line.startswith(r"**\*\*@everyone\*\* \[x\]\(y\) \<@1\> \# \`z\`** · ")
 
 
 def test_a_terminal_gets_the_words_and_obeys_none_of_them(template: Report) -> None:
     report = sessions_of(["\x1b[31mRed_run"], template)
-    words = without_markdown(workout_message(report, load_persona(), report.day, "Note."))
+    words = terminal_text(workout_message(report, load_persona(), report.day, "Note."))
     assert words.splitlines()[2].startswith("[31mRed_run · 07:30")
     assert words.splitlines()[-1] == "Note."
     assert "\x1b" not in words
@@ -241,6 +236,14 @@ def test_a_streak_that_the_day_has_not_met_yet_ends_with_the_day_before(tmp_path
     assert said(speak_of(tmp_path, life, "daily-steps"))[2] == "Goal met 2 days in a row, up to the day before."
 
 
+def test_a_streak_of_one_day_is_no_row_of_days(tmp_path: Path) -> None:
+    life = Life(steps={day(10, 30): 12_000, day(10, 31): 100, day(11, 1): 9000})
+    assert said(speak_of(tmp_path, life, "daily-steps"))[2] == "The first day of a new streak."
+    life = Life(steps={day(10, 30): 100, day(10, 31): 9000, day(11, 1): 100})
+    assert said(speak_of(tmp_path / "before", life, "daily-steps"))[2] == "The goal was met the day before."
+    assert "met on 1 day so far." in said(speak_of(tmp_path / "week", life, "weekly-digest"))[3]
+
+
 def test_just_below_the_goal_is_not_a_hundred_percent(tmp_path: Path) -> None:
     life = Life(steps={day(11, 1): 7999})
     assert said(speak_of(tmp_path, life, "daily-steps"))[1] == "**7,999** of 8,000 steps · 99 % · 1 to go"
@@ -269,15 +272,42 @@ def test_the_average_of_the_meals_is_beside_the_split_of_the_totals(tmp_path: Pa
     assert said(composed) == [
         "**Food · Sunday 1 November 2026**",
         "2 meals · **500 kcal** · 100 g carbs · 25 g protein · 0 g fat",
-        "Average of the meals: **carbs 50 % · protein 50 % · fat 0 %** of energy",
-        "Weighed by energy: carbs 80 % · protein 20 % · fat 0 %",
-        "Target: carbs 50 % · protein 25 % · fat 25 % (± 5 points): protein 25 over, fat 25 under",
+        "**Average of the meals:** carbs 50 % · protein 50 % · fat 0 % of energy",
+        "**Whole day:** carbs 80 % · protein 20 % · fat 0 % of energy",
+        "**Target:** carbs 50 % · protein 25 % · fat 25 % (± 5 points): protein 25 over, fat 25 under",
         "- Juice · 08:00 · 400 kcal · 100 g carbs · 0 g protein · 0 g fat",
         "- Quark · 12:00 · 100 kcal · 0 g carbs · 25 g protein · 0 g fat",
         "-# Last loaded: meals Sun 1 Nov 20:00 (webhook).",
     ]
     assert [file.name for file in composed.message.attachments] == ["macros-2026-11-01.png"]
     check_limits(composed.message)
+
+
+def test_alcohol_is_a_part_of_the_energy_of_the_day(tmp_path: Path) -> None:
+    # 200 of 500 kcal are alcohol: of the wine 100 %, of the day 40 %.
+    life = Life(
+        meals=[Eaten(day(11, 1), 50, 25, 0, "Quark", 12), Eaten(day(11, 1), 0, 0, 0, "Wine", 20, alcohol_g=200 / 7)]
+    )
+    composed = speak_of(tmp_path, life, "daily-macros")
+    assert said(composed)[1:4] == [
+        "2 meals · **500 kcal** · 50 g carbs · 25 g protein · 0 g fat · 29 g alcohol",
+        "**Average of the meals:** carbs 33 % · protein 17 % · fat 0 % · alcohol 50 % of energy",
+        "**Whole day:** carbs 40 % · protein 20 % · fat 0 % · alcohol 40 % of energy",
+    ]
+    (pie,) = composed.message.attachments
+    # The shares and the grams are of the same thing: the whole day.
+    assert pie.alt == (
+        "Pie of the energy of the day: carbs 40 % (50 g), protein 20 % (25 g), fat 0 % (0 g), alcohol 40 % (29 g)."
+    )
+
+
+@given(st.lists(st.floats(0, 1000), min_size=3, max_size=3).filter(lambda parts: sum(parts) > 1), st.floats(0, 0.6))
+def test_shown_shares_make_up_the_whole(parts: list[float], alcohol: float) -> None:
+    scale = 100 * (1 - alcohol) / sum(parts)
+    shares = MacroShares(*(part * scale for part in parts))
+    shown = {name: int(words.removesuffix(" %")) for name, words in shares.words().items()}
+    assert sum(shown.values()) == 100
+    assert all(abs(shown[name] - share) <= 1 for name, share in shares.by_part().items())
 
 
 def test_a_day_on_target_says_so(small: Speak) -> None:
@@ -288,8 +318,7 @@ def test_a_day_on_target_says_so(small: Speak) -> None:
 def test_a_day_without_meals_has_a_line_and_no_chart(small: Speak, tmp_path: Path) -> None:
     past = small("daily-macros", day(10, 27))
     assert said(past)[1] == "No meals recorded."
-    assert not past.message.attachments
-    assert not past.message.embeds
+    assert not past.message.files
     life = dataclasses.replace(small_life(), as_of=day(10, 29), loaded_at=datetime(2026, 10, 29, 18))  # noqa: DTZ001
     assert said(speak_of(tmp_path, life, "daily-macros"))[1] == load_persona().line("no_meals", day(10, 29))
 
@@ -299,8 +328,8 @@ def test_a_day_of_water_has_no_split_and_no_pie(template: Report) -> None:
     water = dataclasses.replace(template.macros_of_day, energy_kcal=0.0, mean_of_meals=None, of_totals=None)
     report = dataclasses.replace(template, macros_of_day=water)
     message = macros_message(report, load_persona(), report.day, "Note.")
-    assert "No meal states energy, so there is no split." in message.content
-    assert message.attachments == ()
+    assert "No meal states energy, so there is no split." in content_of(message)
+    assert message.files == []
 
 
 # The digest --------------------------------------------------------------------------------------------------------
@@ -327,7 +356,7 @@ def test_the_week_is_compared_as_counted_by_hand(small: Speak) -> None:
         "**Ride** none (before: 1 ×, 30.0 km)",
         "Climbed **70 m** (before: 140 m) ▼ 50 %",
     ]
-    assert section(message, "Load: time in motion") == ["2:30 h on 3 days (before: 1:50 h on 2 days) ▲ 36 %"]
+    assert section(message, "Time in motion") == ["2:30 h on 3 days (before: 1:50 h on 2 days) ▲ 36 %"]
     assert section(message, "Steps") == [
         "Average of the 2 recorded days: **7,500** (before: 7,000) ▲ 7 %",
         "Average of all 3 days: **5,000** (before: 4,667) ▲ 7 %",
@@ -375,18 +404,18 @@ def test_a_monday_reports_the_week_that_has_ended(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("life", "drawn"),
     [
-        (Life(workouts=[Workout(day(11, 1), "run", 8000, 45)]), ["workouts", "load"]),
-        (Life(workouts=[Workout(day(11, 1), "strength", 0, 45)]), ["load"]),
+        (Life(workouts=[Workout(day(11, 1), "run", 8000, 45)]), ["workouts", "time"]),
+        (Life(workouts=[Workout(day(11, 1), "strength", 0, 45)]), ["time"]),
         (Life(steps={day(11, 1): 0}), ["steps"]),
         (Life(meals=[Eaten(day(11, 1), 60, 30, 20)]), ["macros"]),
         # Nine weeks ago is within the twelve that are drawn.
-        (Life([Workout(day(9, 1), "run", 8000, 45)]), ["workouts", "load"]),
+        (Life([Workout(day(9, 1), "run", 8000, 45)]), ["workouts", "time"]),
     ],
     ids=["a run", "strength", "steps", "meals", "a run long ago"],
 )
 def test_a_digest_draws_what_there_is(tmp_path: Path, life: Life, drawn: list[str]) -> None:
     message = speak_of(tmp_path, life, "weekly-digest").message
-    names = [attachment.name.partition("-")[0] for attachment in message.attachments]
+    names = [attachment.name.partition("-")[0] for attachment in message.files]
     assert names == drawn
     check_limits(message)
 
@@ -394,8 +423,8 @@ def test_a_digest_draws_what_there_is(tmp_path: Path, life: Life, drawn: list[st
 def test_a_digest_of_every_sport_fits(template: Report) -> None:
     message = digest_message(template, "Note.")
     check_limits(message)
-    assert [attachment.name for attachment in message.attachments] == [
-        f"{what}-2026-10-28.png" for what in ("workouts", "load", "steps", "macros")
+    assert [attachment.name for attachment in message.files] == [
+        f"{what}-2026-10-28.png" for what in ("workouts", "time", "steps", "macros")
     ]
 
 
@@ -407,19 +436,18 @@ def test_a_day_that_is_not_built_yet_is_stale_and_no_number_is_sent(small: Speak
     composed = small(kind, now=evening(10, 29))
     assert (composed.is_stale, composed.day) == (True, day(10, 29))
     assert said(composed)[1] == (
-        "⚠️ Stale: the marts were last built for Wednesday 28 October 2026, so there are no numbers of "
-        "Thursday 29 October 2026."
+        "⚠️ Stale: my numbers end with Wednesday 28 October 2026, so there are none of Thursday 29 October 2026."
     )
     assert len(said(composed)) == 3
-    assert (composed.message.attachments, composed.message.embeds) == ((), ())
+    assert composed.message.files == []
 
 
 @pytest.mark.parametrize("kind", ReportKind)
 def test_a_failed_build_is_reported_instead_of_what_it_left(small: Speak, kind: str) -> None:
     composed = small(kind, is_build_failed=True)
     assert composed.is_stale
-    assert "the last build of the marts failed" in composed.message.content
-    assert "6,000" not in composed.message.content
+    assert "the last update of the numbers failed" in content_of(composed.message)
+    assert "6,000" not in content_of(composed.message)
 
 
 def test_the_day_is_the_athlete_s_own(small: Speak) -> None:
@@ -472,7 +500,9 @@ def test_an_area_that_never_had_a_source_is_not_stale(tmp_path: Path) -> None:
 
 
 def test_a_number_and_its_unit_stay_on_one_line(small: Speak) -> None:
-    assert "**Session** · 07:30 · 10.0\u00a0km · 1:00\u00a0h · " in small("daily-workout", day(10, 27)).message.content
+    assert "**Session** · 07:30 · 10.0\u00a0km · 1:00\u00a0h · " in content_of(
+        small("daily-workout", day(10, 27)).message
+    )
 
 
 def test_days_that_cannot_be_reported_are_refused(small: Speak) -> None:
@@ -503,8 +533,9 @@ def test_a_picture_is_as_wide_as_a_message_and_always_the_same(template: Report,
     first, second = PICTURES[name](template), PICTURES[name](template)
     assert first is not None
     assert first == second
-    assert first[:8] == b"\x89PNG\r\n\x1a\n"
-    width_px, height_px = struct.unpack(">II", first[16:24])
+    assert first.content[:8] == b"\x89PNG\r\n\x1a\n"
+    assert first.alt.startswith(("Bars of ", "Pie of "))
+    width_px, height_px = struct.unpack(">II", first.content[16:24])
     assert width_px == pictures.WIDTH_PX
     assert 400 <= height_px <= 800
 
@@ -538,16 +569,17 @@ def test_the_same_day_gives_the_same_bytes(buddy: Callable[..., Answer], demo: D
     for folder in (tmp_path / "one", tmp_path / "two"):
         answer = buddy(
             *("report", kind, "--athlete", "demo", "--now", "2026-11-01T21:00:00+01:00"),
-            *("--discord-payload", folder / "payload.json", "--json"),
+            *("--out", folder, "--json"),
             environment=demo.environment,
         )
         assert answer.exit_code == 0, answer.errors
         files = {path.name: path.read_bytes() for path in folder.iterdir()}
-        payload = json.loads(files.pop("payload.json"))
+        text = files.pop("message.txt").decode()
         assert (answer.json["is_stale"], answer.json["day"]) == (False, "2026-11-01")
-        assert answer.json["content"] == payload["content"]
-        assert answer.json["files"] == [{"name": name, "bytes": len(files[name])} for name in sorted_as(answer, files)]
-        found.append((payload, files))
+        assert answer.json["text"] + "\n" == text
+        stated = [(one["name"], one["bytes"]) for one in answer.json["files"]]
+        assert stated == [(name, len(files[name])) for name in sorted_as(answer, files)]
+        found.append((text, files))
     assert found[0] == found[1]
 
 
@@ -564,15 +596,18 @@ def test_a_person_reads_the_message(buddy: Callable[..., Answer], demo: Demo) ->
         environment=demo.environment,
     )
     assert answer.exit_code == 0, answer.errors
+    assert not any(mark in answer.output for mark in ("**", "\\", "-#"))
     assert answer.output.startswith("Week 44 · Mon 26 Oct – Sun 1 Nov 2026, against the week before\n")
-    assert "Average of all 7 days:" in answer.output
+    assert "Average of the 7 recorded days:" in answer.output
     assert "With it: steps-2026-11-01.png" in answer.output
 
 
 @pytest.mark.parametrize(
     ("words", "problem"),
     [
-        (["--discord-payload", "x.json"], "--discord-payload and --build-failed need a KIND"),
+        (["--out", "x"], "--out, --post, --again and --build-failed need a KIND"),
+        (["daily-steps", "--again"], "--again goes with --post"),
+        (["daily-steps", "--post"], "BUDDY_NOTIFY is not set"),
         (["daily-steps", "--html", "x.html"], "--html is not for the report daily-steps"),
         (["daily-steps", "--now", "2026-11-01"], "--now: expected an instant with its offset"),
         (["daily-steps", "--now", "soon"], "--now: expected an instant with its offset"),
@@ -590,4 +625,4 @@ def test_a_session_without_numbers_is_still_one(template: Report) -> None:
     bare = Session("Yoga", "strava_export", "Yoga", "other", None, None, None, None, None, None)
     report = dataclasses.replace(template, sessions=(bare,))
     message = workout_message(report, load_persona(), report.day, "Note.")
-    assert message.content.splitlines()[1:3] == ["1 session · 0:00 h", "**Yoga** · Yoga"]
+    assert content_of(message).splitlines()[1:3] == ["1 session · 0:00 h", "**Yoga** · Yoga"]

@@ -51,11 +51,11 @@ TABLES = {
     ),
     "fct_meals": (
         "athlete_id string, meal_id string, eaten_at timestamp, meal_date date, description string, carbs_g double, "
-        "protein_g double, fat_g double, energy_kcal double, is_energy_plausible boolean"
+        "protein_g double, fat_g double, alcohol_g double, energy_kcal double, is_energy_plausible boolean"
     ),
     "fct_daily_macros": (
         "athlete_id string, meal_date date, meals bigint, carbs_g double, protein_g double, fat_g double, "
-        "energy_kcal double, avg_carbs_pct double, avg_protein_pct double, avg_fat_pct double, "
+        "alcohol_g double, energy_kcal double, avg_carbs_pct double, avg_protein_pct double, avg_fat_pct double, "
         "carbs_pct_energy double, protein_pct_energy double, fat_pct_energy double, "
         "carbs_target_pct double, protein_target_pct double, fat_target_pct double, macro_tolerance_pct double"
     ),
@@ -93,10 +93,11 @@ class Eaten:
     fat_g: float
     description: str = "Lunch"
     hour: int = 12
+    alcohol_g: float = 0
 
     @property
     def energy_kcal(self) -> float:
-        return 4 * self.carbs_g + 4 * self.protein_g + 9 * self.fat_g
+        return 4 * self.carbs_g + 4 * self.protein_g + 9 * self.fat_g + 7 * self.alcohol_g
 
     @property
     def shares(self) -> tuple[float, float, float]:
@@ -198,17 +199,19 @@ def _meals(life: Life) -> Iterable[tuple[Any, ...]]:
         eaten_at = datetime.combine(row.day, time(row.hour - 1))
         yield (
             *("me", f"m{number}", eaten_at, row.day, row.description),
-            *(row.carbs_g, row.protein_g, row.fat_g, row.energy_kcal, True),
+            *(row.carbs_g, row.protein_g, row.fat_g, row.alcohol_g, row.energy_kcal, True),
         )
 
 
 def _daily_macros(life: Life) -> Iterable[tuple[Any, ...]]:
     for day in sorted({row.day for row in life.meals}):
         own = [row for row in life.meals if row.day == day]
-        totals = Eaten(day, *(sum(getattr(row, name) for row in own) for name in ("carbs_g", "protein_g", "fat_g")))
+        names = ("carbs_g", "protein_g", "fat_g", "alcohol_g")
+        totals = Eaten(day, **{name: sum(getattr(row, name) for row in own) for name in names})
         means = [sum(values) / len(own) for values in zip(*(row.shares for row in own), strict=True)]
         yield (
-            *("me", day, len(own), totals.carbs_g, totals.protein_g, totals.fat_g, totals.energy_kcal),
+            *("me", day, len(own), totals.carbs_g, totals.protein_g, totals.fat_g),
+            *(totals.alcohol_g, totals.energy_kcal),
             *(*means, *totals.shares, 50, 25, 25, 5),
         )
 

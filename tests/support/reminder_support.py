@@ -11,6 +11,7 @@ from typing import Any
 
 from fitness_buddy.core.errors import BuddyError
 from fitness_buddy.core.settings import load_settings
+from fitness_buddy.notify.message import Channel as PostingChannel
 from fitness_buddy.notify.message import OutgoingMessage
 from fitness_buddy.remind.ledger import Entry, Ledger
 from fitness_buddy.remind.requests import Message as Request
@@ -28,11 +29,12 @@ class Channel:
 
     posts: list[str] = field(default_factory=list)
     problem: BuddyError | None = None
+    key: str = "here"
 
     def post(self, message: OutgoingMessage) -> str:
         if self.problem:
             raise self.problem
-        self.posts.append(message.content)
+        self.posts.append("\n".join(part for part in (message.title, message.text, message.note) if part))
         return str(len(self.posts))
 
     def numbers(self) -> list[int]:
@@ -85,6 +87,13 @@ class KillableWarehouse:
         self._killer.step()
         return self._warehouse.append_next(*arguments, **options)
 
+    def __getattr__(self, name: str) -> Any:
+        """Whatever else a command does with a warehouse is a step, too."""
+        found = getattr(self._warehouse, name)
+        if callable(found):
+            self._killer.step()
+        return found
+
     @contextmanager
     def exclusive(self) -> Iterator[None]:
         self._killer.step()
@@ -97,8 +106,12 @@ class KillableWarehouse:
 class KillableChannel:
     """A channel of such a process."""
 
-    channel: Channel
+    channel: PostingChannel
     killer: Killer
+
+    @property
+    def key(self) -> str:
+        return self.channel.key
 
     def post(self, message: OutgoingMessage) -> str:
         self.killer.step()

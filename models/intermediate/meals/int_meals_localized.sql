@@ -46,6 +46,7 @@ final as (
         localized.protein_g,
         localized.fat_g,
         localized.alcohol_g,
+        localized.fiber_g,
         {{ energy_kcal('localized.carbs_g', 'localized.protein_g', 'localized.fat_g', 'localized.alcohol_g') }}
             as energy_kcal,
         localized.energy_kcal_stated,

@@ -25,7 +25,7 @@ final as (
         {{ percentage('protein_g', '(carbs_g + protein_g + fat_g)') }} as protein_pct_grams,
         {{ percentage('fat_g', '(carbs_g + protein_g + fat_g)') }} as fat_pct_grams,
         -- null if no energy was stated: there is nothing to compare the macros with
-        abs(energy_kcal_stated - energy_kcal) <= 0.2 * energy_kcal as is_energy_plausible,
+        {{ is_energy_plausible('energy_kcal_stated', 'energy_kcal', 'fiber_g') }} as is_energy_plausible,
         estimate_confidence
     from meals
 )

@@ -25,6 +25,9 @@ final as (
             {{ json_float('payload', 'fat_g') }}, {{ json_float('payload', 'totals.fat_g') }}
         ) as fat_g,
         coalesce(
+            {{ json_float('payload', 'fiber_g') }}, {{ json_float('payload', 'totals.fiber_g') }}, 0
+        ) as fiber_g,
+        coalesce(
             {{ json_float('payload', 'alcohol_g') }}, {{ json_float('payload', 'totals.alcohol_g') }}, 0
         ) as alcohol_g,
         coalesce(

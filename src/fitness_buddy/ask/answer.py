@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
 
-from fitness_buddy.notify.message import MAX_CHARACTERS, escape_markdown, truncate
+from fitness_buddy.notify.message import MAX_CHARACTERS, escape_markdown, length, truncate
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,23 +37,23 @@ class Answer:
         stated = "\n".join(f"-- @{name} = {value}" for name, value in self.parameters.items())
         return f"{self.sql}\n{stated}" if self.sql else ""
 
-    def text(self) -> str:
+    def text(self, *, with_sql: bool = False) -> str:
         """Return the answer as text for a terminal."""
-        parts = ["\n".join(self.words), "\n".join(self.table), "\n".join(self.notes), self.statement]
+        parts = ["\n".join(self.words), "\n".join(self.table), "\n".join(self.notes)]
+        parts += [self.statement] if with_sql else []
         return "\n\n".join(part for part in parts if part)
 
-    def message(self) -> str:
-        """Return the answer for Discord, within its limit, with escaped Markdown.
+    def message(self, *, with_sql: bool = False) -> str:
+        """Return the answer for a channel, within Discord's limit, with escaped Markdown.
 
-        A long table is cut. The SQL is added only if all of the answer fits.
+        A long table is cut. The SQL is left out if it does not fit beside all of the answer.
         """
         said = "\n".join(escape_markdown(line) for line in self.words)
         notes = "\n".join(escape_markdown(line) for line in self.notes)
-        with_sql = "\n".join(
-            filter(None, [said, _block(self.table), notes, _block(self.statement.splitlines(), "sql")])
-        )
-        if length(with_sql) <= MAX_CHARACTERS:
-            return with_sql
+        statement = _block(self.statement.splitlines(), "sql") if with_sql else ""
+        whole = "\n".join(filter(None, [said, _block(self.table), notes, statement]))
+        if length(whole) <= MAX_CHARACTERS:
+            return whole
         for lines in range(len(self.table), 1, -1):
             table = list(self.table[:lines])
             if lines < len(self.table):
@@ -63,10 +63,10 @@ class Answer:
                 return message
         return truncate("\n".join(filter(None, [said, notes])), MAX_CHARACTERS)
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return the answer as JSON-ready values."""
+    def to_dict(self, *, with_sql: bool = False) -> dict[str, Any]:
+        """Return the answer as JSON-ready values; ``with_sql`` concerns the message only."""
         return {
-            "message": self.message(),
+            "message": self.message(with_sql=with_sql),
             "kind": self.kind,
             "metric": self.metrics[0] if self.metrics else "",
             "metrics": list(self.metrics),
@@ -76,11 +76,6 @@ class Answer:
             "rows_found": len(self.rows),
             "sources": list(self.sources),
         }
-
-
-def length(text: str) -> int:
-    """Return the length of a text as Discord counts it: UTF-16 units."""
-    return len(text.encode("utf-16-le", "surrogatepass")) // 2
 
 
 def _block(lines: Sequence[str], language: str = "") -> str:

@@ -190,7 +190,7 @@ def _notes(choice: Choice, subject: Subject, coverage: _Coverage) -> list[str]:
     if choice.first_day and choice.first_day < coverage.first_day:
         notes.append(f"Days before {coverage.first_day} are unknown.")
     if choice.last_day > coverage.as_of_day:
-        notes.append(f"The marts were built as of {coverage.as_of_day}: later days are not in them yet.")
+        notes.append(f"My numbers end with {coverage.as_of_day}: later days are not in them yet.")
     days = (last - first).days + 1
     if coverage.observed_days is not None and days > coverage.observed_days:
         missing = days - coverage.observed_days

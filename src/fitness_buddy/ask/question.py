@@ -20,8 +20,12 @@ from fitness_buddy.ask.passages import find_passages, sources
 from fitness_buddy.core.errors import UsageError
 from fitness_buddy.llm.client import LanguageModel, ModelAnswerError, ModelRefusedError
 
-_MAX_PASSAGES_WITHOUT_MODEL = 2
-_MAX_LINES_WITHOUT_MODEL = 12
+_MAX_PASSAGES_WITHOUT_MODEL = 3
+_MAX_CHARACTERS_OF_A_SENTENCE = 200
+# A wish at the end of a question.
+_WITH_SQL = re.compile(
+    r"[\s,(]*\b(?:with|mit|show|and)\s+(?:the\s+|dem\s+)?sql\b\)?(?P<end>[?.!]*)\s*\Z", re.IGNORECASE
+)
 # The word with which a message on Discord becomes a question.
 _TRIGGER = re.compile(r"\A\s*(ask|frage)\b[\s:,]*", re.IGNORECASE)
 _INSTEAD = (
@@ -75,18 +79,27 @@ class Asker:
 
     def _answer_without_model(self, question: str) -> Answer:
         passages = find_passages(self.project_dir, self.catalogue, question)[:_MAX_PASSAGES_WITHOUT_MODEL]
-        quoted = [
-            line
-            for passage in passages
-            for line in (f"{passage.place}:", *passage.text.splitlines()[:_MAX_LINES_WITHOUT_MODEL], "")
-        ]
+        places = [f"- {passage.place}{_first_sentence(passage.text)}" for passage in passages]
         words = [
             "Without a language model (BUDDY_LLM_BASE_URL, BUDDY_LLM_MODEL) I cannot read questions about your data. "
             "The numbers are there all the same: buddy ask --metric distance_km --by sport_family --since 2026-10-01",
-            "The docs have this:" if quoted else "The docs have nothing with these words.",
-            *quoted,
+            "The docs may say it here:" if places else "The docs have nothing with these words.",
+            *places,
         ]
         return Answer("docs", words, sources=sources(passages))
+
+
+def _first_sentence(text: str) -> str:
+    """Return the first sentence of a section, after a colon; empty if the section does not begin with one."""
+    found = re.match(r"[A-Z][^|`#\n]*?[.:](?=\s|\Z)", " ".join(text.split()))
+    is_short = found and len(found[0]) <= _MAX_CHARACTERS_OF_A_SENTENCE
+    return f": {found[0]}" if found and is_short else ""
+
+
+def split_wish_for_sql(question: str) -> tuple[str, bool]:
+    """Return a question without "with SQL" at its end, and whether it was there."""
+    found = _WITH_SQL.search(question)
+    return (question[: found.start()] + found["end"], True) if found and found.start() else (question, False)
 
 
 def check_question(text: str) -> str:
@@ -101,22 +114,23 @@ def check_question(text: str) -> str:
     return question
 
 
-def read_question(path: Path) -> str:
-    """Return the text of a request file, ``{"text": …}``, without the word that makes a message a question.
+def read_question(path: Path) -> tuple[str, str | None]:
+    """Return the text of a request file, ``{"text": …, "message_id": …}``, without the word that makes a message a
+    question, and the id of the message if it has one.
 
     Raises:
         UsageError: the file cannot be read, or has another form.
     """
     try:
         document = json.loads(path.read_text(encoding="utf-8"))
-        question = document["text"]
+        question, message_id = document["text"], document.get("message_id")
     except OSError as error:
         raise UsageError(f"{path}: cannot be read: {error.strerror}") from None
     except (ValueError, KeyError, TypeError, RecursionError):
-        question = ""
+        question, message_id = "", None
     if not isinstance(question, str) or not question:
         raise UsageError(f'{path}: expected JSON such as {{"text": "ask how far did I run in October?"}}')
-    return without_trigger(question)
+    return without_trigger(question), None if message_id is None else str(message_id)
 
 
 def without_trigger(text: str) -> str:

@@ -9,12 +9,15 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from fitness_buddy.cli.command import DAY, PATH, Run, command, main
-from fitness_buddy.core.errors import UsageError
+from fitness_buddy.cli.posting import open_outbox, post_option, post_reply
+from fitness_buddy.core.errors import BuddyError, UsageError
+from fitness_buddy.notify.message import escape_markdown
 
 if TYPE_CHECKING:
     from fitness_buddy.ask.answer import Answer
     from fitness_buddy.ask.catalogue import Catalogue
     from fitness_buddy.ask.choice import Choice
+    from fitness_buddy.remind.posting import Outbox
 
 
 @command(main, "ask", takes_now=True)
@@ -36,17 +39,22 @@ if TYPE_CHECKING:
 @click.option("--highest-first", "order", flag_value="highest_first", help="Ordered by the first metric.")
 @click.option("--lowest-first", "order", flag_value="lowest_first", help="Ordered by the first metric.")
 @click.option("--limit", type=click.IntRange(min=1), metavar="N", help="At most so many rows.")
+@click.option("--sql", "shows_sql", is_flag=True, help="Also show the SQL of the answer.")
+@post_option
 def ask(
     run: Run,
     question: str,
     request_path: Path | None,
     metrics: tuple[str, ...],
+    shows_sql: bool,
+    post: bool,
     **chosen: Any,
 ) -> dict[str, Any]:
     """Answer a QUESTION about your own data or about this project.
 
     A language model chooses which metric is looked up; it never sees your numbers. Without a model use --metric:
-    buddy ask --metric distance_km --by sport_family --since 2026-10-01
+    buddy ask --metric distance_km --by sport_family --since 2026-10-01. A question that ends with "with SQL" shows its
+    SQL, too. A FILE with a message_id is answered once.
     """
     from fitness_buddy.ask.catalogue import load_catalogue
     from fitness_buddy.ask.lookup import look_up
@@ -62,20 +70,49 @@ def ask(
     if not metrics:
         from fitness_buddy.ask.question import read_question
 
-        return answer_question(run, read_question(request_path) if request_path else question)
+        message_id = None
+        if request_path:
+            try:
+                question, message_id = read_question(request_path)
+            except BuddyError as error:
+                _post_error(run, open_outbox(run) if post else None, None, error)
+                raise
+        return answer_question(run, question, message_id=message_id, shows_sql=shows_sql, post=post)
     catalogue = load_catalogue(run.settings.project_dir)
     timezone = current_settings(run.warehouse, run.settings)[0].timezone
     choice = _stated(catalogue, run.today(timezone), metrics, **chosen)
+    outbox = open_outbox(run) if post else None
     answer = look_up(choice, catalogue, run.warehouse, run.settings)
-    run.say(answer.text())
-    return answer.to_dict()
+    run.say(answer.text(with_sql=shows_sql))
+    posted = post_reply(run, outbox, "questions", None, answer.message(with_sql=shows_sql))
+    return answer.to_dict(with_sql=shows_sql) | posted
 
 
-def answer_question(run: Run, question: str) -> dict[str, Any]:
-    """Answer a question in words, and print the answer."""
+def answer_question(
+    run: Run, question: str, *, message_id: str | None = None, shows_sql: bool = False, post: bool = False
+) -> dict[str, Any]:
+    """Answer a question in words, print the answer, and post it; an error is posted, too."""
+    outbox = open_outbox(run) if post else None
+    try:
+        answer, totals = _answer(run, question, shows_sql=shows_sql)
+    except BuddyError as error:
+        _post_error(run, outbox, message_id, error)
+        raise
+    posted = post_reply(run, outbox, "questions", message_id, str(answer["message"]))
+    return answer | posted | totals
+
+
+def _post_error(run: Run, outbox: Outbox | None, message_id: str | None, error: BuddyError) -> None:
+    """Post why there is no answer."""
+    words = escape_markdown(f"I cannot answer that now: {error}")
+    post_reply(run, outbox, "questions", f"{message_id}/failed" if message_id else None, words)
+
+
+def _answer(run: Run, question: str, *, shows_sql: bool) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Answer a question and print the answer; return the answer and the cost of the model, JSON-ready."""
     from fitness_buddy.ask.catalogue import load_catalogue
     from fitness_buddy.ask.lookup import look_up
-    from fitness_buddy.ask.question import Asker, check_question
+    from fitness_buddy.ask.question import Asker, check_question, split_wish_for_sql
     from fitness_buddy.llm.calls import open_model
     from fitness_buddy.warehouse.athlete_settings import current_settings
 
@@ -87,9 +124,11 @@ def answer_question(run: Run, question: str) -> dict[str, Any]:
 
     model = open_model(run.warehouse, run.settings)
     asker = Asker(model, look_up_choice, catalogue, run.settings.project_dir, run.today(timezone), timezone)
-    answer = asker.answer(check_question(question))
-    run.say(answer.text())
-    return answer.to_dict() | (model.totals() if model else {})
+    words, wants_sql = split_wish_for_sql(check_question(question))
+    answer = asker.answer(words)
+    shows_sql = shows_sql or wants_sql
+    run.say(answer.text(with_sql=shows_sql))
+    return answer.to_dict(with_sql=shows_sql), model.totals() if model else {}
 
 
 def _stated(

@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from fitness_buddy.cli.command import Run, command, main
+from fitness_buddy.cli.posting import open_outbox, post_once, post_option
 from fitness_buddy.core.errors import BuddyError, UsageError
 
 
@@ -87,16 +88,19 @@ def check(run: Run, report_folder: Path | None, days: int, steps_differ_by: int)
     metavar="NAME=N",
     help="The days of one source, by raw table or a prefix of its name; may be repeated [strava_export=35].",
 )
-@click.option(
-    "--reported", default="", metavar="JSON", help="The list `reported` of the run before; empty for the first run."
-)
-def heartbeat(run: Run, stale_after_days: int, source_days: tuple[str, ...], reported: str) -> dict[str, Any]:
-    """Find the athlete's stale sources; each is reported once."""
-    from fitness_buddy.ops.heartbeat import find_stale_sources, read_reported, read_source_days
+@post_option
+def heartbeat(run: Run, stale_after_days: int, source_days: tuple[str, ...], post: bool) -> dict[str, Any]:
+    """Find the athlete's stale sources, and sources that bring data again; with --post each is reported once."""
+    from fitness_buddy.notify.message import OutgoingMessage
+    from fitness_buddy.ops.heartbeat import find_stale_sources, read_source_days, reported_episodes
+    from fitness_buddy.remind.ledger import HEARTBEAT, Ledger
 
+    outbox = open_outbox(run) if post else None
+    ledger = Ledger(run.warehouse, run.settings)
+    episodes = reported_episodes(one.subject_id for one in ledger.of_source(HEARTBEAT) if one.due_at is None)
     found = find_stale_sources(
         run.warehouse.raw_summary(run.settings.athlete_id),
-        read_reported(reported),
+        episodes,
         run.now,
         stale_after_days=stale_after_days,
         source_days=read_source_days(source_days),
@@ -104,7 +108,8 @@ def heartbeat(run: Run, stale_after_days: int, source_days: tuple[str, ...], rep
     for stale in found.stale:
         run.say(f"{stale.source}: stale for {stale.stale_days} days, last load {stale.last_loaded_at:%Y-%m-%d}")
     run.say(found.message() or "Nothing to report.")
-    return found.to_dict()
+    messages = [(subject, OutgoingMessage(words)) for subject, words in found.messages(episodes)]
+    return found.to_dict() | (post_once(run, outbox, HEARTBEAT, messages) if outbox else {})
 
 
 @command(main, "load-from-bucket", takes_now=True)

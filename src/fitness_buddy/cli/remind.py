@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from fitness_buddy.cli.command import Run, command, main
+from fitness_buddy.cli.posting import open_outbox, post_once, post_option, post_options, post_reply, subject_id
 from fitness_buddy.core.errors import UsageError
 
 if TYPE_CHECKING:
@@ -21,13 +22,14 @@ if TYPE_CHECKING:
 
 @main.group()
 def remind() -> None:
-    """Store reminders from messages, post due ones on Discord, list waiting ones."""
+    """Store reminders from messages, post due ones, list waiting ones."""
 
 
 @command(remind, "request", takes_now=True)
 @click.argument("path", metavar="FILE", type=click.Path(path_type=Path, allow_dash=True), required=False)
 @click.option("--text", metavar="WORDS", help="The message itself, instead of FILE.")
-def remind_request(run: Run, path: Path | None, text: str | None) -> dict[str, Any]:
+@post_option
+def remind_request(run: Run, path: Path | None, text: str | None, post: bool) -> dict[str, Any]:
     """Do what a message asks for: "remind me to stretch tomorrow at 7am", "my reminders", "cancel 3", "snooze".
 
     FILE holds it as JSON, {"text": …, "message_id": …}; "-" reads that from standard input. The same message_id again
@@ -42,17 +44,19 @@ def remind_request(run: Run, path: Path | None, text: str | None) -> dict[str, A
         message = Message(text)
     else:
         message = read_message(_read(path), "standard input" if str(path) == "-" else str(path))
-    return answer_message(run, message)
+    return answer_message(run, message, post=post)
 
 
-def answer_message(run: Run, message: Message) -> dict[str, Any]:
-    """Do what a message asks of the reminders, and print the reply."""
+def answer_message(run: Run, message: Message, *, post: bool = False) -> dict[str, Any]:
+    """Do what a message asks of the reminders, print the reply, and post it."""
     from fitness_buddy.core.state import open_state
     from fitness_buddy.llm.client import model_settings
+    from fitness_buddy.notify.message import plain
     from fitness_buddy.remind.questions import Questions
     from fitness_buddy.remind.requests import answer
     from fitness_buddy.remind.times import language_setting
 
+    outbox = open_outbox(run) if post else None
     model = None
 
     def propose(text: str, times: Times, name: str) -> Proposal | None:
@@ -73,8 +77,9 @@ def answer_message(run: Run, message: Message) -> dict[str, Any]:
         propose=propose if model_settings() else None,
     )
     if reply.message:
-        run.say(reply.message)
-    return reply.to_dict() | (model.totals() if model else {})
+        run.say(plain(reply.message))
+    posted = post_reply(run, outbox, "reminders", message.message_id, reply.message)
+    return reply.to_dict() | posted | (model.totals() if model else {})
 
 
 @command(remind, "deliver", takes_now=True)
@@ -86,15 +91,15 @@ def answer_message(run: Run, message: Message) -> dict[str, Any]:
     help="Wait for reminders that become due in so many seconds; less than the time until the next run.",
 )
 def remind_deliver(run: Run, window_s: float) -> dict[str, Any]:
-    """Post the due reminders on Discord (BUDDY_DISCORD_WEBHOOK), in their order, each once and none before its time.
+    """Post the due reminders on the channels of BUDDY_NOTIFY, in their order, each once and none before its time.
 
-    Late ones are marked. If Discord does not take a reminder, it stays due, and the command fails. If a run was killed
-    during a post, another run posts the reminder again after BUDDY_CLAIM_S seconds [300].
+    Late ones are marked. If a channel does not take a reminder, it stays due there, and the command fails. If a run was
+    killed during a post, another run posts the reminder again after BUDDY_CLAIM_S seconds [300].
     """
-    from fitness_buddy.notify.discord import open_webhook
+    from fitness_buddy.notify.channels import open_channels
     from fitness_buddy.remind.delivery import deliver_in_time
 
-    delivery = deliver_in_time(_ledger(run), open_webhook(), window_s=window_s, clock=run.clock)
+    delivery = deliver_in_time(_ledger(run), open_channels(), window_s=window_s, clock=run.clock)
     for entry in delivery.delivered:
         run.say(f"Delivered: {entry.text} (reminder {entry.number})")
     if failure := delivery.failure("reminders"):
@@ -128,19 +133,28 @@ def remind_list(run: Run, most: int) -> dict[str, Any]:
 @command(main, "events", takes_now=True)
 @click.option("--within", default="30m", show_default=True, metavar="TIME", help="How far to look ahead: 30m, 1h.")
 def events(run: Run, within: str) -> dict[str, Any]:
-    """Post on Discord (BUDDY_DISCORD_WEBHOOK) which events begin soon, each once; events of a whole day from 7:00 on.
+    """Post on the channels of BUDDY_NOTIFY which events begin soon, each once; events of a whole day from 7:00 on.
 
     The events come from an iCalendar feed (BUDDY_CALENDAR_URL) and from a sheet as CSV with the columns Title and Start
-    Date (BUDDY_EVENTS_SHEET_URL): addresses, or paths of files.
+    Date (BUDDY_EVENTS_SHEET_URL): addresses, or paths of files. The sheet may also have the columns Start Time, End
+    Date, End Time, Location and Link. BUDDY_EVENTS_EACH_DAY=true posts an event of several days on each of them.
     """
-    from fitness_buddy.notify.discord import open_webhook
-    from fitness_buddy.remind.events import announce, read_events, window_option
+    from fitness_buddy.notify.channels import open_channels
+    from fitness_buddy.remind.events import announce, each_day_setting, read_events, window_option
     from fitness_buddy.remind.times import language_setting
 
     span, timezone = window_option(within), _timezone(run)
-    channel = open_webhook()
+    channels = open_channels()
     found = read_events(run.settings.project_dir, timezone, language_setting(), run.now, span)
-    delivery = announce(_ledger(run), channel, found, span=span, timezone=timezone, clock=run.clock)
+    delivery = announce(
+        _ledger(run),
+        channels,
+        found,
+        span=span,
+        timezone=timezone,
+        clock=run.clock,
+        is_each_day=each_day_setting(),
+    )
     for entry in delivery.delivered:
         run.say(f"Delivered: {entry.text}")
     for refusal in found.refusals:
@@ -158,19 +172,32 @@ def events(run: Run, within: str) -> dict[str, Any]:
 
 
 @command(main, "meditation", takes_now=True)
-def meditation(run: Run) -> dict[str, Any]:
-    """Write an encouraging message for the morning: by the language model, or a line of the persona without one."""
+@post_options
+def meditation(run: Run, post: bool, again: bool) -> dict[str, Any]:
+    """Write an encouraging message for the morning: by the language model, or a line of the persona without one.
+
+    With --post it is posted, once a day.
+    """
     from fitness_buddy.llm.calls import open_model
     from fitness_buddy.llm.facts import read_day_facts
+    from fitness_buddy.notify.message import OutgoingMessage, plain
     from fitness_buddy.notify.persona import load_persona
+    from fitness_buddy.remind.ledger import MEDITATION
     from fitness_buddy.remind.meditation import morning_words
 
+    outbox = open_outbox(run) if post else None
     morning = run.today(_timezone(run))
+    subject = subject_id(run, MEDITATION, str(morning), again=again)
+    if outbox and not outbox.is_open(subject):
+        run.say("It was posted before.")
+        return {"message": "", "written_by": "", "reason": "it was posted before"}
     model = open_model(run.warehouse, run.settings)
     facts = read_day_facts(run.warehouse, run.settings, morning - timedelta(days=1)) if model else []
     words = morning_words(model, load_persona(), morning, facts)
-    run.say(words.text)
+    run.say(plain(words.text))
+    posted = post_once(run, outbox, MEDITATION, [(subject, OutgoingMessage(words.text))]) if outbox else {}
     return {
+        **posted,
         "message": words.text,
         "written_by": words.written_by,
         "reason": words.reason,

@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 import click
 
 from fitness_buddy.cli.command import DAY, PATH, Run, command, main
+from fitness_buddy.cli.posting import open_outbox, post_once, post_options, subject_id
 from fitness_buddy.core.errors import UsageError
 from fitness_buddy.report.kinds import ReportKind
 
@@ -23,33 +24,33 @@ from fitness_buddy.report.kinds import ReportKind
     help="The day to report on [the day of the last build]; with a KIND [today], for a digest any day of its week.",
 )
 @click.option("--html", "html_path", type=PATH, help="Also write the report as one self-contained HTML file.")
-@click.option(
-    "--discord-payload",
-    "payload_path",
-    type=PATH,
-    metavar="FILE",
-    help="Write the message for Discord: its JSON to FILE, and attached files beside it.",
-)
+@click.option("--out", "folder", type=PATH, metavar="FOLDER", help="Write the message and its files to FOLDER.")
+@post_options
 @click.option("--build-failed", is_flag=True, help="The build before failed: say so instead of numbers.")
 def report(
     run: Run,
     kind: str | None,
     day: datetime | None,
     html_path: Path | None,
-    payload_path: Path | None,
+    folder: Path | None,
+    post: bool,
+    again: bool,
     build_failed: bool,
 ) -> dict[str, Any]:
     """Show the day, the week compared with the week before, streaks, and what is missing.
 
-    With a KIND, show the message that the athlete gets on Discord.
+    With a KIND, show the message that the athlete gets. With --post it is posted: once for each day or week on each
+    channel, so that a second run posts nothing, or only where the first one was not taken.
     """
     stated = day.date() if day else None
     if kind:
         if html_path:
             raise UsageError(f"--html is not for the report {kind}: leave out one of them")
-        return _show_message(run, ReportKind(kind), stated, payload_path, is_build_failed=build_failed)
-    if payload_path or build_failed:
-        raise UsageError(f"--discord-payload and --build-failed need a KIND: {', '.join(ReportKind)}")
+        if again and not post:
+            raise UsageError("--again goes with --post")
+        return _message(run, ReportKind(kind), stated, folder, post=post, again=again, is_build_failed=build_failed)
+    if folder or post or again or build_failed:
+        raise UsageError(f"--out, --post, --again and --build-failed need a KIND: {', '.join(ReportKind)}")
     answer = show_report(run, stated, html_path)
     built, timezone = date.fromisoformat(answer["report"]["as_of_day"]), ZoneInfo(answer["report"]["timezone"])
     today = run.today(timezone)
@@ -76,12 +77,21 @@ def show_report(run: Run, day: date | None, html_path: Path | None) -> dict[str,
     return answer
 
 
-def _show_message(
-    run: Run, kind: ReportKind, stated: date | None, payload_path: Path | None, *, is_build_failed: bool
+def _message(
+    run: Run,
+    kind: ReportKind,
+    stated: date | None,
+    folder: Path | None,
+    *,
+    post: bool,
+    again: bool,
+    is_build_failed: bool,
 ) -> dict[str, Any]:
     from fitness_buddy.notify.persona import load_persona
-    from fitness_buddy.report.messages import compose_report, without_markdown, write_payload
+    from fitness_buddy.remind.ledger import REPORT
+    from fitness_buddy.report.messages import compose_report, terminal_text, write_files
 
+    outbox = open_outbox(run) if post else None
     composed = compose_report(
         run.warehouse,
         run.settings,
@@ -91,18 +101,21 @@ def _show_message(
         now=run.now,
         is_build_failed=is_build_failed,
     )
-    run.say(without_markdown(composed.message))
+    run.say(terminal_text(composed.message))
     answer: dict[str, Any] = {
         "kind": kind,
         "day": composed.day,
         "is_stale": composed.is_stale,
-        "content": composed.message.payload()["content"],
-        "files": [{"name": one.name, "bytes": len(one.content)} for one in composed.message.attachments],
+        "title": composed.message.title,
+        "text": terminal_text(composed.message),
+        "files": [{"name": one.name, "bytes": len(one.content), "alt": one.alt} for one in composed.message.files],
     }
-    if payload_path:
-        write_payload(composed.message, payload_path)
-        run.say(f"\nDiscord's payload: {payload_path}")
-        answer["discord_payload"] = str(payload_path)
-    for one in composed.message.attachments:
+    for one in composed.message.files:
         run.say(f"With it: {one.name}, {len(one.content):,} bytes")
+    if folder:
+        answer["out"] = [str(path) for path in write_files(composed.message, folder)]
+        run.say(f"Written to {folder}")
+    if outbox:
+        subject = subject_id(run, REPORT, kind, str(composed.day), again=again)
+        answer |= post_once(run, outbox, REPORT, [(subject, composed.message)])
     return answer

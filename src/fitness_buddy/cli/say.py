@@ -9,17 +9,20 @@ import click
 from fitness_buddy.cli.ask import answer_question
 from fitness_buddy.cli.command import Run, command, main
 from fitness_buddy.cli.meals import handle_meal
+from fitness_buddy.cli.posting import open_outbox, post_option, post_reply
 from fitness_buddy.cli.remind import answer_message
 
 
 @command(main, "say", takes_now=True)
 @click.argument("text")
-def say(run: Run, text: str) -> dict[str, Any]:
+@post_option
+def say(run: Run, text: str, post: bool) -> dict[str, Any]:
     """Say TEXT to the buddy: reminders, meals, questions and help, in the words that the bot takes.
 
     buddy say "remind me to stretch tomorrow at 7am"; buddy say "meal oats: 60 carbs, 12 protein, 7 fat"; buddy say
     "ask how far did I run in October?"; buddy say help
     """
+    from fitness_buddy.notify.message import plain
     from fitness_buddy.remind.routing import MEALS, QUESTIONS, REMINDERS, route
     from fitness_buddy.remind.times import language_setting
 
@@ -29,17 +32,18 @@ def say(run: Run, text: str) -> dict[str, Any]:
     if found.flow == REMINDERS:
         from fitness_buddy.remind.requests import Message
 
-        return answer | answer_message(run, Message(found.text))
+        return answer | answer_message(run, Message(found.text), post=post)
     if found.flow == MEALS:
         from fitness_buddy.meals.request import parse_intent
 
-        return answer | handle_meal(run, parse_intent(found.text), [])
+        return answer | handle_meal(run, parse_intent(found.text), [], post=post)
     if found.flow == QUESTIONS:
         from fitness_buddy.ask.question import without_trigger
 
-        return answer | answer_question(run, without_trigger(found.text))
-    run.say(found.reply)
-    return answer | {"message": found.reply}
+        return answer | answer_question(run, without_trigger(found.text), post=post)
+    outbox = open_outbox(run) if post else None
+    run.say(plain(found.reply))
+    return answer | {"message": found.reply} | post_reply(run, outbox, "help", None, found.reply)
 
 
 def _has_asked(run: Run) -> bool:

@@ -212,6 +212,7 @@ class HttpClient:
         is_clear_text_allowed: bool = False,
         max_redirects: int = 0,
         max_bytes: int = MAX_BYTES,
+        user_agent: str = f"fitness-buddy/{__version__}",
         attempts: int = ATTEMPTS,
         backoff_s: float | None = None,
         timeout_s: float | None = None,
@@ -251,6 +252,7 @@ class HttpClient:
         self._rate_limit = rate_limit or RateLimit(label or self._host)
         self._max_redirects = max_redirects
         self._max_bytes = max_bytes
+        self._user_agent = user_agent
         self._timeout_s = variables.HTTP_TIMEOUT_S.read() if timeout_s is None else timeout_s
         backoff_s = variables.HTTP_BACKOFF_S.read() if backoff_s is None else backoff_s
         self._policy = back_off(backoff_s, attempts)
@@ -307,7 +309,7 @@ class HttpClient:
         label = self._label or f"{method} {self._host}{self._hidden(urlsplit(url).path)}"
         headers = {
             "Accept": "application/json" if expects_json else "*/*",
-            "User-Agent": f"fitness-buddy/{__version__}",
+            "User-Agent": self._user_agent,
         }
         body = None
         if self._login:

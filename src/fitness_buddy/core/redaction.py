@@ -7,15 +7,19 @@ import json
 import os
 import re
 from collections.abc import Iterable
-from urllib.parse import quote, quote_plus
+from urllib.parse import parse_qsl, quote, quote_plus, unquote, urlsplit
 
-from fitness_buddy.core.variables import VARIABLES
+from fitness_buddy.core.variables import NOTIFY, VARIABLES
 
 _HIDDEN = "***"
 # Besides the secrets of the registry: variables with such names hold secrets of other programs. Shorter values are too
 # common as texts.
 _SECRET_NAME = re.compile("SECRET|TOKEN|PASSWORD|PASSWD|API_?KEY|PRIVATE_KEY|WEBHOOK", re.IGNORECASE)
 _SHORTEST_SECRET = 8
+_SHORTEST_PART = 3
+# A part of an address that may be any word of a text.
+_COMMON_PART = re.compile(r"[a-z]{1,14}")
+_HOST = re.compile(r"(?:[a-z0-9-]+(?:\.[a-z0-9-]+)*\.[a-z]{2,}|localhost|[\d.]+|\[[\da-f:]+\])(?::\d+)?")
 # Secrets that are in no variable, by the way that services and databases spell them; the first group stays.
 _SECRET_TEXT = re.compile(
     r"""
@@ -55,8 +59,27 @@ def without(text: str, secrets: Iterable[str]) -> str:
 
 def without_secrets(text: str) -> str:
     """Return the text with ``***`` for each secret of the environment, and for what looks like a service's secret."""
-    secrets = {value for name, value in os.environ.items() if _is_secret(name) and len(value) >= _SHORTEST_SECRET}
+    secrets = {value for name, value in os.environ.items() if _is_secret(name)}
+    for address in re.split(r"[\s,]+", NOTIFY.stated()):
+        secrets |= {address, *(part for part in hidden_parts(address) if not _COMMON_PART.fullmatch(part))}
+    secrets = {secret for secret in secrets if len(secret) >= _SHORTEST_SECRET}
     return _SECRET_TEXT.sub(lambda found: f"{found[found.lastindex or 1]}{_HIDDEN}", without(text, secrets))
+
+
+def hidden_parts(address: str) -> set[str]:
+    """Return the parts of a channel's address that no message may show: which of them is the secret depends on the
+    service.
+    """
+    try:
+        parts = urlsplit(address)
+        values = [value for _, value in parse_qsl(parts.query)]
+    except ValueError:
+        return {address}
+    host = parts.netloc.rpartition("@")[2]
+    # The host of some services is a token or a topic.
+    hosts = [] if _HOST.fullmatch(host) else [host, host.partition(":")[0], host.partition(":")[2]]
+    stated = [parts.username or "", parts.password or "", *hosts, *parts.path.split("/"), *values, address]
+    return {form for part in stated for form in (part, unquote(part)) if len(form) >= _SHORTEST_PART}
 
 
 def _is_secret(name: str) -> bool:

@@ -142,6 +142,14 @@ def _list(stated: str) -> tuple[str, ...]:
     return tuple(part.strip() for part in stated.split(",") if part.strip())
 
 
+def _addresses(stated: str) -> tuple[str, ...]:
+    """Split addresses at commas and spaces before the next one; an address may hold commas itself."""
+    addresses = tuple(part for part in re.split(r"[\s,]+(?=[A-Za-z][A-Za-z0-9+.-]*://)", stated.strip()) if part)
+    if not all(re.match(r"[A-Za-z][A-Za-z0-9+.-]*://\S", address) for address in addresses):
+        raise ValueError("addresses such as discord://…, commas between")
+    return tuple(address.rstrip(",") for address in addresses)
+
+
 def _seconds(least: float) -> Callable[[str], float]:
     return _number(f"a number of seconds from {least:g} on", least)
 
@@ -488,12 +496,22 @@ LLM_MONTHLY_BUDGET_USD = _declare(
 
 # Messages.
 
+NOTIFY = _declare(
+    "notify",
+    "BUDDY_NOTIFY",
+    _addresses,
+    _NOTHING,
+    "the addresses of the channels of the athlete, commas between: discord://…, ntfy://…, any of apprise",
+    is_secret=True,
+    deployed_in=SECRETS,
+    deployed_as="NOTIFY",
+)
 DISCORD_WEBHOOK = _declare(
     "notify",
     "BUDDY_DISCORD_WEBHOOK",
     _text,
     "",
-    "the address of the webhook of the athlete's channel",
+    "one more channel: the address of a webhook of Discord",
     is_secret=True,
     deployed_in=SECRETS,
     deployed_as="DISCORD_URL",
@@ -571,6 +589,14 @@ EVENTS_SHEET_URL = _declare(
     is_secret=True,
     deployed_in=SECRETS,
     deployed_as="EVENTS_SHEET_URL",
+)
+EVENTS_EACH_DAY = _declare(
+    "remind",
+    "BUDDY_EVENTS_EACH_DAY",
+    _switch,
+    "false",
+    "whether events of several days are announced on each of them: true or false",
+    deployed_in=ENV,
 )
 
 # Kestra.

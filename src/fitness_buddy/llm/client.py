@@ -7,7 +7,6 @@ shown, and the project's own words.
 from __future__ import annotations
 
 import base64
-import json
 import logging
 import re
 import time
@@ -21,14 +20,18 @@ import jsonschema
 from fitness_buddy.core import variables
 from fitness_buddy.core.clock import utc_now
 from fitness_buddy.core.errors import EXIT_TRY_LATER, BuddyError, UsageError
-from fitness_buddy.core.http import ApiError, HttpClient, RateLimit, RateLimitedError
+from fitness_buddy.core.http import ApiError, HttpClient, HttpResponse, RateLimit, RateLimitedError
 from fitness_buddy.core.redaction import without_secrets
 from fitness_buddy.ingest.sources.files import check_json
+from fitness_buddy.llm.answers import find_json, without_thinking
+from fitness_buddy.llm.endpoints import NoPictureError, RequestForm, permanent_error
 from fitness_buddy.llm.facts import Facts
+from fitness_buddy.llm.usage import input_tokens, output_tokens
 
-_MAX_SHOWN = 200
-# No model reads or writes as much in one answer.
-_MOST_TOKENS = 100_000_000
+_MAX_SHOWN, _MAX_READ = 200, 4000
+_MAX_COUNT = 2**53
+# What a model gets that has spent all tokens on thinking.
+_THINKING_FACTOR = 4
 # The beginning of an address that a chat makes a link.
 _SCHEME = re.compile(r"(?:[A-Za-z][A-Za-z0-9+.-]{0,30})?:(?://|\\)[/\\]*")
 # Error codes of a request that was refused because of its content.
@@ -56,6 +59,14 @@ class ModelRefusedError(ModelError):
 
 class ModelAnswerError(ModelError):
     """The answer is cut off, empty, or not what was asked for."""
+
+
+class ModelSetupError(ModelError):
+    """The endpoint will refuse every such request; the message says what to change."""
+
+
+class ModelCannotSeeError(ModelSetupError):
+    """The model takes no pictures."""
 
 
 class BudgetSpentError(ModelError):
@@ -164,6 +175,29 @@ class Picture:
         return f"data:{self.media_type};base64,{base64.b64encode(self.content).decode()}"
 
 
+class _EndpointError(Exception):
+    """The endpoint has refused a request.
+
+    Attributes:
+        words: the endpoint's own, not shortened; they are matched and never shown.
+        error: the error if nothing is known about them.
+    """
+
+    def __init__(self, status: int, words: str, error: ModelError) -> None:
+        super().__init__(words)
+        self.status = status
+        self.words = words
+        self.error = error
+
+    def explained(self, model: str, *, has_picture: bool) -> ModelError:
+        """Return the error with what to change, if that is known."""
+        known = permanent_error(self.status, self.words, model, has_picture=has_picture)
+        if known is None:
+            return self.error
+        kind = ModelCannotSeeError if isinstance(known, NoPictureError) else ModelSetupError
+        return kind(f"{known} ({self.error})")
+
+
 class LanguageModel:
     """A language model for the requests of one run.
 
@@ -192,6 +226,7 @@ class LanguageModel:
             timeout_s=settings.timeout_s,
             sleep=sleep,
         )
+        self._form = RequestForm()
         self.calls: list[ModelCall] = []
 
     def text(self, purpose: str, system: str, user: str, *, facts: Sequence[Facts] = (), max_tokens: int = 400) -> str:
@@ -226,11 +261,7 @@ class LanguageModel:
             ModelError: there is no usable answer.
         """
         messages = _messages(system, user, facts, pictures)
-        answer_format = {
-            "type": "json_schema",
-            "json_schema": {"name": purpose, "schema": dict(schema), "strict": True},
-        }
-        answer = self._chat(purpose, messages, max_tokens, answer_format)
+        answer = self._chat(purpose, messages, max_tokens, schema)
         try:
             return _checked(answer, schema, check)
         except ValueError as problem:
@@ -239,7 +270,7 @@ class LanguageModel:
                 f"That cannot be used: {problem}. Answer again with the whole corrected JSON object and nothing else."
             )
             messages += [{"role": "assistant", "content": answer}, {"role": "user", "content": request}]
-        answer = self._chat(purpose, messages, max_tokens, answer_format)
+        answer = self._chat(purpose, messages, max_tokens, schema)
         try:
             return _checked(answer, schema, check)
         except ValueError as problem:
@@ -260,8 +291,12 @@ class LanguageModel:
             {} if model.startswith(("gpt-image", "chatgpt-image")) else {"response_format": "b64_json"}
         )
         started = time.monotonic()
-        answer = self._request("/images/generations", {"model": model, "prompt": prompt, "n": 1, **how})
+        try:
+            answer = self._request("/images/generations", {"model": model, "prompt": prompt, "n": 1, **how})
+        except _EndpointError as refused:
+            raise refused.explained(model, has_picture=False) from None
         usage = _get(answer, "usage")
+        # A picture has a price of its own: the tokens are for the log.
         counts = _count(usage, "input_tokens"), _count(usage, "output_tokens")
         encoded = _text(_first(_get(answer, "data")), "b64_json")
         try:
@@ -288,35 +323,76 @@ class LanguageModel:
         purpose: str,
         messages: list[dict[str, Any]],
         max_tokens: int,
-        answer_format: Mapping[str, Any] | None = None,
+        schema: Mapping[str, Any] | None = None,
     ) -> str:
+        """Return what the model says, without its thinking.
+
+        Where the thinking has used up the tokens, it is asked once more, with more of them.
+        """
+        said = self._completion(purpose, messages, max_tokens, schema)
+        if said is None:
+            said = self._completion(purpose, messages, max_tokens * _THINKING_FACTOR, schema)
+        if said is None:
+            raise ModelAnswerError(
+                f"the model's thinking is cut off after {self.calls[-1].output_tokens} tokens, before it answered"
+            )
+        return said
+
+    def _completion(
+        self, purpose: str, messages: list[dict[str, Any]], max_tokens: int, schema: Mapping[str, Any] | None
+    ) -> str | None:
+        """Return what the model says; None where only its thinking was cut off."""
         settings = self._settings
-        how: dict[str, Any] = {"response_format": answer_format} if answer_format else {}
         started = time.monotonic()
-        request = {"model": settings.model, "messages": messages, "max_completion_tokens": max_tokens, **how}
-        answer = self._request("/chat/completions", request)
+        request, answer = self._answered(purpose, messages, max_tokens, schema)
         usage = _get(answer, "usage")
-        tokens = _count(usage, "prompt_tokens"), _count(usage, "completion_tokens")
-        prices = settings.input_usd_per_million or 0, settings.output_usd_per_million or 0
-        cost_usd = sum(count * price for count, price in zip(tokens, prices, strict=True)) / 1e6
         choice = _first(_get(answer, "choices"))
         message = _get(choice, "message")
-        said, refusal = _text(message, "content").strip(), _text(message, "refusal")
+        content, refusal = _content(message), _text(message, "refusal")
+        # Servers that separate the thinking name it one of these.
+        thinking = "".join(_text(message, name) for name in ("reasoning_content", "reasoning", "thinking"))
+        tokens = (
+            input_tokens(request, _get(usage, "prompt_tokens")),
+            output_tokens(content + thinking + refusal, _get(usage, "completion_tokens")),
+        )
+        prices = settings.input_usd_per_million or 0, settings.output_usd_per_million or 0
+        cost_usd = sum(count * price for count, price in zip(tokens, prices, strict=True)) / 1e6
+        said = without_thinking(content)
+        has_thought = bool(thinking) or said != content.strip()
         reason = _get(choice, "finish_reason")
         error: ModelError | None = None
+        is_only_thinking = reason == "length" and has_thought and not said
         if refusal or reason == "content_filter":
             error = ModelRefusedError(f"the model does not answer: {_shorten(refusal or 'its filter stopped it')}")
             outcome = "refused"
+        elif is_only_thinking:
+            outcome = "cut_off"
         elif reason == "length":
             error, outcome = ModelAnswerError(f"the model's answer is cut off after {tokens[1]} tokens"), "cut_off"
         elif not said:
-            error, outcome = ModelAnswerError("the model answered with nothing"), "unusable"
+            only = "only its thinking" if has_thought else "nothing"
+            error, outcome = ModelAnswerError(f"the model answered with {only}"), "unusable"
         else:
             outcome = "answered"
         self._record_call(purpose, settings.model, *tokens, cost_usd, started, outcome)
         if error:
             raise error
-        return said
+        return None if is_only_thinking else said
+
+    def _answered(
+        self, purpose: str, messages: list[dict[str, Any]], max_tokens: int, schema: Mapping[str, Any] | None
+    ) -> tuple[Mapping[str, Any], object]:
+        """Return the request in the first form that the endpoint takes, and its answer."""
+        has_picture = any(isinstance(message["content"], list) for message in messages)
+        while True:
+            request = self._form.request(self._settings.model, messages, max_tokens, purpose, schema)
+            try:
+                return request, self._request("/chat/completions", request)
+            except _EndpointError as refused:
+                if self._form.simpler(request, refused.words):
+                    _log.info("the model's endpoint takes no such request; asking in a simpler form: %s", refused.error)
+                    continue
+                raise refused.explained(self._settings.model, has_picture=has_picture) from None
 
     def _record_call(
         self,
@@ -334,20 +410,31 @@ class LanguageModel:
         self._record.keep(call)
 
     def _request(self, path: str, request: Mapping[str, Any]) -> object:
-        """Send a request within the budget; return the JSON of a success, which may be of any shape."""
+        """Send a request within the budget; return the JSON of a success, which may be of any shape.
+
+        Raises:
+            _EndpointError: the endpoint has refused the request.
+            ModelError: there is no answer for another reason.
+        """
         self._check_budget()
         try:
             response = self._client.call(
                 "POST", path, body_json=request, token=self._settings.api_key or None, expects_json=False
             )
         except (ApiError, RateLimitedError) as error:
-            raise ModelUnavailableError(f"the model was not reached: {_shorten(str(error))}") from None
-        if response.status >= 400:
-            if _get(_get(response.document, "error"), "code") in _REFUSALS:
+            shown = ModelUnavailableError(f"the model was not reached: {_shorten(str(error))}")
+            status = error.status if isinstance(error, ApiError) else 429
+            if status is None:
+                raise shown from None
+            # Servers of open models also answer 500 to what they will never take.
+            raise _EndpointError(status, str(error), shown) from None
+        error_of = _get(response.document, "error")
+        # LM Studio answers 200 with an error to an address that it does not know.
+        if response.status >= 400 or (error_of and not _get(response.document, "choices")):
+            if _get(error_of, "code") in _REFUSALS:
                 raise ModelRefusedError(f"the model does not answer: {_shorten(response.message)}")
-            raise ModelUnavailableError(
-                f"the model's endpoint answered {response.status}: {_shorten(response.message)}"
-            )
+            words = f"the model's endpoint answered {response.status}: {_shorten(response.message)}"
+            raise _EndpointError(response.status, _words_of(response), ModelUnavailableError(words))
         if not response.is_json:
             raise ModelAnswerError(f"the model's endpoint answered {response.status} with no JSON")
         return response.document
@@ -377,18 +464,14 @@ def _messages(system: str, user: str, facts: Sequence[Facts], pictures: Sequence
 
 
 def _checked(answer: str, schema: Mapping[str, Any], check: Callable[[dict[str, Any]], _Checked]) -> _Checked:
-    # Endpoints that do not enforce the schema often wrap JSON in Markdown.
-    text = answer.removeprefix("```json").removeprefix("```").removesuffix("```").strip()
     try:
-        document = json.loads(text, parse_constant=_no_number)
+        document = find_json(answer)
         check_json(document)
         jsonschema.validate(document, schema)
     except jsonschema.ValidationError as error:
         raise ValueError(f"{error.json_path}: {_shorten(error.message)}") from None
     except RecursionError:
         raise ValueError("it is no JSON object") from None
-    except json.JSONDecodeError as error:
-        raise ValueError(f"it is no JSON: {error}") from None
     linkless: dict[str, Any] = _without_links(document)
     return check(linkless)
 
@@ -416,10 +499,8 @@ def _get(holder: object, name: str) -> object:
 
 
 def _count(usage: object, name: str) -> int:
-    """Return a number of tokens; 0 for what is none. Less than nothing would raise the budget."""
     value = _get(usage, name)
-    is_count = isinstance(value, int) and not isinstance(value, bool)
-    return min(max(value, 0), _MOST_TOKENS) if is_count else 0  # type: ignore[call-overload]
+    return value if isinstance(value, int) and 0 <= value < _MAX_COUNT else 0
 
 
 def _first(items: object) -> object:
@@ -432,8 +513,23 @@ def _text(holder: object, name: str) -> str:
     return value.encode("utf-8", "replace").decode() if isinstance(value, str) else ""
 
 
-def _no_number(name: str) -> float:
-    raise ValueError(f"{name} is no number")
+def _words_of(response: HttpResponse) -> str:
+    """Return the endpoint's words about a refusal, with its codes; the body where it says them in another way."""
+    error = _get(response.document, "error")
+    codes = (_text(error, name) for name in ("code", "type", "param"))
+    return (
+        " ".join([response.message, *codes])
+        if response.message
+        else response.body[:_MAX_READ].decode("utf-8", "replace")
+    )
+
+
+def _content(message: object) -> str:
+    """Return the text of a message, which may be in parts: those of thinking are left out."""
+    parts = _get(message, "content")
+    if not isinstance(parts, list):
+        return _text(message, "content")
+    return "".join(_text(part, "text") for part in parts if _get(part, "type") in {"text", "output_text"})
 
 
 def _shorten(text: str) -> str:

@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from fitness_buddy.core.errors import BuddyError, UsageError
-from fitness_buddy.ingest.landing import Landing, is_tombstone, tombstone
+from fitness_buddy.ingest.landing import Landing, Record, is_tombstone, tombstone
 from fitness_buddy.ingest.load import Ingest
 from fitness_buddy.ingest.sources.meals import TABLE, FieldError, settled_time, to_record
 from fitness_buddy.warehouse import Warehouse
@@ -22,7 +22,7 @@ from fitness_buddy.warehouse import Warehouse
 REMEMBERED_DAYS = 31
 MIN_ID_LENGTH, _SHORT_ID_LENGTH, _ID_LENGTH = 4, 6, 16
 # The keys of the meal itself, of an estimate, and of its origin.
-_MEAL = ("description", "carbs_g", "protein_g", "fat_g", "alcohol_g", "energy_kcal")
+_MEAL = ("description", "carbs_g", "protein_g", "fat_g", "fiber_g", "alcohol_g", "energy_kcal")
 _ESTIMATE = ("meal_summary", "overall_confidence", "items", "totals")
 _ORIGIN = ("question", "words", "model", "model_answer")
 # The keys that this module adds.
@@ -67,8 +67,21 @@ class LoggedMeal:
         """Return the question that would make the estimate more certain; may be empty."""
         return str(self.payload.get("question") or "")
 
+    @property
+    def eaten_at(self) -> str:
+        """Return when it was eaten: an instant in UTC, a local time without a zone, or a day."""
+        return str(self.payload["eaten_at"])
+
+    @property
+    def stated_kcal(self) -> float | None:
+        """Return the energy as the athlete or the estimate states it; None where it does not."""
+        stated = (
+            self.payload["totals"]["calories_kcal"] if "totals" in self.payload else self.payload.get("energy_kcal")
+        )
+        return None if stated is None else float(stated)
+
     def grams(self, name: str) -> float:
-        """Return carbs_g, protein_g, fat_g or alcohol_g."""
+        """Return carbs_g, protein_g, fat_g, fiber_g or alcohol_g."""
         return float(self.payload.get("totals", self.payload).get(name) or 0)
 
     def content(self) -> dict[str, Any]:
@@ -81,6 +94,20 @@ class LoggedMeal:
 
     def _parts(self, *names: str) -> dict[str, Any]:
         return {name: self.payload[name] for name in names if name in self.payload}
+
+
+@dataclass(frozen=True, slots=True)
+class NewMeal:
+    """A meal to store.
+
+    Attributes:
+        eaten_at: an instant with its offset, a local time, or a day.
+        is_pending: whether it counts only after the athlete has confirmed it.
+    """
+
+    content: Mapping[str, Any] = field(repr=False)
+    eaten_at: str
+    is_pending: bool = False
 
 
 class Diary:
@@ -102,9 +129,9 @@ class Diary:
         ]
         self._meals = sorted(logged, key=lambda meal: str(meal.payload[_NOTED_AT]), reverse=True)
 
-    def of_message(self, message_id: str) -> LoggedMeal | None:
-        """Return the meal of a message that comes a second time; None for a new message."""
-        return next((meal for meal in self._meals if message_id in meal.payload[_MESSAGES]), None)
+    def of_message(self, message_id: str) -> list[LoggedMeal]:
+        """Return the meals of a message that comes a second time, in their order; an empty list for a new message."""
+        return [meal for meal in reversed(self._meals) if message_id in meal.payload[_MESSAGES]]
 
     def find(self, beginning: str) -> list[LoggedMeal]:
         """Return the meals whose ids begin so, without deleted ones, the last logged first."""
@@ -134,26 +161,42 @@ class Diary:
         except FieldError as error:
             raise UsageError(f"{error.field}: {error}") from None
 
-    def note(
-        self, content: Mapping[str, Any], eaten_at: str, message_id: str, *, is_pending: bool = False
-    ) -> tuple[LoggedMeal, Landing]:
-        """Store a new meal, whose time was checked."""
-        meal_id = hashlib.sha256(message_id.encode()).hexdigest()[:_ID_LENGTH]
-        return self._keep(meal_id, content, eaten_at, [message_id], "pending" if is_pending else "noted")
+    def note(self, meals: Sequence[NewMeal], message_id: str) -> tuple[list[LoggedMeal], Landing]:
+        """Store the new meals of a message, whose times were checked: all of them or none."""
+        records = []
+        for number, meal in enumerate(meals):
+            # The first meal of a message has the id that it has always had.
+            key = f"{message_id}\n{number}" if number else message_id
+            meal_id = hashlib.sha256(key.encode()).hexdigest()[:_ID_LENGTH]
+            # The times keep the meals in their order.
+            noted_at = self._now + timedelta(microseconds=number)
+            outcome = "pending" if meal.is_pending else "noted"
+            records.append(self._record(meal_id, meal.content, meal.eaten_at, [message_id], outcome, noted_at))
+        landing = self._ingest.answers(TABLE, records)
+        return [LoggedMeal(record.record_id, record.payload) for record in records], landing
 
     def replace(
-        self, meal: LoggedMeal, content: Mapping[str, Any], message_id: str, outcome: str
+        self, meal: LoggedMeal, content: Mapping[str, Any], message_id: str, outcome: str, *, eaten_at: str = ""
     ) -> tuple[LoggedMeal, Landing]:
-        """Store another version of a meal; a deleted meal keeps its last content."""
-        messages = [*meal.payload[_MESSAGES], message_id]
-        return self._keep(meal.meal_id, content, str(meal.payload["eaten_at"]), messages, outcome)
+        """Store another version of a meal; a deleted meal keeps its last content.
 
-    def _keep(
-        self, meal_id: str, content: Mapping[str, Any], eaten_at: str, messages: Sequence[str], outcome: str
-    ) -> tuple[LoggedMeal, Landing]:
-        origin = {_MESSAGES: list(messages), _NOTED_AT: self._now.astimezone(UTC).isoformat(), _OUTCOME: outcome}
-        record = to_record({**content, **origin, "meal_id": meal_id, "eaten_at": eaten_at}, self._now)
-        if outcome in {"pending", "deleted"}:
-            record = tombstone(record)
+        Args:
+            eaten_at: another time, which was checked; empty for the time of the version before.
+        """
+        messages = [*meal.payload[_MESSAGES], message_id]
+        record = self._record(meal.meal_id, content, eaten_at or meal.eaten_at, messages, outcome, self._now)
         landing = self._ingest.answers(TABLE, [record])
-        return LoggedMeal(meal_id, record.payload), landing
+        return LoggedMeal(meal.meal_id, record.payload), landing
+
+    def _record(
+        self,
+        meal_id: str,
+        content: Mapping[str, Any],
+        eaten_at: str,
+        messages: Sequence[str],
+        outcome: str,
+        noted_at: datetime,
+    ) -> Record:
+        origin = {_MESSAGES: list(messages), _NOTED_AT: noted_at.astimezone(UTC).isoformat(), _OUTCOME: outcome}
+        record = to_record({**content, **origin, "meal_id": meal_id, "eaten_at": eaten_at}, self._now)
+        return tombstone(record) if outcome in {"pending", "deleted"} else record

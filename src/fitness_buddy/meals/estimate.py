@@ -7,6 +7,7 @@ a picture or a text says.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -14,17 +15,21 @@ from typing import Any
 from fitness_buddy.ingest.sources import values
 from fitness_buddy.ingest.sources.meals import FieldError, check_estimate
 from fitness_buddy.llm.client import LanguageModel, Picture
-from fitness_buddy.meals.stated import MAX_CHARACTERS, shortened
+from fitness_buddy.meals.stated import MAX_CHARACTERS, shortened, stated_numbers
 
 PURPOSE = "meal_estimate"
 CONFIDENCES = ("high", "medium", "low")
 _MAX_ITEMS = 40
 _MAX_WORDS = 200
-# The stated energy may differ this much from the energy of the macros: fibre and polyols have less than 4 kcal/g, and
-# all numbers are rounded.
-_ENERGY_TOLERANCE, _ENERGY_ROUNDING_KCAL = 0.2, 25.0
+# Sugar alcohols have 0 to 3 kcal per gram; erythritol has none.
+_SUGAR_ALCOHOLS = re.compile(
+    r"erythrit|xylit|maltit|sorbit|isomalt|mannit|lactit|allulose|poly-?ol|sugar alcohol|zuckeralkohol", re.IGNORECASE
+)
+# Words after which a stated number may be that of one of several foods.
+_SEVERAL = re.compile(r"\b(?:and|with|plus|und|mit)\b|[,;+\n]", re.IGNORECASE)
+_STATED_TOLERANCE, _STATED_ROUNDING_G = 0.1, 2.0
 _ROUNDING_PER_ITEM_G = 0.6
-KCAL_PER_G: Mapping[str, int] = {"carbs_g": 4, "protein_g": 4, "fat_g": 9, "alcohol_g": 7}
+KCAL_PER_G: Mapping[str, int] = values.KCAL_PER_G
 
 _TEXT, _AMOUNT = {"type": "string"}, {"type": "number"}
 _NUMBERS = ("calories_kcal", "protein_g", "carbs_g", "fat_g", "fiber_g", "alcohol_g")
@@ -62,7 +67,8 @@ _SYSTEM = """\
 You estimate what a meal is made of, for an athlete's food diary, from pictures, from words, or from both.
 - One entry in items for each food or drink: its name, its weight as eaten in grams (edible part, as served), the energy
   and macros of that weight, and in a few words what you assumed (size, preparation, fat used).
-- calories_kcal is 4 kcal per gram of carbs and protein, 9 of fat, 7 of alcohol. carbs_g includes fibre.
+- calories_kcal is 4 kcal per gram of carbs and protein, 9 of fat, 7 of alcohol, 2 of fibre. carbs_g includes fibre, and
+  leaves out sugar alcohols without energy such as erythritol. Numbers that the athlete states are right.
 - totals are the sums of the items. Nothing is negative; macros never weigh more than the food.
 - meal_summary: the meal in up to ten words, in the athlete's language, or in English if no words were given.
 - overall_confidence: high if weights are known or plain to see, medium for an honest guess, low if it could just as
@@ -112,11 +118,38 @@ def estimate_meal(
             f"Earlier this meal was understood as follows (JSON):\n{json.dumps(earlier, ensure_ascii=False)}\n"
             f"The athlete corrects it, and is right:\n{prompt}"
         )
-    return model.document(PURPOSE, _SYSTEM, prompt, SCHEMA, check_answer, pictures=pictures)
+
+    def check(answer: Mapping[str, Any]) -> Estimate:
+        estimate = check_answer(answer, words)
+        if estimate.is_food and earlier is None:
+            _check_stated(answer["totals"], words)
+        return estimate
+
+    return model.document(PURPOSE, _SYSTEM, prompt, SCHEMA, check, pictures=pictures)
 
 
-def check_answer(answer: Mapping[str, Any]) -> Estimate:
+def _check_stated(totals: Mapping[str, Any], words: str) -> None:
+    """Raise ValueError where an estimate has another number than the athlete states; several foods may have more."""
+    for field_name, stated in stated_numbers(words).items():
+        name = "calories_kcal" if field_name == "energy_kcal" else field_name
+        tolerance = max(_STATED_ROUNDING_G, _STATED_TOLERANCE * stated)
+        if name == "calories_kcal":
+            tolerance = max(values.ENERGY_ROUNDING_KCAL, values.ENERGY_TOLERANCE * stated)
+        found = float(totals[name])
+        if found < stated - tolerance or (found > stated + tolerance and not _SEVERAL.search(words)):
+            raise ValueError(f"totals.{name}: expected {stated:g}, as the athlete states, found {found:g}")
+
+
+def has_sugar_alcohols(*texts: str) -> bool:
+    """Return whether texts name a sugar alcohol: a gram of such carbs may have no energy."""
+    return any(_SUGAR_ALCOHOLS.search(text) for text in texts)
+
+
+def check_answer(answer: Mapping[str, Any], words: str = "") -> Estimate:
     """Return the filled form as an estimate.
+
+    Args:
+        words: of the athlete.
 
     Raises:
         ValueError: its parts do not agree; the message says which, so that the model can correct it.
@@ -154,7 +187,10 @@ def check_answer(answer: Mapping[str, Any]) -> Estimate:
             raise ValueError(f"totals.{name}: expected the sum of the items, {total:g}")
     energy_kcal = sum(float(answer["totals"][name]) * kcal for name, kcal in KCAL_PER_G.items())
     stated_kcal = float(answer["totals"]["calories_kcal"])
-    if abs(stated_kcal - energy_kcal) > max(_ENERGY_ROUNDING_KCAL, _ENERGY_TOLERANCE * energy_kcal):
+    named = (str(item[key]) for item in items for key in ("name", "assumptions"))
+    is_sweetened = has_sugar_alcohols(words, str(content["meal_summary"]), *named)
+    indigestible_g = float(answer["totals"]["carbs_g" if is_sweetened else "fiber_g"])
+    if not values.is_energy_plausible(stated_kcal, energy_kcal, indigestible_g):
         raise ValueError(
             f"totals.calories_kcal: expected what the macros and alcohol have, {energy_kcal:.0f}, found {stated_kcal:g}"
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import re
 import struct
 from collections.abc import Iterator
@@ -15,6 +16,11 @@ from fitness_buddy.notify.persona import Persona
 MAX_BYTES = 8 * 2**20
 # More than a phone takes. A small file can decompress to more than a machine has memory.
 MAX_PIXELS = 120_000_000
+KINDS = "PNG and JPEG, WebP and HEIC"
+MEDIA_TYPES = {f"image/{name}" for name in ("png", "jpeg", "webp", "heic", "heif")}
+# The longest edge of a converted picture: models scale down what is larger.
+_EDGE, _QUALITY = 2048, 90
+_HEIF_BRANDS = {b"heic", b"heix", b"hevc", b"hevx", b"heim", b"heis", b"mif1", b"msf1"}
 _PNG, _JPEG = b"\x89PNG\r\n\x1a\n", b"\xff\xd8"
 # The chunks that draw the picture. All others are metadata: texts, times, places, further frames.
 _PNG_CHUNKS = {b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND"}
@@ -33,23 +39,73 @@ def read_picture(content: bytes) -> Picture:
     """Return a picture for a language model: its pixels and its orientation, without metadata.
 
     Raises:
-        PictureError: it is not a PNG or JPEG, is too large, or is damaged.
+        PictureError: it is none of PNG, JPEG, WebP and HEIC, is too large, or is damaged.
     """
-    if not content.startswith((_PNG, _JPEG)):
-        raise PictureError("I can look at PNG and JPEG pictures only.")
+    kind = kind_of(content)
+    if not kind:
+        raise PictureError(f"I can look at {KINDS} pictures only.")
     if len(content) > MAX_BYTES:
         raise PictureError(
             f"That picture is too large: {len(content) / 2**20:.1f} MB, and I take up to {MAX_BYTES // 2**20} MB."
         )
+    if kind not in {"png", "jpeg"}:
+        content = _as_jpeg(content, kind)
     try:
         bare, pixels = _strip_png_metadata(content) if content.startswith(_PNG) else _strip_jpeg_metadata(content)
     except (struct.error, IndexError, ValueError):
         raise PictureError("That picture is damaged or cut off.") from None
     if not 0 < pixels <= MAX_PIXELS:
-        raise PictureError(
-            f"That picture has {pixels / 1e6:.0f} million pixels, and I take up to {MAX_PIXELS / 1e6:.0f} million."
-        )
+        raise _too_many(pixels)
     return Picture(bare)
+
+
+def kind_of(content: bytes) -> str:
+    """Return the kind of a picture by its first bytes: png, jpeg, webp or heif; empty for any other."""
+    if content.startswith((_PNG, _JPEG)):
+        return "png" if content.startswith(_PNG) else "jpeg"
+    if content[:4] == b"RIFF" and content[8:12] == b"WEBP":
+        return "webp"
+    brands = {content[8:12], *(content[place : place + 4] for place in range(16, min(len(content), 64), 4))}
+    return "heif" if content[4:8] == b"ftyp" and brands & _HEIF_BRANDS else ""
+
+
+def _too_many(pixels: int) -> PictureError:
+    return PictureError(
+        f"That picture has {pixels / 1e6:.0f} million pixels, and I take up to {MAX_PIXELS / 1e6:.0f} million."
+    )
+
+
+def _as_jpeg(content: bytes, kind: str) -> bytes:
+    """Return a WebP or HEIC picture as JPEG, the right way up: not every model reads others.
+
+    Raises:
+        PictureError: it has too many pixels, or is damaged.
+    """
+    from PIL import Image, ImageOps
+
+    plugin = {"webp": "WEBP", "heif": "HEIF"}[kind]
+    if kind == "heif":
+        from pillow_heif import register_heif_opener
+
+        register_heif_opener()
+    try:
+        # The size is in the header: a small file can decompress to more than a machine has memory.
+        with Image.open(io.BytesIO(content), formats=[plugin]) as opened:
+            pixels = opened.width * opened.height
+            if not 0 < pixels <= MAX_PIXELS:
+                raise _too_many(pixels)
+            picture = ImageOps.exif_transpose(opened).convert("RGBA")
+    except PictureError:
+        raise
+    except Exception:  # decoders raise many types of errors
+        raise PictureError("That picture is damaged or cut off.") from None
+    picture.thumbnail((_EDGE, _EDGE))
+    # What is transparent is white, as most programs show it.
+    flat = Image.new("RGB", picture.size, "white")
+    flat.paste(picture, mask=picture.getchannel("A"))
+    written = io.BytesIO()
+    flat.save(written, "JPEG", quality=_QUALITY)
+    return written.getvalue()
 
 
 def can_draw() -> bool:

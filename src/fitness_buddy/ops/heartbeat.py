@@ -1,20 +1,23 @@
 """Find the stale sources of an athlete, and decide which of them have to be reported now.
 
+Every episode of a stale source is one subject of the ledger of deliveries, and so is its end.
+
 A load adds only new and changed versions to raw. So the age of a source is the time since it last brought something
 new: a phone that sends the same days again and again is stale, too.
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from fitness_buddy.core.errors import UsageError
 from fitness_buddy.ingest.sources.registry import NEVER, raw_tables
 from fitness_buddy.warehouse import RawSummary
+
+_HEARTBEAT, _RECOVERED = "heartbeat", "/recovered"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +37,7 @@ class Heartbeat:
         stale: all sources that are stale now.
         newly_stale: those among them that were not reported yet.
         recovered: sources that were reported as stale and have brought something new.
-        reported: the input ``reported`` of the next run.
+        reported: the sources that are reported as stale when this is posted.
     """
 
     stale: Sequence[StaleSource]
@@ -42,16 +45,30 @@ class Heartbeat:
     recovered: Sequence[str]
     reported: Sequence[str]
 
-    def message(self) -> str:
-        """Return the message for the athlete; empty when nothing has changed."""
-        lines = [
-            f"Nothing new from {_title(stale.source)} since {stale.last_loaded_at:%Y-%m-%d}. "
-            "No hurry: when you have a minute, see whether it still sends."
-            for stale in self.stale
-            if stale.source in self.newly_stale
+    def messages(self, episodes: Mapping[str, str]) -> list[tuple[str, str]]:
+        """Return the messages for the athlete with the ids of their subjects; an empty list when nothing has changed.
+
+        Args:
+            episodes: the episode of each source that was reported, from :func:`reported_episodes`.
+        """
+        stale = [
+            (
+                f"{_HEARTBEAT}/{one.source}/{one.last_loaded_at.astimezone(UTC).isoformat()}",
+                f"Nothing new from {_title(one.source)} since {one.last_loaded_at:%Y-%m-%d}. "
+                "No hurry: when you have a minute, see whether it still sends.",
+            )
+            for one in self.stale
+            if one.source in self.newly_stale
         ]
-        lines += [f"Good to hear from {_title(source)} again." for source in self.recovered]
-        return "\n".join(lines)
+        recovered = [
+            (f"{episodes.get(source, source)}{_RECOVERED}", f"Good to hear from {_title(source)} again.")
+            for source in self.recovered
+        ]
+        return [*stale, *recovered]
+
+    def message(self) -> str:
+        """Return all messages as one text."""
+        return "\n".join(words for _, words in self.messages({}))
 
     def to_dict(self) -> dict[str, Any]:
         """Return it as JSON-ready values."""
@@ -60,7 +77,7 @@ class Heartbeat:
 
 def find_stale_sources(
     sources: Sequence[RawSummary],
-    reported: Sequence[str],
+    reported: Collection[str],
     now: datetime,
     *,
     stale_after_days: int,
@@ -72,7 +89,7 @@ def find_stale_sources(
 
     Args:
         sources: the athlete's raw tables.
-        reported: the sources that were reported as stale, as the run before returned them.
+        reported: the sources that were reported as stale, and not as recovered.
         now: timezone-aware.
         stale_after_days: a source is stale when its last load is older.
         source_days: the same for single sources, by raw table or by a prefix of its name; the longest name counts.
@@ -95,19 +112,16 @@ def find_stale_sources(
     )
 
 
-def read_reported(text: str) -> list[str]:
-    """Read the list that the run before returned; an empty text is an empty list.
+def reported_episodes(delivered: Iterable[str]) -> dict[str, str]:
+    """Return the episode of each source that was reported as stale, and not as recovered.
 
-    Raises:
-        UsageError: the text is not a JSON list of sources.
+    Args:
+        delivered: the ids of all subjects of heartbeats that were posted.
     """
-    try:
-        reported = json.loads(text or "[]")
-    except ValueError:
-        reported = None
-    if not isinstance(reported, list) or not all(isinstance(source, str) for source in reported):
-        raise UsageError(f'--reported: expected a JSON list of sources such as ["steps_daily"], found {text!r}')
-    return reported
+    ids = set(delivered)
+    return {
+        one.split("/")[1]: one for one in sorted(ids) if not one.endswith(_RECOVERED) and one + _RECOVERED not in ids
+    }
 
 
 def read_source_days(stated: Sequence[str]) -> dict[str, int]:

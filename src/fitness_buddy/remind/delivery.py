@@ -1,45 +1,34 @@
-"""Deliver due reminders and events on Discord: at least once, and exactly once if no process is killed.
+"""Deliver what the ledger has: on each channel at least once, and exactly once if no process is killed.
 
-A process first claims a reminder in the ledger, then posts it, then marks it as delivered. It holds no lock while it
-posts. The claim of a killed process expires; the reminder is then posted again and says that it may be a repeat.
+A process first claims a subject (a reminder, an event, a report …) in the ledger, then posts it on each channel, then
+marks it as delivered. It holds no lock while it posts. What one channel has taken is noted before the next one is
+tried, so that it is not posted there again while another channel is retried. The claim of a killed process expires; the
+subject is then posted again where that is not noted, and says that it may be a repeat.
 """
 
 from __future__ import annotations
 
 import functools
 import time
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from typing import Any, Protocol
+from typing import Any
 from uuid import uuid4
 from zoneinfo import ZoneInfo
 
 from fitness_buddy.core import variables
 from fitness_buddy.core.clock import utc_now
 from fitness_buddy.core.errors import BuddyError
-from fitness_buddy.core.http import ApiError
-from fitness_buddy.notify.message import OutgoingMessage, escape_markdown
-from fitness_buddy.remind.ledger import CLAIMED, DELIVERED, RELEASED, Entry, Ledger
+from fitness_buddy.notify.message import Channel, OutgoingMessage, escape_markdown
+from fitness_buddy.remind.ledger import CLAIMED, DELIVERED, RELEASED, Entry, Ledger, taken
 from fitness_buddy.remind.rules import next_occurrence
 from fitness_buddy.remind.texts import format_day, format_time
 
 LATE_AFTER = timedelta(minutes=5)
 _MAX_AT_ONCE = 500
-# HTTP statuses with which Discord refuses this message, but may take another.
+# HTTP statuses with which a channel refuses this message, but may take another.
 _ITS_OWN_FAULT = {400, 413}
-
-
-class Channel(Protocol):
-    """A place where messages are posted."""
-
-    def post(self, message: OutgoingMessage) -> str:
-        """Post a message; return its id.
-
-        Raises:
-            BuddyError: the channel did not take it.
-        """
-        ...
 
 
 @dataclass
@@ -47,7 +36,7 @@ class Delivery:
     """The result of one run.
 
     Attributes:
-        delivered: the entries that were posted, as they were before the claim, in their order.
+        delivered: the entries that all channels have now, as they were before the claim, in their order.
         late: how many of them were late.
         failures: why others were not posted.
     """
@@ -78,16 +67,17 @@ class Delivery:
 
 
 class Dispatcher:
-    """Posts the due entries of one athlete."""
+    """Posts the due entries of one athlete on all channels."""
 
     def __init__(
         self,
         ledger: Ledger,
-        channel: Channel,
+        channels: Sequence[Channel],
         *,
         clock: Callable[[], datetime] = utc_now,
         lease_s: float | None = None,
         ahead_s: float = 0,
+        window_s: float = 0,
     ) -> None:
         """Create a dispatcher with a claim id of its own.
 
@@ -95,13 +85,17 @@ class Dispatcher:
             clock: returns the time, timezone-aware.
             lease_s: how long a claim lasts [BUDDY_CLAIM_S, else 300].
             ahead_s: what is due within this time after a post counts as delivered with it.
+            window_s: what is due within this time is due now.
         """
         self._ledger = ledger
-        self._channel = channel
+        self._channels = channels
         self._clock = clock
         self._lease = timedelta(seconds=claim_setting() if lease_s is None else lease_s)
         self._ahead = timedelta(seconds=ahead_s)
+        self._window = timedelta(seconds=window_s)
         self._claim_id = str(uuid4())
+        # Channels that took nothing the last time: this run asks them for nothing more.
+        self._down: set[str] = set()
 
     def dispatch(
         self, candidates: Iterable[Entry], format_message: Callable[[Entry, datetime, bool], OutgoingMessage]
@@ -114,32 +108,69 @@ class Dispatcher:
         """
         delivery = Delivery()
         for candidate in candidates:
+            if self._down and self._down >= {channel.key for channel in self._channels}:
+                break
             before = self._ledger.change(functools.partial(self._claim, candidate))
             if before is None:
                 continue
             now = self._clock()
             # A claim that was not released: its process was killed, before or after it posted.
             is_repeat = before.claim_id is not None
-            try:
-                self._channel.post(format_message(before, now, is_repeat))
-            except BuddyError as error:
+            taken_by = self._taken_by(before)
+            if not self._post(before, format_message(before, now, is_repeat), taken_by, delivery):
                 self._ledger.change(functools.partial(self._release, before))
-                delivery.failures.append(error)
-                if isinstance(error, ApiError) and error.status in _ITS_OWN_FAULT:
-                    continue
-                break
-            self._ledger.change(functools.partial(self._mark_delivered, before))
+                continue
+            # A channel that had it before has nothing of what comes next.
+            ahead = timedelta(0) if taken_by else self._ahead
+            self._ledger.change(functools.partial(self._mark_delivered, before, ahead))
             delivery.delivered.append(before)
             delivery.late += is_late(before, now)
         return delivery
+
+    def _post(self, before: Entry, message: OutgoingMessage, taken_by: Collection[str], delivery: Delivery) -> bool:
+        """Post a message on the channels that have not taken it yet; return whether all of them have it now."""
+        missing = [channel for channel in self._channels if channel.key not in taken_by]
+        open_keys = {channel.key for channel in missing}
+        for channel in missing:
+            if channel.key in self._down:
+                continue
+            try:
+                channel.post(message)
+            except BuddyError as error:
+                delivery.failures.append(error)
+                if getattr(error, "status", None) not in _ITS_OWN_FAULT:
+                    self._down.add(channel.key)
+                continue
+            open_keys.remove(channel.key)
+            if open_keys and not self._ledger.change(functools.partial(self._note_taken, before, channel.key)):
+                break
+        return not open_keys
+
+    def _taken_by(self, entry: Entry) -> frozenset[str]:
+        """Return which channels have taken it; with one channel there is nothing to look up."""
+        return self._ledger.taken_by(entry) if len(self._channels) > 1 else frozenset()
 
     def _claim(self, candidate: Entry) -> tuple[Sequence[Entry], Entry | None]:
         now, newest = self._clock(), self._ledger.newest(candidate.subject_id)
         # Another process has delivered, snoozed, cancelled or claimed it since then.
         if newest and (newest.due_at != candidate.due_at or newest.is_claimed(now)):
             return [], None
-        before = newest or candidate
+        before = self._without_missed_time(newest or candidate, now)
         return [before.after(CLAIMED, now, claim_id=self._claim_id, claimed_until=now + self._lease)], before
+
+    def _without_missed_time(self, entry: Entry, now: datetime) -> Entry:
+        """Return a recurring entry for its next time if that has come while only some channels had the one before."""
+        if not entry.rule or not entry.due_at or not self._taken_by(entry):
+            return entry
+        due_at, zone = entry.due_at, ZoneInfo(entry.timezone)
+        while (further := next_occurrence(entry.rule, zone, due_at)) and further.instant <= now + self._window:
+            due_at = further.instant
+        return replace(entry, due_at=due_at)
+
+    def _note_taken(self, before: Entry, channel_key: str) -> tuple[Sequence[Entry], bool]:
+        """Note that a channel has taken it; return whether it is still this process that delivers it."""
+        newest = self._ledger.newest(before.subject_id)
+        return [taken(before, channel_key, self._clock())], newest is not None and newest.claim_id == self._claim_id
 
     def _release(self, before: Entry) -> tuple[Sequence[Entry], None]:
         newest = self._ledger.newest(before.subject_id)
@@ -148,7 +179,7 @@ class Dispatcher:
         claim = {"claim_id": before.claim_id, "claimed_until": before.claimed_until}
         return [newest.after(RELEASED, self._clock(), **claim)], None
 
-    def _mark_delivered(self, before: Entry) -> tuple[Sequence[Entry], None]:
+    def _mark_delivered(self, before: Entry, ahead: timedelta) -> tuple[Sequence[Entry], None]:
         newest, now = self._ledger.newest(before.subject_id), self._clock()
         if newest is None or newest.claim_id != self._claim_id:
             # It was cancelled, snoozed or claimed by another process during the post: it keeps that state, but was
@@ -157,7 +188,7 @@ class Dispatcher:
         further = None
         if newest.rule and before.due_at:
             # Missed times of a recurring reminder are not delivered later.
-            covered = max(before.due_at, now + self._ahead)
+            covered = max(before.due_at, now + ahead)
             further = next_occurrence(newest.rule, ZoneInfo(newest.timezone), covered)
         return [
             newest.after(DELIVERED, now, due_at=further.instant if further else None, claim_id=None, claimed_until=None)
@@ -166,7 +197,7 @@ class Dispatcher:
 
 def deliver(
     ledger: Ledger,
-    channel: Channel,
+    channels: Sequence[Channel],
     *,
     window_s: float,
     clock: Callable[[], datetime] = utc_now,
@@ -182,13 +213,13 @@ def deliver(
     # Reading needs no lock. Nearly always nothing is due, and then nobody waits.
     due = ledger.due(now + timedelta(seconds=window_s), now, _MAX_AT_ONCE)
     ahead_s = window_s if ahead_s is None else ahead_s
-    dispatcher = Dispatcher(ledger, channel, clock=clock, lease_s=lease_s, ahead_s=ahead_s)
+    dispatcher = Dispatcher(ledger, channels, clock=clock, lease_s=lease_s, ahead_s=ahead_s, window_s=window_s)
     return dispatcher.dispatch(due, reminder_message)
 
 
 def deliver_in_time(
     ledger: Ledger,
-    channel: Channel,
+    channels: Sequence[Channel],
     *,
     window_s: float,
     clock: Callable[[], datetime] = utc_now,
@@ -203,15 +234,24 @@ def deliver_in_time(
     """
     now = clock()
     until = now + timedelta(seconds=window_s)
-    later = {entry.due_at for entry in ledger.due(until, now, _MAX_AT_ONCE) if entry.due_at and entry.due_at > now}
+    due = ledger.due(until, now, _MAX_AT_ONCE)
+    later = {instant for entry in due for instant in _instants(entry) if now < instant <= until}
     delivery = Delivery()
     for instant in [now, *sorted(later)]:
         wait(max(0.0, (instant - clock()).total_seconds()))
         ahead_s = max(0.0, (until - clock()).total_seconds())
-        delivery.add(deliver(ledger, channel, window_s=0, clock=clock, ahead_s=ahead_s))
+        delivery.add(deliver(ledger, channels, window_s=0, clock=clock, ahead_s=ahead_s))
         if delivery.failures:
             break
     return delivery
+
+
+def _instants(entry: Entry) -> list[datetime]:
+    """Return when an entry is due, and due again: some channels may have it for the first of these times already."""
+    if entry.due_at is None:
+        return []
+    further = next_occurrence(entry.rule, ZoneInfo(entry.timezone), entry.due_at) if entry.rule else None
+    return [entry.due_at, *([further.instant] if further else [])]
 
 
 def reminder_message(entry: Entry, now: datetime, is_repeat: bool) -> OutgoingMessage:

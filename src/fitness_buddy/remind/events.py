@@ -3,69 +3,49 @@ once.
 
 The ledger of reminders also has the announced events. An event is identified by its id and its start: if it is
 moved, it is announced again; if its title changes, it is not. All-day events are announced once on their first day,
-from seven in the morning.
+from seven in the morning; on each of their days if BUDDY_EVENTS_EACH_DAY asks for it.
 """
 
 from __future__ import annotations
 
-import csv
 import hashlib
-import io
 import math
 import re
-from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from datetime import time as clock_time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit, urlunsplit
 from zoneinfo import ZoneInfo
 
+from fitness_buddy import __version__
 from fitness_buddy.core import variables
 from fitness_buddy.core.clock import utc_now
 from fitness_buddy.core.errors import BuddyError, Refusal, UsageError
 from fitness_buddy.core.http import HttpClient
-from fitness_buddy.notify.message import OutgoingMessage, escape_markdown, truncate
-from fitness_buddy.remind.delivery import Channel, Delivery, Dispatcher
-from fitness_buddy.remind.ledger import CALENDAR, SHEET, Entry, Ledger
-
-if TYPE_CHECKING:
-    from fitness_buddy.remind.times import Times
+from fitness_buddy.notify.message import Channel, OutgoingMessage, escape_markdown, truncate
+from fitness_buddy.remind.calendar import read_calendar
+from fitness_buddy.remind.delivery import Delivery, Dispatcher
+from fitness_buddy.remind.event import Event
+from fitness_buddy.remind.ledger import DELIVERED, SHEET, Entry, Ledger
+from fitness_buddy.remind.sheet import read_sheet
 
 CALENDAR_VARIABLE = variables.CALENDAR_URL.name
 SHEET_VARIABLE = variables.EVENTS_SHEET_URL.name
 WHOLE_DAY_EVENTS_FROM = clock_time(7)
 MAX_BYTES = 16 * 2**20
+# More are posted as one message, and so are further problems. Those beyond the last number wait for the next run.
+_MAX_POSTS, _MAX_PROBLEMS, _MAX_LOOKED_UP = 20, 5, 200
 _MAX_REDIRECTS = 5
-_MAX_TITLE_CHARACTERS = 200
-_MAX_PROBLEMS = 5
+_MAX_TITLE_CHARACTERS, _MAX_LOCATION_CHARACTERS = 200, 150
+# Office 365 answers 500 to programs that do not look like a browser (github.com/nextcloud/server/issues/54799).
+_USER_AGENT = (
+    "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/139.0.0.0 Safari/537.36 "
+    f"fitness-buddy/{__version__}"
+)
 _DURATION = re.compile(r"(?P<count>\d{1,4})\s*(?P<unit>s|m|min|h)", re.IGNORECASE)
 _ONE_DAY = timedelta(days=1)
-
-
-@dataclass(frozen=True, slots=True)
-class Event:
-    """One event, or one occurrence of a recurring event.
-
-    Attributes:
-        source: calendar or sheet.
-        event_id: does not change when the event is moved.
-        starts_at: UTC; for an all-day event the first midnight in the athlete's zone.
-    """
-
-    source: str
-    event_id: str
-    title: str
-    starts_at: datetime
-    is_whole_day: bool = False
-
-    @property
-    def subject_id(self) -> str:
-        """The id in the ledger; it changes when the event is moved."""
-        key = f"{self.source}\n{self.event_id}\n{self.starts_at.isoformat()}"
-        return hashlib.sha256(key.encode("utf-8", "replace")).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +69,11 @@ def window_option(text: str) -> timedelta:
     if not timedelta(0) < span <= _ONE_DAY:
         raise UsageError(f"--within: expected a time such as 30m or 1h, up to 24h; found {text!r}")
     return span
+
+
+def each_day_setting() -> bool:
+    """Return whether events of several days are announced on each of them: BUDDY_EVENTS_EACH_DAY [false]."""
+    return variables.EVENTS_EACH_DAY.read() == "true"
 
 
 def read_events(
@@ -134,199 +119,165 @@ def read_events(
     return FoundEvents(events, refusals, failures)
 
 
-def read_calendar(content: bytes, zone: ZoneInfo, begin: datetime, end: datetime) -> tuple[list[Event], list[Refusal]]:
-    """Return the events of a feed between two instants, and of a day more on both sides.
-
-    Raises:
-        BuddyError: the content is no iCalendar feed.
-    """
-    import icalendar
-    import recurring_ical_events  # type: ignore[import-untyped]
-
-    span = ((begin - _ONE_DAY).astimezone(zone), (end + _ONE_DAY).astimezone(zone))
-    events: list[Event] = []
-    refusals: list[Refusal] = []
-    try:
-        calendars = icalendar.Calendar.from_ical(content, multiple=True)
-    except Exception:  # the parser raises many types of errors, with text of the feed
-        calendars = []
-    if not calendars or any(calendar.name != "VCALENDAR" for calendar in calendars):
-        raise BuddyError(
-            f"{CALENDAR_VARIABLE}: expected an iCalendar feed (BEGIN:VCALENDAR … END:VCALENDAR), found something else"
-        )
-    for calendar in calendars:
-        # The library identifies an event by its start.
-        readable = [part for part in calendar.subcomponents if part.name != "VEVENT" or "DTSTART" in part]
-        is_broken = len(readable) < len(calendar.subcomponents)
-        calendar.subcomponents = readable
-        try:
-            occurrences = recurring_ical_events.of(calendar).between(*span)
-        except Exception:
-            # One broken event must not keep the others from being announced.
-            occurrences = recurring_ical_events.of(calendar, skip_bad_series=True).between(*span)
-            is_broken = True
-        if is_broken:
-            refusals.append(Refusal("the calendar", None, None, "holds an event whose times cannot be read"))
-        events += [
-            _calendar_event(occurrence, zone)
-            for occurrence in occurrences
-            if str(occurrence.get("STATUS", "")).upper() != "CANCELLED"
-        ]
-    return events, refusals
-
-
-def _calendar_event(occurrence: Any, zone: ZoneInfo) -> Event:
-    start = occurrence["DTSTART"].dt
-    title = str(occurrence.get("SUMMARY", "")).strip() or "(without a title)"
-    is_whole_day = not isinstance(start, datetime)
-    # A time without a zone is local time wherever the athlete is.
-    moment = datetime.combine(start, clock_time()) if is_whole_day else start
-    starts_at = (moment if moment.tzinfo else moment.replace(tzinfo=zone)).astimezone(UTC)
-    return Event(CALENDAR, str(occurrence.get("UID", "")) or title, title, starts_at, is_whole_day)
-
-
-def read_sheet(
-    content: bytes, timezone: str, languages: Sequence[str], now: datetime
-) -> tuple[list[Event], list[Refusal]]:
-    """Return the events of a sheet, and the rows that cannot be read.
-
-    Rows have no ids: the order distinguishes events that start at the same time.
-
-    Raises:
-        BuddyError: the columns Title and Start Date are missing.
-    """
-    from fitness_buddy.remind.times import Times, UnclearError
-
-    try:
-        rows = list(csv.reader(io.StringIO(content.decode("utf-8-sig"), newline="")))
-    except (UnicodeDecodeError, csv.Error):
-        rows = []
-    columns = [name.strip().casefold() for name in rows[0]] if rows else []
-    if columns.count("title") != 1 or columns.count("start date") != 1:
-        raise BuddyError(
-            f"{SHEET_VARIABLE}: expected a CSV whose first row has the columns Title and Start Date, found "
-            "something else (is the sheet shared with whoever has its link?)"
-        )
-    times = Times(now, timezone, languages)
-    at_once: Counter[datetime] = Counter()
-    events: list[Event] = []
-    refusals: list[Refusal] = []
-    for number, row in enumerate(rows[1:], start=1):
-        cells = dict(zip(columns, (cell.strip() for cell in row), strict=False))
-        title, stated = cells.get("title", ""), cells.get("start date", "")
-        if not title and not stated:
-            continue
-        try:
-            starts_at, is_whole_day = _sheet_start(stated, times)
-        except UnclearError as error:
-            refusals.append(Refusal("the sheet", number, "Start Date", f"{error} Found {truncate(stated, 60)!r}."))
-            continue
-        if not title:
-            refusals.append(Refusal("the sheet", number, "Title", "expected what the event is, found nothing"))
-            continue
-        at_once[starts_at] += 1
-        events.append(Event(SHEET, str(at_once[starts_at]), title, starts_at, is_whole_day))
-    return events, refusals
-
-
-def _sheet_start(stated: str, times: Times) -> tuple[datetime, bool]:
-    """Return the start in UTC, and whether that is a whole day.
-
-    Raises:
-        UnclearError: it is no date with its year, or one of two.
-    """
-    from fitness_buddy.remind.times import UnclearError  # the grammar takes its time to load
-
-    try:
-        moment = datetime.fromisoformat(stated)
-    except ValueError:
-        found = times.date_of(stated)
-        if found is None:
-            raise UnclearError("sheet_date") from None
-        day, time_of_day = found
-        moment = datetime.combine(day, time_of_day or clock_time())
-        is_whole_day = time_of_day is None
-    else:
-        is_whole_day = len(stated) <= len("2026-12-24")
-    moment = moment if moment.tzinfo else moment.replace(tzinfo=times.zone)
-    return moment.astimezone(UTC), is_whole_day
-
-
 def announce(
     ledger: Ledger,
-    channel: Channel,
+    channels: Sequence[Channel],
     found: FoundEvents,
     *,
     span: timedelta,
     timezone: str,
     clock: Callable[[], datetime] = utc_now,
     lease_s: float | None = None,
+    is_each_day: bool = False,
 ) -> Delivery:
-    """Post the events that begin within the span, and the rows that could not be read, each once."""
-    zone, now = ZoneInfo(timezone), clock()
-    candidates = sorted(_candidates(found, now, span, timezone), key=lambda one: (one.entry.due_at, one.entry.text))
+    """Post the events that begin within the span, and what could not be read, each once.
 
-    messages = {candidate.entry.subject_id: candidate for candidate in candidates}
+    Of more than 20 events the further ones come as one message, and so do more than 5 problems.
+
+    Args:
+        is_each_day: whether events of several days are announced on each of them.
+    """
+    zone, now = ZoneInfo(timezone), clock()
+    events = sorted(
+        _event_candidates(found.events, now, span, timezone, is_each_day=is_each_day),
+        key=lambda one: (one.entry.due_at, one.entry.text),
+    )
+    problems = list(_problem_candidates(found.refusals, now, timezone))
+    due = [
+        *_capped(_undelivered(ledger, events), _MAX_POSTS, len(events), "and {count:,} more that begin soon"),
+        *_capped(_undelivered(ledger, problems), _MAX_PROBLEMS, len(problems), "and {count:,} more"),
+    ]
+    messages = {candidate.entry.subject_id: candidate for candidate in due}
 
     def words(entry: Entry, at: datetime, is_repeat: bool) -> OutgoingMessage:
         return messages[entry.subject_id].message(at, zone, is_repeat)
 
-    undelivered = []
-    for candidate in candidates:
-        newest = ledger.newest(candidate.entry.subject_id)
-        if newest is None and candidate.is_new:
-            undelivered.append(candidate.entry)
-        elif newest and newest.due_at is not None:
-            undelivered.append(newest)
-    return Dispatcher(ledger, channel, clock=clock, lease_s=lease_s).dispatch(undelivered, words)
+    dispatcher = Dispatcher(ledger, channels, clock=clock, lease_s=lease_s)
+    delivery = dispatcher.dispatch((candidate.entry for candidate in due), words)
+    for entry in delivery.delivered:
+        if covered := messages[entry.subject_id].covers:
+            _mark_delivered(ledger, covered, clock())
+    return delivery
 
 
 @dataclass(frozen=True, slots=True)
 class _Candidate:
-    """An event that may have to be announced; ``is_new`` is true if no run has to have claimed it before."""
+    """What may have to be announced: an event, a problem, or the rest of many.
+
+    Attributes:
+        entry: its state in the ledger.
+        is_new: whether it is announced if no run has claimed it before.
+        event: None for a problem.
+        covers: the entries that this message reports, besides its own.
+    """
 
     entry: Entry
     is_new: bool
-    is_whole_day: bool = False
-    is_problem: bool = False
+    event: Event | None = None
+    covers: Sequence[Entry] = field(default=(), repr=False)
 
     def message(self, now: datetime, zone: ZoneInfo, is_repeat: bool) -> OutgoingMessage:
         repeat = " (perhaps I said so before)" if is_repeat else ""
         title = escape_markdown(truncate(self.entry.text, _MAX_TITLE_CHARACTERS))
-        if self.is_problem:
+        event = self.event
+        if self.covers:
+            return OutgoingMessage(f"{'📅' if event else '⚠️'} … {title}{repeat}")
+        if event is None:
             return OutgoingMessage(f"⚠️ I cannot read an event: {title}{repeat}")
-        if self.is_whole_day or self.entry.due_at is None:
-            return OutgoingMessage(f"📅 Today: {title}{repeat}")
+        where = f", {escape_markdown(truncate(event.location, _MAX_LOCATION_CHARACTERS))}" if event.location else ""
+        link = f"\n<{event.link}>" if event.link else ""  # in brackets Discord shows no preview
+        if event.is_whole_day or self.entry.due_at is None:
+            part = f" (day {event.day} of {event.days})" if event.day > 1 else ""
+            return OutgoingMessage(f"📅 Today: {title}{part}{where}{repeat}{link}")
         left_min = math.ceil((self.entry.due_at - now).total_seconds() / 60)
         if left_min > 0:
             when = f"In {left_min} minute{'s' if left_min > 1 else ''}"
         else:
             when = f"Began {-left_min} minute{'s' if left_min != -1 else ''} ago" if left_min else "Now"
-        # Discord shows the instant in each reader's own zone.
-        return OutgoingMessage(f"📅 {when}: {title}, <t:{int(self.entry.due_at.timestamp())}:t>{repeat}")
+        instant = f"<t:{int(self.entry.due_at.timestamp())}:t>"
+        return OutgoingMessage(f"📅 {when}: {title}, {instant}{where}{repeat}{link}", timezone=zone.key)
 
 
-def _candidates(found: FoundEvents, now: datetime, span: timedelta, timezone: str) -> Iterator[_Candidate]:
+def _event_candidates(
+    events: Sequence[Event], now: datetime, span: timedelta, timezone: str, *, is_each_day: bool
+) -> Iterator[_Candidate]:
     zone = ZoneInfo(timezone)
     local = now.astimezone(zone)
     seen: set[str] = set()
-    for event in found.events:
+    for event in [*events, *(_todays(event, local) for event in events if is_each_day and event.days > 1)]:
         entry = Entry(event.subject_id, event.source, "", now, event.starts_at, event.title, timezone)
         if event.subject_id in seen:
             continue
         seen.add(event.subject_id)
         if event.is_whole_day:
             if event.starts_at.astimezone(zone).date() == local.date() and local.time() >= WHOLE_DAY_EVENTS_FROM:
-                yield _Candidate(entry, is_new=True, is_whole_day=True)
+                yield _Candidate(entry, is_new=True, event=event)
         elif now - span <= event.starts_at <= now + span:
             # An event that has begun is announced only if a run has claimed it in time and was killed.
-            yield _Candidate(entry, is_new=event.starts_at >= now)
-    for refusal in found.refusals[:_MAX_PROBLEMS]:
-        # Once for each text, also if the row moves.
-        key = f"problem\n{refusal.field}\n{refusal.problem}"
-        subject_id = hashlib.sha256(key.encode()).hexdigest()
-        entry = Entry(subject_id, SHEET, "", now, now, str(refusal), timezone)
-        yield _Candidate(entry, is_new=True, is_problem=True)
+            yield _Candidate(entry, is_new=event.starts_at >= now, event=event)
+
+
+def _todays(event: Event, local: datetime) -> Event:
+    """Return the part of an event of several days that is today; the event itself where today is not a later day."""
+    day = (local.date() - event.starts_at.astimezone(local.tzinfo).date()).days + 1
+    if not 1 < day <= event.days:
+        return event
+    midnight = datetime.combine(local.date(), clock_time(), local.tzinfo).astimezone(UTC)
+    return replace(event, starts_at=midnight, is_whole_day=True, day=day)
+
+
+def _problem_candidates(refusals: Sequence[Refusal], now: datetime, timezone: str) -> Iterator[_Candidate]:
+    # Once for each text, also if the row moves.
+    for key, refusal in {f"problem\n{one.field}\n{one.problem}": one for one in refusals}.items():
+        subject_id = hashlib.sha256(key.encode("utf-8", "replace")).hexdigest()
+        yield _Candidate(Entry(subject_id, SHEET, "", now, now, str(refusal), timezone), is_new=True)
+
+
+def _undelivered(ledger: Ledger, candidates: Sequence[_Candidate]) -> list[_Candidate]:
+    """Return what is not delivered yet, in its current state; at most as many as a run looks up."""
+    undelivered = []
+    for candidate in candidates[:_MAX_LOOKED_UP]:
+        newest = ledger.newest(candidate.entry.subject_id)
+        if newest is None and candidate.is_new:
+            undelivered.append(candidate)
+        elif newest and newest.due_at is not None:
+            undelivered.append(replace(candidate, entry=newest))
+    return undelivered
+
+
+def _capped(candidates: list[_Candidate], most: int, total: int, words: str) -> list[_Candidate]:
+    """Return up to so many of them; of more, the last one counts all further ones.
+
+    Args:
+        total: how many were found, also those that were not looked up.
+        words: of the last one, with their ``count``.
+    """
+    not_looked_up = max(0, total - _MAX_LOOKED_UP)
+    if len(candidates) + not_looked_up <= most:
+        return candidates
+    kept, rest = candidates[:most], candidates[most:]
+    if not rest:
+        return kept
+    key = "\n".join(one.entry.subject_id for one in rest)
+    first = rest[0]
+    entry = replace(
+        first.entry,
+        subject_id=hashlib.sha256(f"rest\n{key}".encode()).hexdigest(),
+        kind="",
+        text=words.format(count=len(rest) + not_looked_up),
+        claim_id=None,
+        claimed_until=None,
+    )
+    return [*kept, _Candidate(entry, is_new=True, event=first.event, covers=[one.entry for one in rest])]
+
+
+def _mark_delivered(ledger: Ledger, entries: Sequence[Entry], now: datetime) -> None:
+    """Mark entries that were announced together as delivered."""
+
+    def change() -> tuple[Sequence[Entry], None]:
+        return [entry.after(DELIVERED, now, due_at=None, claim_id=None, claimed_until=None) for entry in entries], None
+
+    ledger.change(change)
 
 
 def _content(variable: str, address: str, project_dir: Path) -> bytes:
@@ -356,6 +307,7 @@ def _download(variable: str, url: str) -> bytes:
         is_clear_text_allowed=True,
         max_redirects=_MAX_REDIRECTS,
         max_bytes=MAX_BYTES,
+        user_agent=_USER_AGENT,
     )
     response = client.call("GET", urlunsplit(("", "", parts.path, parts.query, "")), expects_json=False)
     if response.status != 200:

@@ -1,13 +1,15 @@
-"""Keep the append-only ledger of reminders and calendar events, ``ops.deliveries``.
+"""Keep the append-only ledger of everything that is posted once, ``ops.deliveries``: reminders, calendar events,
+reports, and other messages.
 
-Each row is the whole state of its reminder or event, so the last row (by ``sequence``) is the current one.
+Each row is the whole state of its subject, so the last row (by ``sequence``) is the current one. With several channels,
+a row of the source ``channel`` says that one of them has taken a subject that the others have not taken yet.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 from fitness_buddy.core.settings import Settings
@@ -37,6 +39,8 @@ DELIVERIES = LogTable(
     cluster="athlete_id",
 )
 REMINDER, CALENDAR, SHEET = "reminder", "calendar", "sheet"
+REPORT, MEDITATION, HEARTBEAT, REPLY = "report", "meditation", "heartbeat", "reply"
+_CHANNEL = "channel"
 CREATED, CANCELLED, SNOOZED = "created", "cancelled", "snoozed"
 CLAIMED, DELIVERED, RELEASED = "claimed", "delivered", "released"
 _INSTANTS = ("recorded_at", "due_at", "claimed_until")
@@ -47,14 +51,14 @@ _Result = TypeVar("_Result")
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """The state of one reminder or one event.
+    """The state of one subject: a reminder, an event, a report or another message that is posted once.
 
     Attributes:
-        subject_id: the id of the reminder or event, unique for the athlete.
-        source: reminder, calendar or sheet.
+        subject_id: the id of the subject, unique for the athlete.
+        source: reminder, calendar, sheet, report, meditation, heartbeat or reply.
         kind: what led to this state: created, cancelled, snoozed, claimed, delivered or released.
         due_at: when it is delivered next; None if it is not.
-        text: what the reminder or event is about, in somebody's words.
+        text: what the reminder or event is about, in somebody's words; empty for other subjects.
         timezone: IANA name; the zone of ``rule`` and of the times in messages.
         number: of a reminder, for people.
         rule: of a recurring one: DTSTART (local wall time) and RRULE as in iCalendar.
@@ -87,6 +91,16 @@ class Entry:
     def is_claimed(self, now: datetime) -> bool:
         """Return whether a process may still be delivering it."""
         return self.claimed_until is not None and self.claimed_until > now
+
+
+def taken(entry: Entry, channel_key: str, now: datetime) -> Entry:
+    """Return the row that says that a channel has taken a subject, for the time at which it is due."""
+    return Entry(_taken_id(entry, channel_key), _CHANNEL, DELIVERED, now, None, "", entry.timezone)
+
+
+def _taken_id(entry: Entry, channel_key: str) -> str:
+    due_at = entry.due_at.astimezone(UTC).isoformat() if entry.due_at else ""
+    return f"{entry.subject_id} {due_at} {channel_key}"
 
 
 def _newest(only: str, condition: str = "true") -> str:
@@ -142,6 +156,20 @@ class Ledger:
         """Return the current state of one reminder or event; None if there is none."""
         found = self._entries(_newest("subject_id = @subject_id"), {"subject_id": subject_id})
         return found[0] if found else None
+
+    def of_source(self, source: str) -> list[Entry]:
+        """Return the current state of all subjects of a source, the oldest first."""
+        return self._entries(f"{_newest('source = @source')} order by sequence", {"source": source})
+
+    def taken_by(self, entry: Entry) -> frozenset[str]:
+        """Return the keys of the channels that have taken a subject that is not delivered on all channels yet."""
+        prefix = _taken_id(entry, "")
+        rows = self._query(
+            "select subject_id from {table} where athlete_id = @athlete_id and source = 'channel' "
+            "and starts_with(subject_id, @prefix)",
+            {"prefix": prefix},
+        )
+        return frozenset(str(row["subject_id"]).removeprefix(prefix) for row in rows)
 
     def due(self, until: datetime, now: datetime, most: int) -> list[Entry]:
         """Return the first reminders that are due by ``until`` and not claimed, ordered by time."""

@@ -123,6 +123,19 @@ class Times:
         is_24h = language(name).is_24h or language(self.languages[0]).is_24h
         return _Meaning(self, reading, is_24h).whens()
 
+    def before(self, reading: Reading, name: str, *, half: str = "") -> date | datetime:
+        """Return the time in the past that a reading means, the last such one: an instant in UTC, or only a day.
+
+        Args:
+            name: the language that it is written in.
+            half: am or pm, of a time that does not say which half of the day it is in; empty if that is not known.
+
+        Raises:
+            UnclearError: it could be meant twice, or has not come yet.
+        """
+        is_24h = language(name).is_24h or language(self.languages[0]).is_24h
+        return _Meaning(self, reading, is_24h).before(half)
+
     def date_of(self, text: str) -> tuple[date, time | None] | None:
         """Return the day of a table's cell and its time, if it has one; None where it is no date with its year.
 
@@ -171,6 +184,55 @@ class _Meaning:
         if daypart and daypart.is_habit and not self._follows_clock(daypart):
             raise UnclearError("habit", daypart=daypart.name)
         return self._once()
+
+    # In the past
+
+    def before(self, half: str) -> date | datetime:
+        reading = self._reading
+        if reading.unclear:
+            raise UnclearError(reading.unclear[0].key, value=reading.unclear[0].value)
+        if len(reading.groups) > 1 or len(reading.clocks) > 1:
+            raise UnclearError("several_meals")
+        day = self._day_before(reading.groups[0]) if reading.groups else self._today
+        if not reading.clocks:
+            if day > self._today:
+                raise UnclearError("not_yet")
+            return day
+        (clock,) = reading.clocks
+        walls = [datetime.combine(day, one) + timedelta(seconds=clock.shift_s) for one in self.times(clock)]
+        if len(walls) > 1 and half:
+            walls = [walls[half == "pm"]]
+        instants = [local_instant(wall, self._zone) for wall in walls]
+        over = [instant for instant in instants if instant <= self._now]
+        if not over and not reading.groups and self._local.time() < _NIGHT_UNTIL:
+            # "at 11pm", said after midnight
+            over = [local_instant(wall - timedelta(days=1), self._zone) for wall in walls]
+        if len(over) > 1:
+            raise UnclearError("which_half", times=[wall.time() for wall in walls], of_day=day)
+        if not over:
+            raise UnclearError("not_yet")
+        return over[0]
+
+    def _day_before(self, group: Sequence[DayPart]) -> date:
+        """Return the last such day up to today."""
+        kinds = {type(part): part for part in group}
+        exact = [part for part in group if isinstance(part, Near | Date | Feast)]
+        weekdays, nth = kinds.get(Weekdays), kinds.get(Nth)
+        if exact:
+            day = self._day(exact[0])
+            is_without_year = isinstance(exact[0], Date) and len(exact[0].numbers) < 3
+            if day > self._today and (is_without_year or isinstance(exact[0], Feast)):
+                day = day.replace(year=day.year - 1)
+            if isinstance(weekdays, Weekdays) and day.weekday() not in weekdays.days:
+                raise UnclearError("other_weekday", date=day, weekday=day.weekday())
+            return day
+        if isinstance(nth, Nth) and nth.number == -1 and nth.weekday is not None and len(group) == 1:
+            return self._today - timedelta(days=(self._today.weekday() - nth.weekday - 1) % 7 + 1)
+        if isinstance(weekdays, Weekdays) and len(weekdays.days) == 1 and len(group) == 1:
+            if weekdays.which == "next":
+                raise UnclearError("not_yet")
+            return self._today - timedelta(days=(self._today.weekday() - weekdays.days[0]) % 7)
+        raise UnclearError("which_day")
 
     def _follows_clock(self, daypart: Daypart) -> bool:
         """Whether it says which half of the day a time is in, as in "um 8 Uhr abends"."""

@@ -28,6 +28,8 @@ from fitness_buddy.report.data import (
     WEEKS_OF_DISTANCE,
     WEEKS_OF_YEAR,
     ActiveDay,
+    MacroDay,
+    MacroShares,
     Report,
     WeekDistance,
     calendar,
@@ -50,6 +52,8 @@ SPORT_COLOURS = {
     "other": "#71758e",
 }
 MACRO_COLOURS = {"carbs": "#d08a10", "protein": "#3d6fdc", "fat": "#b0489e"}
+# Alcohol is no macro, but has energy.
+PART_COLOURS = {**MACRO_COLOURS, "alcohol": "#71758e"}
 STEP_COLOURS = {
     "Goal met": "#128a66",
     "Below goal": "#93a1b5",
@@ -283,23 +287,24 @@ def steps_chart(report: Report) -> Chart | None:
 
 
 def macro_day_chart(report: Report) -> Chart | None:
-    """Draw the macro split of the day as a ring: mean of the meals in percent of energy, and grams."""
+    """Draw the energy of the day as a ring: shares and grams of the day's totals."""
     macros = report.macros_of_day
-    if macros is None or macros.mean_of_meals is None:
+    if macros is None or macros.of_totals is None:
         return None
-    grams = {"carbs": macros.carbs_g, "protein": macros.protein_g, "fat": macros.fat_g}
+    grams = {"carbs": macros.carbs_g, "protein": macros.protein_g, "fat": macros.fat_g, "alcohol": macros.alcohol_g}
+    words = macros.of_totals.words()
     values: Values = [
         {
-            "macro": f"{name.capitalize()} {text.percent(share)} · {text.whole(grams[name])} g",
+            "macro": f"{name.capitalize()} {words[name]} · {text.whole(grams[name])} g",
             "name": name.capitalize(),
             "pct": share,
-            "pct_label": f"{text.percent(share)} of energy",
+            "pct_label": f"{words[name]} of energy",
             "grams_label": f"{text.whole(grams[name])} g",
             "order": number,
         }
-        for number, (name, share) in enumerate(macros.mean_of_meals.by_macro().items())
+        for number, (name, share) in enumerate(macros.of_totals.by_part().items())
     ]
-    colours = dict(zip([row["macro"] for row in values], MACRO_COLOURS.values(), strict=True))
+    colours = {row["macro"]: PART_COLOURS[row["name"].lower()] for row in values}
     ring = (
         alt.Chart(_data(values))
         .mark_arc(style="gap", innerRadius=62, outerRadius=96, cornerRadius=4, strokeWidth=2)
@@ -312,14 +317,19 @@ def macro_day_chart(report: Report) -> Chart | None:
     )
     energy = _text_at_centre(text.whole(macros.energy_kcal), style="big-label", dy=-4)
     unit = _text_at_centre("kcal", style="label", dy=16)
-    return _titled(ring + energy + unit, f"Macro split of {text.full_day(report.day)}, percent of energy", 210)
+    return _titled(ring + energy + unit, f"Energy of {text.full_day(report.day)} by macro, in percent", 210)
 
 
-def macro_month_chart(report: Report) -> Chart | None:
-    """Draw the macro split of each day with meals in the last 30 days, with the mean as dashed lines."""
+def macro_month_chart(report: Report, line: Literal["mean", "target"] = "mean") -> Chart | None:
+    """Draw the energy of each day with meals in the last 30 days by macro, with dashed lines.
+
+    Args:
+        line: what the lines are: the mean of the days, or the target of each day.
+    """
     days = [row for row in report.macros if row.mean_of_meals is not None]
     if not days or report.macros_mean is None:
         return None
+    splits = [(row, row.mean_of_meals) for row in days if row.mean_of_meals is not None]
     values: Values = [
         {
             "day": row.day.isoformat(),
@@ -327,25 +337,33 @@ def macro_month_chart(report: Report) -> Chart | None:
             "pct": share,
             "order": number,
             "day_label": text.weekday_day(row.day),
-            "pct_label": f"{text.percent(share)} of energy",
+            "pct_label": f"{words} of energy",
             "meals": row.meals,
         }
-        for row in days
-        if row.mean_of_meals is not None
-        for number, (name, share) in enumerate(row.mean_of_meals.by_macro().items())
+        for row, split in splits
+        for number, ((name, share), words) in enumerate(
+            zip(split.by_part().items(), split.words().values(), strict=True)
+        )
     ]
+    used = {row["macro"] for row in values}
+    colours = {name.capitalize(): tone for name, tone in PART_COLOURS.items() if name.capitalize() in used}
+    x = _day_axis(calendar(report.day - timedelta(days=DAYS_OF_MACROS - 1), report.day))
     bars = (
         alt.Chart(_data(values))
         .mark_bar(style="gap", strokeWidth=0.5, cornerRadius=2)
         .encode(
-            x=_day_axis(calendar(report.day - timedelta(days=DAYS_OF_MACROS - 1), report.day)),
+            x=x,
             y=alt.Y("pct:Q", title="% of energy", stack="zero", scale=alt.Scale(domain=[0, 100], clamp=True)),
-            color=_colour("macro:N", {name.capitalize(): tone for name, tone in MACRO_COLOURS.items()}),
+            color=_colour("macro:N", colours),
             order=alt.Order("order:Q"),
             tooltip=_tooltip(Day="day_label", Macro="macro", Share="pct_label", Meals="meals"),
         )
     )
-    mean = report.macros_mean
+    lines = _target_lines(days, x) if line == "target" else _mean_lines(report.macros_mean)
+    return _titled(bars + lines, f"Energy by macro of each of the last 30 days, percent, dashed: {line}", 220)
+
+
+def _mean_lines(mean: MacroShares) -> alt.Chart:
     borders: Values = [
         {"pct": mean.carbs_pct, "mean_label": f"carbs {text.percent(mean.carbs_pct)}"},
         {
@@ -353,8 +371,29 @@ def macro_month_chart(report: Report) -> Chart | None:
             "mean_label": f"protein {text.percent(mean.protein_pct)}, fat {text.percent(mean.fat_pct)}",
         },
     ]
-    rules = alt.Chart(_data(borders)).mark_rule(style="mean").encode(y="pct:Q", tooltip=_tooltip(Mean="mean_label"))
-    return _titled(bars + rules, "Macro split of each of the last 30 days, percent of energy, dashed: mean", 220)
+    rules: alt.Chart = (
+        alt.Chart(_data(borders)).mark_rule(style="mean").encode(y="pct:Q", tooltip=_tooltip(Mean="mean_label"))
+    )
+    return rules
+
+
+def _target_lines(days: Sequence[MacroDay], x: alt.X) -> alt.LayerChart:
+    """Return the borders between carbs, protein and fat as the target of each day has them."""
+    borders: Values = [
+        {"day": row.day.isoformat(), "border": border, "pct": pct}
+        for row in days
+        if row.target
+        for border, pct in (
+            ("carbs", row.target.carbs_pct),
+            ("protein", row.target.carbs_pct + row.target.protein_pct),
+        )
+    ]
+    base = alt.Chart(_data(borders)).encode(x=x, y=alt.Y("pct:Q", title="% of energy"), detail=alt.Detail("border:N"))
+    # A dark line below the light one: it is seen on every colour.
+    dark = base.mark_line(interpolate="step", stroke="#10151c", strokeWidth=4)
+    light = base.mark_line(interpolate="step", stroke="#ffffff", strokeWidth=2, strokeDash=[6, 5])
+    lines: alt.LayerChart = dark + light
+    return lines
 
 
 def coverage_chart(report: Report) -> Chart | None:

@@ -1,4 +1,4 @@
-"""Write the daily messages for Discord: workouts, steps, food.
+"""Write the daily messages: workouts, steps, food.
 
 Names of activities and meals are texts of other people, so their Markdown is escaped.
 """
@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import date
 
 from fitness_buddy.core.printing import csv_cell
-from fitness_buddy.notify.message import MAX_CHARACTERS, Attachment, OutgoingMessage, escape_markdown, truncate
+from fitness_buddy.notify.message import Attachment, OutgoingMessage, escape_markdown, truncate
 from fitness_buddy.notify.persona import Persona
 from fitness_buddy.report import lines, pictures, text
 from fitness_buddy.report.data import MacroDay, MacroShares, Report, Session
@@ -32,7 +32,6 @@ SESSION_COLUMNS = (
     "source",
 )
 _MAX_CHARACTERS_OF_A_NAME = 80
-PNG = "image/png"
 
 
 def workout_message(report: Report, persona: Persona, today: date, note: str) -> OutgoingMessage:
@@ -40,21 +39,22 @@ def workout_message(report: Report, persona: Persona, today: date, note: str) ->
 
     Args:
         today: the buddy adds a line of its own only for this day; for an earlier day the message has facts only.
-        note: the last line, in Markdown.
+        note: the last line.
     """
-    title = f"**Workouts · {text.full_day(report.day)}**"
+    title = f"Workouts · {text.full_day(report.day)}"
     sessions = report.sessions
     if not sessions:
         said = persona.line("no_workout", report.day) if report.day == today else "No workout recorded."
-        return OutgoingMessage("\n".join([title, said, f"-# {note}"]))
-    content = fit_items(
-        [title, _totals(sessions)],
-        [f"**{format_name(session.name)}** · {format_name(lines.session_facts(session))}" for session in sessions],
-        [f"-# {note}"],
-        lambda left: f"… and {text.counted(left, 'more session')}: all of them are in the file.",
-    )
+        return OutgoingMessage(said, title, note=note)
     return OutgoingMessage(
-        content, attachments=[Attachment(f"workouts-{report.day}.csv", session_csv(report).encode(), "text/csv")]
+        _totals(sessions),
+        title,
+        items=[
+            f"**{format_name(session.name)}** · {format_name(lines.session_facts(session))}" for session in sessions
+        ],
+        more=lambda left: f"… and {text.counted(left, 'more session')}: all of them are in the file.",
+        attachments=[Attachment(f"workouts-{report.day}.csv", session_csv(report).encode(), "text/csv")],
+        note=note,
     )
 
 
@@ -89,7 +89,7 @@ def steps_message(report: Report, persona: Persona, today: date, note: str) -> O
     A day without an observation is named as such.
     """
     day = report.steps_of_day
-    said = [f"**Steps · {text.full_day(report.day)}**"]
+    said = []
     if day.steps is None:
         said.append(persona.line("no_steps", report.day) if report.day == today else "No steps recorded.")
         if day.goal:
@@ -100,20 +100,38 @@ def steps_message(report: Report, persona: Persona, today: date, note: str) -> O
         said.append(f"**{text.whole(day.steps)}** of {text.whole(day.goal)} steps · {share} · {left}")
     else:
         said.append(f"**{text.whole(day.steps)}** steps")
-    streak = report.streaks.step_goal_days
-    until = "" if day.is_goal_met else ", up to the day before"
-    said.append(
-        f"Goal met {text.counted(streak, 'day')} in a row{until}." if streak else "No streak of goals at the moment."
-    )
+    said.append(_goal_streak(report.streaks.step_goal_days, is_met=bool(day.is_goal_met)))
     if day.average_7d_observed is not None and day.average_7d_calendar is not None:
-        observed = sum(row.steps is not None for row in report.steps[-7:])
-        said.append(
-            f"7-day average: {text.whole(day.average_7d_observed)} over the {text.counted(observed, 'recorded day')}, "
-            f"{text.whole(day.average_7d_calendar)} over all seven."
-        )
+        said.append(_seven_days(report))
     if report.day == today and day.steps is not None and day.is_goal_met is not None:
         said.append(persona.line("goal_met" if day.is_goal_met else "goal_missed", report.day))
-    return _with_picture([*said, f"-# {note}"], "steps", report.day, pictures.steps_picture(report))
+    picture = pictures.steps_picture(report)
+    return OutgoingMessage(
+        "\n".join(said),
+        f"Steps · {text.full_day(report.day)}",
+        attachments=[picture] if picture else [],
+        note=note,
+    )
+
+
+def _goal_streak(days: int, *, is_met: bool) -> str:
+    if not days:
+        return "No streak of goals at the moment."
+    if days == 1:
+        return "The first day of a new streak." if is_met else "The goal was met the day before."
+    return f"Goal met {text.counted(days, 'day')} in a row{'' if is_met else ', up to the day before'}."
+
+
+def _seven_days(report: Report) -> str:
+    """Return both 7-day averages; one number if every day has an observation."""
+    day = report.steps_of_day
+    observed = sum(row.steps is not None for row in report.steps[-7:])
+    if observed == 7:
+        return f"7-day average: {text.whole(day.average_7d_observed)}."
+    return (
+        f"7-day average: {text.whole(day.average_7d_observed)} over the {text.counted(observed, 'recorded day')}, "
+        f"{text.whole(day.average_7d_calendar)} over all seven."
+    )
 
 
 def macros_message(report: Report, persona: Persona, today: date, note: str) -> OutgoingMessage:
@@ -121,64 +139,44 @@ def macros_message(report: Report, persona: Persona, today: date, note: str) -> 
 
     A day without meals is named as such.
     """
-    title = f"**Food · {text.full_day(report.day)}**"
+    title = f"Food · {text.full_day(report.day)}"
     day = report.macros_of_day
     if day is None:
         said = persona.line("no_meals", report.day) if report.day == today else "No meals recorded."
-        return OutgoingMessage("\n".join([title, said, f"-# {note}"]))
-    head = [
-        title,
-        f"{text.counted(day.meals, 'meal')} · **{text.whole(day.energy_kcal)} kcal** · "
-        f"{text.whole(day.carbs_g)} g carbs · {text.whole(day.protein_g)} g protein · {text.whole(day.fat_g)} g fat",
-    ]
+        return OutgoingMessage(said, title, note=note)
+    grams = {"carbs": day.carbs_g, "protein": day.protein_g, "fat": day.fat_g}
+    grams |= {"alcohol": day.alcohol_g} if day.alcohol_g else {}
+    said = " · ".join(
+        [
+            text.counted(day.meals, "meal"),
+            f"**{text.whole(day.energy_kcal)} kcal**",
+            *(f"{text.whole(amount)} g {name}" for name, amount in grams.items()),
+        ]
+    )
+    fields = []
     if day.mean_of_meals is None:
-        head.append("No meal states energy, so there is no split.")
+        said += "\nNo meal states energy, so there is no split."
     else:
-        head.append(f"Average of the meals: **{_shares(day.mean_of_meals)}** of energy")
+        fields.append(("Average of the meals", f"{shares_line(day.mean_of_meals)} of energy"))
     if day.of_totals:
-        head.append(f"Weighed by energy: {_shares(day.of_totals)}")
+        fields.append(("Whole day", f"{shares_line(day.of_totals)} of energy"))
     if day.target:
-        head.append(f"Target: {_shares(day.target)}{_adherence(day)}")
-    content = fit_items(
-        head,
-        [f"- {format_name(meal.description)} · {format_name(lines.meal_facts(meal))}" for meal in report.meals],
-        [f"-# {note}"],
-        lambda left: f"… and {text.counted(left, 'more meal')}.",
+        fields.append(("Target", f"{shares_line(day.target)}{_adherence(day)}"))
+    picture = pictures.macros_picture(report)
+    return OutgoingMessage(
+        said,
+        title,
+        fields=fields,
+        items=[f"- {format_name(meal.description)} · {format_name(lines.meal_facts(meal))}" for meal in report.meals],
+        more=lambda left: f"… and {text.counted(left, 'more meal')}.",
+        attachments=[picture] if picture else [],
+        note=note,
     )
-    return _with_picture([content], "macros", report.day, pictures.macros_picture(report))
-
-
-def fit_items(
-    head: Sequence[str],
-    items: Sequence[str],
-    tail: Sequence[str],
-    more: Callable[[int], str],
-    most: int = MAX_CHARACTERS,
-) -> str:
-    """Return the lines with as many items as fit into a message, and a line that counts the others."""
-
-    def together(shown: int) -> str:
-        rest = [more(len(items) - shown)] if shown < len(items) else []
-        return "\n".join([*head, *items[:shown], *rest, *tail])
-
-    shown = next(
-        (number for number in range(len(items), -1, -1) if truncate(together(number), most) == together(number)), 0
-    )
-    return together(shown)
 
 
 def format_name(words: str) -> str:
     """Return somebody's name for something, shortened and with escaped Markdown."""
     return escape_markdown(truncate(text.printable(words), _MAX_CHARACTERS_OF_A_NAME)) or text.NONE
-
-
-def _with_picture(said: Sequence[str], what: str, day: date, picture: bytes | None) -> OutgoingMessage:
-    content = "\n".join(said)
-    if picture is None:
-        return OutgoingMessage(content)
-    name = f"{what}-{day}.png"
-    # In an embed Discord shows the whole picture, at its place in the text.
-    return OutgoingMessage(content, [{"image": {"url": f"attachment://{name}"}}], [Attachment(name, picture, PNG)])
 
 
 def _totals(sessions: Sequence[Session]) -> str:
@@ -193,8 +191,9 @@ def _totals(sessions: Sequence[Session]) -> str:
     return " · ".join(fact for fact in facts if fact)
 
 
-def _shares(shares: MacroShares) -> str:
-    return " · ".join(f"{name} {text.percent(share)}" for name, share in shares.by_macro().items())
+def shares_line(shares: MacroShares) -> str:
+    """Return ``carbs 45 % · protein 31 % · fat 24 %``, and alcohol if there is any."""
+    return " · ".join(f"{name} {share}" for name, share in shares.words().items())
 
 
 def _adherence(day: MacroDay) -> str:

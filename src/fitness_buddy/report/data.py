@@ -30,6 +30,8 @@ DAYS_OF_COVERAGE = 90
 # Up to a week of rest is normal, and a file may come every two weeks. After that a notice says so.
 QUIET_DAYS = 7
 STALE_LOAD_DAYS = 14
+# Less than this share of the energy would be shown as 0 %.
+_LEAST_ALCOHOL_PCT = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +60,7 @@ class Meal:
     protein_g: float | None
     fat_g: float | None
     energy_kcal: float | None
+    alcohol_g: float | None
     is_energy_plausible: bool | None  # False: the stated energy is far from what the macros add up to
 
 
@@ -73,6 +76,19 @@ class MacroShares:
         """Return the shares by the name of the macro, in the order in which they are shown."""
         return {"carbs": self.carbs_pct, "protein": self.protein_pct, "fat": self.fat_pct}
 
+    def by_part(self) -> dict[str, float]:
+        """Return the shares of all that has energy: the macros, and the rest as alcohol if there is any.
+
+        Energy is the sum of the macros and alcohol (``fct_meals``), so the rest is alcohol.
+        """
+        alcohol_pct = 100 - sum(self.by_macro().values())
+        return self.by_macro() | ({"alcohol": alcohol_pct} if alcohol_pct >= _LEAST_ALCOHOL_PCT else {})
+
+    def words(self) -> dict[str, str]:
+        """Return the shares as text, rounded so that their sum is 100 %."""
+        parts = self.by_part()
+        return {name: f"{share} %" for name, share in zip(parts, text.whole_shares(list(parts.values())), strict=True)}
+
 
 @dataclass(frozen=True, slots=True)
 class MacroDay:
@@ -86,6 +102,7 @@ class MacroDay:
     protein_g: float | None
     fat_g: float | None
     energy_kcal: float | None
+    alcohol_g: float | None
     mean_of_meals: MacroShares | None
     of_totals: MacroShares | None
     target: MacroShares | None
@@ -339,7 +356,7 @@ _HEALTH = (
 _WORKOUTS = "activity_date, sport_family, activities, distance_m, moving_time_s, elevation_gain_m"
 _STEPS = "steps_date, steps, step_goal, is_goal_met, steps_7d_avg_observed, steps_7d_avg_calendar"
 _MACROS = (
-    "meal_date, meals, carbs_g, protein_g, fat_g, energy_kcal, avg_carbs_pct, avg_protein_pct, avg_fat_pct, "
+    "meal_date, meals, carbs_g, protein_g, fat_g, alcohol_g, energy_kcal, avg_carbs_pct, avg_protein_pct, avg_fat_pct, "
     "carbs_pct_energy, protein_pct_energy, fat_pct_energy, carbs_target_pct, protein_target_pct, fat_target_pct, "
     "macro_tolerance_pct"
 )
@@ -347,7 +364,9 @@ _ACTIVITIES = (
     "activity_date, started_at, activity_id, name, source, sport_type, sport_family, distance_m, moving_time_s, "
     "elevation_gain_m, average_heartrate_bpm"
 )
-_MEALS = "meal_date, eaten_at, meal_id, description, carbs_g, protein_g, fat_g, energy_kcal, is_energy_plausible"
+_MEALS = (
+    "meal_date, eaten_at, meal_id, description, carbs_g, protein_g, fat_g, alcohol_g, energy_kcal, is_energy_plausible"
+)
 _COVERAGE = "source, area, records, first_date, last_date, observed_days, missing_days, last_loaded_at"
 
 
@@ -435,6 +454,7 @@ def _meal(row: Row, timezone: ZoneInfo) -> Meal:
         protein_g=_number(row["protein_g"]),
         fat_g=_number(row["fat_g"]),
         energy_kcal=_number(row["energy_kcal"]),
+        alcohol_g=_number(row["alcohol_g"]),
         is_energy_plausible=row["is_energy_plausible"],
     )
 
@@ -453,6 +473,7 @@ def _macro_day(row: Row) -> MacroDay:
         protein_g=_number(row["protein_g"]),
         fat_g=_number(row["fat_g"]),
         energy_kcal=_number(row["energy_kcal"]),
+        alcohol_g=_number(row["alcohol_g"]),
         mean_of_meals=_shares(row, "avg_carbs_pct", "avg_protein_pct", "avg_fat_pct"),
         of_totals=_shares(row, "carbs_pct_energy", "protein_pct_energy", "fat_pct_energy"),
         target=_shares(row, "carbs_target_pct", "protein_target_pct", "fat_target_pct"),
@@ -656,7 +677,8 @@ def _stale_load(area: str, as_of_day: date, sources: Sequence[Coverage]) -> str 
     days = (as_of_day - loaded_at.date()).days
     if days < STALE_LOAD_DAYS:
         return None
-    return f"No {area} loaded for {days} days (last from {source_name} on {text.weekday_day(loaded_at.date())})."
+    last = f"last from {text.source(source_name)} on {text.weekday_day(loaded_at.date())}"
+    return f"No {area} loaded for {days} days ({last})."
 
 
 def _json_ready(value: Any) -> Any:

@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 from datetime import date, timedelta
-from typing import Any
 
 from fitness_buddy.core.weeks import first_day_of_week, last_day_of_week, week_number
-from fitness_buddy.notify.message import Attachment, OutgoingMessage, escape_markdown, truncate
+from fitness_buddy.notify.message import OutgoingMessage, Section, escape_markdown
 from fitness_buddy.report import charts, lines, pictures, text
-from fitness_buddy.report.daily import PNG
+from fitness_buddy.report.daily import shares_line
 from fitness_buddy.report.data import PeriodTotals, Report
-
-# Discord allows 4096 characters in the text of one embed, and 6000 in all embeds of a message.
-_MAX_CHARACTERS = 1000
 
 
 def week_of(stated: date | None, today: date) -> date:
@@ -31,35 +27,36 @@ def digest_message(report: Report, note: str) -> OutgoingMessage:
         note: the last line, in Markdown.
     """
     week, before = report.week, report.week_before
+    food = pictures.macro_days_picture(report) if week.meal_days or before.meal_days else None
     sections = [
-        _section("Workouts", _workouts(week, before), charts.SPORT_COLOURS["run"]),
-        _section("Load: time in motion", _load(week, before), charts.SPORT_COLOURS["swim"]),
-        _section("Steps", _steps(week, before), charts.STEP_COLOURS["Goal met"]),
-        _section("Food", _food(week, before, report), charts.MACRO_COLOURS["carbs"]),
+        Section(
+            "Workouts",
+            _workouts(week, before),
+            picture=pictures.distance_picture(report),
+            colour=charts.SPORT_COLOURS["run"],
+        ),
+        Section(
+            "Time in motion",
+            _time(week, before),
+            picture=pictures.time_picture(report),
+            colour=charts.SPORT_COLOURS["swim"],
+        ),
+        Section(
+            "Steps",
+            _steps(week, before),
+            picture=pictures.steps_picture(report),
+            colour=charts.STEP_COLOURS["Goal met"],
+        ),
+        Section("Food", _food(week, before, report), picture=food, colour=charts.MACRO_COLOURS["carbs"]),
     ]
-    drawn = {
-        "workouts": pictures.distance_picture(report),
-        "load": pictures.time_picture(report),
-        "steps": pictures.steps_picture(report),
-        "macros": pictures.macro_days_picture(report) if week.meal_days or before.meal_days else None,
-    }
-    attachments = []
-    for section, (what, picture) in zip(sections, drawn.items(), strict=True):
-        if picture:
-            name = f"{what}-{report.day}.png"
-            section["image"] = {"url": f"attachment://{name}"}
-            attachments.append(Attachment(name, picture, PNG))
-    # A phone shows the first line as the preview of the message.
     said = [
-        f"**{_title(week)}**",
         f"{text.counted(week.activities, 'session')} on {text.counted(week.active_days, 'day')} · "
         f"{text.km(week.distance_m)} · {text.duration(week.moving_time_s)}",
         lines.week_sentence(report) if week.days < 7 else _whole_week_sentence(week, before),
         lines.streak_sentence(report),
         *(f"Missing: {escape_markdown(notice.sentence)}" for notice in report.notices),
-        f"-# {note}",
     ]
-    return OutgoingMessage("\n".join(said), sections, attachments)
+    return OutgoingMessage("\n".join(said), _title(week), sections=sections, note=note)
 
 
 def _title(week: PeriodTotals) -> str:
@@ -76,7 +73,7 @@ def _whole_week_sentence(week: PeriodTotals, before: PeriodTotals) -> str:
     return f"{text.change(week.distance_m, before.distance_m)} against {text.km(before.distance_m)} the week before."
 
 
-def _workouts(week: PeriodTotals, before: PeriodTotals) -> list[str]:
+def _workouts(week: PeriodTotals, before: PeriodTotals) -> str:
     families = dict.fromkeys([sport.sport_family for sport in (*week.sports, *before.sports)])
     own, earlier = ({sport.sport_family: sport for sport in period.sports} for period in (week, before))
     said = []
@@ -94,33 +91,40 @@ def _workouts(week: PeriodTotals, before: PeriodTotals) -> list[str]:
             was = f"{then.activities} ×, {amount}"
         said.append(f"**{family.capitalize()}** {' · '.join(fact for fact in facts if fact)} (before: {was})")
     said.append(f"Climbed {_compared(week.elevation_gain_m, before.elevation_gain_m, 'm')}")
-    return said if families else ["No workouts in either week."]
+    return "\n".join(said) if families else "No workouts in either week."
 
 
-def _load(week: PeriodTotals, before: PeriodTotals) -> list[str]:
-    return [
+def _time(week: PeriodTotals, before: PeriodTotals) -> str:
+    return (
         f"{text.duration(week.moving_time_s)} on {text.counted(week.active_days, 'day')} "
         f"(before: {text.duration(before.moving_time_s)} on {text.counted(before.active_days, 'day')}) "
         f"{text.change(week.moving_time_s, before.moving_time_s)}"
-    ]
+    )
 
 
-def _steps(week: PeriodTotals, before: PeriodTotals) -> list[str]:
+def _steps(week: PeriodTotals, before: PeriodTotals) -> str:
     if week.steps_total is None and before.steps_total is None:
-        return ["No steps recorded in either week."]
-    return [
+        return "No steps recorded in either week."
+    said = [
         f"Average of the {text.counted(week.steps_days, 'recorded day')}: "
         f"{_compared(week.steps_average, before.steps_average)}",
-        f"Average of all {text.counted(week.days, 'day')}: "
-        f"{_compared(week.steps_average_calendar, before.steps_average_calendar)}",
-        f"Goal met on {week.step_goal_days} of {text.counted(week.steps_days, 'recorded day')} "
-        f"(before: {before.step_goal_days} of {before.steps_days})",
     ]
+    # The same numbers if every day of both weeks has an observation.
+    if (week.steps_days, before.steps_days) != (week.days, before.days):
+        said.append(
+            f"Average of all {text.counted(week.days, 'day')}: "
+            f"{_compared(week.steps_average_calendar, before.steps_average_calendar)}"
+        )
+    said.append(
+        f"Goal met on {week.step_goal_days} of {text.counted(week.steps_days, 'recorded day')} "
+        f"(before: {before.step_goal_days} of {before.steps_days})"
+    )
+    return "\n".join(said)
 
 
-def _food(week: PeriodTotals, before: PeriodTotals, report: Report) -> list[str]:
+def _food(week: PeriodTotals, before: PeriodTotals, report: Report) -> str:
     if not week.meal_days and not before.meal_days:
-        return ["No meals recorded in either week."]
+        return "No meals recorded in either week."
     said = [
         f"Energy on {text.counted(week.meal_days, 'day')} with meals: "
         f"{_compared(week.energy_average_kcal, before.energy_average_kcal, 'kcal')}"
@@ -131,18 +135,13 @@ def _food(week: PeriodTotals, before: PeriodTotals, report: Report) -> list[str]
         ("Target", report.macros_target),
     ):
         if shares:
-            split = " · ".join(f"{name} {text.percent(share)}" for name, share in shares.by_macro().items())
-            said.append(f"{words}: {split}")
+            said.append(f"{words}: {shares_line(shares)}")
     if report.macros_target:
         said.append(f"On target on {week.macro_target_days} of {text.counted(week.meal_days, 'day')} with meals")
-    return said
+    return "\n".join(said)
 
 
 def _compared(now: float | None, before: float | None, unit: str = "") -> str:
     unit = f" {unit}" if unit else ""
     words, was = (text.NONE if value is None else f"{text.whole(value)}{unit}" for value in (now, before))
     return f"**{words}** (before: {was}) {text.change(now, before)}"
-
-
-def _section(title: str, said: list[str], colour: str) -> dict[str, Any]:
-    return {"title": title, "description": truncate("\n".join(said), _MAX_CHARACTERS), "color": int(colour[1:], 16)}

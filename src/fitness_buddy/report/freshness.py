@@ -30,14 +30,11 @@ def stale_sentence(
     """
     if is_build_failed:
         return (
-            f"the last build of the marts failed. What they hold is from the builds before, so there are no numbers of "
+            f"the last update of the numbers failed. What I have is from before, so there are no numbers of "
             f"{text.full_day(day)}."
         )
     if built.as_of_day < day:
-        return (
-            f"the marts were last built for {text.full_day(built.as_of_day)}, so there are no numbers of "
-            f"{text.full_day(day)}."
-        )
+        return f"my numbers end with {text.full_day(built.as_of_day)}, so there are none of {text.full_day(day)}."
     if area is None or has_records:
         return None
     loads = _loads(built, area)
@@ -54,8 +51,12 @@ def loaded_sentence(built: BuiltRange, area: str | None) -> str:
     """Return when something new was last loaded, for one area or for each, and from which source."""
     areas = [area] if area else list(dict.fromkeys(source.area for source in built.coverage))
     newest = {name: max(loads) for name in areas if (loads := _loads(built, name))}
-    parts = [f"{name} {_instant(load)} ({escape_markdown(load.source)})" for name, load in newest.items()]
+    parts = [f"{name} {_instant(load)}{_source_of(load)}" for name, load in newest.items()]
     return f"Last loaded: {', '.join(parts)}." if parts else f"No {area or 'data'} loaded yet."
+
+
+def _source_of(load: _Load) -> str:
+    return "" if load.source == load.area else f" ({escape_markdown(text.source(load.source))})"
 
 
 class _Load(NamedTuple):

@@ -29,6 +29,7 @@ def meal_facts(meal: Meal) -> str:
             for macro, grams in (("carbs", meal.carbs_g), ("protein", meal.protein_g), ("fat", meal.fat_g))
             if grams is not None
         ),
+        f"{text.whole(meal.alcohol_g)} g alcohol" if meal.alcohol_g else "",
     ]
     return " · ".join(fact for fact in facts if fact)
 
@@ -44,9 +45,13 @@ def week_sentence(report: Report) -> str:
 def streak_sentence(report: Report) -> str:
     """Return the sentence about both streaks."""
     active, goal = report.streaks.active_days, report.streaks.step_goal_days
-    first = f"Active {text.counted(active, 'day')} in a row" if active else "No streak of active days"
-    second = f"step goal met {text.counted(goal, 'day')} in a row" if goal else "no streak of step goals"
+    first = f"Active {_in_a_row(active)}" if active else "No streak of active days"
+    second = f"step goal met {_in_a_row(goal)}" if goal else "no streak of step goals"
     return f"{first}, {second}."
+
+
+def _in_a_row(days: int) -> str:
+    return f"{text.counted(days, 'day')} in a row" if days > 1 else "on 1 day so far"
 
 
 def week_rows(week: PeriodTotals, before: PeriodTotals) -> list[tuple[str, str, str, str]]:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fitness_buddy.core.errors import UsageError
-from fitness_buddy.notify.message import OutgoingMessage
+from fitness_buddy.notify.message import OutgoingMessage, as_text
 from fitness_buddy.notify.persona import Persona
 from fitness_buddy.report import text
 from fitness_buddy.report.daily import macros_message, steps_message, workout_message
@@ -31,8 +31,6 @@ _TITLES: Mapping[ReportKind, tuple[str, str | None]] = {
     ReportKind.DAILY_MACROS: ("Food", "meals"),
     ReportKind.WEEKLY_DIGEST: ("Week", None),
 }
-# A brace inside a text. A brace of the JSON itself is followed by a quote or by the closing brace.
-_BRACE = re.compile(r'\{(?!["}])')
 _BEFORE_UNIT = re.compile(r"(?<=\d) (?=(?:g|m|km|h|kcal|bpm)\b|[%×/])")
 _NO_BREAK = "\u00a0"
 
@@ -86,36 +84,28 @@ def compose_report(
         stale = stale_sentence(built, day, area=area, has_records=_has_records(report, area))
     note = loaded_sentence(built, area)
     if stale:
-        warning = f"**{title} · {text.full_day(day)}**\n⚠️ Stale: {stale}\n-# {note}"
-        return ReportMessage(kind, day, is_stale=True, message=OutgoingMessage(warning))
+        warning = OutgoingMessage(f"⚠️ Stale: {stale}", f"{title} · {text.full_day(day)}", note=note)
+        return ReportMessage(kind, day, is_stale=True, message=warning)
     return ReportMessage(
         kind, day, is_stale=False, message=_with_no_break_spaces(_message(kind, report, persona, today, note))
     )
 
 
-def write_payload(message: OutgoingMessage, path: Path) -> list[Path]:
-    """Write the JSON of a message for Discord to a file, and its attachments beside it; return the paths of these.
-
-    The JSON is ASCII and holds no braces of a template, so that Kestra, which renders it, changes nothing.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(_BRACE.sub(r"\\u007b", message.payload_json()), encoding="ascii")
-    written = []
-    for attachment in message.attachments:
-        written.append(path.parent / attachment.name)
+def write_files(message: OutgoingMessage, folder: Path) -> list[Path]:
+    """Write a message to a folder: its text as ``message.txt``, and its pictures and files; return the paths."""
+    folder.mkdir(parents=True, exist_ok=True)
+    written = [folder / "message.txt"]
+    written[0].write_text(terminal_text(message) + "\n", encoding="utf-8")
+    for attachment in message.files:
+        written.append(folder / attachment.name)
         written[-1].write_bytes(attachment.content)
     return written
 
 
-def without_markdown(message: OutgoingMessage) -> str:
-    """Return the text of a message without Markdown and without control characters, for a terminal."""
-    blocks = [
-        message.content,
-        *(f"{embed.get('title', '')}\n{embed.get('description', '')}" for embed in message.embeds),
-    ]
-    words = "\n\n".join(block.strip() for block in blocks if block.strip())
-    bare = re.sub(r"\\(.)|\*\*|^-# ", r"\1", words, flags=re.MULTILINE)
-    return "\n".join(text.printable(line.replace(_NO_BREAK, " ")) for line in bare.split("\n"))
+def terminal_text(message: OutgoingMessage) -> str:
+    """Return a message without markup and without control characters, for a terminal."""
+    words = "\n".join(part for part in [message.title, as_text(message)] if part)
+    return "\n".join(text.printable(line.replace(_NO_BREAK, " ")) for line in words.split("\n"))
 
 
 def _with_no_break_spaces(message: OutgoingMessage) -> OutgoingMessage:
@@ -124,11 +114,13 @@ def _with_no_break_spaces(message: OutgoingMessage) -> OutgoingMessage:
     def together(words: str) -> str:
         return _BEFORE_UNIT.sub(_NO_BREAK, words)
 
-    embeds = [
-        embed | {"description": together(embed["description"])} if "description" in embed else embed
-        for embed in message.embeds
-    ]
-    return dataclasses.replace(message, content=together(message.content), embeds=embeds)
+    return dataclasses.replace(
+        message,
+        text=together(message.text),
+        fields=[(label, together(value)) for label, value in message.fields],
+        items=[together(item) for item in message.items],
+        sections=[dataclasses.replace(section, text=together(section.text)) for section in message.sections],
+    )
 
 
 def _has_records(report: Report, area: str | None) -> bool:

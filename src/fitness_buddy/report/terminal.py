@@ -78,7 +78,7 @@ def _steps(report: Report) -> Table | str:
 
 
 def _split(shares: MacroShares) -> str:
-    return ", ".join(f"{name} {text.percent(share)}" for name, share in shares.by_macro().items())
+    return ", ".join(f"{name} {share}" for name, share in shares.words().items())
 
 
 def _week(rows: list[tuple[str, str, str, str]]) -> Table:

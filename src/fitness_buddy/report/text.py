@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import date
 
 from fitness_buddy.core import printing
@@ -34,6 +35,20 @@ def duration(seconds: float | None) -> str:
 def percent(value: float | None) -> str:
     """Return a share that is already in percent."""
     return NONE if value is None else f"{value:.0f} %"
+
+
+def whole_shares(shares: Sequence[float]) -> list[int]:
+    """Return shares in percent as whole numbers with the same sum: the largest remainders are rounded up."""
+    rounded = [int(share) for share in shares]
+    by_remainder = sorted(range(len(shares)), key=lambda place: shares[place] - rounded[place], reverse=True)
+    for place in by_remainder[: round(sum(shares)) - sum(rounded)]:
+        rounded[place] += 1
+    return rounded
+
+
+def source(name: str) -> str:
+    """Return the name of a source as people read it: ``strava export``."""
+    return name.replace("_", " ")
 
 
 def effort(sport_family: str, speed_m_s: float | None) -> str:

@@ -112,3 +112,5 @@ def test_readers_and_models_refuse_the_same() -> None:
     assert variables["most_steps_a_day"] == values.MOST_STEPS_A_DAY
     assert variables["most_grams_a_meal"] == values.MOST_GRAMS
     assert variables["most_kcal_a_meal"] == values.MOST_KCAL
+    assert variables["energy_tolerance"] == values.ENERGY_TOLERANCE
+    assert variables["energy_rounding_kcal"] == values.ENERGY_ROUNDING_KCAL

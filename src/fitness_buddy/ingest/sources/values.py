@@ -21,6 +21,9 @@ _OTHER_NUMBER = "is this another measure?"
 # More grams of one macro, and more energy, than a day of eating has; a row of a diary may be a whole day.
 MOST_GRAMS = 2_000
 MOST_KCAL = 20_000
+# How far a stated energy may be from that of the macros: all numbers are rounded, and labels have factors of their own.
+ENERGY_TOLERANCE, ENERGY_ROUNDING_KCAL = 0.2, 25.0
+KCAL_PER_G = {"carbs_g": 4, "protein_g": 4, "fat_g": 9, "alcohol_g": 7}
 
 # Most digits before the point of a number of one activity, by its unit: thirty years, twice around the earth, any heart.
 _DIGITS_OF_AN_ACTIVITY = {"seconds": 9, "metres": 8, "kilometres": 5, "beats per minute": 3, "kilocalories": 6}
@@ -29,7 +32,8 @@ _DIGITS_OF_AN_ACTIVITY = {"seconds": 9, "metres": 8, "kilometres": 5, "beats per
 _NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 _SURELY_BELIEVABLE = re.compile(rf"\d{{1,{_SURELY_BELIEVABLE_DIGITS - 1}}}(\.\d+)?", re.ASCII)  # and not negative
 _OF_AN_ACTIVITY = {
-    unit: re.compile(rf"\d{{1,{digits}}}(\.\d+)?", re.ASCII).fullmatch for unit, digits in _DIGITS_OF_AN_ACTIVITY.items()
+    unit: re.compile(rf"\d{{1,{digits}}}(\.\d+)?", re.ASCII).fullmatch
+    for unit, digits in _DIGITS_OF_AN_ACTIVITY.items()
 }
 _ISO_DATE = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 _GROUPED = re.compile(r"[+-]?\d{1,3}(,\d{3})+(\.\d+)?", re.ASCII)
@@ -93,6 +97,18 @@ def steps_of_a_minute(steps: str) -> str:
     if float(steps) > MOST_STEPS_A_MINUTE:
         raise ValueError(f"expected up to {MOST_STEPS_A_MINUTE} steps a minute, found {shown(steps)}: {_OTHER_NUMBER}")
     return steps
+
+
+def is_energy_plausible(stated_kcal: float, energy_kcal: float, indigestible_g: float = 0.0) -> bool:
+    """Return whether a stated energy fits the energy of the macros; the mart fct_meals has the same rule.
+
+    Args:
+        energy_kcal: of the macros and alcohol, all carbs counted with 4 kcal per gram.
+        indigestible_g: grams of the carbs that have 0 to 4 kcal each: fibre, and sugar alcohols.
+    """
+    least_kcal = max(0.0, energy_kcal - KCAL_PER_G["carbs_g"] * indigestible_g)
+    least = least_kcal - max(ENERGY_ROUNDING_KCAL, ENERGY_TOLERANCE * least_kcal)
+    return least <= stated_kcal <= energy_kcal + max(ENERGY_ROUNDING_KCAL, ENERGY_TOLERANCE * energy_kcal)
 
 
 def iso_day(text: str, now: datetime) -> str:
