@@ -20,7 +20,12 @@ REPOSITORY = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(REPOSITORY / folder) for folder in ("src", "tests/support", "tests/ingest/sources")]
 
 from reader_support import Store, write  # noqa: E402 - after the path is set
-from test_hostile_files import SEEDS, SOON_S, check_loaded, mutated  # noqa: E402
+from test_hostile_files import (  # type: ignore[import-not-found]  # noqa: E402
+    SEEDS,
+    SOON_S,
+    check_loaded,
+    mutated,
+)
 
 from fitness_buddy.core.errors import InputError  # noqa: E402
 from fitness_buddy.ingest.sources.registry import sources  # noqa: E402

@@ -10,7 +10,7 @@ import threading
 import time
 import tracemalloc
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta, timezone
 from email.utils import formatdate
@@ -345,7 +345,8 @@ def test_no_more_is_unpacked_than_is_allowed(stub: ApiStub) -> None:
 
 @pytest.mark.parametrize("encoding", ["gzip", "deflate", "identity", ""])
 def test_an_encoding_that_nobody_asked_for_is_unpacked(stub: ApiStub, encoding: str) -> None:
-    pack = {"gzip": gzip.compress, "deflate": zlib.compress}.get(encoding, bytes)
+    packers: dict[str, Callable[[bytes], bytes]] = {"gzip": gzip.compress, "deflate": zlib.compress}
+    pack = packers.get(encoding, bytes)
     stub.script(LIST, Canned(body=pack(b'[{"id": 1}]'), headers={"Content-Encoding": encoding} if encoding else {}))
     assert make_api(stub).call("GET", LIST).document == [{"id": 1}]
 

@@ -103,7 +103,7 @@ def state_hostile_settings() -> None:
         **{"step_goal": 10_000, "carbs_target_pct": 45.0, "protein_target_pct": 25.0, "fat_target_pct": 30.0},
         **{"macro_tolerance_pct": 5.0, "resting_heartrate_bpm": 60, "max_heartrate_bpm": 190, "sex": ""},
     }
-    others = [{"timezone": zone} for zone in ZONES]
+    others: list[dict[str, Any]] = [{"timezone": zone} for zone in ZONES]
     others += [{"carbs_target_pct": number} for number in (float("nan"), float("inf"), -5.0, 1e308)]
     others += [{"step_goal": -1}, {"max_heartrate_bpm": 10**12}, {"valid_from": None}]
     rows = [{**good, **other, "sequence": number} for number, other in enumerate(others, start=1)]

@@ -55,7 +55,9 @@ localized as (
         and interval_counts.step_source is not null
         and interval_counts.steps >= 0
         and coalesce(
-            {{ unix_milliseconds('interval_counts.ended_at') }} - {{ unix_milliseconds('interval_counts.started_at') }}, 0
+            {{ unix_milliseconds('interval_counts.ended_at') }}
+            - {{ unix_milliseconds('interval_counts.started_at') }},
+            0
         ) between 0 and 2678400000  -- 31 days
     -- a count that names no device (Fitbit's JSON) gives way to the counts of devices for the same time
     qualify

@@ -60,7 +60,7 @@ class GoogleHealthApi(AthleteApi):
             since = end
 
     def _pages(self, body: dict[str, Any]) -> Iterator[dict[str, Any]]:
-        seen = set()
+        seen: set[str] = set()
         page_token = ""
         while True:
             response = self.call(

@@ -25,7 +25,7 @@ MOST_KCAL = 20_000
 ENERGY_TOLERANCE, ENERGY_ROUNDING_KCAL = 0.2, 25.0
 KCAL_PER_G = {"carbs_g": 4, "protein_g": 4, "fat_g": 9, "alcohol_g": 7}
 
-# Most digits before the point of a number of one activity, by its unit: thirty years, twice around the earth, any heart.
+# Most digits before the point of a number of one activity, by its unit: 30 years, twice around the earth, any heart.
 _DIGITS_OF_AN_ACTIVITY = {"seconds": 9, "metres": 8, "kilometres": 5, "beats per minute": 3, "kilocalories": 6}
 
 # ASCII: Python takes every script's digits for numbers, a warehouse does not.
