@@ -64,6 +64,9 @@ ROWS_PER_ATHLETE_DAY = {
     "fct_meals": 3,
     "fct_daily_macros": 1,
     "fct_daily_health": 1,
+    "fct_activity_load": 0.6,
+    "int_training_load": 1,
+    "fct_training_load": 1,
 }
 ROWS_PER_ATHLETE = {
     "strava_export_gear": 4,
@@ -76,11 +79,23 @@ ROWS_PER_ATHLETE = {
     "int_rebuild_window": 0,
     "sport_families": 0,
     "sport_names": 0,
+    "sport_loads": 0,
+    "gear_limits": 1,
+    "athlete_goals": 3,
     "distance_bands": 0,
     "step_device_ranks": 0,
     "dim_athletes": 1,
     "dim_gear": 4,
     "fct_source_coverage": 5,
+    "fct_gear_distance": 4,
+    # One for all athletes.
+    "dim_dates": 0,
+    "fct_streaks": 5,
+    "fct_eddington": 8,
+    # Four sports in 520 weeks, 120 months and 10 years.
+    "fct_period_totals": 2600,
+    "fct_records": 300,
+    "fct_goals": 1200,
 }
 # The demo has none of these; the sizes of texts are those that the readers write, for example of an Apple Watch's
 # interval.
@@ -91,7 +106,8 @@ UNSEEN_BYTES: dict[str, dict[str, float]] = {
         **{"athlete_id": 6, "timezone": 15, "sex": 6},
         **dict.fromkeys(("valid_from", "step_goal", "carbs_target_pct", "protein_target_pct", "fat_target_pct"), 8),
         **dict.fromkeys(("macro_tolerance_pct", "resting_heartrate_bpm", "max_heartrate_bpm", "as_of_date"), 8),
-        "began_at": 8,
+        **{"ftp_w": 8, "lactate_threshold_heartrate_bpm": 8, "weight_kg": 8},
+        **{"first_day_of_week": 8, "distance_unit": 4, "began_at": 8},
     },
     "last_build_loads": {"load_id": 33},
     "int_step_intervals_resolved": {

@@ -1,5 +1,7 @@
 {#- DDL of one raw table (docs/ingest/raw.md). The loaders in src/fitness_buddy/warehouse create the same. -#}
-{% macro create_raw_table(relation) -%}{{ return(adapter.dispatch('create_raw_table')(relation)) }}{%- endmacro %}
+{% macro create_raw_table(relation) -%}
+{{ return(adapter.dispatch('create_raw_table', 'fitness_buddy')(relation)) }}
+{%- endmacro %}
 
 {% macro bigquery__create_raw_table(relation) -%}
 create table if not exists {{ relation }} (

@@ -1,6 +1,6 @@
 {#- The config of a table of days: partitions, clustering, and the strategy that replaces days (replace_days). -#}
 {% macro day_layout(day, is_incremental, meta) -%}
-{{ return(adapter.dispatch('day_layout')(day, is_incremental, meta)) }}
+{{ return(adapter.dispatch('day_layout', 'fitness_buddy')(day, is_incremental, meta)) }}
 {%- endmacro %}
 
 {% macro bigquery__day_layout(day, is_incremental, meta) -%}

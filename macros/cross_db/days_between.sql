@@ -1,6 +1,6 @@
 {#- A table function for a from clause: one row, column `day`, for every day from first to last, both included. -#}
 {% macro days_between(first_day, last_day) -%}
-{{ return(adapter.dispatch('days_between')(first_day, last_day)) }}
+{{ return(adapter.dispatch('days_between', 'fitness_buddy')(first_day, last_day)) }}
 {%- endmacro %}
 
 {% macro bigquery__days_between(first_day, last_day) -%}

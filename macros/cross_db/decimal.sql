@@ -1,5 +1,7 @@
 {#- A number as a decimal with nine places, which is the only precision of BigQuery's type. -#}
-{% macro decimal(number) -%}{{ return(adapter.dispatch('decimal')(number)) }}{%- endmacro %}
+{% macro decimal(number) -%}
+{{ return(adapter.dispatch('decimal', 'fitness_buddy')(number)) }}
+{%- endmacro %}
 
 {% macro bigquery__decimal(number) -%}cast({{ number }} as numeric){%- endmacro %}
 

@@ -1,5 +1,7 @@
 {#- Contracts and casts use the type names of GoogleSQL. DuckDB knows all of them but one, which is created here. -#}
-{% macro define_types() -%}{{ return(adapter.dispatch('define_types')()) }}{%- endmacro %}
+{% macro define_types() -%}
+{{ return(adapter.dispatch('define_types', 'fitness_buddy')()) }}
+{%- endmacro %}
 
 {% macro bigquery__define_types() %}{% endmacro %}
 

@@ -1,5 +1,7 @@
 {#- Whether tables of days are built incrementally if BUDDY_INCREMENTAL is not set. -#}
-{% macro is_incremental_by_default() -%}{{ return(adapter.dispatch('is_incremental_by_default')()) }}{%- endmacro %}
+{% macro is_incremental_by_default() -%}
+{{ return(adapter.dispatch('is_incremental_by_default', 'fitness_buddy')()) }}
+{%- endmacro %}
 
 {#- BigQuery bills the bytes that a build reads. -#}
 {% macro bigquery__is_incremental_by_default() -%}{{ return(true) }}{%- endmacro %}

@@ -1,5 +1,7 @@
 {#- The calendar day of an instant in a time zone. -#}
-{% macro local_date(instant, timezone) -%}{{ return(adapter.dispatch('local_date')(instant, timezone)) }}{%- endmacro %}
+{% macro local_date(instant, timezone) -%}
+{{ return(adapter.dispatch('local_date', 'fitness_buddy')(instant, timezone)) }}
+{%- endmacro %}
 
 {% macro bigquery__local_date(instant, timezone) -%}date({{ instant }}, {{ timezone }}){%- endmacro %}
 

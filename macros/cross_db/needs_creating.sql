@@ -1,5 +1,7 @@
 {#- Whether to send a `create … if not exists` for a table. -#}
-{% macro needs_creating(relation) -%}{{ return(adapter.dispatch('needs_creating')(relation)) }}{%- endmacro %}
+{% macro needs_creating(relation) -%}
+{{ return(adapter.dispatch('needs_creating', 'fitness_buddy')(relation)) }}
+{%- endmacro %}
 
 {#- BigQuery needs the right to create even if the table exists, and dbt's account may not have it in raw. -#}
 {% macro bigquery__needs_creating(relation) -%}

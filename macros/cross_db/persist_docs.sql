@@ -1,6 +1,6 @@
 {#- dbt's own: descriptions become comments in the warehouse. -#}
 {% macro persist_docs(relation, model, for_relation=true, for_columns=true) -%}
-{{ return(adapter.dispatch('persist_docs')(relation, model, for_relation, for_columns)) }}
+{{ return(adapter.dispatch('persist_docs', 'fitness_buddy')(relation, model, for_relation, for_columns)) }}
 {%- endmacro %}
 
 {% macro bigquery__persist_docs(relation, model, for_relation, for_columns) -%}

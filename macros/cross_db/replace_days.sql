@@ -1,7 +1,7 @@
 {#- Replace the rows of a table from a day on (YYYY-MM-DD) by new ones. Only new rows of these days are
     inserted: rows of earlier days that a model also returns are in the table already. -#}
 {% macro replace_days(target, day, since, rows, columns) -%}
-{{ return(adapter.dispatch('replace_days')(target, day, since, rows, columns)) }}
+{{ return(adapter.dispatch('replace_days', 'fitness_buddy')(target, day, since, rows, columns)) }}
 {%- endmacro %}
 
 {#- One atomic statement; the constants prune the partitions of the target. dbt's own insert_overwrite would replace only the

@@ -1,5 +1,7 @@
 {#- An ISO 8601 text with an offset or Z as an instant. -#}
-{% macro utc_timestamp(text) -%}{{ return(adapter.dispatch('utc_timestamp')(text)) }}{%- endmacro %}
+{% macro utc_timestamp(text) -%}
+{{ return(adapter.dispatch('utc_timestamp', 'fitness_buddy')(text)) }}
+{%- endmacro %}
 
 {% macro bigquery__utc_timestamp(text) -%}safe_cast({{ text }} as timestamp){%- endmacro %}
 

@@ -1,6 +1,6 @@
 {#- A table function for a from clause: one row, column `number`, for every whole number from first to last, both included. -#}
 {% macro whole_numbers_between(first, last) -%}
-{{ return(adapter.dispatch('whole_numbers_between')(first, last)) }}
+{{ return(adapter.dispatch('whole_numbers_between', 'fitness_buddy')(first, last)) }}
 {%- endmacro %}
 
 {% macro bigquery__whole_numbers_between(first, last) -%}

@@ -33,7 +33,7 @@
 {{ return(graph.get('nodes', {}).get(unique_id, {}).get('config', {}).get('meta', {})) }}
 {%- endmacro %}
 
-{% macro id_of(model_name) -%}{{ return('model.' ~ project_name ~ '.' ~ model_name) }}{%- endmacro %}
+{% macro id_of(model_name) -%}{{ return('model.fitness_buddy.' ~ model_name) }}{%- endmacro %}
 
 {#- A relation without ref(), which would add an edge to the graph. Macros use it to query what an earlier run has left, and
     tests use it because an edge would select them with the model. -#}

@@ -11,6 +11,9 @@ from bigquery_bytes import table_of_costs
 from googlesql import Project, Warehouse, compile_project
 from support import REPOSITORY, Demo
 
+# They follow from all days of an athlete, and read only a few columns of each.
+ALL_DAYS = {"fct_eddington", "fct_period_totals", "fct_records", "fct_streaks"}
+
 
 @pytest.fixture(scope="module")
 def targets(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
@@ -76,12 +79,27 @@ def test_every_table_that_a_run_builds_reads_its_partitioned_sources_by_constant
         for model in analysed.models()
         for scan in analysed.scans[model["unique_id"]]
         if model["config"]["materialized"] != "view"
+        and model["name"] not in ALL_DAYS
         and scan.table in partitioned
         and partitioned[scan.table] not in scan.pruned_by
     ]
     assert unpruned == []
     pruned = {scan.table for scans in analysed.scans.values() for scan in scans if scan.table in partitioned}
     assert pruned == set(partitioned)
+
+
+def test_tables_of_all_days_read_no_text_but_keys(analysed: Project) -> None:
+    """Each build reads all of history for them: what they read has to stay narrow."""
+    models = {model["name"]: model for model in analysed.models()}
+    assert {name for name, model in models.items() if model["config"]["meta"].get("reads_all_days")} == ALL_DAYS
+    read = {
+        column
+        for name in ALL_DAYS
+        for scan in analysed.scans[models[name]["unique_id"]]
+        if scan.table.endswith(("fct_activities", "fct_activity_load", "fct_daily_workouts", "fct_daily_steps"))
+        for column in scan.columns
+    }
+    assert not read & {"name", "description", "timezone", "device_name", "weather_condition", "gear_id"}
 
 
 def test_the_check_of_pruning_can_fail(analysed: Project) -> None:
@@ -98,7 +116,7 @@ def test_every_table_of_days_is_partitioned_by_its_day_and_clustered_by_athlete(
         for model in analysed.models()
         if model["config"]["materialized"] == "incremental" and "day" in model["config"]["meta"]
     }
-    assert len(laid_out) == 15
+    assert len(laid_out) == 18
     for model in analysed.models():
         if model["name"] in laid_out:
             partition_by, cluster_by = laid_out[model["name"]]
@@ -110,7 +128,8 @@ def test_every_table_of_days_is_partitioned_by_its_day_and_clustered_by_athlete(
     } - set(laid_out)
     assert others == {
         *("int_athletes_loaded", "int_loads", "int_rebuild_window"),
-        *("dim_athletes", "dim_gear", "fct_source_coverage"),
+        *("dim_athletes", "dim_dates", "dim_gear", "fct_gear_distance", "fct_goals", "fct_source_coverage"),
+        *ALL_DAYS,
     }
 
 

@@ -21,14 +21,24 @@ MARTS = {
     "fct_source_coverage": "athlete_id, area, source",
     "dim_athletes": "athlete_id",
     "dim_gear": "athlete_id, gear_id",
+    "dim_dates": "date_day",
+    "fct_activity_load": "athlete_id, activity_id",
+    "fct_training_load": "athlete_id, date_day",
+    "fct_streaks": "athlete_id, streak_type",
+    "fct_eddington": "athlete_id, sport_family, unit",
+    "fct_period_totals": "athlete_id, period_type, sport_family, period_start",
+    "fct_records": "athlete_id, sport_family, record_type, band, achieved_on, value",
+    "fct_gear_distance": "athlete_id, gear_id",
+    "fct_goals": "athlete_id, goal, period_start",
 }
 
 FIRST_DAY = date(2026, 2, 1)
 SETTINGS_HEADER = (
     "athlete_id,valid_from,timezone,step_goal,carbs_target_pct,protein_target_pct,fat_target_pct,"
-    "macro_tolerance_pct,resting_heartrate_bpm,max_heartrate_bpm,sex\n"
+    "macro_tolerance_pct,resting_heartrate_bpm,max_heartrate_bpm,sex,"
+    "ftp_w,lactate_threshold_heartrate_bpm,weight_kg,first_day_of_week,distance_unit\n"
 )
-DEFAULTS = "*,1900-01-01,UTC,10000,45,25,30,5,60,190,\n"
+DEFAULTS = "*,1900-01-01,UTC,10000,45,25,30,5,60,190,,,,,monday,km\n"
 
 
 def marts(settings: Settings) -> dict[str, list[Row]]:
@@ -171,7 +181,10 @@ def story(seed: int) -> list[Chapter]:
                 distance_m = chance.uniform(0, 21000)
                 sport = chance.choice(("Run", "Trail Run", "Ride", "Weight Training", "Chess"))
                 gear = {"activity_gear": name} if (name := chance.choice(("Old Faithful", "Brick", ""))) else {}
-                activities.append(activity(activity_id, started_at, distance_m, sport, **gear))
+                sensors = chance.choice(
+                    ({}, {"average_heart_rate": f"{chance.uniform(40, 190):.3f}"}, {"weighted_average_power": "180.0"})
+                )
+                activities.append(activity(activity_id, started_at, distance_m, sport, **gear, **sensors))
                 if chance.random() < 0.4:
                     # alike, or edited since
                     edit = {"name": "Edited"} if chance.random() < 0.3 else {}
@@ -231,7 +244,7 @@ def story(seed: int) -> list[Chapter]:
         of(ada, "steps_daily"),
     )
     bob_runs = of(bob, "strava_export_activities")
-    ada_settings = "ada,1900-01-01,Europe/Berlin,8000,50,25,25,5,52,186,female\n"
+    ada_settings = "ada,1900-01-01,Europe/Berlin,8000,50,25,25,5,52,186,female,230,168,61,monday,km\n"
     settings = DEFAULTS + ada_settings
 
     def day(number: int) -> date:
@@ -321,12 +334,12 @@ def story(seed: int) -> list[Chapter]:
             "another goal from yesterday on, and a newcomer with a history",
             day(8),
             [("eve", days_of("eve", day(-20), day(8)))],
-            settings=settings + f"ada,{day(7)},Europe/Berlin,12000,40,30,30,5,50,186,female\n",
+            settings=settings + f"ada,{day(7)},Europe/Berlin,12000,40,30,30,5,50,186,female,240,,60.5,sunday,mi\n",
         ),
         Chapter(
             "a move to another time zone, stated for two weeks ago",
             day(9),
-            settings=settings + f"ada,{day(-5)},America/New_York,12000,40,30,30,5,50,186,female\n",
+            settings=settings + f"ada,{day(-5)},America/New_York,12000,40,30,30,5,50,186,female,240,,60.5,sunday,mi\n",
         ),
         Chapter("a look back at an earlier day", day(-30)),
         Chapter("and today again", day(10)),

@@ -114,7 +114,8 @@ def test_two_at_once_both_count(stated: tuple[Warehouse, Settings]) -> None:
 def seeded(tmp_path: Path, duckdb_file: Warehouse) -> tuple[Warehouse, Settings]:
     """A project whose seed has rows of the athlete, as `buddy init` once wrote them."""
     (tmp_path / "seeds").mkdir()
-    own = "me,1900-01-01,Europe/Berlin,8000,50,25,25,5,52,186,\nme,2026-01-01,Europe/Berlin,9000,50,25,25,5,52,186,\n"
+    rest = "50,25,25,5,52,186,,,,,monday,km"
+    own = f"me,1900-01-01,Europe/Berlin,8000,{rest}\nme,2026-01-01,Europe/Berlin,9000,{rest}\n"
     (tmp_path / "seeds" / SEED).write_text(f"{HEADER}\n{DEFAULTS}\n{own}")
     return duckdb_file, replace(load_settings(), project_dir=tmp_path)
 
@@ -150,12 +151,15 @@ def test_python_and_sql_agree_on_the_latest_settings(
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
-        (f"{HEADER}\nme,1900-01-01,UTC,8000,50,25,25,5,52,186,\n", "the row of the defaults"),
+        (f"{HEADER}\nme,1900-01-01,UTC,8000,50,25,25,5,52,186,,,,,monday,km\n", "the row of the defaults"),
         (
-            f"{HEADER}\n{DEFAULTS}\nme,1900-01-01,UTC,many,50,25,25,5,52,186,\n",
+            f"{HEADER}\n{DEFAULTS}\nme,1900-01-01,UTC,many,50,25,25,5,52,186,,,,,monday,km\n",
             "athlete_id 'me', step_goal: found 'many'",
         ),
-        (f"{HEADER}\n{DEFAULTS}\nme,yesterday,UTC,8000,50,25,25,5,52,186,\n", "valid_from: found 'yesterday'"),
+        (
+            f"{HEADER}\n{DEFAULTS}\nme,yesterday,UTC,8000,50,25,25,5,52,186,,,,,monday,km\n",
+            "valid_from: found 'yesterday'",
+        ),
         ("athlete_id,timezone\n", "expected the columns athlete_id, valid_from, timezone"),
         (None, "restore it from git"),
     ],

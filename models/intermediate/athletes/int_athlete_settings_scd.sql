@@ -10,7 +10,12 @@ with statements as (
         macro_tolerance_pct,
         resting_heartrate_bpm,
         max_heartrate_bpm,
-        sex,
+        nullif(sex, '') as sex,
+        ftp_w,
+        lactate_threshold_heartrate_bpm,
+        weight_kg,
+        coalesce(first_day_of_week, 'monday') as first_day_of_week,
+        coalesce(distance_unit, 'km') as distance_unit,
         0 as sequence
     from {{ ref('athlete_settings') }}
     union all
@@ -26,6 +31,11 @@ with statements as (
         resting_heartrate_bpm,
         max_heartrate_bpm,
         sex,
+        ftp_w,
+        lactate_threshold_heartrate_bpm,
+        weight_kg,
+        coalesce(first_day_of_week, 'monday') as first_day_of_week,
+        coalesce(distance_unit, 'km') as distance_unit,
         sequence
     from {{ ref('stg_athletes__settings') }}
 ),
@@ -73,6 +83,11 @@ applied as (
         settings.resting_heartrate_bpm,
         settings.max_heartrate_bpm,
         settings.sex,
+        settings.ftp_w,
+        settings.lactate_threshold_heartrate_bpm,
+        settings.weight_kg,
+        settings.first_day_of_week,
+        settings.distance_unit,
         settings.valid_from as stated_from,
         lead(settings.valid_from) over (partition by athletes.athlete_id order by settings.valid_from) as next_from,
         row_number() over (partition by athletes.athlete_id order by settings.valid_from) = 1 as is_first
@@ -110,7 +125,12 @@ final as (
         macro_tolerance_pct,
         resting_heartrate_bpm,
         max_heartrate_bpm,
-        sex
+        sex,
+        ftp_w,
+        lactate_threshold_heartrate_bpm,
+        weight_kg,
+        first_day_of_week,
+        distance_unit
     from periods
 )
 

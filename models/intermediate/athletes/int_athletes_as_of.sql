@@ -27,7 +27,12 @@ final as (
         stated.macro_tolerance_pct,
         stated.resting_heartrate_bpm,
         stated.max_heartrate_bpm,
-        stated.sex
+        stated.sex,
+        stated.ftp_w,
+        stated.lactate_threshold_heartrate_bpm,
+        stated.weight_kg,
+        stated.first_day_of_week,
+        stated.distance_unit
     from stated
     inner join athletes on stated.athlete_id = athletes.athlete_id
     where stated.as_of_date >= stated.valid_from and stated.as_of_date < stated.valid_before

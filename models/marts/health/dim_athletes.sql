@@ -15,6 +15,11 @@ final as (
         resting_heartrate_bpm,
         max_heartrate_bpm,
         sex,
+        ftp_w,
+        lactate_threshold_heartrate_bpm,
+        weight_kg,
+        first_day_of_week,
+        distance_unit,
         has_own_settings,
         last_loaded_at
     from athletes

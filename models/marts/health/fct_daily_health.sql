@@ -10,7 +10,8 @@ workouts as (
         activity_date,
         cast(sum(activities) as int64) as activities,
         {{ exact_sum('distance_m') }} as distance_m,
-        cast(sum(moving_time_s) as int64) as moving_time_s
+        cast(sum(moving_time_s) as int64) as moving_time_s,
+        case when sum(activities_with_energy) = sum(activities) then {{ exact_sum('energy_kcal') }} end as energy_kcal
     from {{ ref('fct_daily_workouts') }}
     group by athlete_id, activity_date
 ),
@@ -21,6 +22,10 @@ steps as (
 
 macros as (
     select * from {{ ref('fct_daily_macros') }}
+),
+
+loads as (
+    select * from {{ ref('fct_training_load') }}
 ),
 
 final as (
@@ -41,10 +46,21 @@ final as (
         steps.steps_date is not null as has_steps,
         macros.meal_date is not null as has_meals,
         days.active_streak_days,
-        days.step_goal_streak_days
+        days.step_goal_streak_days,
+        days.meal_log_streak_days,
+        -- 0 before the first activity, as in the averages
+        coalesce(loads.training_load, 0) as training_load,
+        loads.fitness_ctl,
+        loads.fatigue_atl,
+        loads.form_tsb,
+        macros.is_on_target as is_on_macro_target,
+        case when workouts.activity_date is null then 0 else workouts.energy_kcal end as activity_energy_kcal,
+        macros.energy_kcal
+        - case when workouts.activity_date is null then 0 else workouts.energy_kcal end as energy_balance_kcal
     from days
     left join workouts on days.athlete_id = workouts.athlete_id and days.date_day = workouts.activity_date
     left join steps on days.athlete_id = steps.athlete_id and days.date_day = steps.steps_date
+    left join loads on days.athlete_id = loads.athlete_id and days.date_day = loads.date_day
     left join macros on days.athlete_id = macros.athlete_id and days.date_day = macros.meal_date
 )
 

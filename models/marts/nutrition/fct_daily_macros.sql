@@ -26,7 +26,7 @@ summed as (
     group by athlete_id, meal_date
 ),
 
-final as (
+targeted as (
     select
         summed.athlete_id,
         summed.meal_date,
@@ -48,6 +48,22 @@ final as (
         days.macro_tolerance_pct
     from summed
     inner join days on summed.athlete_id = days.athlete_id and summed.meal_date = days.date_day
+),
+
+compared as (
+    select
+        *,
+        abs(avg_carbs_pct - carbs_target_pct) <= macro_tolerance_pct as is_carbs_on_target,
+        abs(avg_protein_pct - protein_target_pct) <= macro_tolerance_pct as is_protein_on_target,
+        abs(avg_fat_pct - fat_target_pct) <= macro_tolerance_pct as is_fat_on_target
+    from targeted
+),
+
+final as (
+    select
+        *,
+        is_carbs_on_target and is_protein_on_target and is_fat_on_target as is_on_target
+    from compared
 )
 
 select * from final

@@ -12,7 +12,12 @@ with final as (
         macro_tolerance_pct,
         resting_heartrate_bpm,
         max_heartrate_bpm,
-        nullif(sex, '') as sex
+        nullif(sex, '') as sex,
+        ftp_w,
+        lactate_threshold_heartrate_bpm,
+        weight_kg,
+        first_day_of_week,
+        distance_unit
     from {{ source('athletes', 'settings') }}
 )
 

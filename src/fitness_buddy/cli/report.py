@@ -62,16 +62,18 @@ def report(
 def show_report(run: Run, day: date | None, html_path: Path | None) -> dict[str, Any]:
     from fitness_buddy.report.data import load_report
     from fitness_buddy.report.terminal import render_terminal
+    from fitness_buddy.report.training import load_training, training_sentences
 
     content = load_report(run.warehouse, run.settings, day)
+    training = load_training(run.warehouse, run.settings, content.day, content.as_of_day)
     if not run.as_json:
-        render_terminal(content, run.console)
-    answer: dict[str, Any] = {"report": content.to_dict()}
+        render_terminal(content, run.console, training)
+    answer: dict[str, Any] = {"report": content.to_dict(), "training": list(training_sentences(training))}
     if html_path:
         from fitness_buddy.report.html import render_html
 
         html_path.parent.mkdir(parents=True, exist_ok=True)
-        html_path.write_text(render_html(content), encoding="utf-8")
+        html_path.write_text(render_html(content, training), encoding="utf-8")
         run.say(f"Report: {html_path}")
         answer["html"] = str(html_path)
     return answer

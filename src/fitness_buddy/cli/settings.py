@@ -23,6 +23,11 @@ from fitness_buddy.core.errors import UsageError
 @click.option("--resting-heartrate-bpm", type=int, help="Heart rate at rest.")
 @click.option("--max-heartrate-bpm", type=int, help="Highest heart rate.")
 @click.option("--sex", type=click.Choice(["female", "male", ""]), help="For the heart-rate load; may stay empty.")
+@click.option("--ftp-w", type=int, help="Threshold power in watts; may stay empty.")
+@click.option("--lactate-threshold-heartrate-bpm", type=int, help="Heart rate at the threshold [0.9 of the highest].")
+@click.option("--weight-kg", type=float, help="Body weight; may stay empty.")
+@click.option("--first-day-of-week", type=click.Choice(["monday", "sunday", "saturday"]), help="Where weeks begin.")
+@click.option("--distance-unit", type=click.Choice(["km", "mi"]), help="How distances are shown.")
 @click.option("--valid-from", type=DAY, help="First day in force [the first time: all days; later: today].")
 def init(run: Run, valid_from: datetime | None, **stated: Any) -> dict[str, Any]:
     """Set your time zone, step goal, macro targets and heart rates; asks for values that are not given as options.

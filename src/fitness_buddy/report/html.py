@@ -18,6 +18,7 @@ from markupsafe import Markup
 from fitness_buddy import __version__
 from fitness_buddy.report import charts, lines, text
 from fitness_buddy.report.data import Report
+from fitness_buddy.report.training import Training, training_sentences
 
 # Draws every chart, and draws it again when the theme or the breakpoint changes. `ast` evaluates expressions without
 # eval, which the page's Content-Security-Policy forbids.
@@ -47,7 +48,7 @@ redraw();
 """
 
 
-def render_html(report: Report) -> str:
+def render_html(report: Report, training: Training | None = None) -> str:
     """Return the page as text, about 1 MB, nearly all of it the chart library."""
     script = _script()
     specs = _specs(charts.CHARTS, report)
@@ -69,6 +70,7 @@ def render_html(report: Report) -> str:
             macro_rows=_macro_rows(report),
             sport_colours=charts.SPORT_COLOURS,
             macro_colours=charts.MACRO_COLOURS,
+            training_sentences=list(training_sentences(training)) if training else [],
             version=__version__,
         )
     )

@@ -12,12 +12,13 @@ from rich.text import Text
 
 from fitness_buddy.report import lines, text
 from fitness_buddy.report.data import MacroShares, Report
+from fitness_buddy.report.training import Training, training_sentences
 
 _INDENT = (0, 0, 0, 2)
 _BAR_WIDTH = 30
 
 
-def render_terminal(report: Report, console: Console) -> None:
+def render_terminal(report: Report, console: Console, training: Training | None = None) -> None:
     """Print the day, the week against the week before, the streaks and what is missing."""
     console.print(Text.assemble(("Fitness Buddy", "bold green"), f" · {report.athlete_id}"))
     _heading(console, text.full_day(report.day))
@@ -27,6 +28,9 @@ def render_terminal(report: Report, console: Console) -> None:
     console.print(Padding(_week(rows) if rows else Text("Nothing recorded in either week."), _INDENT))
     _heading(console, "Streaks")
     console.print(Padding(Text(lines.streak_sentence(report)), _INDENT))
+    if training and (sentences := list(training_sentences(training))):
+        _heading(console, "Form, records and goals")
+        console.print(Padding(Text("\n".join(f"• {text.printable(sentence)}" for sentence in sentences)), _INDENT))
     _heading(console, "What is missing")
     sentences = [f"• {notice.sentence}" for notice in report.notices] or ["Nothing."]
     console.print(Padding(Text("\n".join(sentences)), _INDENT))

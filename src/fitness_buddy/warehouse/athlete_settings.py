@@ -10,7 +10,7 @@ from __future__ import annotations
 import csv
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import MISSING, asdict, dataclass, fields, replace
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,8 @@ ZONES = "time_zones.csv"
 DEFAULTS_ID = "*"
 # The first statement of an athlete also holds for all days before it.
 SINCE_EVER = date(1900, 1, 1)
+FIRST_DAYS_OF_WEEK = ("monday", "sunday", "saturday")
+DISTANCE_UNITS = ("km", "mi")
 # models/staging/athletes/_athletes__models.yml has the same columns (a test holds them together). It is not a table of
 # records: the name begins with an underscore.
 STATEMENTS = LogTable(
@@ -43,6 +45,11 @@ STATEMENTS = LogTable(
         "resting_heartrate_bpm": "int64",
         "max_heartrate_bpm": "int64",
         "sex": "string",
+        "ftp_w": "int64",
+        "lactate_threshold_heartrate_bpm": "int64",
+        "weight_kg": "float64",
+        "first_day_of_week": "string",
+        "distance_unit": "string",
     },
     schema="raw",
 )
@@ -50,7 +57,10 @@ STATEMENTS = LogTable(
 
 @dataclass(frozen=True, slots=True)
 class AthleteSettings:
-    """The settings of one athlete; shares of energy in percent, heart rates in beats per minute."""
+    """The settings of one athlete; shares of energy in percent, heart rates in beats per minute, power in watts.
+
+    None: not stated. What depends on it is derived by a rule that the marts name, or is not computed.
+    """
 
     timezone: str
     step_goal: int
@@ -61,6 +71,11 @@ class AthleteSettings:
     resting_heartrate_bpm: int
     max_heartrate_bpm: int
     sex: str
+    ftp_w: int | None = None
+    lactate_threshold_heartrate_bpm: int | None = None
+    weight_kg: float | None = None
+    first_day_of_week: str = "monday"
+    distance_unit: str = "km"
 
     def __post_init__(self) -> None:
         """Raise UsageError for values that no athlete can have."""
@@ -87,6 +102,27 @@ class AthleteSettings:
             )
         if self.sex not in {"", "female", "male"}:
             raise UsageError(f"sex {self.sex!r}: expected female, male or nothing")
+        self._check_thresholds()
+        if self.first_day_of_week not in FIRST_DAYS_OF_WEEK:
+            raise UsageError(f"first day of the week {self.first_day_of_week!r}: expected monday, sunday or saturday")
+        if self.distance_unit not in DISTANCE_UNITS:
+            raise UsageError(f"distance unit {self.distance_unit!r}: expected km or mi")
+
+    def _check_thresholds(self) -> None:
+        if self.ftp_w is not None and not 30 <= self.ftp_w <= 700:
+            raise UsageError(f"threshold power {self.ftp_w}: expected 30 to 700 W")
+        threshold = self.lactate_threshold_heartrate_bpm
+        if threshold is not None and not self.resting_heartrate_bpm < threshold <= self.max_heartrate_bpm:
+            raise UsageError(
+                f"threshold heart rate {threshold}: expected above the resting heart rate "
+                f"({self.resting_heartrate_bpm} bpm), up to the maximum ({self.max_heartrate_bpm} bpm)"
+            )
+        if self.weight_kg is not None and not 20 <= self.weight_kg <= 400:
+            raise UsageError(f"weight {self.weight_kg:g}: expected 20 to 400 kg")
+
+
+# The settings that have a default: a row may leave them out.
+_OPTIONAL = {field.name for field in fields(AthleteSettings) if field.default is not MISSING}
 
 
 def current_settings(warehouse: Warehouse, settings: Settings) -> tuple[AthleteSettings, bool]:
@@ -155,7 +191,8 @@ def statements_mark(warehouse: Warehouse, settings: Settings) -> dict[str, str]:
 def _statements(warehouse: Warehouse, settings: Settings) -> list[Row]:
     try:
         return warehouse.query(
-            f"select {', '.join(STATEMENTS.columns)} from {_table(settings)} "  # noqa: S608 - names of our own
+            # All columns: a table of an earlier version has fewer.
+            f"select * from {_table(settings)} "  # noqa: S608 - a name of our own
             "where athlete_id = @athlete_id order by sequence",
             {"athlete_id": settings.athlete_id},
         )
@@ -180,11 +217,20 @@ def _current(seed: list[Row], own: Mapping[date, AthleteSettings]) -> tuple[Athl
 
 
 def _settings_of(row: Row) -> AthleteSettings:
-    return AthleteSettings(**{field.name: row[field.name] for field in fields(AthleteSettings)})
+    # A row of an earlier version states less.
+    names = (field.name for field in fields(AthleteSettings))
+    return AthleteSettings(**{name: row[name] for name in names if _is_stated(row, name)})
+
+
+def _is_stated(row: Row, name: str) -> bool:
+    return name not in _OPTIONAL or row.get(name) is not None
 
 
 def _read_seed(path: Path) -> list[Row]:
-    kinds: dict[str, Any] = {"int": int, "float": float, "str": str}
+    kinds: dict[str, Any] = {"int": int, "float": float, "str": str} | {
+        "int | None": lambda text: int(text) if text else None,
+        "float | None": lambda text: float(text) if text else None,
+    }
     types = {field.name: kinds[str(field.type)] for field in fields(AthleteSettings)}
     types = {"athlete_id": str, "valid_from": date.fromisoformat, **types}
     try:

@@ -225,6 +225,11 @@ class DuckDBWarehouse(versions.RawReads):
             former = f"{schema}.{table.former_name}"
             connection.execute(f"alter table if exists {former} rename to {table.name}")
         connection.execute(f"create table if not exists {name} ({columns})")
+        # A table of an earlier version has fewer columns.
+        present = {column[0] for column in connection.execute(f"describe {name}").fetchall()}
+        for column in table.columns.keys() - present:
+            kind = table.columns[column]
+            connection.execute(f"alter table {name} add column {column} {_TYPES.get(kind, kind)}")
         return name
 
     def _insert_log(self, connection: duckdb.DuckDBPyConnection, table: LogTable, rows: Sequence[Row]) -> None:

@@ -6,7 +6,7 @@
 {%- for column in key -%}{%- do conditions.append(column ~ ' is null') -%}{%- endfor %}
 {%- if key %}
 select
-    '{{ key | join(", ") }}: not unique' as broken,
+    {{ dbt.string_literal(dbt.escape_single_quotes(key | join(', ') ~ ': not unique')) }} as broken,
     count(*) as broken_rows
 from (
     select {{ key | join(', ') }}

@@ -36,6 +36,21 @@ _NUMBERS = {
     "average_heartrate": "beats per minute",
     "max_heartrate": "beats per minute",
     "calories": "kilocalories",
+    "average_watts": "watts",
+    "weighted_average_watts": "watts",
+    "max_watts": "watts",
+    "average_cadence": "revolutions per minute",
+    "kilojoules": "kilojoules",
+    "suffer_score": "points",
+    "perceived_exertion": "points",
+}
+# Numbers that may be below zero.
+_SIGNED_NUMBERS = {
+    "total_elevation_gain": "metres",
+    "elev_low": "metres",
+    "elev_high": "metres",
+    "average_temp": "degrees",
+    "workout_type": "a kind of workout",
 }
 _LARGEST_INTEGER = 2**63 - 1
 # More than any time zone is off UTC.
@@ -152,9 +167,8 @@ def to_record(activity: Any, label: str, row: int, now: datetime) -> Record | Re
             raise ValueError("expected a sport_type or type, found none")
         for field in (name for name in _NUMBERS if name in payload):
             _check_number(payload[field], _NUMBERS[field], at_least=0.0)
-        field = "total_elevation_gain"
-        if field in payload:
-            _check_number(payload[field], "metres", at_least=None)
+        for field in (name for name in _SIGNED_NUMBERS if name in payload):
+            _check_number(payload[field], _SIGNED_NUMBERS[field], at_least=None)
     except ValueError as error:
         return Refusal(label, row, field, str(error))
     return Record(record_id, payload, started_at.date())

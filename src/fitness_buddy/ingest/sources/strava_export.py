@@ -60,7 +60,33 @@ _NUMBERS = {
     "max_heart_rate": "beats per minute",
     "average_heart_rate": "beats per minute",
     "calories": "kilocalories",
+    "average_watts": "watts",
+    "weighted_average_power": "watts",
+    "max_watts": "watts",
+    "average_cadence": "revolutions per minute",
+    "max_cadence": "revolutions per minute",
+    "total_work": "joules",
+    "relative_effort": "points",
+    "training_load": "points",
+    "intensity": "percent",
+    "perceived_exertion": "points",
+    "grade_adjusted_distance": "metres",
+    "humidity": "parts of 1",
+    "wind_speed": "metres per second",
+    "total_steps": "steps",
+    "total_cycles": "cycles",
 }
+# Numbers that may be below zero.
+_SIGNED_NUMBERS = {
+    "elevation_gain": "metres",
+    "elevation_loss": "metres",
+    "elevation_low": "metres",
+    "elevation_high": "metres",
+    "average_temperature": "degrees",
+    "weather_temperature": "degrees",
+    "apparent_temperature": "degrees",
+}
+_FLAGS = ("competition", "long_run", "from_upload")
 # Headers that stand twice and mean the same in both: the first copy helps out where the second is empty.
 _SAME_IN_BOTH_COPIES = ("elapsed_time", "max_heart_rate", "commute")
 # The keys that this reader adds: a file with such a header is refused.
@@ -230,12 +256,14 @@ def _activity(file: InputFile, row: CsvRow, columns: _Columns, number: _ReadNumb
         payload[field] = _started_at(payload[field], columns.language, now)
         for field in (name for name in _NUMBERS if name in payload):
             payload[field] = number(payload[field], _NUMBERS[field], 0.0)
-        field = "elevation_gain"
-        if field in payload:
-            payload[field] = number(payload[field], "metres", None)
+        for field in (name for name in _SIGNED_NUMBERS if name in payload):
+            payload[field] = number(payload[field], _SIGNED_NUMBERS[field], None)
         field = "commute"
         if field in payload:
             payload[field] = _truth(payload[field])
+        for field in (name for name in _FLAGS if name in payload):
+            # Checked and kept as it is: another spelling would be another version of every activity.
+            _truth(payload[field])
         field = "distance"
         if "distance_m" not in payload and "distance_display" in payload:
             payload["distance_km"] = _shown_distance_km(payload, columns.language, number)
@@ -303,7 +331,7 @@ def _number_reader(file: InputFile, columns: _Columns) -> _ReadNumber:
 
 def _decide_numbers(file: InputFile, keys: Sequence[str | None]) -> numbers.NumberFormat:
     """Decide by the columns that are read; the columns for display may have another format."""
-    used = [at for at, key in enumerate(keys) if key in {*_NUMBERS, "elevation_gain"}]
+    used = [at for at, key in enumerate(keys) if key in {*_NUMBERS, *_SIGNED_NUMBERS}]
 
     def cells() -> Iterator[tuple[CsvRow, int]]:
         with open_csv(file) as table:

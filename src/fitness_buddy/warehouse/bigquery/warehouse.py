@@ -219,7 +219,18 @@ class BigQueryWarehouse(versions.RawReads):
                 made.time_partitioning = bigquery.TimePartitioning(field=table.time)
                 made.clustering_fields = [table.cluster]
             self._client.create_table(made, exists_ok=True)
+        else:
+            self._add_missing_columns(name, table)
         return name
+
+    def _add_missing_columns(self, name: str, table: LogTable) -> None:
+        """Add the columns that a table of an earlier version lacks."""
+        made = self._client.get_table(name)
+        present = {field.name for field in made.schema}
+        missing = [field for field in _log_schema(table) if field.name not in present]
+        if missing:
+            made.schema = [*made.schema, *missing]
+            self._client.update_table(made, ["schema"])
 
     def _renamed(self, table: LogTable) -> bool:
         """Rename a log table that still has its former name; return whether there was one."""
