@@ -477,7 +477,7 @@ def _checked(answer: str, schema: Mapping[str, Any], check: Callable[[dict[str, 
 
 
 def without_links(text: str) -> str:
-    """Return a model's text in which no address is a link: what it has read may have told it to write one."""
+    """Return a model's text in which no address is a link: what it reads may ask for one."""
     while (linkless := _SCHEME.sub("", text)) != text:  # what is left may begin another one
         text = linkless
     return text
