@@ -79,6 +79,7 @@ ROWS_PER_ATHLETE = {
     "int_rebuild_window": 0,
     "sport_families": 0,
     "sport_names": 0,
+    "time_zones": 0,
     "sport_loads": 0,
     "gear_limits": 1,
     "athlete_goals": 3,
