@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cache
@@ -47,11 +48,11 @@ class Clocks:
 
     def add_payload(self, payload: Mapping[str, Any]) -> None:
         """Take what a record says: ``utc_offset_s`` at ``started_at``, or Strava's ``timezone``."""
-        offset = payload.get("utc_offset_s")
-        if offset is not None and "started_at" in payload:
-            at = payload["started_at"]
+        offset, at = payload.get("utc_offset_s"), payload.get("started_at")
+        if isinstance(offset, int) and isinstance(at, str):
             if (at[:7], offset) not in self._readings:
-                self.add(ClockReading(datetime.fromisoformat(at), offset))
+                with suppress(ValueError):  # a column of the file that only has this name
+                    self.add(ClockReading(datetime.fromisoformat(at), offset))
         elif "timezone" in payload:
             self._names[str(payload["timezone"]).rpartition(") ")[2]] += 1
 

@@ -8,6 +8,7 @@ last one counts; rows of the seed count as the first. ``int_athlete_settings_scd
 from __future__ import annotations
 
 import csv
+import math
 from collections.abc import Mapping
 from dataclasses import MISSING, asdict, dataclass, fields, replace
 from datetime import date, datetime
@@ -21,6 +22,7 @@ from fitness_buddy.core.weeks import FIRST_DAYS
 from fitness_buddy.warehouse import LogTable, NotBuiltError, Row, Warehouse
 
 SEED = "athlete_settings.csv"
+ZONES = "time_zones.csv"
 DEFAULTS_ID = "*"
 # The first statement of an athlete also holds for all days before it.
 SINCE_EVER = date(1900, 1, 1)
@@ -85,6 +87,9 @@ class AthleteSettings:
             ) from None
         if not 1 <= self.step_goal <= 200_000:
             raise UsageError(f"step goal {self.step_goal}: expected 1 to 200000 steps a day")
+        numbers = (self.carbs_target_pct, self.protein_target_pct, self.fat_target_pct, self.macro_tolerance_pct)
+        if not all(map(math.isfinite, numbers)):
+            raise UsageError("macro targets and tolerance: expected numbers, found one that is not finite")
         targets = self.carbs_target_pct + self.protein_target_pct + self.fat_target_pct
         if min(self.carbs_target_pct, self.protein_target_pct, self.fat_target_pct) < 0 or abs(targets - 100) > 0.5:
             raise UsageError(f"macro targets: expected shares of energy that sum to 100 %, found {targets:g} %")
@@ -147,6 +152,8 @@ def state_settings(
         UsageError: a value that no athlete can have.
     """
     seed = _read_seed(settings.seeds_dir / SEED)
+    if "timezone" in stated:
+        check_zone(str(stated["timezone"]), settings)
     with warehouse.exclusive():
         while True:
             statements = _statements(warehouse, settings)
@@ -159,6 +166,17 @@ def state_settings(
                 STATEMENTS, [row | asdict(new)], athlete_id=settings.athlete_id, last_sequence=last
             ):
                 return new, day
+
+
+def check_zone(name: str, settings: Settings) -> None:
+    """Refuse a time zone that one of Python, DuckDB and BigQuery does not know: it would end everybody's build.
+
+    Raises:
+        UsageError: it is not in seeds/time_zones.csv.
+    """
+    known = (settings.seeds_dir / ZONES).read_text(encoding="utf-8").splitlines()[1:]
+    if name not in known:
+        raise UsageError(f"timezone {name!r}: expected an IANA name such as Europe/Berlin or UTC (seeds/{ZONES})")
 
 
 def statements_mark(warehouse: Warehouse, settings: Settings) -> dict[str, str]:
