@@ -94,9 +94,11 @@ ROWS_PER_ATHLETE = {
     "int_athletes_loaded": 1,
     "int_loads": 4,
     "last_build": 1,
+    "last_build_loads": 4,
     "int_rebuild_window": 0,
     "sport_families": 0,
     "sport_names": 0,
+    "time_zones": 0,
     "sport_loads": 0,
     **dict.fromkeys(("best_effort_distances", "privacy_zones", "recorded_sports", "zone_settings"), 0),
     "gear_limits": 1,
@@ -128,6 +130,7 @@ UNSEEN_BYTES: dict[str, dict[str, float]] = {
         **{"ftp_w": 8, "lactate_threshold_heartrate_bpm": 8, "weight_kg": 8},
         **{"first_day_of_week": 8, "distance_unit": 4, "began_at": 8},
     },
+    "last_build_loads": {"load_id": 33},
     "int_step_intervals_resolved": {
         **{"athlete_id": 6, "record_id": 80, "step_source": 14, "device_name": 18, "device_kind": 7},
         **dict.fromkeys(("steps_date", "started_at", "ended_at", "steps_stated", "steps", "loaded_at"), 8),
@@ -203,7 +206,9 @@ class Estimate:
             yield scan.table.rpartition(".")[2], scan.columns
 
     def _bytes(self, table: str, columns: Any, athletes: int, days: float) -> float:
-        row = sum(self._value_bytes[table][column] for column in columns) if table in self._value_bytes else 0
+        if table not in self._value_bytes:
+            return 0.0  # the demo athlete has no such data
+        row = sum(self._value_bytes[table][column] for column in columns)
         if table in ROWS_PER_ATHLETE_DAY:
             return ROWS_PER_ATHLETE_DAY[table] * athletes * days * row
         return ROWS_PER_ATHLETE[table] * athletes * row

@@ -10,15 +10,15 @@ case {{ at_ms }}
 end
 {%- endmacro %}
 
-{#- What an interval adds to those that come before it: its steps in the time that is left to it, and no more than it
-    counted beyond theirs (steps_before). -#}
+{#- The steps that an interval adds after the intervals that rank before it: its share for the time that none of them
+    covers, and at most its own steps minus those that were already counted in its time (steps_before). -#}
 {% macro steps_left(steps, left_ms, of_ms, before) -%}
 least({{ steps }} * {{ left_ms }} / ({{ of_ms }}), greatest({{ steps }} - {{ before }}, 0))
 {%- endmacro %}
 
-{#- The steps of those that come before an interval, in its time, as far as their time does not say it all: where a record
-    has no length, and where the interval is longer than an hour. Nobody walks evenly for hours, so that is a total: a
-    record of the whole day adds nothing to the minutes that it sums up. -#}
+{#- The steps that intervals ranking before it have counted in the time of an interval. They are subtracted only if a record
+    has no length, or if this interval is longer than an hour; otherwise its remaining time is enough. Nobody walks evenly
+    for hours, so a long interval is a total: a record of the whole day adds nothing to the minutes that it sums up. -#}
 {% macro steps_before(is_first, first_per_ms) -%}
 {{ exact_sum(
     'case when not ' ~ is_first ~ ' and (ends_ms - starts_ms > 3600000 or duration_ms = 1) then '

@@ -5,6 +5,22 @@
 {{ return(api.Relation.create(database=window.database, schema=window.schema, identifier='last_build')) }}
 {%- endmacro %}
 
+{#- The table with the ids of the loads that the last build of all days has read. -#}
+{% macro last_build_loads() -%}
+{%- set loads = graph.nodes[id_of('int_loads')] -%}
+{{ return(api.Relation.create(database=loads.database, schema=loads.schema, identifier='last_build_loads')) }}
+{%- endmacro %}
+
+{#- The condition of a load that no build of all days has read. It goes by the id: times are those of clocks, and a clock
+    that was ahead would hide the loads after it. -#}
+{% macro is_unread() -%}
+{%- if execute and last_build_began() and is_built(last_build_loads()) -%}
+load_id not in (select read_loads.load_id from {{ last_build_loads() }} as read_loads)
+{%- else -%}
+true
+{%- endif -%}
+{%- endmacro %}
+
 {#- When that build began, as a constant; none if there was none, or if this run starts from empty. -#}
 {% macro last_build_began() -%}
   {%- if not execute or not has_window() or should_full_refresh() -%}{{ return(none) }}{%- endif -%}
@@ -35,7 +51,9 @@ select
     athletes.as_of_date,
     {{ run_instant() }} as began_at
 from {{ relation_of('int_athlete_settings_scd') }} as settings
-inner join {{ relation_of('int_athletes_as_of') }} as athletes on settings.athlete_id = athletes.athlete_id
+inner join {{ relation_of('int_athletes_as_of') }} as athletes on settings.athlete_id = athletes.athlete_id;
+create or replace table {{ last_build_loads() }} as
+select distinct load_id from {{ relation_of('int_loads') }}
 {%- endmacro %}
 
 {#- Whether this run has built every table of days. Only then it has read everything in raw. -#}

@@ -56,8 +56,10 @@ union all
 {%- endmacro %}
 
 {#- The instant since which there may be loads that a table of loads does not have: a load becomes visible when it is
-    complete, up to an hour after the load time of its rows. -#}
+    complete, up to an hour after the load time of its rows. A load with a time after the run that read it has the time of
+    a wrong clock, so the run's counts. -#}
 {% macro loads_after(loads) -%}
-{{ return(instant_constant(loads, 'select ' ~ dbt.dateadd('hour', -1, 'max(loaded_at)') ~ ' from ' ~ loads)
+{%- set known_at = 'max(least(loaded_at, first_read_at))' -%}
+{{ return(instant_constant(loads, 'select ' ~ dbt.dateadd('hour', -1, known_at) ~ ' from ' ~ loads)
     or loaded_since(min_date())) }}
 {%- endmacro %}

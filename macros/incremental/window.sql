@@ -14,10 +14,14 @@
 {{ return(builds_incrementally() if var('compile_incremental') is none else var('compile_incremental')) }}
 {%- endmacro %}
 
+{#- The window of this run; of a run that builds a part without its window, the latest one. -#}
 {% macro last_window_start() -%}
   {%- set windows = relation_of('int_rebuild_window') -%}
+  {%- set is_own = 'case when started_at = ' ~ run_instant() ~ ' then 1 else 0 end' -%}
   {{ return(one_value(
-      windows, 'select cast(rebuild_from as string) from ' ~ windows ~ ' order by started_at desc limit 1', '2026-01-02'
+      windows,
+      'select cast(rebuild_from as string) from ' ~ windows ~ ' order by ' ~ is_own ~ ' desc, started_at desc limit 1',
+      '2026-01-02'
   ) or min_date()) }}
 {%- endmacro %}
 

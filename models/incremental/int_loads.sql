@@ -22,7 +22,7 @@ loads as (
         loaded_at,
         first_read_at
     from {{ this }}
-    where loaded_at >= {{ since }} or first_read_at > {{ last_build_began() or loaded_since(min_date()) }}
+    where loaded_at >= {{ since }} or {{ is_unread() }}
     {%- endif %}
 ),
 

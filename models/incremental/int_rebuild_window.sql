@@ -5,7 +5,7 @@
 ) }}
 -- depends_on: {{ ref('int_loads') }}, {{ ref('int_athlete_settings_scd') }}, {{ ref('int_athletes_as_of') }}
 {% set began = last_build_began() %}
-{% set unread = 'first_read_at > ' ~ began if began else 'true' %}
+{% set unread = is_unread() %}
 {% set since = loaded_since(min_date()) if not began else instant_constant(
     relation_of('int_loads'), 'select min(loaded_at) from ' ~ relation_of('int_loads') ~ ' where ' ~ unread
 ) or run_instant() %}

@@ -20,7 +20,7 @@ from fitness_buddy.core.errors import BuddyError, UsageError
 from fitness_buddy.core.http import ApiError, HttpClient
 from fitness_buddy.meals.picture import KINDS, MAX_BYTES, MEDIA_TYPES, kind_of
 from fitness_buddy.meals.request import MAX_CHARACTERS, MAX_PICTURES
-from fitness_buddy.remind.routing import MEALS, REMINDERS, route
+from fitness_buddy.remind.routing import MEALS, QUESTIONS, REMINDERS, route
 from fitness_buddy.remind.times import language_setting
 
 # A flow that asks a model may take its time.
@@ -34,12 +34,13 @@ class BotSettings:
     """Who may write to the bot, and the server that gets the messages; ids are Discord's.
 
     Attributes:
+        webhook_keys: the key of each flow's webhook, by the flow.
         channel_ids: where it listens; direct messages of the allowed users count always.
         languages: in which messages about reminders may be written, the athlete's first.
     """
 
     token: str = field(repr=False)
-    webhook_key: str = field(repr=False)
+    webhook_keys: Mapping[str, str] = field(repr=False)
     kestra_url: str
     user_ids: frozenset[int]
     channel_ids: frozenset[int]
@@ -52,14 +53,19 @@ def bot_settings() -> BotSettings:
     Raises:
         UsageError: one is missing or not of its type.
     """
-    token, key = variables.DISCORD_BOT_TOKEN, variables.KESTRA_WEBHOOK_KEY
-    users = variables.DISCORD_USERS
-    missing = [variable.name for variable in (token, key, users) if not variable.read()]
+    token, users = variables.DISCORD_BOT_TOKEN, variables.DISCORD_USERS
+    keys = {
+        MEALS: variables.KESTRA_MEAL_WEBHOOK_KEY,
+        QUESTIONS: variables.KESTRA_ASK_WEBHOOK_KEY,
+        REMINDERS: variables.KESTRA_REMIND_WEBHOOK_KEY,
+    }
+    needed: list[variables.Variable[Any]] = [token, *keys.values(), users]
+    missing = [variable.name for variable in needed if not variable.read()]
     if missing:
         raise UsageError(f"not set: {', '.join(missing)} (docs/notify/buddy.md says how a bot is made)")
     return BotSettings(
         token=token.read(),
-        webhook_key=key.read(),
+        webhook_keys={flow: key.read() for flow, key in keys.items()},
         kestra_url=variables.KESTRA_URL.read(),
         user_ids=users.read(),
         channel_ids=variables.DISCORD_CHANNELS.read(),
@@ -99,10 +105,10 @@ class Forwarder:
         Raises:
             UsageError: the server's address would send the key unencrypted.
         """
-        self._key = settings.webhook_key
+        self._keys = settings.webhook_keys
         # One attempt: a flow that failed has retried by itself, and would answer in the channel for each request.
         self._client = HttpClient(
-            settings.kestra_url, secrets=[settings.webhook_key], timeout_s=_ANSWER_TIMEOUT_S, attempts=1
+            settings.kestra_url, secrets=settings.webhook_keys.values(), timeout_s=_ANSWER_TIMEOUT_S, attempts=1
         )
 
     def forward(self, flow: str, body: Mapping[str, Any]) -> str | None:
@@ -111,7 +117,7 @@ class Forwarder:
         Raises:
             BuddyError: the server was not reached or does not know the flow, or the flow failed.
         """
-        path = f"/api/v1/main/executions/webhook/{flow}/{self._key}"
+        path = f"/api/v1/main/executions/webhook/{flow}/{self._keys[flow]}"
         response = self._client.call("POST", path, body_json=body, expects_json=False)
         if response.status >= 400:
             raise response.error(f"{flow} did not take the message")

@@ -168,6 +168,17 @@ class Project:
         self.scans_from_empty: dict[str, list[Scan]] = {}
         self._types: dict[str, dict[str, str]] = {}
 
+    def _add_last_build(self) -> str:
+        """Add the tables made at the end of a build (macros/incremental/last_build.sql); return what is wrong."""
+        for statement in self._last_build.split(";\n"):
+            name, _, select = statement.removeprefix("create or replace table ").partition(" as\n")
+            try:
+                _, columns = self.warehouse.analyse(select)
+            except Exception as error:
+                return str(error)
+            self.warehouse.add_table(name.strip("`").replace("`.`", "."), [(one.name, one.type) for one in columns])
+        return ""
+
     def analyse(self) -> dict[str, str]:
         """Analyse every model, data test and snapshot, in both variants where they differ.
 
@@ -176,15 +187,9 @@ class Project:
         """
         wrong: dict[str, str] = {}
         for manifest, variant in zip(self._variants, ("from empty", "incremental"), strict=True):
-            if variant == "incremental":
-                # The statement at the end of a build (macros/incremental/last_build.sql) makes a table.
-                name, _, select = self._last_build.removeprefix("create or replace table ").partition(" as\n")
-                try:
-                    _, columns = self.warehouse.analyse(select)
-                except Exception as error:
-                    wrong["last_build"] = str(error)
-                    continue
-                self.warehouse.add_table(name.strip("`").replace("`.`", "."), [(one.name, one.type) for one in columns])
+            if variant == "incremental" and (error := self._add_last_build()):
+                wrong["last_build"] = error
+                continue
             for node in self._in_order(manifest, ("model", "test", "snapshot")):
                 if variant == "incremental" and node["compiled_code"] == self._compiled_from_empty(node):
                     continue

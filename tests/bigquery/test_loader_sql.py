@@ -10,6 +10,7 @@ from googlesql import RAW_COLUMNS, Warehouse
 from zetasql.types import AnalyzerOptions, Type, TypeKind
 
 from fitness_buddy.core.settings import load_settings
+from fitness_buddy.warehouse import LoadStamp
 from fitness_buddy.warehouse.bigquery.warehouse import (
     _INCOMING_SCHEMA,
     CREATE_LOCK,
@@ -17,6 +18,7 @@ from fitness_buddy.warehouse.bigquery.warehouse import (
     RENAME_LOG,
     _BigQueryLoad,
     _Staged,
+    latest_load_sql,
 )
 
 PARAMETERS = {
@@ -42,9 +44,9 @@ class LoadedWarehouse(Warehouse):
 
 
 def script() -> str:
-    load = _BigQueryLoad(
-        cast(Any, None), load_settings(), "me", "id", datetime(2026, 11, 20, tzinfo=UTC), cast(Any, None)
-    )
+    now = datetime(2026, 11, 20, tzinfo=UTC)
+    load = _BigQueryLoad(cast(Any, None), load_settings(), "me", now, cast(Any, None))
+    load.stamp = LoadStamp.after(None, now)
     staged = [_Staged(table, 1, date(2026, 11, 20), cast(Any, None)) for table in ("steps_daily", "meals_entries")]
     return load._script("raw._lock_001", staged, ["raw._incoming_1", "raw._incoming_2"], restate=True)
 
@@ -64,6 +66,8 @@ def analyse(sql: str) -> dict[str, str]:
 
 
 def test_the_script_of_a_load_is_valid_googlesql() -> None:
+    sql = latest_load_sql("raw", ["steps_daily", "meals_entries"], datetime(2026, 11, 20, tzinfo=UTC))
+    assert analyse(sql) == {}
     assert script().count(";") == 2 + 2 * 2 + 2
     assert analyse(script()) == {}
 

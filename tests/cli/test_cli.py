@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import errno
 import json
 import os
 import shutil
@@ -14,8 +15,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support import BUDDY, NO_TESTS, REPOSITORY, Answer, Demo, run_dbt, run_process
+from support import BUDDY, NO_TESTS, REPOSITORY, Answer, Demo, run_buddy, run_dbt, run_process
 
+from fitness_buddy.cli import main
+from fitness_buddy.cli.command import Run, command
 from fitness_buddy.report.kinds import ReportKind
 
 Buddy = Callable[..., Answer]
@@ -414,3 +417,42 @@ class TestDemo:
     def test_its_seed_row_is_the_only_one_of_an_athlete(self) -> None:
         with (REPOSITORY / "seeds" / "athlete_settings.csv").open(newline="") as stream:
             assert {row["athlete_id"] for row in csv.DictReader(stream)} == {"*", "demo"}
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (MemoryError(), "memory of this machine is not enough"),
+        (RecursionError("x"), "nested too deep"),
+        (OSError(errno.ENOSPC, "No space left on device", "a.csv"), "a.csv: the disk is full"),
+        (OSError(errno.EROFS, "Read-only file system", "a.csv"), "a.csv: the file system is read-only"),
+        (PermissionError(errno.EACCES, "Permission denied", "a.csv"), "a.csv: this user may not do that"),
+        (OSError("odd"), "OSError"),
+    ],
+)
+def test_what_the_machine_lacks_is_one_sentence_also_in_json(error: OSError, words: str) -> None:
+    @command(main, "lacking")
+    def lacking(run: Run) -> dict[str, Any]:
+        """Raise the error."""
+        raise error
+
+    try:
+        answer = run_buddy("lacking", "--json")
+    finally:
+        del main.commands["lacking"]
+    assert answer.exit_code == 1
+    assert words in answer.json["error"]
+    assert answer.errors.count("\n") == 1
+    assert "Traceback" not in answer.errors
+
+
+def test_what_a_command_writes_is_for_its_user_only(project: Path, steps_csv: Path) -> None:
+    before = os.umask(0o022)
+    try:
+        assert run_buddy("ingest", "steps", steps_csv).exit_code == 0
+        assert run_buddy("build", "--quiet", *NO_TESTS).exit_code == 0
+        assert run_buddy("report", "--html", project / "report.html").exit_code == 0
+    finally:
+        os.umask(before)
+    written = [project / "report.html", *(project / "data").glob("buddy.duckdb*")]
+    assert [path.name for path in written if path.stat().st_mode & 0o077] == []

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import gzip
 import logging
 import socket
 import ssl
 import threading
 import time
-from collections.abc import Iterator
+import tracemalloc
+import zlib
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta, timezone
 from email.utils import formatdate
@@ -211,6 +214,23 @@ def test_retry_after_is_seconds_or_a_date() -> None:
     assert retry_after_s({"Retry-After": "soon"}, now) is None
 
 
+@pytest.mark.parametrize("stated", ["nan", "-5", "inf", "9" * 400, "1e400", "Fri, 31 Dec 99999 23:59:59 GMT", "\u0663"])
+@pytest.mark.parametrize("status", [429, 503])
+def test_a_pause_that_is_none_is_an_error_in_words(stub: ApiStub, stated: str, status: int) -> None:
+    stub.script(LIST, *[Canned(status, b"", {"Retry-After": stated.encode().decode("latin-1")})] * 9)
+    with pytest.raises((RateLimitedError, ApiError)) as caught:
+        make_api(stub).call("GET", LIST)
+    assert len(str(caught.value)) < 300
+
+
+@pytest.mark.parametrize("stated", [float("nan"), float("inf"), float("-inf"), -5.0, 1e300])
+def test_a_limit_of_a_service_is_a_time_that_exists(stated: float) -> None:
+    limit = RateLimit("service", opens_at=lambda _, __: stated, clock=lambda: 1_795_600_000.0)
+    with pytest.raises(RateLimitedError) as caught:
+        limit.note(HttpResponse(429, {}, None))
+    assert caught.value.resume_after is None or caught.value.resume_after.year in {2026, 2027}
+
+
 @pytest.mark.parametrize("bad", [DRIPPING, DRIPPING_HEAD, Canned(wait_s=1.5)])
 def test_no_server_holds_up_an_attempt(stub: ApiStub, bad: Canned) -> None:
     stub.script(LIST, bad, OK)
@@ -311,6 +331,47 @@ def test_too_much_is_not_taken(stub: ApiStub) -> None:
     assert len(stub.requests) == 1
 
 
+def test_no_more_is_unpacked_than_is_allowed(stub: ApiStub) -> None:
+    """Defect: a megabyte of gzip became gigabytes before it was refused."""
+    bomb = gzip.compress(bytes(200 * 2**20))
+    stub.script(LIST, Canned(body=bomb, headers={"Content-Encoding": "gzip"}))
+    tracemalloc.start()
+    with pytest.raises(ApiError, match=r"answered with more than 0\.5 MB"):
+        make_api(stub, max_bytes=2**19).call("GET", LIST)
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert most < 20 * 2**20
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "deflate", "identity", ""])
+def test_an_encoding_that_nobody_asked_for_is_unpacked(stub: ApiStub, encoding: str) -> None:
+    packers: dict[str, Callable[[bytes], bytes]] = {"gzip": gzip.compress, "deflate": zlib.compress}
+    pack = packers.get(encoding, bytes)
+    stub.script(LIST, Canned(body=pack(b'[{"id": 1}]'), headers={"Content-Encoding": encoding} if encoding else {}))
+    assert make_api(stub).call("GET", LIST).document == [{"id": 1}]
+
+
+@pytest.mark.parametrize("encoding", ["br", "zstd", "gzip, gzip", "gzip"])
+def test_another_encoding_or_a_damaged_one_is_refused(stub: ApiStub, encoding: str) -> None:
+    stub.script(LIST, *[Canned(body=b"[]", headers={"Content-Encoding": encoding})] * 9)
+    with pytest.raises(ApiError, match="packed in a way that is not read"):
+        make_api(stub).call("GET", LIST)
+
+
+@pytest.mark.parametrize("body", [b"[" * 100_000, b"[" + b"[]," * 2_100_000 + b"[]]", b'{"a":' * 100_000])
+def test_json_that_memory_should_not_hold_is_none(stub: ApiStub, body: bytes) -> None:
+    stub.script(LIST, *[Canned(body=body)] * 9)
+    with pytest.raises(ApiError, match="not JSON"):
+        make_api(stub).call("GET", LIST)
+
+
+def test_a_key_goes_only_where_nobody_reads_it() -> None:
+    client = HttpClient("http://model.example", is_clear_text_allowed=True)
+    with pytest.raises(ApiError, match="a key goes only over https"):
+        client.call("GET", "/", token="t-1")
+    assert client.requests == 0
+
+
 def test_a_redirect_is_not_followed(stub: ApiStub) -> None:
     stub.script(LIST, Canned(302, b"", {"Location": f"{stub.url}/api/v3/elsewhere"}))
     with pytest.raises(ApiError, match="answered 302: redirects are not followed"):
@@ -335,6 +396,7 @@ def test_redirects_are_followed_where_that_is_allowed_and_nobody_is_logged_in(st
     ("place", "problem"),
     [
         ("/api/v3/athlete/activities", "redirected more than 2 times"),
+        ("http://[", "does not begin with https:// or http://"),
         ("file:///etc/passwd", "does not begin with https:// or http://"),
         ("", "answered 302: redirects are not followed"),
     ],

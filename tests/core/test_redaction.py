@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
-import pytest
+import base64
+import json
+from urllib.parse import quote, quote_plus
 
-from fitness_buddy.core.redaction import without_secrets
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fitness_buddy.core.redaction import spellings, without, without_secrets
 
 
 @pytest.mark.parametrize(
@@ -28,3 +34,25 @@ def test_what_is_secret_is_hidden_and_all_else_is_left(monkeypatch: pytest.Monke
     monkeypatch.setenv("GOOGLE_HEALTH_REFRESH_TOKEN", "abcdefgh-1")
     monkeypatch.setenv("BUDDY_LLM_API_KEY", "short")
     assert without_secrets(text) == left
+
+
+@given(st.text(st.characters(blacklist_categories=["Cs"]), min_size=8, max_size=40), st.binary(max_size=7))
+def test_a_secret_is_hidden_in_every_spelling_of_an_echo(secret: str, around: bytes) -> None:
+    packed = base64.b64encode(around + secret.encode() + around).decode()
+    echoes = (
+        quote(secret, safe=""),
+        quote_plus(secret),
+        json.dumps(secret),
+        packed,
+        packed.translate({43: 45, 47: 95}),
+    )
+    for echo in echoes:
+        hidden = without(f"you sent {echo}", [secret])
+        assert "***" in hidden
+        # At most the letters that the secret shares with what is around it are left.
+        assert len(hidden) <= len("you sent ***") + 2 + 2 * (len(base64.b64encode(around)) + 4)
+
+
+def test_no_spelling_is_so_short_that_it_is_in_other_texts() -> None:
+    assert min(map(len, spellings("abcdefgh"))) >= 8
+    assert without("the abc of it", ["abcdefgh"]) == "the abc of it"

@@ -10,11 +10,15 @@ import sys
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from fitness_buddy.core.errors import BuddyError
-from fitness_buddy.core.state import FileStateStore, open_state
+from fitness_buddy.core.state import FileStateStore, open_state, read_renamed, state_name
+from fitness_buddy.core.validators import ATHLETE_ID
 
 TOKEN = "secret-token-0815"
+ATHLETE_IDS = st.sampled_from(["me", "api-read-me", "read-me", "a-b"]) | st.from_regex(ATHLETE_ID, fullmatch=True)
 
 
 def test_what_was_written_is_read_and_nothing_was_before(tmp_path: Path) -> None:
@@ -138,3 +142,25 @@ def test_the_folder_is_stated_or_the_users_own(tmp_path: Path, monkeypatch: pyte
         open_state().write("strava-ada", {"in": "xdg"})
         assert json.loads((tmp_path / "xdg/fitness-buddy/strava-ada.json").read_text()) == {"in": "xdg"}
     assert json.loads((tmp_path / "stated/strava-ada.json").read_text()) == {"in": "stated"}
+
+
+@given(
+    st.lists(
+        st.tuples(st.sampled_from(["strava", "strava-api-read", "google-health", "google-health-read"]), ATHLETE_IDS),
+        min_size=2,
+        max_size=2,
+        unique=True,
+    )
+)
+def test_no_two_states_of_athletes_meet(states: list[tuple[str, str]]) -> None:
+    """Defect: athlete `api-read-me` overwrote the login state of another."""
+    assert len({state_name(purpose, athlete_id) for purpose, athlete_id in states}) == 2
+
+
+def test_what_an_earlier_version_wrote_is_read_if_it_is_of_the_same_kind(tmp_path: Path) -> None:
+    store = FileStateStore(tmp_path)
+    store.write("strava-api-read-me", {"read_until": "2026-11-01"})
+    assert read_renamed(store, "strava@api-read-me", "strava-api-read-me", "refresh_token") is None
+    assert read_renamed(store, "strava-api-read@me", "strava-api-read-me", "read_until") == {"read_until": "2026-11-01"}
+    store.write("strava-api-read@me", {})
+    assert read_renamed(store, "strava-api-read@me", "strava-api-read-me", "read_until") == {}

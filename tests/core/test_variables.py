@@ -23,7 +23,7 @@ REGISTRY = REPOSITORY / "src/fitness_buddy/core/variables.py"
 # The tests' own.
 OF_TESTS = {"BUDDY_CHROMIUM", "BUDDY_TEST_BIGQUERY_LIVE"}
 # Names of secrets and settings that only flows and Kestra read.
-OF_FLOWS = {"DISCORD_ALERTS_URL", "GIT_TOKEN"}
+OF_FLOWS = {"DISCORD_ALERTS_URL", "GIT_TOKEN", "STEPS_WEBHOOK_KEY"}
 OF_COMPOSE = {"COMPOSE_PROJECT_NAME", "POSTGRES_PASSWORD"}
 ANY = list(VARIABLES.values())
 
@@ -68,7 +68,7 @@ def test_a_number_of_seconds_is_read_as_it_is_stated(monkeypatch: pytest.MonkeyP
             "api.openai.com",
             "an address such as https://api.openai.com/v1, found 'api.openai.com'",
         ),
-        ("BUDDY_KESTRA_WEBHOOK_KEY", "short", "8 letters, digits and . _ ~ - or more"),
+        ("BUDDY_KESTRA_ASK_WEBHOOK_KEY", "short", "8 letters, digits and . _ ~ - or more"),
     ],
 )
 def test_a_value_of_another_type_is_refused(

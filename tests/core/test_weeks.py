@@ -14,24 +14,24 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support import REPOSITORY
 
-from fitness_buddy.core.weeks import FIRST_WEEKDAY, WEEKDAYS, first_day_of_week, last_day_of_week, week_number
+from fitness_buddy.core.weeks import FIRST_DAYS, MONDAY, first_day_of_week, last_day_of_week, week_number, weekdays
 
 DAYS = st.dates(date(1990, 1, 1), date(2100, 1, 1))
 
 
-@given(day=DAYS)
-def test_a_week_is_seven_days_from_its_first_weekday_on(day: date) -> None:
-    first, last = first_day_of_week(day), last_day_of_week(day)
+@given(day=DAYS, name=st.sampled_from(sorted(FIRST_DAYS)))
+def test_a_week_is_seven_days_from_its_first_weekday_on(day: date, name: str) -> None:
+    began = FIRST_DAYS[name]
+    first, last = first_day_of_week(day, began), last_day_of_week(day, began)
     assert first <= day <= last == first + timedelta(days=6)
-    assert first.weekday() == FIRST_WEEKDAY
-    assert {first_day_of_week(first + timedelta(days=number)) for number in range(7)} == {first}
-    assert first_day_of_week(last + timedelta(days=1)) == last + timedelta(days=1)
-    assert f"{first:%A}" == WEEKDAYS[0]
+    assert {first_day_of_week(first + timedelta(days=number), began) for number in range(7)} == {first}
+    assert first_day_of_week(last + timedelta(days=1), began) == last + timedelta(days=1)
+    assert f"{first:%A}".lower() == weekdays(began)[0].lower() == name
 
 
 @given(day=DAYS)
 def test_the_number_of_a_week_is_that_of_iso_8601(day: date) -> None:
-    assert week_number(day) == day.isocalendar().week
+    assert week_number(first_day_of_week(day)) == day.isocalendar().week
 
 
 @given(day=DAYS)
@@ -53,7 +53,7 @@ def test_the_weekly_digest_is_sent_on_the_first_day_of_a_week() -> None:
     flow = yaml.safe_load((REPOSITORY / "flows/report/weekly_digest.yaml").read_text())
     (trigger,) = [one for one in flow["triggers"] if "cron" in one]
     # In cron 0 and 7 are Sunday.
-    assert (int(trigger["cron"].split()[-1]) - 1) % 7 == FIRST_WEEKDAY
+    assert (int(trigger["cron"].split()[-1]) - 1) % 7 == MONDAY.weekday()
 
 
 SOURCES = sorted((REPOSITORY / "src").rglob("*.py"))

@@ -57,7 +57,7 @@ def server(tmp_path_factory: pytest.TempPathFactory, demo: Demo, parsed: Path) -
         calendar = folder / "planted-calendar.ics"
         secrets = {
             **{name: settings.pop(name) for name in sorted(settings) if name.endswith(("_ID", "_SECRET", "_TOKEN"))},
-            "WEBHOOK_KEY": "planted-webhook-key",
+            **{f"{name}_WEBHOOK_KEY": f"planted-webhook-key-{name}" for name in ("STEPS", "MEAL", "ASK", "REMIND")},
             "NOTIFY": ntfy.address(),
             "DISCORD_URL": discord.webhook("buddy"),
             "DISCORD_ALERTS_URL": discord.webhook("alerts"),

@@ -53,7 +53,7 @@ def test_a_question_is_answered_on_discord_from_the_warehouse(
 
 def test_the_bot_is_answered_by_the_webhook_and_on_discord(server: Server, discord: DiscordStub, llm: LlmStub) -> None:
     llm.answers.append(chosen(kind="cannot", reason="advice"))
-    status, answer = server.engine.webhook(FLOW, server.secrets["WEBHOOK_KEY"], body(QUESTION))
+    status, answer = server.engine.webhook(FLOW, server.secrets["ASK_WEBHOOK_KEY"], body(QUESTION))
     assert status == 200, answer
     assert answer["kind"] == "cannot"
     assert answer["message"] in discord.sent("buddy")
@@ -75,7 +75,7 @@ def test_a_model_that_is_not_reached_is_reported_to_who_asked(
     server: Server, discord: DiscordStub, llm: LlmStub
 ) -> None:
     llm.answer = lambda _: LOST
-    status, _ = server.engine.webhook(FLOW, server.secrets["WEBHOOK_KEY"], body("ask how far did I run?"))
+    status, _ = server.engine.webhook(FLOW, server.secrets["ASK_WEBHOOK_KEY"], body("ask how far did I run?"))
     assert status == 500
     (message,) = discord.sent("buddy")
     assert message.startswith("I cannot answer that now: the model was not reached")

@@ -321,12 +321,12 @@ def test_a_file_given_by_hand_is_loaded_in_place_of_the_inbox(
 
 
 def post(server: Server, body: Any, key: str = "") -> tuple[int, Any]:
-    return server.engine.webhook("buddy.ingest.steps_webhook", key or server.secrets["WEBHOOK_KEY"], body)
+    return server.engine.webhook("buddy.ingest.steps_webhook", key or server.secrets["STEPS_WEBHOOK_KEY"], body)
 
 
 def test_a_phone_is_answered_with_what_became_of_its_steps(server: Server) -> None:
     # What was sent is no expression either.
-    day = {"date": "2026-07-01", "steps": 8123, "source": "{{ secret('WEBHOOK_KEY') }}"}
+    day = {"date": "2026-07-01", "steps": 8123, "source": "{{ secret('STEPS_WEBHOOK_KEY') }}"}
     one = {"rows_read": 1, "rows_new": 1, "rows_changed": 0, "rows_refused": 0, "answer": "1 new, 0 changed"}
     assert post(server, day) == (200, one)
     assert post(server, day) == (200, {**one, "rows_new": 0, "answer": "0 new, 0 changed"})

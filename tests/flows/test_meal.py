@@ -33,7 +33,7 @@ def kitchen(llm: LlmStub) -> Iterator[LlmStub]:
 
 
 def post(server: Server, body: Any, key: str = "") -> tuple[int, Any]:
-    return server.engine.webhook(FLOW, key or server.secrets["WEBHOOK_KEY"], body)
+    return server.engine.webhook(FLOW, key or server.secrets["MEAL_WEBHOOK_KEY"], body)
 
 
 def send(server: Server, text: str = "", *pictures: bytes, message_id: str = "") -> dict[str, Any]:

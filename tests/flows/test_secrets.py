@@ -53,7 +53,7 @@ def test_a_task_sees_only_the_secrets_it_is_given(server: Server, engine: Engine
 
 def test_without_buddy_sh_a_task_would_see_all_of_them(server: Server, engine: Engine, tmp_path: Path) -> None:
     names = seen(engine, run(engine, tmp_path, "look_around_plainly", NAMES, shell="/bin/sh"))
-    assert {"GIVEN", "SECRET_WEBHOOK_KEY", "SECRET_KESTRA_PASSWORD"} <= set(names)
+    assert {"GIVEN", "SECRET_STEPS_WEBHOOK_KEY", "SECRET_KESTRA_PASSWORD"} <= set(names)
 
 
 def test_a_secret_in_a_log_is_masked(engine: Engine, tmp_path: Path) -> None:

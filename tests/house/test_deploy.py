@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import fnmatch
+import os
 import re
 import shlex
 import shutil
@@ -88,7 +89,7 @@ def test_a_secret_keeps_its_value(tmp_path: Path, stated: str, value: str) -> No
 
 @pytest.mark.parametrize("stated", ["", '""', "''", "   "])
 def test_an_empty_secret_is_not_set(tmp_path: Path, stated: str) -> None:
-    encode(tmp_path, f"WEBHOOK_KEY={stated}\n")
+    encode(tmp_path, f"STEPS_WEBHOOK_KEY={stated}\n")
     assert decoded(tmp_path) == {}
 
 
@@ -96,16 +97,16 @@ def test_an_empty_secret_is_not_set(tmp_path: Path, stated: str) -> None:
     ("line", "problem"),
     [
         ("hunter2", "expected NAME=value"),
-        ("export WEBHOOK_KEY=hunter2", "expected NAME=value"),
-        ("WEBHOOK_KEY = hunter2", "expected NAME=value"),
+        ("export STEPS_WEBHOOK_KEY=hunter2", "expected NAME=value"),
+        ("STEPS_WEBHOOK_KEY = hunter2", "expected NAME=value"),
         ("webhook_key=hunter2", "expected NAME=value"),
         ("WEBHOOK-KEY=hunter2", "expected NAME=value"),
         ("1KEY=hunter2", "expected NAME=value"),
         ("=hunter2", "expected NAME=value"),
-        ("  WEBHOOK_KEY=hunter2", "expected NAME=value"),
-        ('WEBHOOK_KEY="hunter2', "WEBHOOK_KEY: a quote without its end"),
-        ("WEBHOOK_KEY='hunter2\"", "WEBHOOK_KEY: a quote without its end"),
-        ('WEBHOOK_KEY="', "WEBHOOK_KEY: a quote without its end"),
+        ("  STEPS_WEBHOOK_KEY=hunter2", "expected NAME=value"),
+        ('STEPS_WEBHOOK_KEY="hunter2', "STEPS_WEBHOOK_KEY: a quote without its end"),
+        ("STEPS_WEBHOOK_KEY='hunter2\"", "STEPS_WEBHOOK_KEY: a quote without its end"),
+        ('STEPS_WEBHOOK_KEY="', "STEPS_WEBHOOK_KEY: a quote without its end"),
         ("DISCORD_URL=hunter2", "DISCORD_URL is stated before"),
         ("KESTRA_PASSWORD=hunter2", "KESTRA_PASSWORD is stated before, there or in .env"),
     ],
@@ -140,7 +141,7 @@ def test_a_login_that_kestra_or_compose_would_not_take_is_refused(tmp_path: Path
 
 
 def test_encoding_again_changes_nothing_and_only_its_user_reads_it(tmp_path: Path) -> None:
-    first = encode(tmp_path, "WEBHOOK_KEY=a\n")
+    first = encode(tmp_path, "STEPS_WEBHOOK_KEY=a\n")
     for path in tmp_path.iterdir():
         assert path.stat().st_mode & 0o777 == 0o600, path
     (tmp_path / "secrets.encoded.env").chmod(0o644)
@@ -150,8 +151,8 @@ def test_encoding_again_changes_nothing_and_only_its_user_reads_it(tmp_path: Pat
     assert (after.st_ino, after.st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
     assert after.st_mode & 0o777 == 0o600
     assert again.stdout == first.stdout
-    encode(tmp_path, "WEBHOOK_KEY=b\n")
-    assert decoded(tmp_path) == {"WEBHOOK_KEY": "b"}
+    encode(tmp_path, "STEPS_WEBHOOK_KEY=b\n")
+    assert decoded(tmp_path) == {"STEPS_WEBHOOK_KEY": "b"}
     assert sorted(path.name for path in tmp_path.iterdir()) == [
         *(".env", "bot.env"),
         *("secrets.encoded.env", "secrets.env"),
@@ -174,16 +175,24 @@ def test_a_secret_that_flows_can_do_without_is_there_and_empty(tmp_path: Path) -
 
 
 def test_the_bot_gets_its_token_and_the_webhooks_key_and_the_server_no_token(tmp_path: Path) -> None:
-    encode(tmp_path, "DISCORD_BOT_TOKEN=MTk4.Cl2.Zn-_n\nWEBHOOK_KEY=key-1\nGIT_TOKEN=x\n")
+    keys = "".join(f"{name}_WEBHOOK_KEY=key-{name}\n" for name in ("STEPS", "MEAL", "ASK", "REMIND"))
+    encode(tmp_path, f"DISCORD_BOT_TOKEN=MTk4.Cl2.Zn-_n\n{keys}GIT_TOKEN=x\n")
     assert settings_of(tmp_path / "bot.env") == {
         "BUDDY_DISCORD_BOT_TOKEN": "MTk4.Cl2.Zn-_n",
-        "BUDDY_KESTRA_WEBHOOK_KEY": "key-1",
+        **{f"BUDDY_KESTRA_{name}_WEBHOOK_KEY": f"key-{name}" for name in ("MEAL", "ASK", "REMIND")},
     }
     assert (tmp_path / "bot.env").stat().st_mode & 0o777 == 0o600
-    assert decoded(tmp_path) == {"WEBHOOK_KEY": "key-1", "GIT_TOKEN": "x"}
+    assert decoded(tmp_path).keys() == {"GIT_TOKEN", *(line.partition("=")[0] for line in keys.split())}
 
 
-@pytest.mark.parametrize("name", ["DISCORD_BOT_TOKEN", "WEBHOOK_KEY"])
+def test_the_one_key_of_all_webhooks_is_refused_with_what_to_do(tmp_path: Path) -> None:
+    refused = encode(tmp_path, "WEBHOOK_KEY=planted-1\n", check=False)
+    assert refused.returncode == 1
+    assert "one key for each webhook" in refused.stderr
+    assert "planted" not in refused.stderr
+
+
+@pytest.mark.parametrize("name", ["DISCORD_BOT_TOKEN", "STEPS_WEBHOOK_KEY"])
 def test_what_is_part_of_addresses_is_plain(tmp_path: Path, name: str) -> None:
     refused = encode(tmp_path, f"{name}=planted/../key\n", check=False)
     assert refused.returncode == 1
@@ -206,8 +215,9 @@ def test_first_use_makes_settings_with_passwords_that_hold_and_later_uses_leave_
     assert str(tmp_path / ".env") in said
     env, secrets = settings_of(tmp_path / ".env"), settings_of(tmp_path / "secrets.env")
     assert env.keys() == settings_of(DEPLOY / "env.example").keys()
-    passwords = {env["KESTRA_PASSWORD"], env["POSTGRES_PASSWORD"], secrets["WEBHOOK_KEY"]}
-    assert len(passwords) == 3
+    keys = {value for name, value in secrets.items() if name.endswith("_WEBHOOK_KEY")}
+    passwords = {env["KESTRA_PASSWORD"], env["POSTGRES_PASSWORD"], *keys}
+    assert len(passwords) == 2 + 4
     assert all(re.fullmatch(r"[A-Za-z0-9]{32}", password) for password in passwords)
     assert env["BUDDY_TIMEZONE"]
     assert not any(password in said for password in passwords)
@@ -340,7 +350,11 @@ def test_no_task_inherits_a_secret(tmp_path: Path) -> None:
     assert all(name.startswith(SECRET_PREFIXES) for name in secret)
     # Whatever its content, what comes from the file of secrets has such a name, and buddy-sh takes it away.
     assert COMPOSE["services"]["kestra"]["env_file"] == ["secrets.encoded.env"]
-    encode(tmp_path, "WEBHOOK_KEY=planted-9\nGIT_TOKEN=planted-10\n", "".join(f"{n}={v}\n" for n, v in planted.items()))
+    encode(
+        tmp_path,
+        "STEPS_WEBHOOK_KEY=planted-9\nGIT_TOKEN=planted-10\n",
+        "".join(f"{n}={v}\n" for n, v in planted.items()),
+    )
     encoded = settings_of(tmp_path / "secrets.encoded.env")
     assert all(name.startswith("SECRET_") for name in encoded)
     seen = run(DEPLOY / "buddy-sh", "-c", "env", env={"PATH": "/usr/bin:/bin", **environment, **encoded}).stdout
@@ -366,7 +380,7 @@ def test_docker_compose_takes_the_file(deploy_copy: Path) -> None:
     run(deploy_copy / "encode_secrets")
     config = yaml.safe_load(run(deploy_copy / "compose", "config").stdout)
     kestra = config["services"]["kestra"]
-    assert kestra["environment"].keys() >= {"SECRET_WEBHOOK_KEY", "KESTRA_CONFIGURATION", "BUDDY_TARGET"}
+    assert kestra["environment"].keys() >= {"SECRET_STEPS_WEBHOOK_KEY", "KESTRA_CONFIGURATION", "BUDDY_TARGET"}
     assert "127.0.0.1" in str(kestra["ports"])
     (deploy_copy / ".env").write_text("BUDDY_TIMEZONE=UTC\n")
     refused = run(deploy_copy / "compose", "config", check=False)
@@ -516,3 +530,39 @@ def test_kubernetes_runs_one_pinned_server_without_rights_and_without_docker() -
     assert VALUES["serviceAccount"]["automount"] is False
     (volume,) = VALUES["extraManifests"]
     assert common["extraVolumes"][0]["persistentVolumeClaim"]["claimName"] == volume["metadata"]["name"]
+
+
+@pytest.mark.parametrize("service", ["postgres", "kestra", "flows", "bot"])
+def test_services_of_compose_have_no_more_rights_than_they_need(service: str) -> None:
+    stated = COMPOSE["services"][service]
+    assert stated["cap_drop"] == ["ALL"]
+    assert stated["security_opt"] == ["no-new-privileges:true"]
+    assert ("cap_add" in stated) == (service == "postgres")
+
+
+@pytest.mark.parametrize(
+    ("configured", "host", "gets_token"),
+    [
+        ("https://git.example/me/buddy", "git.example", True),
+        ("https://git.example/me/buddy", "evil.example", False),
+        ("https://git.example/me/buddy", "git.example.evil.example", False),
+        ("", "git.example", False),
+        ("file:///srv/buddy", "git.example", False),
+    ],
+)
+def test_the_token_of_git_goes_to_the_configured_host_only(
+    tmp_path: Path, configured: str, host: str, gets_token: bool
+) -> None:
+    """Git asks as for a clone of `sync_from_git`, whatever address was typed in."""
+    flow = yaml.safe_load((REPOSITORY / "flows/ops/sync_from_git.yaml").read_text())
+    options, _, _ = flow["tasks"][0]["commands"][0].partition(" clone ")
+    asked = subprocess.run(
+        ["/bin/sh", "-c", f"{options} credential fill"],
+        input=f"protocol=https\nhost={host}\n\n",
+        env={"PATH": os.environ["PATH"], "CONFIGURED": configured, "GIT_TOKEN": "planted-1", "GIT_TERMINAL_PROMPT": "0"}
+        | {"HOME": str(tmp_path), "GIT_CONFIG_NOSYSTEM": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ("planted-1" in asked.stdout) == gets_token

@@ -52,7 +52,7 @@ def test_a_login_in_the_browser_is_kept_and_used(services: ApiStub, service: str
     assert logged_in.exit_code == 0, logged_in.errors
     assert logged_in.json["service"] == service
     assert "You can close this page" in seen_page(tmp_path / "page")
-    kept = tmp_path / "state" / f"{service}-me.json"
+    kept = tmp_path / "state" / f"{service}@me.json"
     assert stat.S_IMODE(kept.stat().st_mode) == 0o600
     tokens = {value for name, value in json.loads(kept.read_text()).items() if name.endswith("token") and value}
     assert len(tokens) >= 2
@@ -66,7 +66,7 @@ def test_a_login_without_the_right_to_read_activities_is_none(services: ApiStub,
     refused = spawn_buddy("auth", "strava", "--timeout-s", str(HANGS_AFTER_S))
     assert refused.exit_code == 1
     assert "did not grant activity:read_all" in refused.errors
-    assert not (tmp_path / "state" / "strava-me.json").exists()
+    assert not (tmp_path / "state" / "strava@me.json").exists()
 
 
 def test_nobody_in_front_of_the_browser_ends_the_wait(services: ApiStub) -> None:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import os
 from datetime import UTC, datetime
+from os import mkfifo
 from pathlib import Path
 from threading import Timer
 
 import pytest
 from filelock import FileLock
+from hypothesis import given
+from hypothesis import strategies as st
 from support import run_buddy, spawn_buddy
 
-from fitness_buddy.ingest.inbox import Inbox, version_of
+from fitness_buddy.ingest.inbox import Inbox, loaded_name, version_of
 
 
 @pytest.fixture
@@ -90,3 +94,26 @@ def test_two_runs_at_one_folder_queue(inbox: Path) -> None:
 def test_a_folder_that_is_not_there_is_wrong_use(tmp_path: Path) -> None:
     answer = run_buddy("ingest", "inbox", tmp_path / "nowhere")
     assert (answer.exit_code, "expected a folder" in answer.errors) == (2, True)
+
+
+def test_each_file_is_by_itself(inbox: Path) -> None:
+    """Defects: a link to nothing, and a name too long to move, kept all later files out."""
+    (inbox / "a.csv").symlink_to(inbox / "nothing")
+    (inbox / "b.csv").symlink_to(inbox / "b.csv")
+    mkfifo(inbox / "c.csv")
+    (inbox / "d.csv").mkdir()
+    long = f"{'é' * 125}x.csv"
+    (inbox / long).write_text("date,steps\n2026-11-02,9000\n")
+    (inbox / "z.csv").write_text("date,steps\n2026-11-03,8000\n")
+    answer = run_buddy("ingest", "inbox", inbox, "--json")
+    assert answer.exit_code == 1
+    assert answer.json["files_refused"] == ["a.csv", "b.csv", "c.csv", "d.csv"]
+    assert answer.json["rows_new"] == 2
+    loaded = sorted(path.name for path in (inbox / "loaded").iterdir())
+    assert len(loaded) == 2
+    assert all(len(name.encode()) <= 255 and name.endswith(".csv") for name in loaded)
+
+
+@given(st.text(st.characters(blacklist_characters="/\0", blacklist_categories=["Cs"]), min_size=1, max_size=255))
+def test_every_name_has_a_name_for_what_was_loaded(name: str) -> None:
+    assert len(os.fsencode(loaded_name(Path(name), datetime(2026, 11, 20, tzinfo=UTC)))) <= 255

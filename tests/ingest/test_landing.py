@@ -221,7 +221,7 @@ def test_both_tables_of_a_load_are_counted_apart_and_shown_together(warehouse: W
         ("test_other", 1, 1),
         (TABLE, 3, 2),
     ]
-    assert all(found.last_loaded_at == NOON for found in warehouse.raw_summary("me"))
+    assert all(NOON <= found.last_loaded_at < NOON + timedelta(seconds=1) for found in warehouse.raw_summary("me"))
 
 
 def test_a_load_that_adds_something_writes_down_its_origin(warehouse: Warehouse, raw_schema: str) -> None:
@@ -423,3 +423,17 @@ def test_a_writer_waits_for_the_lock_and_says_so(duckdb_file: Warehouse, caplog:
     assert counts(load(duckdb_file, things(b=1), minute=1)) == {"read": 1, "new": 1}
     timer.join()
     assert "waiting" in caplog.text
+
+
+def test_load_times_grow_also_after_a_clock_that_was_ahead(warehouse: Warehouse) -> None:
+    """Versions are ordered by their load times, so a wrong clock would hide every later edit."""
+    ahead = land(warehouse, "other", [Batch("test_other", things(z=1))], now=NOON + timedelta(hours=72))
+    first, edited = (
+        land(warehouse, "me", [Batch(TABLE, things(a=number))], now=NOON + timedelta(minutes=number))
+        for number in (1, 2)
+    )
+    assert ahead.loaded_at < first.loaded_at < edited.loaded_at
+    assert first.load_id < edited.load_id
+    assert "this one says 2026-" in " ".join(first.notices)
+    assert "`buddy check` says what to do" in " ".join(first.notices)
+    assert warehouse.current_payloads(TABLE, "me", NOON.date())["a"] == {"value": 2}

@@ -61,7 +61,7 @@ def test_days_that_cannot_be_are_refused(since: date | None, until: date) -> Non
 
 
 def progress(folder: Path, warehouse: str = "here") -> Progress:
-    return Progress(FileStateStore(folder), "strava-api-read-me", warehouse, EARLIEST_DAY)
+    return Progress(FileStateStore(folder), "strava-api-read@me", warehouse, EARLIEST_DAY)
 
 
 def test_what_has_been_read_grows_without_gaps_and_never_shrinks(tmp_path: Path) -> None:
@@ -82,5 +82,5 @@ def test_what_has_been_read_grows_without_gaps_and_never_shrinks(tmp_path: Path)
 def test_another_warehouse_or_a_state_of_another_shape_begins_anew(tmp_path: Path) -> None:
     progress(tmp_path).advance(Window(EARLIEST_DAY, date(2010, 1, 1)), NOW)
     assert progress(tmp_path, "there").read_until() is None
-    FileStateStore(tmp_path).write("strava-api-read-me", {"warehouse": "here", "read_until": 7})
+    FileStateStore(tmp_path).write("strava-api-read@me", {"warehouse": "here", "read_until": 7})
     assert progress(tmp_path).read_until() is None

@@ -394,3 +394,16 @@ def test_the_projects_own_flows_stand_where_they_belong() -> None:
         assert started.source.count("\n") == flow.source.count("\n")
         for trigger in yaml.safe_load(started.source).get("triggers", []):
             assert not trigger.get("disabled")
+
+
+@pytest.mark.parametrize("place", ["report/linked.yaml", "report/files/linked.txt"])
+def test_a_link_is_not_deployed(buddy: Buddy, kestra: KestraStub, folder: Path, tmp_path: Path, place: str) -> None:
+    """It may show any file of the machine, which would become a file of the server."""
+    secret = tmp_path / "secret.txt"
+    secret.write_text("planted")
+    (folder / place).parent.mkdir(parents=True, exist_ok=True)
+    (folder / place).symlink_to(secret)
+    answer = buddy("flows", "deploy", folder)
+    assert answer.exit_code == 1
+    assert "a link is not deployed" in answer.errors
+    assert "planted" not in str(kestra.__dict__)

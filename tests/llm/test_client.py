@@ -47,12 +47,15 @@ from fitness_buddy.llm.client import (
     ModelCall,
     ModelError,
     ModelRefusedError,
+    ModelSettings,
     ModelSetupError,
     ModelUnavailableError,
     Picture,
+    _count,
     model_settings,
+    without_links,
 )
-from fitness_buddy.llm.facts import Facts
+from fitness_buddy.llm.facts import _MARTS, Facts, ForbiddenFactError
 from fitness_buddy.warehouse import Warehouse, as_utc, connect
 
 NOW = datetime(2026, 11, 22, 9, tzinfo=UTC)
@@ -393,7 +396,7 @@ def test_what_is_no_picture_is_none() -> None:
 
 def test_facts_are_the_only_rows_that_a_model_reads(llm: LlmStub, record: Record) -> None:
     row = {
-        **dict.fromkeys(("steps", "step_goal", "goal_pct", "is_goal_met", "step_source"), 1),
+        **dict.fromkeys(("steps", "step_goal", "goal_pct", "is_goal_met"), 1),
         **dict.fromkeys(("steps_7d_avg_observed", "steps_7d_avg_calendar", "observed_days_7d"), 2),
         "steps_date": date(2026, 11, 21),
     }
@@ -609,3 +612,47 @@ def test_a_command_of_another_process_meets_the_spent_budget(llm: LlmStub, budge
     assert "USD are spent" in third.json["reason"]
     assert len(llm.requests) == 2
     assert API_KEY not in third.output + third.errors
+
+
+@pytest.mark.parametrize("count", [-5, -(10**9), True, 10**40, 1.5, "5", None])
+def test_no_count_of_tokens_voids_the_budget(count: object) -> None:
+    """Defect: a negative number of tokens was money back."""
+    assert 0 <= _count({"n": count}, "n") < 2**53
+
+
+def test_a_key_goes_only_over_https_or_to_this_machine() -> None:
+    settings = ModelSettings("http://model.example", "m", api_key="secret-key-1")
+    with pytest.raises(UsageError, match="https://"):
+        LanguageModel(settings, NoLog())
+    for url, key in (("http://model.example", ""), ("https://model.example", "k"), ("http://127.0.0.1:9", "k")):
+        LanguageModel(ModelSettings(url, "m", api_key=key), NoLog())
+
+
+class NoLog:
+    """Keeps nothing."""
+
+    def spent_usd(self, since: datetime) -> float:
+        return 0
+
+    def keep(self, call: ModelCall) -> None:
+        pass
+
+
+@given(
+    st.text()
+    | st.lists(st.sampled_from(["http", "https", "://", ":", "/", "\\", "x.com", " ", "discord"])).map("".join)
+)
+def test_no_address_in_a_model_s_text_is_a_link(text: str) -> None:
+    assert "://" not in without_links(text)
+
+
+def test_the_words_of_a_link_stay() -> None:
+    assert without_links("See [here](https://evil.example/x) or HTTP://b.example.") == (
+        "See [here](evil.example/x) or b.example."
+    )
+    assert without_links("at 9:30, 5/10 of it: fine") == "at 9:30, 5/10 of it: fine"
+
+
+def test_a_name_that_a_file_states_for_its_device_is_no_fact() -> None:
+    with pytest.raises(ForbiddenFactError):
+        Facts("fct_daily_steps", [dict.fromkeys((*_MARTS["fct_daily_steps"].columns, "step_source"), 1)])

@@ -31,10 +31,12 @@ from fitness_buddy.remind.routing import MEALS, QUESTIONS, REMINDERS
 
 ADA, STRANGER, CHANNEL = 100000000000000001, 100000000000000002, 200000000000000001
 KEY = "planted-webhook-key"
+WEBHOOKS = {MEALS: "MEAL", QUESTIONS: "ASK", REMINDERS: "REMIND"}
+KEYS = {flow: f"{KEY}-{name}" for flow, name in WEBHOOKS.items()}
 PNG = b"\x89PNG\r\n\x1a\n" + b"\0" * 100
 ENVIRONMENT = {
     "BUDDY_DISCORD_BOT_TOKEN": "planted.bot.token",
-    "BUDDY_KESTRA_WEBHOOK_KEY": KEY,
+    **{f"BUDDY_KESTRA_{name}_WEBHOOK_KEY": f"{KEY}-{name}" for name in ("MEAL", "ASK", "REMIND")},
     "BUDDY_DISCORD_USERS": f"{ADA}",
     "BUDDY_DISCORD_CHANNELS": f"{CHANNEL}, 200000000000000003",
 }
@@ -71,7 +73,7 @@ def kestra() -> Iterator[Kestra]:
 
 @pytest.fixture
 def settings(kestra: Kestra) -> BotSettings:
-    return BotSettings("planted.bot.token", KEY, kestra.url, frozenset({ADA}), frozenset({CHANNEL}))
+    return BotSettings("planted.bot.token", KEYS, kestra.url, frozenset({ADA}), frozenset({CHANNEL}))
 
 
 @pytest.fixture
@@ -115,7 +117,7 @@ def test_a_message_goes_to_the_flow_of_its_first_words(
 ) -> None:
     assert say(text) is None
     ((path, body),) = kestra.posts
-    assert path == f"/api/v1/main/executions/webhook/{flow}/{KEY}"
+    assert path == f"/api/v1/main/executions/webhook/{flow}/{KEY}-{WEBHOOKS[flow]}"
     assert body["text"] == text.partition("> ")[2] or text.removeprefix("buddy, ") == body["text"]
     assert (body["message_id"], body["user_id"], body["pictures"]) == ("1", str(ADA), [])
 
@@ -129,7 +131,7 @@ def test_other_talk_is_nobodys_business(kestra: Kestra, say: Callable[..., str |
 def test_each_flow_that_is_spoken_to_is_there_and_has_a_webhook(flow: str) -> None:
     namespace, _, flow_id = flow.partition("/")
     text = (REPOSITORY / "flows" / namespace.partition(".")[2] / f"{flow_id}.yaml").read_text()
-    assert "io.kestra.plugin.core.trigger.Webhook" in text and "secret('WEBHOOK_KEY')" in text
+    assert "io.kestra.plugin.core.trigger.Webhook" in text and f"secret('{WEBHOOKS[flow]}_WEBHOOK_KEY')" in text
 
 
 @pytest.mark.parametrize(
@@ -217,7 +219,7 @@ def test_a_flow_that_does_not_take_it_is_reported_and_the_key_is_nowhere(
 
 
 def test_a_server_that_is_not_reached_is_reported(settings: BotSettings) -> None:
-    away = BotSettings("t", KEY, "http://127.0.0.1:9", settings.user_ids, settings.channel_ids)
+    away = BotSettings("t", KEYS, "http://127.0.0.1:9", settings.user_ids, settings.channel_ids)
     handler = Handler(away, Forwarder(away).forward)
     answer = asyncio.run(handler.handle(IncomingMessage(1, ADA, False, CHANNEL, "cancel 3")))
     assert "cannot reach" in (answer or "")
@@ -255,7 +257,7 @@ def received(payload: Mapping[str, Any]) -> list[IncomingMessage]:
             return None
 
     async def dispatch() -> None:
-        client = BuddyClient(Listener(BotSettings("t", KEY, "http://localhost", frozenset(), frozenset()), print))
+        client = BuddyClient(Listener(BotSettings("t", KEYS, "http://localhost", frozenset(), frozenset()), print))
         async with client:
             client._connection.parse_message_create(payload)  # type: ignore[arg-type]
             await asyncio.sleep(0.05)
@@ -298,7 +300,7 @@ def test_what_no_person_wrote_is_known(overrides: dict[str, Any]) -> None:
 
 
 def test_the_bot_asks_for_no_more_than_it_reads() -> None:
-    client = BuddyClient(Handler(BotSettings("t", KEY, "http://localhost", frozenset(), frozenset()), print))
+    client = BuddyClient(Handler(BotSettings("t", KEYS, "http://localhost", frozenset(), frozenset()), print))
     assert {name for name, is_on in client.intents if is_on} == {
         *("guilds", "guild_messages", "dm_messages", "message_content"),
     }
@@ -319,8 +321,8 @@ def test_settings_are_read_from_the_environment(monkeypatch: pytest.MonkeyPatch)
     ("name", "value"),
     [
         ("BUDDY_DISCORD_BOT_TOKEN", ""),
-        ("BUDDY_KESTRA_WEBHOOK_KEY", ""),
-        ("BUDDY_KESTRA_WEBHOOK_KEY", "a/../../key"),
+        ("BUDDY_KESTRA_MEAL_WEBHOOK_KEY", ""),
+        ("BUDDY_KESTRA_ASK_WEBHOOK_KEY", "a/../../key"),
         ("BUDDY_DISCORD_USERS", ""),
         ("BUDDY_DISCORD_USERS", "ada"),
         ("BUDDY_DISCORD_CHANNELS", "#general"),

@@ -125,6 +125,14 @@ def test_each_damage_is_found(warehouse: Warehouse, check_name: str, changes: di
     assert found[check_name] == ("fail", 1, [changes.get("record_id", "damaged")])
 
 
+def test_a_load_of_a_clock_that_was_ahead_is_found_with_what_to_do(duckdb_file: Warehouse) -> None:
+    load(duckdb_file, [Record("a", {"steps": 1})], NOON + timedelta(hours=72))
+    (result,) = check(duckdb_file).of("fail")
+    assert result.check == "loaded_in_the_past"
+    assert "Set that clock right" in result.message
+    assert "--restate" in result.message
+
+
 def test_more_than_a_body_can_do_is_found(warehouse: Warehouse) -> None:
     load(warehouse, [Record("most", {"steps": "200000"}), Record("none", {"steps": None})])
     assert problems(check(warehouse)) == {}

@@ -115,7 +115,7 @@ class Flows:
 
 def bot(folder: Path) -> tuple[Handler, Flows]:
     flows = Flows(folder)
-    settings = BotSettings("t", "planted-key", "http://localhost", frozenset({ADA}), frozenset({CHANNEL}), ("de", "en"))
+    settings = BotSettings("t", {}, "http://localhost", frozenset({ADA}), frozenset({CHANNEL}), ("de", "en"))
     return Handler(settings, flows.forward), flows
 
 

@@ -20,6 +20,7 @@ from support import REPOSITORY, Answer, Demo
 from test_reports import SETTINGS, Eaten, Life, Workout, day, report_of, small_life, write_marts
 
 from fitness_buddy.core.errors import BuddyError, UsageError
+from fitness_buddy.core.weeks import FIRST_DAYS, MONDAY
 from fitness_buddy.notify.discord import payload
 from fitness_buddy.notify.message import OutgoingMessage
 from fitness_buddy.notify.persona import load_persona
@@ -391,6 +392,20 @@ def test_a_digest_ends_with_its_week_or_with_today(today: date, ago: int) -> Non
     assert alone == (today - timedelta(days=1) if today.weekday() == 0 else today)
 
 
+@given(st.dates(date(2000, 1, 1), date(2100, 1, 1)), st.sampled_from(["saturday", "sunday"]))
+def test_a_digest_has_the_athlete_s_own_weeks(today: date, first: str) -> None:
+    last_weekday = {"saturday": 4, "sunday": 5}[first]
+    last = week_of(None, today, FIRST_DAYS[first])
+    assert last == today or last.weekday() == last_weekday
+    assert (last < today) == (today.weekday() == 0)
+
+
+def test_the_weeks_of_a_report_begin_on_the_athlete_s_own_day(tmp_path: Path) -> None:
+    life = dataclasses.replace(small_life(), first_day_of_week="sunday")
+    composed = speak_of(tmp_path, life, "weekly-digest", stated=day(10, 20))
+    assert said(composed)[0] == "**Week 43 · Sun 18 Oct – Sat 24 Oct 2026, against the week before**"
+
+
 def test_a_monday_reports_the_week_that_has_ended(tmp_path: Path) -> None:
     life = dataclasses.replace(small_life(), as_of=day(10, 26))
     life.workouts = [row for row in life.workouts if row.day <= life.as_of]
@@ -460,7 +475,7 @@ def built_of(loads: dict[tuple[str, str], datetime]) -> BuiltRange:
     sources = [
         Coverage(source, area, 1, day(1, 1), day(10, 1), 1, 0, loaded_at) for (area, source), loaded_at in loads.items()
     ]
-    return BuiltRange(ZURICH, True, day(1, 1), day(11, 30), tuple(sources))
+    return BuiltRange(ZURICH, MONDAY, True, day(1, 1), day(11, 30), tuple(sources))
 
 
 @pytest.mark.parametrize(

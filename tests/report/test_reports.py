@@ -34,7 +34,10 @@ SETTINGS = Settings(Path(), "test", {"type": "duckdb", "schema": "marts"}, "me",
 HOSTILE = "</script><script>alert(1)</script><img src=x onerror=alert(2)>"
 
 TABLES = {
-    "dim_athletes": "athlete_id string, timezone string, as_of_date date, step_goal bigint, has_own_settings boolean",
+    "dim_athletes": (
+        "athlete_id string, timezone string, as_of_date date, step_goal bigint, has_own_settings boolean, "
+        "first_day_of_week string"
+    ),
     "fct_activities": (
         "athlete_id string, activity_id string, source string, name string, sport_type string, sport_family string, "
         "activity_date date, started_at timestamp, distance_m double, moving_time_s bigint, elapsed_time_s bigint, "
@@ -112,6 +115,7 @@ class Life:
     steps: dict[date, int] = field(default_factory=dict)
     meals: list[Eaten] = field(default_factory=list)
     step_goal: int = 8000
+    first_day_of_week: str = "monday"
     as_of: date = AS_OF
     loaded_at: datetime = datetime(2026, 11, 1, 19, 0)  # noqa: DTZ001 - UTC without a zone, as DuckDB hands it out
 
@@ -143,7 +147,7 @@ class Duck:
 def write_marts(path: Path, life: Life) -> Warehouse:
     """The marts of one athlete as a DuckDB file."""
     rows = {
-        "dim_athletes": [("me", "Europe/Zurich", life.as_of, life.step_goal, True)],
+        "dim_athletes": [("me", "Europe/Zurich", life.as_of, life.step_goal, True, life.first_day_of_week)],
         "fct_activities": list(_activities(life)),
         "fct_daily_workouts": list(_daily_workouts(life)),
         "fct_daily_steps": list(_daily_steps(life)),

@@ -5,15 +5,17 @@ from __future__ import annotations
 import shutil
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import date
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
-from history import SETTINGS_HEADER, Chapter, marts, story
+import duckdb
+from history import DEFAULTS, SETTINGS_HEADER, Chapter, marts, steps_day, story
 from support import NO_TESTS, run_buddy, run_dbt
 
+from fitness_buddy.core.clock import utc_now
 from fitness_buddy.core.settings import Settings, load_settings
-from fitness_buddy.ingest.landing import land
-from fitness_buddy.warehouse import Row, Warehouse, connect
+from fitness_buddy.ingest.landing import Batch, land, to_raw_row
+from fitness_buddy.warehouse import Row, Warehouse, connect, new_load_id
 
 # DuckDB builds from empty by default; this is how BigQuery builds.
 INCREMENTAL = {"BUDDY_INCREMENTAL": "true"}
@@ -109,6 +111,38 @@ def test_a_model_that_gives_out_days_before_the_window_changes_none_of_them(proj
     build(second, INCREMENTAL, ())
     assert len(before) > 0
     assert marts(settings)["fct_meals"] == before
+
+
+def test_a_clock_that_was_ahead_hides_no_load(project: Path) -> None:
+    """Loads after one of a wrong clock are found by their ids, and edits become current, whatever their times are."""
+    settings = load_settings()
+    warehouse = connect(settings)
+    first, second = Chapter("ahead", date(2026, 3, 3)), Chapter("right", date(2026, 3, 4))
+    ahead = utc_now() + timedelta(hours=72)
+
+    def load(athlete: str, now: datetime, day: date, steps: int) -> None:
+        land(warehouse, athlete, [Batch("steps_daily", [steps_day("phone", day, steps)])], now=now)
+
+    state_settings(project, Chapter("settings", first.as_of, settings=DEFAULTS))
+    load("other", ahead, first.as_of, 1)
+    load("me", datetime(2026, 3, 3, 20, tzinfo=UTC), first.as_of, 100)
+    build(first, INCREMENTAL)
+    load("me", datetime(2026, 3, 4, 20, tzinfo=UTC), first.as_of, 111)  # an edit
+    load("me", datetime(2026, 3, 4, 21, tzinfo=UTC), second.as_of, 222)
+    # A loader that does not look at the loads of others, as those before this rule.
+    with duckdb.connect(warehouse.name) as connection:
+        row = to_raw_row(steps_day("phone", second.as_of, 333))
+        at = utc_now().replace(tzinfo=None)
+        connection.execute(
+            "insert into raw.steps_daily values ('late', ?, ?, ?, ?, ?)",
+            [row.record_id, row.payload, row.payload_hash, at, new_load_id(utc_now())],
+        )
+    build(second, INCREMENTAL)
+    days = {(row["athlete_id"], row["steps_date"]): row["steps"] for row in marts(settings)["fct_daily_steps"]}
+    assert days["me", first.as_of] == 111
+    assert days["me", second.as_of] == 222
+    assert days["late", second.as_of] == 333
+    assert marts(settings) == marts_from_empty(project, settings, second)
 
 
 def test_a_day_in_vars_needs_no_quotes(project: Path) -> None:

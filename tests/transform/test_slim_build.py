@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import time
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime
@@ -11,7 +14,7 @@ from typing import Any
 import duckdb
 import pytest
 from history import marts, story
-from support import NO_TESTS, Answer, run_buddy
+from support import BUDDY, HANGS_AFTER_S, NO_TESTS, Answer, run_buddy, started
 from test_incremental import change, load_chapter, marts_from_empty, state_settings
 
 from fitness_buddy.core.settings import Settings, load_settings
@@ -276,3 +279,23 @@ class TestMemory:
         (path,) = tmp_path.glob("*.json")
         store.write(path.stem, state)
         assert memory.last() is None
+
+
+def test_after_a_killed_build_the_next_one_succeeds_at_once(project: Path) -> None:
+    """It held the lock, and what it has half-written is in a folder of its own."""
+    target = project / "target"
+    with started([BUDDY, "build", "--quiet"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as build:
+        deadline = time.monotonic() + HANGS_AFTER_S
+        while not list(target.glob(".run-*/manifest.json")) and time.monotonic() < deadline:
+            assert build.poll() is None
+            time.sleep(0.05)
+        build.kill()
+        build.wait()
+    (killed,) = target.glob(".run-*")
+    built = run_buddy("build", "--json", *NO_TESTS)
+    assert built.exit_code == 0, built.errors
+    assert list(target.glob(".run-*")) == [killed]
+    assert (target / "run_results.json").is_file()
+    os.utime(killed, (0, 0))
+    assert run_buddy("build", "--quiet", *NO_TESTS).exit_code == 0
+    assert list(target.glob(".run-*")) == []

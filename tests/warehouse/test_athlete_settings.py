@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
+import duckdb
 import pytest
 import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from support import HANGS_AFTER_S, REPOSITORY
+from support import HANGS_AFTER_S, REPOSITORY, run_buddy, started
 
 from fitness_buddy.core.errors import BuddyError, UsageError
 from fitness_buddy.core.settings import Settings, load_settings
@@ -185,3 +190,43 @@ def test_python_and_dbt_make_the_same_table() -> None:
     assert table["identifier"] == STATEMENTS.name
     assert {column["name"]: column["data_type"] for column in table["columns"]} == STATEMENTS.columns
     assert list(STATEMENTS.columns)[3:] == HEADER.split(",")[1:]
+
+
+def test_settings_that_are_stated_at_once_are_all_kept(project: Path) -> None:
+    """Defect: eight `buddy init` at once all ended well, and two to four of them were kept."""
+    stated = [
+        *("--timezone=Europe/Berlin", "--step-goal=7777", "--macro-tolerance-pct=7", "--resting-heartrate-bpm=51"),
+        *("--max-heartrate-bpm=201", "--sex=female"),
+    ]
+    words = [sys.executable, "-c", "import sys; from fitness_buddy.cli import main; main(sys.argv[1:])", "init"]
+    with ExitStack() as stack:
+        running = [
+            stack.enter_context(started([*words, option], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL))
+            for option in stated
+        ]
+        assert [process.wait(timeout=HANGS_AFTER_S) for process in running] == [0] * len(stated)
+    settings = load_settings()
+    own, _ = current_settings(connect(settings), settings)
+    assert (own.timezone, own.step_goal, own.macro_tolerance_pct) == ("Europe/Berlin", 7777, 7.0)
+    assert (own.resting_heartrate_bpm, own.max_heartrate_bpm, own.sex) == (51, 201, "female")
+
+
+@pytest.mark.parametrize("zone", ["Nowhere/City", "localtime", "Factory", "europe/berlin", "../etc", "Europe/Berlin\n"])
+def test_only_time_zones_that_both_engines_know_can_be_stated(project: Path, zone: str) -> None:
+    answer = run_buddy("init", "--timezone", zone)
+    assert answer.exit_code == 2
+    assert "expected an IANA name" in answer.errors
+
+
+def test_the_list_of_time_zones_is_what_python_and_duckdb_both_know() -> None:
+    zones = (REPOSITORY / "seeds" / "time_zones.csv").read_text().split()[1:]
+    with duckdb.connect() as connection:
+        known = {name for (name,) in connection.execute("select name from pg_timezone_names()").fetchall()}
+    assert set(zones) <= known
+    assert all(ZoneInfo(name) for name in zones)
+
+
+@pytest.mark.parametrize("number", ["nan", "inf", "-inf"])
+@pytest.mark.parametrize("option", ["--carbs-target-pct", "--macro-tolerance-pct"])
+def test_targets_are_finite(project: Path, option: str, number: str) -> None:
+    assert run_buddy("init", f"{option}={number}").exit_code == 2

@@ -29,6 +29,10 @@ sport_names as (
     select * from {{ ref('sport_names') }}
 ),
 
+time_zones as (
+    select * from {{ ref('time_zones') }}
+),
+
 recorded as (
     select
         matches.activity_id as mart_id,
@@ -121,7 +125,7 @@ activities as (
 localized as (
     select
         activities.*,
-        coalesce(activities.known_timezone, settings.timezone) as timezone,
+        coalesce(time_zones.timezone, settings.timezone) as timezone,
         {{ local_date('activities.started_at', 'settings.timezone') }} as date_at_home,
         -- only the API knows where the activity was, also if the row is from the export; a device knows its clock
         coalesce(
@@ -131,6 +135,7 @@ localized as (
         cast({{ dbt.dateadd('second', 'activities.recorded_utc_offset_s', 'activities.started_at') }} as date)
             as date_of_device
     from activities
+    left join time_zones on activities.known_timezone = time_zones.timezone
     inner join settings on activities.athlete_id = settings.athlete_id and {{ in_force_at('activities.started_at') }}
 ),
 

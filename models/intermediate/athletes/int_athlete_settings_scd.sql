@@ -40,8 +40,24 @@ with statements as (
     from {{ ref('stg_athletes__settings') }}
 ),
 
+-- what `buddy init` does not let through is set aside, and staging's tests warn of it
+sound as (
+    select statements.*
+    from statements
+    inner join {{ ref('time_zones') }} as time_zones on statements.timezone = time_zones.timezone
+    where
+        statements.valid_from is not null
+        and statements.step_goal between 1 and 200000
+        and coalesce(statements.carbs_target_pct between 0 and 100, true)
+        and coalesce(statements.protein_target_pct between 0 and 100, true)
+        and coalesce(statements.fat_target_pct between 0 and 100, true)
+        and coalesce(statements.macro_tolerance_pct between 0 and 50, true)
+        and coalesce(statements.resting_heartrate_bpm between 20 and 250, true)
+        and coalesce(statements.max_heartrate_bpm between 20 and 250, true)
+),
+
 settings as (
-    select * from statements
+    select * from sound
     -- of two statements for one day the later one counts; the seed's come first
     qualify row_number() over (partition by athlete_id, valid_from order by sequence desc) = 1
 ),

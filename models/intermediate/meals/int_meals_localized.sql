@@ -51,11 +51,12 @@ final as (
             as energy_kcal,
         localized.energy_kcal_stated,
         coalesce(
-            greatest(localized.carbs_g, localized.protein_g, localized.fat_g, localized.alcohol_g)
+            least(localized.carbs_g, localized.protein_g, localized.fat_g, localized.alcohol_g) >= 0
+            and greatest(localized.carbs_g, localized.protein_g, localized.fat_g, localized.alcohol_g)
             <= {{ var('most_grams_a_meal') }}
             and {{ energy_kcal('localized.carbs_g', 'localized.protein_g', 'localized.fat_g', 'localized.alcohol_g') }}
             <= {{ var('most_kcal_a_meal') }},
-            true
+            false
         ) as is_believable,
         localized.estimate_confidence,
         localized.loaded_at,

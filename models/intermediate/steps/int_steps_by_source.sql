@@ -28,7 +28,7 @@ totals as (
         daily_counts.loaded_at
     from daily_counts
     inner join athletes on daily_counts.athlete_id = athletes.athlete_id
-    where not daily_counts.is_deleted and daily_counts.steps is not null
+    where not daily_counts.is_deleted and daily_counts.steps is not null and daily_counts.step_source is not null
 ),
 
 sums as (
@@ -81,7 +81,7 @@ final as (
         counted.step_source,
         counted.steps_date,
         counted.steps,
-        counted.steps <= {{ var('most_steps_a_day') }} as is_believable,
+        counted.steps between 0 and {{ var('most_steps_a_day') }} as is_believable,
         counted.total_steps,
         counted.interval_steps,
         counted.is_final,

@@ -11,8 +11,8 @@ final as (
         {{ is_deleted('payload') }} as is_deleted,
         -- one of the three: an instant, a local time without a zone, or a day without a time
         {{ utc_timestamp(json_text('payload', 'eaten_at_utc')) }} as eaten_at_utc,
-        {{ dbt.safe_cast(json_text('payload', 'eaten_at_local'), 'datetime') }} as eaten_at_local,
-        {{ dbt.safe_cast(json_text('payload', 'eaten_on'), 'date') }} as eaten_on,
+        {{ cast_or_null(json_text('payload', 'eaten_at_local'), 'datetime') }} as eaten_at_local,
+        {{ cast_or_null(json_text('payload', 'eaten_on'), 'date') }} as eaten_on,
         -- the columns of a diary, else the totals of an estimate
         coalesce({{ json_text('payload', 'description') }}, {{ json_text('payload', 'meal_summary') }}) as description,
         coalesce(

@@ -7,7 +7,7 @@ final as (
         athlete_id,
         record_id,
         {{ json_text('payload', 'source') }} as step_source,
-        {{ dbt.safe_cast(json_text('payload', 'date'), 'date') }} as steps_date,
+        {{ cast_or_null(json_text('payload', 'date'), 'date') }} as steps_date,
         -- a blank cell stays null: nothing was observed, which is not zero steps
         {{ json_int('payload', 'steps') }} as steps,
         loaded_at,

@@ -15,8 +15,8 @@ typed as (
         {{ json_text('payload', 'device_type') }} as device_type,
         {{ utc_timestamp(json_text('payload', 'started_at')) }} as started_at,
         {{ utc_timestamp(json_text('payload', 'ended_at')) }} as ended_at,
-        {{ dbt.safe_cast(json_text('payload', 'date'), 'date') }} as stated_date,
-        {{ dbt.safe_cast(json_text('payload', 'end_date'), 'date') }} as stated_end_date,
+        {{ cast_or_null(json_text('payload', 'date'), 'date') }} as stated_date,
+        {{ cast_or_null(json_text('payload', 'end_date'), 'date') }} as stated_end_date,
         {{ json_int('payload', 'utc_offset_s') }} as utc_offset_s,
         {{ json_float('payload', 'steps') }} as steps
     from source

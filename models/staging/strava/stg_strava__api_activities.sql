@@ -16,7 +16,7 @@ typed as (
         coalesce({{ json_text('payload', 'sport_type') }}, {{ json_text('payload', 'type') }}) as sport_type,
         {{ utc_timestamp(json_text('payload', 'start_date')) }} as started_at,
         -- a local time, although it ends in Z
-        {{ dbt.safe_cast('substr(' ~ json_text('payload', 'start_date_local') ~ ', 1, 10)', 'date') }}
+        {{ cast_or_null('substr(' ~ json_text('payload', 'start_date_local') ~ ', 1, 10)', 'date') }}
             as stated_date,
         cast(round((
             {{ unix_milliseconds(utc_timestamp(json_text('payload', 'start_date_local'))) }}
@@ -24,7 +24,8 @@ typed as (
         ) / 1000) as int64) as utc_offset_s,
         -- "(GMT-05:00) America/New_York"; the offset is the standard one in every season
         {{ json_text('payload', 'timezone') }} as timezone,
-        {{ json_float('payload', 'distance') }} as distance_m,
+        case when {{ json_text('payload', 'distance') }} is null then 0 else {{ json_float('payload', 'distance') }} end
+            as distance_m,
         {{ json_int('payload', 'moving_time') }} as moving_time_s,
         {{ json_int('payload', 'elapsed_time') }} as elapsed_time_s,
         {{ json_float('payload', 'total_elevation_gain') }} as elevation_gain_m,
@@ -86,7 +87,7 @@ final as (
             substr(timezone, strpos(timezone, ') ') + case when strpos(timezone, ') ') > 0 then 2 else 1 end), 'Factory'
         ) as stated_timezone,
         utc_offset_s,
-        coalesce(distance_m, 0) as distance_m,
+        distance_m,
         coalesce(moving_time_s, elapsed_time_s) as moving_time_s,
         elapsed_time_s,
         coalesce(elevation_gain_m, 0) as elevation_gain_m,

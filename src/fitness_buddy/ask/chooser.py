@@ -13,7 +13,7 @@ from typing import Any
 from fitness_buddy.ask.catalogue import Catalogue
 from fitness_buddy.ask.choice import Choice, DocsSearch, Refused, choice_schema, parse_choice
 from fitness_buddy.ask.passages import Passage
-from fitness_buddy.core.weeks import WEEKDAYS
+from fitness_buddy.core.weeks import weekdays
 from fitness_buddy.llm.client import LanguageModel
 
 MAX_QUESTION_CHARACTERS = 1000
@@ -61,7 +61,7 @@ def choose(
     """
     return model.document(
         "ask_choice",
-        _CHOOSE.format(today=today, timezone=timezone, first_weekday=WEEKDAYS[0], catalogue=catalogue.markdown()),
+        _CHOOSE.format(today=today, timezone=timezone, first_weekday=weekdays()[0], catalogue=catalogue.markdown()),
         question,
         choice_schema(catalogue),
         lambda document: parse_choice(document, catalogue, today),

@@ -12,7 +12,7 @@ from fitness_buddy.cli.command import Run, command, main
 def bot(run: Run) -> dict[str, Any]:
     """Read messages on Discord and forward reminders, meals and questions to Kestra's webhooks, until it is stopped.
 
-    Needs BUDDY_DISCORD_BOT_TOKEN, BUDDY_KESTRA_WEBHOOK_KEY and BUDDY_DISCORD_USERS (docs/notify/buddy.md).
+    Needs BUDDY_DISCORD_BOT_TOKEN, BUDDY_DISCORD_USERS and the keys of the webhooks (docs/notify/buddy.md).
     """
     from fitness_buddy.bot import bot_settings, run_bot
 

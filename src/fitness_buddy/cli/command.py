@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import json
 import logging
+import os
 import sys
 import time
 from collections.abc import Callable
@@ -17,7 +18,8 @@ import click
 
 from fitness_buddy import __version__
 from fitness_buddy.core.clock import Clock, read_instant
-from fitness_buddy.core.errors import EXIT_DONE, BuddyError
+from fitness_buddy.core.errors import EXIT_DONE, BuddyError, machine_error
+from fitness_buddy.core.printing import printable, printable_json
 from fitness_buddy.core.settings import Settings, load_settings
 
 if TYPE_CHECKING:
@@ -61,14 +63,26 @@ class Run:
     @functools.cached_property
     def console(self) -> Console:
         """Return the console for people; it prints nothing with --json."""
-        from rich.console import Console
+        from fitness_buddy.cli.console import safe_console
 
-        return Console(quiet=self.as_json, highlight=False)
+        return safe_console(quiet=self.as_json)
 
     def say(self, text: str = "") -> None:
         """Print a text for people; nothing with --json."""
         if not self.as_json:
-            click.echo(text)
+            click.echo(printable(text))
+
+
+def say_error(text: str) -> None:
+    """Print a text on standard error, also with --json."""
+    click.echo(printable(text), err=True)
+
+
+class _LogFormatter(logging.Formatter):
+    """Logs name files and quote services."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return printable(super().format(record))
 
 
 def options(*options: Callable[..., Any]) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
@@ -106,7 +120,11 @@ def command(
         ) -> None:
             if as_json and for_kestra:
                 raise click.UsageError("--json and --kestra exclude each other: give one of them")
-            logging.basicConfig(stream=sys.stderr, format="%(message)s")
+            # What a command writes (warehouse, reports, kept answers) is for its user's eyes only.
+            os.umask(os.umask(0o077) | 0o077)
+            handler = logging.StreamHandler(sys.stderr)
+            handler.setFormatter(_LogFormatter("%(message)s"))
+            logging.basicConfig(handlers=[handler])
             started = time.monotonic()
             answer: dict[str, Any] = {"command": click.get_current_context().command_path.partition(" ")[2]}
             exit_code = EXIT_DONE
@@ -115,13 +133,14 @@ def command(
                 answer |= {"athlete_id": settings.athlete_id, "target": settings.target}
                 clock = Clock(None if stated_now is None else read_instant(stated_now))
                 answer |= {"status": "done", **function(Run(settings, as_json=as_json, clock=clock), **options)}
-            except BuddyError as error:
+            except (BuddyError, MemoryError, RecursionError, OSError) as caught:
+                error = caught if isinstance(caught, BuddyError) else machine_error(caught)
                 exit_code = error.exit_code
                 counts = NOTHING_LOADED if group.name == "ingest" else {}
                 answer |= {"status": "failed", "error": str(error), **counts, **error.details()}
-                click.echo(f"Error: {error}", err=True)
+                say_error(f"Error: {error}")
             answer["duration_s"] = round(time.monotonic() - started, 3)
-            line = json.dumps(answer, ensure_ascii=False, default=_json_value)
+            line = printable_json(json.dumps(answer, ensure_ascii=False, default=_json_value))
             if as_json:
                 click.echo(line)
             elif for_kestra:

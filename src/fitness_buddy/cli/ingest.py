@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from fitness_buddy.cli.command import DAY, PATH, Run, command, main, options
+from fitness_buddy.cli.command import DAY, PATH, Run, command, main, options, say_error
 from fitness_buddy.core.errors import BuddyError, UsageError
 
 if TYPE_CHECKING:
@@ -110,16 +110,15 @@ def ingest_path(run: Run, path: Path, device: str | None, restate: bool) -> dict
 
     Each source is loaded separately: a refused one stops no other.
     """
-    from fitness_buddy.ingest.load import Ingest, load_clock, load_sources, source_counts
+    from fitness_buddy.ingest.load import Ingest, load_sources, source_counts
     from fitness_buddy.ingest.sources.files import open_bundle
     from fitness_buddy.ingest.sources.recognition import nothing_known, recognise
 
     athlete_id = run.settings.athlete_id
-    clock = load_clock(run.clock, run.warehouse, athlete_id)
 
     def load_source(source: Source, files: Sequence[Found]) -> Landing:
         with _progress(run, source.name) as on_row:
-            into = Ingest(run.warehouse, athlete_id, restate, now=clock(), on_row=on_row)
+            into = Ingest(run.warehouse, athlete_id, restate, now=run.clock(), on_row=on_row)
             return into.found(path, source, files, device=device)
 
     loads = []
@@ -134,7 +133,7 @@ def ingest_path(run: Run, path: Path, device: str | None, restate: bool) -> dict
             if load.landing:
                 _report_landings(run, load.source, [load.landing])
             else:
-                click.echo(f"Error: {load.source}: {load.refused}", err=True)
+                say_error(f"Error: {load.source}: {load.refused}")
     counts = {"path": str(path), **source_counts(loads), "not_read": found.notices()}
     if refused := counts["sources_refused"]:
         raise BuddyError(f"{', '.join(refused)} of {path} could not be loaded (see above)", details=counts)
@@ -150,24 +149,23 @@ def ingest_inbox(run: Run, folder: Path, device: str | None) -> dict[str, Any]:
     For a folder that a phone syncs to. A refused file stays; all others are loaded.
     """
     from fitness_buddy.ingest.inbox import Inbox, load_counts
-    from fitness_buddy.ingest.load import Ingest, load_clock
+    from fitness_buddy.ingest.load import Ingest
     from fitness_buddy.ingest.recordings import has_activity_files
     from fitness_buddy.ingest.sources import activity_files, steps
 
     athlete_id = run.settings.athlete_id
-    clock = load_clock(run.clock, run.warehouse, athlete_id)
 
     def load_file(path: Path) -> Landing:
         source = activity_files.SOURCE if has_activity_files(path) else steps.SOURCE
-        return Ingest(run.warehouse, athlete_id, now=clock()).files(source, path, device=device)
+        return Ingest(run.warehouse, athlete_id, now=run.clock()).files(source, path, device=device)
 
     loads = []
-    for load in Inbox(folder).load(load_file, clock):
+    for load in Inbox(folder).load(load_file, run.clock):
         loads.append(load)
         if load.landing:
             _report_landings(run, load.path.name, [load.landing])
         else:
-            click.echo(f"Error: {load.refused}", err=True)
+            say_error(f"Error: {load.refused}")
     counts = load_counts(loads)
     if refused := counts["files_refused"]:
         raise BuddyError(
@@ -302,10 +300,10 @@ def load_path(
     Args:
         stated: arguments of :meth:`fitness_buddy.ingest.load.Ingest.files`.
     """
-    from fitness_buddy.ingest.load import Ingest, load_clock
+    from fitness_buddy.ingest.load import Ingest
 
     archive = _archive(run, source, path, to_bucket, restate=restate) if to_bucket else None
-    now = now or (run.now if archive else load_clock(run.clock, run.warehouse, run.settings.athlete_id).now)
+    now = now or run.now
     with _progress(run, path.name) as on_row:
         ingest = Ingest(archive or run.warehouse, run.settings.athlete_id, restate, now=now, on_row=on_row)
         landing = ingest.files(source, path, **stated)
@@ -410,6 +408,6 @@ def _log_in(run: Run, api: AthleteApi, *, browser: bool, port: int, timeout_s: i
     from fitness_buddy.ingest.services.login import log_in
 
     # On standard error, also with --json: without the address nobody can log in.
-    log_in(api, say=lambda text: click.echo(text, err=True), open_browser=browser, timeout_s=timeout_s, port=port)
+    log_in(api, say=say_error, open_browser=browser, timeout_s=timeout_s, port=port)
     run.say(f"Logged in to {api.settings.title}; the login is kept for the next runs.")
     return {"service": api.settings.service}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -38,6 +39,24 @@ class StoppedError(BuddyError):
     def __init__(self, cause: BuddyError, words: str, *, details: Mapping[str, Any]) -> None:
         super().__init__(f"{cause}\n{words}", details={**cause.details(), **details})
         self.exit_code = cause.exit_code
+
+
+def machine_error(error: MemoryError | RecursionError | OSError) -> BuddyError:
+    """Return in words what the machine lacks: memory, space, a right. Where in the program it happened helps nobody."""
+    if isinstance(error, MemoryError):
+        return BuddyError("the memory of this machine is not enough for this: nothing more was done")
+    if isinstance(error, RecursionError):
+        return BuddyError("the input is nested too deep: nothing more was done")
+    advice = {
+        errno.ENOSPC: "the disk is full: free some space and run again",
+        errno.EDQUOT: "the disk quota is used up: free some space and run again",
+        errno.EROFS: "the file system is read-only: choose a folder that can be written",
+        errno.EACCES: "this user may not do that",
+        errno.ENAMETOOLONG: "the name is too long",
+        errno.EMFILE: "too many files are open",
+    }.get(error.errno or 0, error.strerror or type(error).__name__)
+    place = f"{error.filename}: " if error.filename else ""
+    return BuddyError(f"{place}{advice}", details={"errno": errno.errorcode.get(error.errno or 0)})
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,10 +10,12 @@ import functools
 import ipaddress
 import json
 import logging
+import math
 import queue
 import re
 import threading
 import time
+import zlib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -28,6 +30,7 @@ from urllib3.exceptions import HTTPError
 from fitness_buddy import __version__
 from fitness_buddy.core import variables
 from fitness_buddy.core.errors import EXIT_TRY_LATER, BuddyError, UsageError
+from fitness_buddy.core.redaction import without
 from fitness_buddy.core.retry import ATTEMPTS, back_off
 
 MAX_BYTES = 64 * 2**20
@@ -35,6 +38,10 @@ _MAX_SHOWN = 200
 _CHUNK = 2**16
 # A host that does not accept the connection by then is down.
 _CONNECT_WITHIN_S = 10
+# No service closes for longer than a month; what states more is broken.
+_LONGEST_LIMIT_S = 31 * 86_400.0
+# JSON of one response: each object or array takes some 200 bytes of memory, each value some tens.
+_MAX_CONTAINERS, _MAX_VALUES = 2_000_000, 10_000_000
 _REDIRECTS = {301, 302, 303, 307, 308}
 # The values of form fields with these names are never shown.
 _SECRET_FIELDS = {"client_secret", "refresh_token", "code", "code_verifier"}
@@ -149,7 +156,11 @@ class RateLimit:
 
     def note(self, response: HttpResponse) -> None:
         """Read a response's limits; raise RateLimitedError for a 429."""
-        stated = self._read(response, self._clock())
+        now = self._clock()
+        stated = self._read(response, now)
+        if stated is not None:
+            # What a service states may be no number, long ago, or in a thousand years.
+            stated = min(max(stated, now), now + _LONGEST_LIMIT_S) if math.isfinite(stated) else None
         # A response that says nothing of a limit does not lift it.
         self._opens_at = max(self._opens_at, stated or 0)
         if response.status == 429:
@@ -305,6 +316,8 @@ class HttpClient:
             headers["Authorization"] = f"Basic {self._login}"
         if token is not None:
             self._secrets.add(token)
+            if urlsplit(url).scheme != "https" and not _is_loopback(self._host):
+                raise ApiError(label, "not sent: a key goes only over https://, or to this machine")
             if not _TOKEN.fullmatch(token):
                 raise ApiError(label, "not sent: the access token is damaged; log in again, or set it again")
             headers["Authorization"] = f"Bearer {token}"
@@ -344,10 +357,7 @@ class HttpClient:
             # Its words may name the address.
             words = f" ({type(error).__name__})" if self._label else f": {self._plain(str(error))}"
             raise _PassingError(f"no whole answer{words}") from None
-        try:
-            document, is_json = json.loads(body), True
-        except (ValueError, RecursionError):
-            document, is_json = None, False
+        document, is_json = _read_json(body)
         response = HttpResponse(
             status, headers, document, self._plain(_words_of(document)), request.label, body, is_json
         )
@@ -378,8 +388,12 @@ class HttpClient:
             if not (max_redirects and status in _REDIRECTS and place):
                 return status, headers, body
             expected = {"https"} if urlsplit(url).scheme == "https" else {"https", "http"}
-            url = urljoin(url, place)
-            if urlsplit(url).scheme not in expected:
+            try:
+                url = urljoin(url, place)
+                scheme = urlsplit(url).scheme
+            except ValueError:  # such as http://[
+                scheme = ""
+            if scheme not in expected:
                 schemes = " or ".join(f"{scheme}://" for scheme in sorted(expected, reverse=True))
                 raise ApiError(request.label, f"redirected to an address that does not begin with {schemes}")
         raise ApiError(request.label, f"redirected more than {max_redirects} times")
@@ -396,12 +410,12 @@ class HttpClient:
             timeout=urllib3.Timeout(connect=min(_CONNECT_WITHIN_S, self._timeout_s), read=self._timeout_s),
         )
         content = bytearray()
+        too_large = f"answered with more than {self._max_bytes / 2**20:g} MB"
         try:
             # What is there, not a full chunk: a server that sends single bytes would hold up a full chunk for ever.
-            while chunk := response.read1(_CHUNK):
+            while chunk := response.read1(_CHUNK, decode_content=False):
                 content += chunk
                 if len(content) > self._max_bytes:
-                    too_large = f"answered with more than {self._max_bytes / 2**20:g} MB"
                     raise ApiError(request.label, too_large, status=response.status)
                 if time.monotonic() > ends_at:
                     raise TimeoutError
@@ -412,7 +426,11 @@ class HttpClient:
             content.clear()
         finally:
             response.close()  # a connection whose response was read whole is back in the pool by now
-        return response.status, response.headers, bytes(content)
+        encoding = response.headers.get("Content-Encoding", "identity").strip().lower()
+        body = _unpacked(bytes(content), encoding, self._max_bytes)
+        if body is None:
+            raise ApiError(request.label, f"{too_large}, or packed in a way that is not read", status=response.status)
+        return response.status, response.headers, body
 
     def _pool(self, url: str) -> urllib3.PoolManager:
         """Return the connections for an address, by way of HTTPS_PROXY or HTTP_PROXY unless NO_PROXY excludes it.
@@ -427,9 +445,7 @@ class HttpClient:
         return self._pools[proxy_url]
 
     def _hidden(self, text: str) -> str:
-        for secret in sorted(self._secrets, key=len, reverse=True):
-            text = text.replace(secret, "***")
-        return text
+        return without(text, self._secrets)
 
     def _plain(self, text: str) -> str:
         """Return the text of others as one short line, printable and without secrets."""
@@ -438,14 +454,40 @@ class HttpClient:
         return text if len(text) <= _MAX_SHOWN else text[: _MAX_SHOWN - 1] + "…"
 
 
+def _unpacked(content: bytes, encoding: str, max_bytes: int) -> bytes | None:
+    """Return a body without its content encoding; None if it is too large, damaged, or of another encoding.
+
+    A megabyte of gzip may become a gigabyte, so no more is unpacked than is allowed. No request asks for an encoding.
+    """
+    if encoding in {"", "identity"} or not content:
+        return content
+    if encoding not in {"gzip", "x-gzip", "deflate"}:
+        return None
+    try:
+        unpacked = zlib.decompressobj(wbits=zlib.MAX_WBITS | 32).decompress(content, max_bytes + 1)
+    except zlib.error:
+        return None
+    return unpacked if len(unpacked) <= max_bytes else None
+
+
+def _read_json(body: bytes) -> tuple[Any, bool]:
+    """Return the JSON of a body, and whether it is any that fits into memory."""
+    if body.count(b"{") + body.count(b"[") > _MAX_CONTAINERS or body.count(b",") > _MAX_VALUES:
+        return None, False
+    try:
+        return json.loads(body), True
+    except (ValueError, RecursionError):
+        return None, False
+
+
 def retry_after_s(headers: Mapping[str, str], now: float) -> float | None:
     """Return the pause that the header Retry-After states as seconds or as a date; None where it is missing."""
     stated = headers.get("Retry-After", "").strip()
     if stated.isdecimal():
-        return float(stated)
+        return min(float(stated), _LONGEST_LIMIT_S)
     try:
-        return max(0.0, parsedate_to_datetime(stated).timestamp() - now)
-    except ValueError:
+        return min(max(0.0, parsedate_to_datetime(stated).timestamp() - now), _LONGEST_LIMIT_S)
+    except (ValueError, TypeError, OverflowError):
         return None
 
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import base64
+import json
 import os
 import re
-from urllib.parse import parse_qsl, unquote, urlsplit
+from collections.abc import Iterable
+from urllib.parse import parse_qsl, quote, quote_plus, unquote, urlsplit
 
 from fitness_buddy.core.variables import NOTIFY, VARIABLES
 
@@ -30,16 +33,37 @@ _SECRET_TEXT = re.compile(
 )
 
 
+def spellings(secret: str) -> set[str]:
+    """Return a secret as services echo it: verbatim, URL-encoded, in JSON, and in base64.
+
+    In the base64 of a longer text a secret begins at one of three places of a group of letters; of each, the letters
+    that depend on nothing else are returned.
+    """
+    content = secret.encode("utf-8", "replace")
+    found = {secret, quote(secret, safe=""), quote(secret), quote_plus(secret), json.dumps(secret)[1:-1]}
+    for before in range(3):
+        encoded = base64.b64encode(bytes(before) + content).decode().rstrip("=")
+        # Six bits a letter: the first letters have bits of what is before, the last one of what is after.
+        own = encoded[-(-before * 8 // 6) : (before + len(content)) * 8 // 6]
+        found |= {own, own.replace("+", "-").replace("/", "_")}
+    return {text for text in found if len(text) >= min(_SHORTEST_SECRET, len(secret))}
+
+
+def without(text: str, secrets: Iterable[str]) -> str:
+    """Return the text with ``***`` for each of the secrets in any of its spellings."""
+    # The longest first: one may be part of another.
+    for secret in sorted({spelled for one in secrets for spelled in spellings(one)}, key=len, reverse=True):
+        text = text.replace(secret, _HIDDEN)
+    return text
+
+
 def without_secrets(text: str) -> str:
     """Return the text with ``***`` for each secret of the environment, and for what looks like a service's secret."""
     secrets = {value for name, value in os.environ.items() if _is_secret(name)}
     for address in re.split(r"[\s,]+", NOTIFY.stated()):
         secrets |= {address, *(part for part in hidden_parts(address) if not _COMMON_PART.fullmatch(part))}
     secrets = {secret for secret in secrets if len(secret) >= _SHORTEST_SECRET}
-    # The longest first: one may be part of another.
-    for secret in sorted(secrets, key=len, reverse=True):
-        text = text.replace(secret, _HIDDEN)
-    return _SECRET_TEXT.sub(lambda found: f"{found[found.lastindex or 1]}{_HIDDEN}", text)
+    return _SECRET_TEXT.sub(lambda found: f"{found[found.lastindex or 1]}{_HIDDEN}", without(text, secrets))
 
 
 def hidden_parts(address: str) -> set[str]:

@@ -22,7 +22,7 @@ from fitness_buddy.core import variables
 from fitness_buddy.core.errors import BuddyError
 
 # Names stand in file names, and wherever else a store keeps them.
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}(@[A-Za-z0-9][A-Za-z0-9_.-]{0,99})?")
 _ONLY_MINE = 0o600
 
 
@@ -49,6 +49,26 @@ class StateStore(Protocol):
         Raises:
             BuddyError: another one has held it for too long.
         """
+
+
+def state_name(purpose: str, athlete_id: str) -> str:
+    """Return the name of an athlete's state. No purpose and no athlete id has the separator, so no two names meet."""
+    return f"{purpose}@{athlete_id}"
+
+
+def read_renamed(store: StateStore, name: str, former_name: str, key: str) -> dict[str, Any] | None:
+    """Return the state of a name, or else what an earlier version wrote under its former name.
+
+    Former names could meet: the login of an athlete ``api-read-me`` was in the file of another's progress.
+
+    Args:
+        key: what the state has and no other one.
+    """
+    state = store.read(name)
+    if state is not None:
+        return state
+    former = store.read(former_name)
+    return former if former is not None and key in former else None
 
 
 class FileStateStore:

@@ -623,15 +623,35 @@ KESTRA_PASSWORD = _declare(
     deployed_in=ENV,
     deployed_as="KESTRA_PASSWORD",
 )
-KESTRA_WEBHOOK_KEY = _declare(
+KESTRA_MEAL_WEBHOOK_KEY = _declare(
     "kestra",
-    "BUDDY_KESTRA_WEBHOOK_KEY",
+    "BUDDY_KESTRA_MEAL_WEBHOOK_KEY",
     _webhook_key,
     "",
-    "the key of the flows' webhooks, which the bot calls",
+    "the key of the webhook for meals, which the bot calls",
     is_secret=True,
     deployed_in=SECRETS,
-    deployed_as="WEBHOOK_KEY",
+    deployed_as="MEAL_WEBHOOK_KEY",
+)
+KESTRA_ASK_WEBHOOK_KEY = _declare(
+    "kestra",
+    "BUDDY_KESTRA_ASK_WEBHOOK_KEY",
+    _webhook_key,
+    "",
+    "the key of the webhook for questions, which the bot calls",
+    is_secret=True,
+    deployed_in=SECRETS,
+    deployed_as="ASK_WEBHOOK_KEY",
+)
+KESTRA_REMIND_WEBHOOK_KEY = _declare(
+    "kestra",
+    "BUDDY_KESTRA_REMIND_WEBHOOK_KEY",
+    _webhook_key,
+    "",
+    "the key of the webhook for reminders, which the bot calls",
+    is_secret=True,
+    deployed_in=SECRETS,
+    deployed_as="REMIND_WEBHOOK_KEY",
 )
 FLOWS_ENABLED = _declare(
     "kestra",

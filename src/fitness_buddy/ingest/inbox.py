@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -11,10 +12,12 @@ from typing import Any
 
 from filelock import FileLock
 
-from fitness_buddy.core.errors import BuddyError, InputError, UsageError
+from fitness_buddy.core.errors import BuddyError, InputError, UsageError, machine_error
 from fitness_buddy.ingest.landing import Landing, totals
 
 LOADED = "loaded"
+# Of file systems.
+_LONGEST_NAME_BYTES = 255
 
 
 class Inbox:
@@ -54,11 +57,13 @@ class Inbox:
         """
         with self.files() as files:
             for path in files:
-                version = version_of(path)
                 try:
+                    version = version_of(path)
                     landing = load_file(path)
                 except InputError as error:
                     yield FileLoad(path, refused=error)
+                except (OSError, MemoryError, RecursionError) as error:
+                    yield FileLoad(path, refused=InputError.whole_file(str(path), str(machine_error(error))))
                 else:
                     yield FileLoad(path, landing)
                     self.move_on(path, version, clock())
@@ -76,7 +81,7 @@ class Inbox:
         try:
             if version_of(path) == version:
                 (self._folder / LOADED).mkdir(exist_ok=True)
-                path.rename(self._folder / LOADED / f"{now.astimezone(UTC):%Y%m%dT%H%M%S%f}-{path.name}")
+                path.rename(self._folder / LOADED / loaded_name(path, now))
         except OSError as error:
             raise BuddyError(f"{path}: loaded, but cannot be moved on: {error.strerror}") from error
 
@@ -97,6 +102,14 @@ def load_counts(loads: Sequence[FileLoad]) -> dict[str, Any]:
     counts["rows_read"] += sum(error.rows_read for error in refused.values())
     counts["rows_refused"] = sum(error.rows_refused for error in refused.values())
     return {**counts, "files_read": len(loads), "files_refused": list(refused)}
+
+
+def loaded_name(path: Path, now: datetime) -> str:
+    """Return the name of a loaded file: the time, and as much of its own name as fits; the ending is kept."""
+    time, stem = f"{now.astimezone(UTC):%Y%m%dT%H%M%S%f}-", path.stem
+    while stem and len(os.fsencode(time + stem + path.suffix)) > _LONGEST_NAME_BYTES:
+        stem = stem[:-1]
+    return os.fsdecode(os.fsencode(time + stem + path.suffix)[:_LONGEST_NAME_BYTES])
 
 
 def version_of(path: Path) -> tuple[int, int]:

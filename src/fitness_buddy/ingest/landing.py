@@ -4,38 +4,48 @@ from __future__ import annotations
 
 import hashlib
 import json
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import Any, TypeAlias
 
 from fitness_buddy.core.errors import InputError, Refusal
 from fitness_buddy.ingest.zone import ClockReading, Clocks
-from fitness_buddy.warehouse import AppendCounts, RawLoad, RawRow, RawRows, RawStore, new_load_id
+from fitness_buddy.warehouse import AppendCounts, RawLoad, RawRow, RawRows, RawStore
 
 _DELETED = "_deleted"
 _SHOWN = 300
 _FILES_SHOWN = 5
 _BLOCK_ROWS = 5_000
+_SAME_INSTANT = timedelta(minutes=1)
+# Far beyond the largest export; a load that reaches one of them reads something that has no end.
+MAX_ROWS = 100_000_000
+MAX_READING = timedelta(hours=2)
+RESERVED = "is a name of this program's own, which no file can set: rename or remove it"
 
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """One thing as its source tells it: an id that stays when the thing is edited, and a JSON-ready payload.
+    """One thing as its source states it: an id that stays when the thing is edited, and a JSON-ready payload.
 
-    ``day``: the day on which it happened as the payload tells it, None where it tells none. No version of a record can
-    have been loaded before it, so it bounds where older versions are looked for. Edited to a day after its older
-    versions were loaded, a record counts as new instead of changed.
+    ``day``: the day on which it happened, None if the payload states none. A record is never loaded before its day, so
+    older versions are searched only from that day on. If an edit moves the day past the loading of the older versions,
+    they are not found, and the record counts as new instead of changed.
+
+    Keys of a payload that begin with an underscore are this program's own, and no reader may take them from a file;
+    ``is_deleted``: the record is a tombstone, the only one that has such a key.
     """
 
     record_id: str
     payload: Mapping[str, Any]
     day: date | None = None
+    is_deleted: bool = False
 
 
 def tombstone(record: Record) -> Record:
     """The deletion of a record, given as it was last known: one more version of it, marked ``"_deleted": true``."""
-    return replace(record, payload={**record.payload, _DELETED: True})
+    return replace(record, payload={**record.payload, _DELETED: True}, is_deleted=True)
 
 
 def is_tombstone(payload: Mapping[str, Any]) -> bool:
@@ -49,10 +59,11 @@ Item: TypeAlias = Record | Refusal | RawRows | ClockReading
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Records bound for one raw table (``<source>_<entity>``); rows that cannot be loaded stand among them.
+    """Records bound for one raw table (``<source>_<entity>``); rows that cannot be loaded are among them.
 
-    A reader of millions of alike records may give them as :class:`RawRows`, in the spelling of :func:`to_raw_row`. One
-    whose payloads leave out what clocks showed gives some readings, from which an athlete's time zone is taken.
+    A reader of millions of alike records may give them as :class:`RawRows`, in the spelling of :func:`to_raw_row`. A
+    reader whose payloads have no local time also gives some :class:`ClockReading`, from which the athlete's
+    time zone is derived.
     """
 
     table: str
@@ -152,7 +163,8 @@ def land(
     """Append the batches to raw in one load.
 
     Args:
-        now: becomes ``loaded_at`` (timezone-aware); no record's day may lie more than a day after it.
+        now: becomes ``loaded_at`` (timezone-aware), unless raw has a later load; no record's day may lie more than a
+            day after it.
         restate: see :meth:`fitness_buddy.warehouse.RawLoad.append_new`.
         on_row: called once for every row read (progress).
         origin: the file or service, kept in ``ops.loads`` if the load adds anything.
@@ -161,16 +173,32 @@ def land(
     Raises:
         InputError: at least one row was refused; raw is as it was.
     """
-    load_id = new_load_id(now)
     refused, clocks = _Refused(), Clocks()
-    with warehouse.load(athlete_id, load_id, now, origin) as load:
-        read = sum(load.stage(batch.table, _raw_rows(batch, refused, clocks, on_row)) for batch in batches)
+    with warehouse.load(athlete_id, now, origin) as load:
+        limit = _Limit(origin)
+        read = sum(
+            load.stage(batch.table, limit.within(_raw_rows(batch, refused, clocks, on_row))) for batch in batches
+        )
         if refused.count:
             raise InputError(refused.first, rows_read=read + refused.count, rows_refused=refused.count)
         files = stage_files(load) if stage_files else None
         tables = load.append_new(restate=restate)
+    stamp = load.stamp
     dropped = (_dropped(counts) for counts in tables.values() if counts.dropped)
-    return Landing(load_id, now, tables, (*notices, *dropped, *(files.notices() if files else ())), clocks, files)
+    said = (*notices, *dropped, *(files.notices() if files else ()), *_lifted(stamp.loaded_at, now))
+    return Landing(stamp.load_id, stamp.loaded_at, tables, said, clocks, files)
+
+
+def _lifted(loaded_at: datetime, now: datetime) -> list[str]:
+    """Name the clock, if a load could not get its own time; loads that state the same --now differ by less."""
+    if loaded_at - now < _SAME_INSTANT:
+        return []
+    latest, stated = (f"{instant.astimezone(UTC):%Y-%m-%d %H:%M} UTC" for instant in (loaded_at, now))
+    return [
+        f"raw already has a load of {latest}, and this one says {stated}: the clock of that load was ahead, or this "
+        "one's (or its --now) is behind. It is recorded just after that load, so that it counts as the newer one; "
+        "`buddy check` says what to do"
+    ]
 
 
 def _dropped(counts: AppendCounts) -> str:
@@ -193,6 +221,29 @@ class _Refused:
             self.first.append(refusal)
 
 
+class _Limit:
+    """Ends a load that has too many rows, or that takes too long to read."""
+
+    def __init__(self, origin: str) -> None:
+        self._origin = origin
+        self._rows = 0
+        self._ends_at = time.monotonic() + MAX_READING.total_seconds()
+
+    def within(self, blocks: Iterator[RawRows]) -> Iterator[RawRows]:
+        """Yield the blocks.
+
+        Raises:
+            InputError: there are too many, or it is too late.
+        """
+        for block in blocks:
+            self._rows += len(block)
+            if self._rows > MAX_ROWS:
+                raise InputError.whole_file(self._origin, f"it has over {MAX_ROWS:,} rows: load a part of it")
+            if time.monotonic() > self._ends_at:
+                raise InputError.whole_file(self._origin, f"reading it took over {MAX_READING}: load a part of it")
+            yield block
+
+
 def _raw_rows(batch: Batch, refused: _Refused, clocks: Clocks, on_row: Callable[[], None]) -> Iterator[RawRows]:
     waiting: list[RawRow] = []
     for read in batch.records:
@@ -211,13 +262,28 @@ def _raw_rows(batch: Batch, refused: _Refused, clocks: Clocks, on_row: Callable[
         if isinstance(read, Refusal):
             refused.add(read)
             continue
+        row = to_raw_row(read)
+        # Keys are sorted, and those of readers are lower case: one of the program's own would be the first.
+        if row.payload.startswith('{"_') and (own := _own_key(read)) is not None:
+            refused.add(Refusal(batch.table, None, own, RESERVED))
+            continue
         clocks.add_payload(read.payload)
-        waiting.append(to_raw_row(read))
+        waiting.append(row)
         if len(waiting) == _BLOCK_ROWS:
             yield RawRows.of(waiting)
             waiting = []
     if waiting:
         yield RawRows.of(waiting)
+
+
+def _own_key(record: Record) -> str | None:
+    """Return a key of the payload that only this program may write; None if there is none."""
+    return None if record.is_deleted else next((key for key in record.payload if is_reserved(key)), None)
+
+
+def is_reserved(key: str) -> bool:
+    """Return whether a key of a payload is this program's own."""
+    return key.startswith("_")
 
 
 # Made once: json.dumps would make one for every record.

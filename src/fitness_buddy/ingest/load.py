@@ -13,7 +13,7 @@ from typing import Any
 
 from fitness_buddy.core.clock import Clock, utc_now
 from fitness_buddy.core.errors import BuddyError, InputError, Refusal, StoppedError, UsageError
-from fitness_buddy.core.state import StateStore
+from fitness_buddy.core.state import StateStore, state_name
 from fitness_buddy.ingest.landing import Batch, FileCounts, Landing, Record, is_tombstone, land, totals
 from fitness_buddy.ingest.recordings import Recordings, activity_files_in
 from fitness_buddy.ingest.sources import activity_files, steps, strava_api, strava_export
@@ -171,8 +171,8 @@ class Service:
     Attributes:
         table: where its records go.
         earliest_day: the day before which it has nothing.
-        read: the records of some days, asked for to the end; takes the time of asking, and whom to give each answer as
-            it came.
+        read: returns the records of a window after all of them were requested. Takes the window, the time of the
+            request, and a function that gets each unchanged answer.
     """
 
     table: str
@@ -275,9 +275,9 @@ def load_service(
         UsageError: the days are in the future, or the first is after the last.
         StoppedError: see :func:`load_windows`.
     """
-    progress = Progress(store, f"{name}-read-{athlete_id}", warehouse.name, service.earliest_day)
-    # A new warehouse at the same place has nothing of what the state remembers. Without forgetting, also a run with
-    # stated days would make the next run skip the days before them.
+    progress = Progress(store, state_name(f"{name}-read", athlete_id), warehouse.name, service.earliest_day)
+    # If the warehouse was deleted and made again, the state still says that its days were read. It is cleared, or the
+    # next run would skip the earlier days, even after a run with stated days.
     if progress.read_until() and service.table not in {held.table for held in warehouse.raw_summary(athlete_id)}:
         progress.forget()
     days = days_to_read(
@@ -290,15 +290,13 @@ def load_service(
     )
     # A service answers with the current state, whatever an older version was.
     ingest = Ingest(warehouse, athlete_id, restate=True, now=clock.now, on_row=on_row)
-    load_times = load_clock(clock, warehouse, athlete_id)
-    return ServiceLoad(*days, load_windows(service, ingest, days, progress, answers_folder, clock=load_times))
+    return ServiceLoad(*days, load_windows(service, ingest, days, progress, answers_folder, clock=clock))
 
 
 def load_clock(clock: Clock, warehouse: Warehouse, athlete_id: str) -> Clock:
     """Return the clock for load times: the clock of the run, or one that begins just after the athlete's last load.
 
-    The latter is needed if the same --now was stated for both loads. Versions are ordered by their load times, so two
-    versions with the same time would have no order.
+    The latter is needed if the same --now was stated for both and their content names the time, as that of meals does.
     """
     if not clock.is_stated:
         return clock

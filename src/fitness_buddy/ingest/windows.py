@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 
 from fitness_buddy.core.errors import UsageError
-from fitness_buddy.core.state import StateStore
+from fitness_buddy.core.state import StateStore, read_renamed
 from fitness_buddy.ingest.sources.values import AHEAD_OF_UTC, latest_day
 
 # Years before have only activities that were entered by hand: one window is enough.
@@ -90,7 +90,7 @@ class Progress:
 
     def read_until(self) -> date | None:
         """Return the first day that has not been read; None before the first run."""
-        state = self._store.read(self._name) or {}
+        state = read_renamed(self._store, self._name, self._name.replace("@", "-"), "read_until") or {}
         if state.get("warehouse") != self._warehouse:
             return None
         with suppress(KeyError, TypeError, ValueError):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cache
@@ -20,7 +21,7 @@ _ZONES = (
     *("America/Phoenix", "America/Anchorage", "Pacific/Honolulu", "America/St_Johns", "Australia/Brisbane"),
     *("Australia/Adelaide", "Australia/Perth", "Pacific/Auckland", "Asia/Kathmandu", "Asia/Yangon", "UTC"),
 )
-# Whoever moved did so before; a journey is some weeks of a year.
+# Older readings may be of a former home; a journey takes some weeks of a year.
 _RECENT = timedelta(days=370)
 
 
@@ -47,11 +48,11 @@ class Clocks:
 
     def add_payload(self, payload: Mapping[str, Any]) -> None:
         """Take what a record says: ``utc_offset_s`` at ``started_at``, or Strava's ``timezone``."""
-        offset = payload.get("utc_offset_s")
-        if offset is not None and "started_at" in payload:
-            at = payload["started_at"]
+        offset, at = payload.get("utc_offset_s"), payload.get("started_at")
+        if isinstance(offset, int) and isinstance(at, str):
             if (at[:7], offset) not in self._readings:
-                self.add(ClockReading(datetime.fromisoformat(at), offset))
+                with suppress(ValueError):  # a column of the file that only has this name
+                    self.add(ClockReading(datetime.fromisoformat(at), offset))
         elif "timezone" in payload:
             self._names[str(payload["timezone"]).rpartition(") ")[2]] += 1
 

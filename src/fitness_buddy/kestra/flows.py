@@ -267,6 +267,7 @@ def _read_flows(folder: Path, enabled_ids: set[str]) -> Iterator[LocalFlow]:
         raise BuddyError(f"{path}: expected the ending .yaml")
     for path in sorted(folder.glob("*/*.yaml")):
         flow_id, namespace = path.stem, _NAMESPACES + path.parent.name
+        _refuse_link(path)
         try:
             source = path.read_text(encoding="utf-8")
             if flow_id in enabled_ids:
@@ -279,10 +280,17 @@ def _read_flows(folder: Path, enabled_ids: set[str]) -> Iterator[LocalFlow]:
         yield LocalFlow(path, namespace, flow_id, source, starts_nothing(stated))
 
 
+def _refuse_link(path: Path) -> None:
+    """Refuse a link: it may show any file of this machine, which would become a file of the server."""
+    if path.is_symlink():
+        raise BuddyError(f"{path}: a link is not deployed: put the file itself there")
+
+
 def _find_files(folder: Path) -> Iterator[LocalFile]:
     for root in sorted(folder.glob(f"*/{_FILES}")):
         for path in sorted(root.rglob("*")):
             inside = path.relative_to(root)
+            _refuse_link(path)
             # Without files of editors and systems, and without what Python compiles.
             if path.is_file() and not any(part.startswith(".") or part == "__pycache__" for part in inside.parts):
                 yield LocalFile(path, _NAMESPACES + root.parent.name, f"/{inside.as_posix()}")

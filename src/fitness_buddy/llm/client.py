@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import logging
+import re
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -31,6 +32,8 @@ _MAX_SHOWN, _MAX_READ = 200, 4000
 _MAX_COUNT = 2**53
 # What a model gets that has spent all tokens on thinking.
 _THINKING_FACTOR = 4
+# The beginning of an address that a chat makes a link.
+_SCHEME = re.compile(r"(?:[A-Za-z][A-Za-z0-9+.-]{0,30})?:(?://|\\)[/\\]*")
 # Error codes of a request that was refused because of its content.
 _REFUSALS = {"content_policy_violation", "moderation_blocked", "content_filter"}
 # The accepted types of pictures, by their first bytes.
@@ -218,7 +221,8 @@ class LanguageModel:
             rate_limit=RateLimit("the model's endpoint"),
             label="the model's endpoint",
             secrets=[settings.api_key],
-            is_clear_text_allowed=True,  # a server in the same network, such as http://ollama:11434
+            # A server in the same network, such as http://ollama:11434, if no key goes there.
+            is_clear_text_allowed=not settings.api_key,
             timeout_s=settings.timeout_s,
             sleep=sleep,
         )
@@ -231,7 +235,7 @@ class LanguageModel:
         Raises:
             ModelError: there is no usable answer.
         """
-        return self._chat(purpose, _messages(system, user, facts), max_tokens)
+        return without_links(self._chat(purpose, _messages(system, user, facts), max_tokens))
 
     def document(
         self,
@@ -468,7 +472,23 @@ def _checked(answer: str, schema: Mapping[str, Any], check: Callable[[dict[str, 
         raise ValueError(f"{error.json_path}: {_shorten(error.message)}") from None
     except RecursionError:
         raise ValueError("it is no JSON object") from None
-    return check(document)
+    linkless: dict[str, Any] = _without_links(document)
+    return check(linkless)
+
+
+def without_links(text: str) -> str:
+    """Return a model's text in which no address is a link: what it reads may ask for one."""
+    while (linkless := _SCHEME.sub("", text)) != text:  # what is left may begin another one
+        text = linkless
+    return text
+
+
+def _without_links(value: Any) -> Any:
+    if isinstance(value, str):
+        return without_links(value)
+    if isinstance(value, dict):
+        return {name: _without_links(item) for name, item in value.items()}
+    return [_without_links(item) for item in value] if isinstance(value, list) else value
 
 
 # An endpoint's JSON need not have the types that its API promises.

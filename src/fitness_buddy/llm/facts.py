@@ -57,7 +57,7 @@ _MARTS = {
     "fct_daily_steps": _Mart(
         "steps_date",
         (
-            *("steps_date", "steps", "step_source", "step_goal", "goal_pct", "is_goal_met"),
+            *("steps_date", "steps", "step_goal", "goal_pct", "is_goal_met"),
             *("steps_7d_avg_observed", "steps_7d_avg_calendar", "observed_days_7d"),
         ),
     ),

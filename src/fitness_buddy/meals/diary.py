@@ -125,7 +125,7 @@ class Diary:
         logged = [
             LoggedMeal(meal_id, payload)
             for meal_id, payload in warehouse.current_payloads(TABLE, athlete_id, since).items()
-            if _MESSAGES in payload
+            if isinstance(payload.get(_MESSAGES), list) and {_NOTED_AT, _OUTCOME} <= payload.keys()
         ]
         self._meals = sorted(logged, key=lambda meal: str(meal.payload[_NOTED_AT]), reverse=True)
 

@@ -243,7 +243,8 @@ def _judge(checked: RawTableCheck, now: datetime) -> list[CheckResult]:
             rows_checked=rows,
             rows_failed=finding.rows_failed,
             record_ids=list(finding.record_ids),
-            message=f"expected {finding.expected}; {finding.rows_failed:,} of {rows:,} rows are different",
+            message=f"expected {finding.expected}; {finding.rows_failed:,} of {rows:,} rows are different"
+            + (f": {finding.remedy}" if finding.rows_failed and finding.remedy else ""),
         )
         for finding in checked.findings
     ]

@@ -5,13 +5,14 @@ from __future__ import annotations
 from rich import box
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from fitness_buddy.ops.status import Status
 
 
 def render_status(status: Status, console: Console) -> None:
     """Print what is loaded, what the last build covers, and what to do next."""
-    console.print(f"[bold]{status.athlete_id}[/bold] in {status.warehouse}", soft_wrap=True)
+    console.print(Text.assemble((status.athlete_id, "bold"), f" in {status.warehouse}"), soft_wrap=True)
     if not status.raw:
         console.print(f"Nothing is loaded for {status.athlete_id!r} yet: see `buddy ingest --help`.")
         if status.other_athlete_ids:

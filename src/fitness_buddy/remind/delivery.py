@@ -120,7 +120,7 @@ class Dispatcher:
             if not self._post(before, format_message(before, now, is_repeat), taken_by, delivery):
                 self._ledger.change(functools.partial(self._release, before))
                 continue
-            # A channel that had it before has nothing of what comes next.
+            # A channel that got this reminder in an earlier run lacks its next occurrence: that one is not skipped.
             ahead = timedelta(0) if taken_by else self._ahead
             self._ledger.change(functools.partial(self._mark_delivered, before, ahead))
             delivery.delivered.append(before)

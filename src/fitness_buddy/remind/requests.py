@@ -65,7 +65,7 @@ class Reply:
 
     Attributes:
         outcome: stored, cancelled, snoozed, changed, listed, helped; asked, forgotten or ignored (nothing was changed),
-            or repeated (nor now).
+            or repeated (nothing was changed again).
         message: in Discord's Markdown; empty where it is ignored, since nobody was spoken to.
         entries: the reminders that the message stored, cancelled or put off, as it left them.
     """

@@ -42,7 +42,7 @@ from fitness_buddy.remind.words import LANGUAGES, Clock, Holiday, Zone, language
 LONGEST_AHEAD = timedelta(days=366 * 5)
 _MOST_REMINDERS = 10
 _LATE_FROM = 20
-# Hours that nobody means who does not say so.
+# Hours at which people sleep. The buddy asks whether morning or evening is meant, unless the message says so.
 _ASLEEP_12H, _ASLEEP_24H = range(1, 7), range(1, 6)
 _NIGHT_UNTIL = time(5)
 

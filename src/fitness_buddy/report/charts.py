@@ -18,7 +18,7 @@ from typing import Any, Literal, TypeAlias
 
 import altair as alt
 
-from fitness_buddy.core.weeks import ONE_WEEK, WEEKDAYS, first_day_of_week, last_day_of_week
+from fitness_buddy.core.weeks import ONE_WEEK, first_day_of_week, last_day_of_week, weekdays
 from fitness_buddy.report import text
 from fitness_buddy.report.data import (
     AREAS,
@@ -163,11 +163,12 @@ def year_chart(report: Report, weeks: int = WEEKS_OF_YEAR) -> Chart | None:
     """
     if not any(row.activities for row in report.year):
         return None
-    starts = calendar(first_day_of_week(report.day) - (weeks - 1) * ONE_WEEK, report.day)[::7]
+    began = report.week.first_day
+    starts = calendar(began - (weeks - 1) * ONE_WEEK, report.day)[::7]
     days = [row for row in report.year if row.day >= starts[0]]
     values: Values = [
         {
-            "week": first_day_of_week(row.day).isoformat(),
+            "week": first_day_of_week(row.day, began).isoformat(),
             "weekday": f"{row.day:%a}",
             "level": ACTIVE_LEVELS[_active_level(row)],
             "day_label": text.weekday_day(row.day) + f" {row.day.year}",
@@ -178,7 +179,7 @@ def year_chart(report: Report, weeks: int = WEEKS_OF_YEAR) -> Chart | None:
         for row in days
     ]
     # The name of a month is at the week that contains its first day; the last day of that week is in the month.
-    month_weeks = [start.isoformat() for start in starts if last_day_of_week(start).day <= 7]
+    month_weeks = [start.isoformat() for start in starts if last_day_of_week(start, began).day <= 7]
     chart = (
         alt.Chart(_data(values))
         .mark_rect(style="gap", strokeWidth=2, cornerRadius=4)
@@ -200,7 +201,7 @@ def year_chart(report: Report, weeks: int = WEEKS_OF_YEAR) -> Chart | None:
             y=alt.Y(
                 "weekday:O",
                 title=None,
-                sort=[name[:3] for name in WEEKDAYS],
+                sort=[name[:3] for name in weekdays(began)],
                 axis=alt.Axis(orient="right"),
             ),
             color=alt.Color(
@@ -250,7 +251,7 @@ def steps_chart(report: Report) -> Chart | None:
     ]
     used = {row["series"] for row in bars} | {row["series"] for row in lines if row["value"] is not None}
     colour = _colour("series:N", {series: tone for series, tone in STEP_COLOURS.items() if series in used})
-    x = _day_axis([row.day for row in report.steps])
+    x = _day_axis([row.day for row in report.steps], report.week.first_day)
     bar_layer = (
         alt.Chart(_data(bars))
         .mark_bar(cornerRadiusEnd=2)
@@ -347,7 +348,7 @@ def macro_month_chart(report: Report, line: Literal["mean", "target"] = "mean") 
     ]
     used = {row["macro"] for row in values}
     colours = {name.capitalize(): tone for name, tone in PART_COLOURS.items() if name.capitalize() in used}
-    x = _day_axis(calendar(report.day - timedelta(days=DAYS_OF_MACROS - 1), report.day))
+    x = _day_axis(calendar(report.day - timedelta(days=DAYS_OF_MACROS - 1), report.day), report.week.first_day)
     bars = (
         alt.Chart(_data(values))
         .mark_bar(style="gap", strokeWidth=0.5, cornerRadius=2)
@@ -419,7 +420,7 @@ def coverage_chart(report: Report) -> Chart | None:
     if not values:
         return None
     base = alt.Chart(_data(values)).encode(
-        x=_day_axis(days),
+        x=_day_axis(days, report.week.first_day),
         y=alt.Y("area:N", sort=None, title=None),
         tooltip=_tooltip(Day="day_label", Area="area", State="held_label"),
     )
@@ -475,7 +476,10 @@ def _weekly(
     ]
     base = alt.Chart(_data(values)).encode(
         x=alt.X(
-            "week:N", sort=None, title=f"Week from {WEEKDAYS[0]}", axis=alt.Axis(labelAngle=0, labelOverlap="parity")
+            "week:N",
+            sort=None,
+            title=f"Week from {amounts[0][0].first_day:%A}",
+            axis=alt.Axis(labelAngle=0, labelOverlap="parity"),
         )
     )
     bars = base.mark_bar(style="gap", strokeWidth=1, cornerRadius=3).encode(
@@ -514,9 +518,9 @@ def _colour(field: str, tones: Mapping[str, str], **legend: Any) -> alt.Color:
     return alt.Color(field, scale=scale, legend=alt.Legend(**legend))
 
 
-def _day_axis(days: Sequence[date]) -> alt.X:
+def _day_axis(days: Sequence[date], week_began: date) -> alt.X:
     """Return an axis with one band per calendar day, also without a row, and labels on first days of weeks."""
-    starts = [day.isoformat() for day in days if day == first_day_of_week(day)]
+    starts = [day.isoformat() for day in days if day == first_day_of_week(day, week_began)]
     labelled = starts[:: 1 + len(starts) // 7] or [days[-1].isoformat()]
     return alt.X(
         "day:O",

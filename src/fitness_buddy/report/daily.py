@@ -10,6 +10,7 @@ import io
 from collections.abc import Sequence
 from datetime import date
 
+from fitness_buddy.core.printing import csv_cell
 from fitness_buddy.notify.message import Attachment, OutgoingMessage, escape_markdown, truncate
 from fitness_buddy.notify.persona import Persona
 from fitness_buddy.report import lines, pictures, text
@@ -67,22 +68,21 @@ def session_csv(report: Report) -> str:
     writer.writerow(SESSION_COLUMNS)
     for row in report.sessions:
         speed_m_s = row.speed_m_s
-        writer.writerow(
-            [
-                report.day,
-                row.started_at.isoformat() if row.started_at else None,
-                text.printable(row.name),
-                text.printable(row.sport_type),
-                row.sport_family,
-                _rounded(row.distance_m, 1),
-                _rounded(row.moving_time_s, 0),
-                _rounded(1000 / speed_m_s / 60 if speed_m_s else None, 2),
-                _rounded(speed_m_s * 3.6 if speed_m_s else None, 2),
-                _rounded(row.elevation_gain_m, 1),
-                _rounded(row.average_heartrate_bpm, 0),
-                text.printable(row.source),
-            ]
-        )
+        cells = [
+            report.day,
+            row.started_at.isoformat() if row.started_at else None,
+            text.printable(row.name),
+            text.printable(row.sport_type),
+            row.sport_family,
+            _rounded(row.distance_m, 1),
+            _rounded(row.moving_time_s, 0),
+            _rounded(1000 / speed_m_s / 60 if speed_m_s else None, 2),
+            _rounded(speed_m_s * 3.6 if speed_m_s else None, 2),
+            _rounded(row.elevation_gain_m, 1),
+            _rounded(row.average_heartrate_bpm, 0),
+            text.printable(row.source),
+        ]
+        writer.writerow(map(csv_cell, cells))
     return stream.getvalue()
 
 

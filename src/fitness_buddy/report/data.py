@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo
 
 from fitness_buddy.core.errors import BuddyError
 from fitness_buddy.core.settings import Settings
-from fitness_buddy.core.weeks import ONE_WEEK, first_day_of_week
+from fitness_buddy.core.weeks import FIRST_DAYS, ONE_WEEK, first_day_of_week
 from fitness_buddy.report import text
 from fitness_buddy.warehouse import Row, Warehouse, as_utc
 
@@ -256,9 +256,13 @@ class Report:
 
 @dataclass(frozen=True, slots=True)
 class BuiltRange:
-    """The days for which the marts of an athlete are built, ``first_day`` to ``as_of_day``, and their sources."""
+    """The days for which the marts of an athlete are built, ``first_day`` to ``as_of_day``, and their sources.
+
+    ``week_began`` is a day on which one of the athlete's weeks began.
+    """
 
     timezone: ZoneInfo
+    week_began: date
     has_own_settings: bool
     first_day: date
     as_of_day: date
@@ -280,7 +284,8 @@ def load_built_range(warehouse: Warehouse, settings: Settings) -> BuiltRange:
     first_day = min((source.first_day for source in coverage), default=None)
     if first_day is None or first_day > as_of_day:
         raise BuddyError(marts.no_data_message())
-    return BuiltRange(timezone, bool(athlete["has_own_settings"]), first_day, as_of_day, coverage)
+    week_began = FIRST_DAYS[athlete["first_day_of_week"]]
+    return BuiltRange(timezone, week_began, bool(athlete["has_own_settings"]), first_day, as_of_day, coverage)
 
 
 def load_report(warehouse: Warehouse, settings: Settings, day: date | None, built: BuiltRange | None = None) -> Report:
@@ -305,7 +310,7 @@ def load_report(warehouse: Warehouse, settings: Settings, day: date | None, buil
             f"from {first_day} to {as_of_day}; choose a day in that range"
         )
 
-    week_start = first_day_of_week(day)
+    week_start = first_day_of_week(day, built.week_began)
     year = marts.days("fct_daily_health", "date_day", _HEALTH, week_start - (WEEKS_OF_YEAR - 1) * ONE_WEEK, day)
     workouts = marts.days(
         "fct_daily_workouts", "activity_date", _WORKOUTS, week_start - (WEEKS_OF_DISTANCE - 1) * ONE_WEEK, day
@@ -386,7 +391,7 @@ class _Marts:
         Raises:
             BuddyError: there is none.
         """
-        rows = self._select("dim_athletes", "timezone, as_of_date, has_own_settings")
+        rows = self._select("dim_athletes", "timezone, as_of_date, has_own_settings, first_day_of_week")
         if not rows or rows[0]["as_of_date"] is None:
             raise BuddyError(self.no_data_message())
         return rows[0]
@@ -612,7 +617,7 @@ def _week_distances(week_start: date, workouts: Sequence[Row]) -> tuple[WeekDist
             [
                 row
                 for row in workouts
-                if row["sport_family"] == family and first_day_of_week(row["activity_date"]) == start
+                if row["sport_family"] == family and start <= row["activity_date"] < start + ONE_WEEK
             ],
         )
     )

@@ -4,20 +4,23 @@ from __future__ import annotations
 
 from datetime import date, timedelta
 
-from fitness_buddy.core.weeks import first_day_of_week, last_day_of_week, week_number
+from fitness_buddy.core.weeks import MONDAY, first_day_of_week, last_day_of_week, week_number
 from fitness_buddy.notify.message import OutgoingMessage, Section, escape_markdown
 from fitness_buddy.report import charts, lines, pictures, text
 from fitness_buddy.report.daily import shares_line
 from fitness_buddy.report.data import PeriodTotals, Report
 
 
-def week_of(stated: date | None, today: date) -> date:
-    """Return the last day to report on: the last day of the stated week or of this week, today at the latest; on the
-    first day of a week, of the week before.
+def week_of(stated: date | None, today: date, week_began: date = MONDAY) -> date:
+    """Return the last day to report on: the last day of the stated week or of this week, today at the latest; on
+    Monday, when the flow sends the digest, of the athlete's week before.
+
+    Args:
+        week_began: any day on which one of the athlete's weeks began.
     """
-    if stated is None and today == first_day_of_week(today):
-        return today - timedelta(days=1)
-    return min(last_day_of_week(stated or today), today)
+    if stated is None and today == first_day_of_week(today, MONDAY):
+        return first_day_of_week(today, week_began) - timedelta(days=1)
+    return min(last_day_of_week(stated or today, week_began), today)
 
 
 def digest_message(report: Report, note: str) -> OutgoingMessage:

@@ -78,7 +78,7 @@ def compose_report(
     if stated and stated > today:
         raise UsageError(f"--date {stated}: expected a day up to today, {today} in {built.timezone.key}")
     title, area = _TITLES[kind]
-    day = week_of(stated, today) if kind == ReportKind.WEEKLY_DIGEST else stated or today
+    day = week_of(stated, today, built.week_began) if kind == ReportKind.WEEKLY_DIGEST else stated or today
     stale = stale_sentence(built, day, is_build_failed=is_build_failed)
     if stale is None:
         report = load_report(warehouse, settings, day, built)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Sequence
 from datetime import date
+
+from fitness_buddy.core import printing
 
 NONE = "–"
 
@@ -106,4 +107,4 @@ def change(now: float | None, before: float | None) -> str:
 
 def printable(text: str) -> str:
     """Return a text of a foreign file without control characters, which a terminal would obey."""
-    return "".join(" " if unicodedata.category(character) in ("Cc", "Cs") else character for character in text).strip()
+    return printing.printable(" ".join(text.split())).strip()

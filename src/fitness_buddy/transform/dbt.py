@@ -12,18 +12,25 @@ import json
 import os
 import shutil
 import sys
+import tempfile
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any, TextIO, cast
 
 from fitness_buddy.core import variables
 from fitness_buddy.core.errors import EXIT_DONE, EXIT_FAILED, EXIT_WRONG_USE, BuddyError
+from fitness_buddy.core.printing import TaskLog
 from fitness_buddy.core.redaction import without_secrets
 from fitness_buddy.core.settings import Settings, profiles_dir
 from fitness_buddy.warehouse import Warehouse
 
+_PARSED = "partial_parse.msgpack"
+# The folder of one run; one that is older than any build was left by a killed one.
+_OWN = ".run-"
+_LEFT_AFTER_S = 86_400
 # The files of `buddy docs`, and dbt's names for them.
 _DOCS = {"index.html": "static_index.html", "manifest.json": "manifest.json", "catalog.json": "catalog.json"}
 
@@ -71,6 +78,10 @@ def run_dbt(
     Raises:
         BuddyError: dbt did not start, or wrote no artifact.
     """
+    stated = option_value(options, "--target-path")
+    target = settings.project_dir / (stated or variables.TARGET_PATH.read())
+    # A folder of this run's own: a killed build, or one beside this one, leaves nothing half-written here.
+    folder = target if stated else _own_folder(target)
     command = [
         *(["--quiet"] if quiet else []),
         *words,
@@ -79,20 +90,46 @@ def run_dbt(
         *("--target", settings.target),
         *options,
     ]
-    folder = settings.project_dir / (option_value(options, "--target-path") or variables.TARGET_PATH.read())
-    # A target folder of a command's own is empty: dbt goes on from what the project's builds have parsed.
-    parsed = settings.project_dir / "target" / "partial_parse.msgpack"
-    if parsed.is_file() and not (folder / parsed.name).exists():
+    if not stated:
+        command += ["--target-path", str(folder)]
+    # An empty folder has nothing parsed: dbt goes on from what an earlier build has, here or in the project.
+    known = (folder / _PARSED, target / _PARSED, settings.project_dir / "target" / _PARSED)
+    parsed = next((path for path in known if path.is_file()), None)
+    if parsed and parsed.parent != folder:
         command += ["--partial-parse-file-path", str(parsed)]
-    path = folder / artifact
-    path.unlink(missing_ok=True)
-    output = io.StringIO() if quiet else sys.stderr
+    (folder / artifact).unlink(missing_ok=True)
+    output = io.StringIO() if quiet else cast(TextIO, TaskLog(sys.stderr))
     exit_code = invoke_dbt(command, settings.project_dir, output, environment)
     said = without_secrets(output.getvalue().strip()) if isinstance(output, io.StringIO) else ""
+    if not stated:
+        _move(folder, target)
+    path = target / artifact
     if not path.is_file():
         detail = f":\n{said}" if quiet else "; see its messages above"
         raise BuddyError(f"dbt ended with exit code {exit_code} before it ran anything{detail}")
-    return DbtRun(exit_code, json.loads(path.read_text(encoding="utf-8")), said, folder)
+    return DbtRun(exit_code, json.loads(path.read_text(encoding="utf-8")), said, target)
+
+
+def _own_folder(target: Path) -> Path:
+    """Make an empty folder below the target folder, and remove those that killed runs have left there."""
+    try:
+        target.mkdir(parents=True, exist_ok=True)
+        for left in target.glob(f"{_OWN}*"):
+            if time.time() - left.stat().st_mtime > _LEFT_AFTER_S:
+                shutil.rmtree(left, ignore_errors=True)
+        return Path(tempfile.mkdtemp(prefix=_OWN, dir=target))
+    except OSError as error:
+        raise BuddyError(f"{target}: dbt cannot write there: {error.strerror}") from error
+
+
+def _move(folder: Path, target: Path) -> None:
+    """Move what a run has written into the target folder; each file is replaced whole."""
+    for path in folder.iterdir():
+        place = target / path.name
+        if path.is_dir():
+            shutil.rmtree(place, ignore_errors=True)
+        path.replace(place)
+    folder.rmdir()
 
 
 def invoke_dbt(words: Sequence[str], folder: Path, output: TextIO, environment: Mapping[str, str] | None = None) -> int:

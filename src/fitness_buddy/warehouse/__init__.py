@@ -9,7 +9,7 @@ import secrets
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import Any, Literal, Protocol, TypeAlias
 
 from fitness_buddy.core.errors import BuddyError
@@ -97,13 +97,14 @@ class RawSummary:
 class RawFinding:
     """The result of one check of a raw table: how many rows are wrong, and some of their record ids.
 
-    ``expected`` says in words what every row should have.
+    ``expected`` says in words what every row should have, ``remedy`` what to do about one that has not.
     """
 
     check: str
     expected: str
     rows_failed: int
     record_ids: Sequence[str]
+    remedy: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,8 +150,32 @@ class ColumnBlock:
     rows: int
 
 
+@dataclass(frozen=True, slots=True)
+class LoadStamp:
+    """The id and the time of a load, as raw has them; the id begins with the time."""
+
+    load_id: str
+    loaded_at: datetime
+
+    @classmethod
+    def after(cls, latest: datetime | None, now: datetime) -> LoadStamp:
+        """Return the stamp of a load at ``now``, or just after the latest load if that has a later time.
+
+        So load times grow in a warehouse, whatever the clocks of its machines say: versions are ordered by them.
+        """
+        loaded_at = now if latest is None or latest < now else latest + timedelta.resolution
+        return cls(new_load_id(loaded_at), loaded_at)
+
+
 class RawLoad(Protocol):
-    """A load in progress: all tables are staged first, then all become visible together, or none does."""
+    """A load in progress: all tables are staged first, then all become visible together, or none does.
+
+    Attributes:
+        stamp: the id and the time of the load, once it is appended.
+    """
+
+    @property
+    def stamp(self) -> LoadStamp: ...
 
     def stage(self, table: str, blocks: Iterator[RawRows]) -> int:
         """Read the rows for a table, block by block; return how many. Call it once for each table."""
@@ -170,8 +195,8 @@ class RawLoad(Protocol):
         """Append the staged (record_id, payload_hash) pairs that raw does not have for the athlete; return the counts
         by table.
 
-        Call it once, after staging. With ``restate`` a payload that equals an older version is appended again, and
-        becomes the current version.
+        Call it once, after staging: only from here on the load keeps other writers out. With ``restate`` a payload that
+        equals an older version is appended again, and becomes the current version.
         """
         ...
 
@@ -179,10 +204,12 @@ class RawLoad(Protocol):
 class RawStore(Protocol):
     """The target of loads: a warehouse, or a bucket that keeps them for one."""
 
-    def load(
-        self, athlete_id: str, load_id: str, loaded_at: datetime, origin: str = ""
-    ) -> AbstractContextManager[RawLoad]:
-        """Open a load as the only writer; a normal exit commits it, an exception leaves raw unchanged."""
+    def load(self, athlete_id: str, now: datetime, origin: str = "") -> AbstractContextManager[RawLoad]:
+        """Open a load. Other writers do not wait while it is staged; an exception leaves raw unchanged.
+
+        Args:
+            now: the time of the load, timezone-aware; see :meth:`LoadStamp.after`.
+        """
         ...
 
     def loaded_contents(self, athlete_id: str, parsers: Collection[str]) -> frozenset[str] | None:
@@ -365,6 +392,7 @@ __all__ = [
     "POINTS",
     "AppendCounts",
     "ColumnBlock",
+    "LoadStamp",
     "LogTable",
     "NotBuiltError",
     "Parameters",

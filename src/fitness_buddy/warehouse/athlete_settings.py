@@ -8,6 +8,7 @@ last one counts; rows of the seed count as the first. ``int_athlete_settings_scd
 from __future__ import annotations
 
 import csv
+import math
 from collections.abc import Mapping
 from dataclasses import MISSING, asdict, dataclass, fields, replace
 from datetime import date, datetime
@@ -17,13 +18,14 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from fitness_buddy.core.errors import BuddyError, UsageError
 from fitness_buddy.core.settings import Settings
+from fitness_buddy.core.weeks import FIRST_DAYS
 from fitness_buddy.warehouse import LogTable, NotBuiltError, Row, Warehouse
 
 SEED = "athlete_settings.csv"
+ZONES = "time_zones.csv"
 DEFAULTS_ID = "*"
 # The first statement of an athlete also holds for all days before it.
 SINCE_EVER = date(1900, 1, 1)
-FIRST_DAYS_OF_WEEK = ("monday", "sunday", "saturday")
 DISTANCE_UNITS = ("km", "mi")
 # models/staging/athletes/_athletes__models.yml has the same columns (a test holds them together). It is not a table of
 # records: the name begins with an underscore.
@@ -85,6 +87,9 @@ class AthleteSettings:
             ) from None
         if not 1 <= self.step_goal <= 200_000:
             raise UsageError(f"step goal {self.step_goal}: expected 1 to 200000 steps a day")
+        numbers = (self.carbs_target_pct, self.protein_target_pct, self.fat_target_pct, self.macro_tolerance_pct)
+        if not all(map(math.isfinite, numbers)):
+            raise UsageError("macro targets and tolerance: expected numbers, found one that is not finite")
         targets = self.carbs_target_pct + self.protein_target_pct + self.fat_target_pct
         if min(self.carbs_target_pct, self.protein_target_pct, self.fat_target_pct) < 0 or abs(targets - 100) > 0.5:
             raise UsageError(f"macro targets: expected shares of energy that sum to 100 %, found {targets:g} %")
@@ -98,7 +103,7 @@ class AthleteSettings:
         if self.sex not in {"", "female", "male"}:
             raise UsageError(f"sex {self.sex!r}: expected female, male or nothing")
         self._check_thresholds()
-        if self.first_day_of_week not in FIRST_DAYS_OF_WEEK:
+        if self.first_day_of_week not in FIRST_DAYS:
             raise UsageError(f"first day of the week {self.first_day_of_week!r}: expected monday, sunday or saturday")
         if self.distance_unit not in DISTANCE_UNITS:
             raise UsageError(f"distance unit {self.distance_unit!r}: expected km or mi")
@@ -147,6 +152,8 @@ def state_settings(
         UsageError: a value that no athlete can have.
     """
     seed = _read_seed(settings.seeds_dir / SEED)
+    if "timezone" in stated:
+        check_zone(str(stated["timezone"]), settings)
     with warehouse.exclusive():
         while True:
             statements = _statements(warehouse, settings)
@@ -159,6 +166,17 @@ def state_settings(
                 STATEMENTS, [row | asdict(new)], athlete_id=settings.athlete_id, last_sequence=last
             ):
                 return new, day
+
+
+def check_zone(name: str, settings: Settings) -> None:
+    """Refuse a time zone that one of Python, DuckDB and BigQuery does not know: it would end everybody's build.
+
+    Raises:
+        UsageError: it is not in seeds/time_zones.csv.
+    """
+    known = (settings.seeds_dir / ZONES).read_text(encoding="utf-8").splitlines()[1:]
+    if name not in known:
+        raise UsageError(f"timezone {name!r}: expected an IANA name such as Europe/Berlin or UTC (seeds/{ZONES})")
 
 
 def statements_mark(warehouse: Warehouse, settings: Settings) -> dict[str, str]:

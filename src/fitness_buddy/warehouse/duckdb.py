@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import logging
 import re
+import secrets
+import shutil
 from array import array
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
 from datetime import UTC, date, datetime
 from itertools import accumulate
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import duckdb
@@ -20,6 +23,7 @@ from fitness_buddy.core.settings import Settings
 from fitness_buddy.warehouse import (
     AppendCounts,
     ColumnBlock,
+    LoadStamp,
     LogTable,
     NotBuiltError,
     Parameters,
@@ -54,6 +58,10 @@ create table if not exists {table} (
     load_id varchar not null
 )
 """
+# A progress bar would be printed into the output of --json.
+_SESSION_SETTINGS = "set timezone = 'UTC'; set enable_progress_bar = false"
+# The name of the warehouse in a connection that loads.
+_ATTACHED = "_buddy_warehouse"
 # A load spills to disk, so its memory does not grow with the file. The order of rows in raw has no meaning.
 _LOAD_SETTINGS = "set memory_limit = '150MB'; set preserve_insertion_order = false"
 _APPEND = """
@@ -92,6 +100,10 @@ class DuckDBWarehouse(versions.RawReads):
     def name(self) -> str:
         return str(self._path)
 
+    @property
+    def raw_schema(self) -> str:
+        return self._raw_schema
+
     @contextmanager
     def exclusive(self) -> Iterator[None]:
         self._path.parent.mkdir(parents=True, exist_ok=True)
@@ -112,20 +124,55 @@ class DuckDBWarehouse(versions.RawReads):
             lock.release()
 
     @contextmanager
-    def load(self, athlete_id: str, load_id: str, loaded_at: datetime, origin: str = "") -> Iterator[_DuckDBLoad]:
-        with self.exclusive(), self._connection(read_only=False) as connection:
-            try:
+    def load(self, athlete_id: str, now: datetime, origin: str = "") -> Iterator[_DuckDBLoad]:
+        # Rows are staged in a database in memory, which spills into a folder of its own: endless input holds no lock.
+        spills_to = Path(f"{self._path}.load-{secrets.token_hex(4)}.tmp")
+        try:
+            with closing(duckdb.connect(":memory:", config=_OFFLINE)) as connection:
+                connection.execute(_SESSION_SETTINGS)
                 connection.execute(_LOAD_SETTINGS)
-                connection.execute("begin transaction")
-                connection.execute(f"create schema if not exists {self._raw_schema}")
-                load = _DuckDBLoad(connection, self._raw_schema, athlete_id, load_id, loaded_at)
-                yield load
-                if rows := load_rows(athlete_id, load_id, loaded_at, origin, load.counts):
-                    self._make_log(connection, LOADS)
-                    self._insert_log(connection, LOADS, rows)
-                connection.execute("commit")  # what is not committed goes when the connection does
-            except duckdb.Error as error:  # such as a full disk
-                raise BuddyError(f"{self._path}: nothing was loaded: {_first_line(error)}") from error
+                connection.execute(f"set temp_directory = {_quoted(str(spills_to))}")
+                yield _DuckDBLoad(self, connection, athlete_id, now, origin)
+        except duckdb.Error as error:  # such as a full disk
+            raise BuddyError(f"{self._path}: nothing was loaded: {_first_line(error)}") from error
+        finally:
+            shutil.rmtree(spills_to, ignore_errors=True)
+
+    @contextmanager
+    def transaction(self, connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
+        """Attach the warehouse to a connection as the only writer; commit at the end, roll back after an error."""
+        with self.exclusive():
+            self._open_waiting(lambda: connection.execute(f"attach {_quoted(str(self._path))} as {_ATTACHED}"))
+            connection.execute(f"use {_ATTACHED}")
+            connection.execute("begin transaction")
+            yield
+            connection.execute("commit")  # what is not committed goes when the connection does
+            connection.execute(f"use memory; detach {_ATTACHED}")
+
+    def latest_load(self, connection: duckdb.DuckDBPyConnection, now: datetime) -> datetime | None:
+        """Return the time of the latest load of all athletes, if it is not before ``now``."""
+        tables = connection.execute(
+            "select table_name from duckdb_tables() where database_name = ? and schema_name = ?",
+            [_ATTACHED, self._raw_schema],
+        ).fetchall()
+        selects = [
+            f"select max(loaded_at) as latest from {self._raw_schema}.{table} where loaded_at >= $now"  # noqa: S608
+            for (table,) in tables
+            if is_record_table(table)
+        ]
+        if not selects:
+            return None
+        found = connection.execute(
+            f"select max(latest) from ({' union all '.join(selects)})",  # noqa: S608 - names of our own
+            {"now": _plain_utc(now)},
+        ).fetchall()
+        return found[0][0].replace(tzinfo=UTC) if found[0][0] else None
+
+    def keep_origin(self, connection: duckdb.DuckDBPyConnection, rows: Sequence[Row]) -> None:
+        """Add the row of a load to ``ops.loads``."""
+        if rows:
+            self._make_log(connection, LOADS)
+            self._insert_log(connection, LOADS, rows)
 
     def query(self, sql: str, parameters: Parameters | None = None) -> list[Row]:
         parameters = dict(parameters or {})
@@ -217,19 +264,18 @@ class DuckDBWarehouse(versions.RawReads):
             raise NotBuiltError(f"{self._path} does not exist yet")
         connection = self._connect_waiting(read_only=read_only)
         try:
-            # A progress bar would be printed into the output of --json.
-            connection.execute("set timezone = 'UTC'; set enable_progress_bar = false")
+            connection.execute(_SESSION_SETTINGS)
             yield connection
         finally:
             connection.close()
 
     def _connect_waiting(self, *, read_only: bool) -> duckdb.DuckDBPyConnection:
+        return self._open_waiting(lambda: duckdb.connect(str(self._path), read_only=read_only, config=_OFFLINE))
+
+    def _open_waiting(self, opened: Callable[[], duckdb.DuckDBPyConnection]) -> duckdb.DuckDBPyConnection:
+        """Open the file, and wait while another program has it open."""
         try:
-            return wait_for_lock(LOCK_TIMEOUT_S).call(
-                lambda: duckdb.connect(str(self._path), read_only=read_only, config=_OFFLINE),
-                is_passing=_is_locked,
-                before_pause=self._log_lock,
-            )
+            return wait_for_lock(LOCK_TIMEOUT_S).call(opened, is_passing=_is_locked, before_pause=self._log_lock)
         except duckdb.IOException as error:
             problem = "is held by another program" if _is_locked(error) else "cannot be opened"
             raise BuddyError(f"{self._path} {problem}: {_first_line(error)}") from error
@@ -248,17 +294,23 @@ def _is_locked(error: BaseException) -> bool:
 class _DuckDBLoad:
     """See :class:`fitness_buddy.warehouse.RawLoad`."""
 
+    stamp: LoadStamp
+
     def __init__(
-        self, connection: duckdb.DuckDBPyConnection, raw_schema: str, athlete_id: str, load_id: str, loaded_at: datetime
+        self,
+        warehouse: DuckDBWarehouse,
+        connection: duckdb.DuckDBPyConnection,
+        athlete_id: str,
+        now: datetime,
+        origin: str,
     ) -> None:
+        self._warehouse = warehouse
         self._connection = connection
-        self._raw_schema = raw_schema
         self._athlete_id = athlete_id
-        self._load_id = load_id
-        self._loaded_at = _plain_utc(loaded_at)
+        self._now = now
+        self._origin = origin
         self._staged: dict[str, tuple[int, date]] = {}  # rows and earliest day by table
         self._staged_columns: list[tuple[LogTable, int, str]] = []  # rows, and the table that they follow
-        self.counts: dict[str, AppendCounts] = {}
 
     def stage(self, table: str, blocks: Iterator[RawRows]) -> int:
         incoming = f"incoming_{table}"
@@ -286,39 +338,54 @@ class _DuckDBLoad:
         return read
 
     def append_new(self, *, restate: bool = False) -> dict[str, AppendCounts]:
-        self.counts = {
-            table: self._append(table, read, earliest_day, restate=restate)
-            for table, (read, earliest_day) in self._staged.items()
-        }
-        for table, read, follows in self._staged_columns:
-            added = self._append_columns(table, follows)
-            if follows:
-                self.counts[table.name] = AppendCounts(read, added, 0, read - added, 0, 0)
-        return self.counts
+        warehouse = self._warehouse
+        with warehouse.transaction(self._connection):
+            self._connection.execute(f"create schema if not exists {warehouse.raw_schema}")
+            self.stamp = LoadStamp.after(warehouse.latest_load(self._connection, self._now), self._now)
+            counts = {
+                table: self._append(table, read, earliest_day, restate=restate)
+                for table, (read, earliest_day) in self._staged.items()
+            }
+            for typed, read, follows in self._staged_columns:
+                added = self._append_columns(typed, follows)
+                if follows:
+                    counts[typed.name] = AppendCounts(read, added, 0, read - added, 0, 0)
+            rows = load_rows(self._athlete_id, self.stamp, self._origin, counts)
+            warehouse.keep_origin(self._connection, rows)
+        return counts
 
     def _append_columns(self, table: LogTable, follows: str) -> int:
         """Append the staged rows of a table with typed columns; return how many."""
-        name = f"{self._raw_schema}.{table.name}"
+        raw_schema = self._warehouse.raw_schema
+        name = f"{raw_schema}.{table.name}"
         self._connection.execute(f"create table if not exists {name} ({_column_types(table.columns)})")
         sql = _APPEND_COLUMNS.format(
             table=name,
             columns=", ".join(given_columns(table)),
             incoming=f"incoming_{table.name}",
-            condition=_FOLLOWS.format(table=f"{self._raw_schema}.{follows}") if follows else "true",
+            condition=_FOLLOWS.format(table=f"{raw_schema}.{follows}") if follows else "true",
         )
-        of_the_load = {"athlete_id": self._athlete_id, "loaded_at": self._loaded_at, "load_id": self._load_id}
+        of_the_load = {
+            "athlete_id": self._athlete_id,
+            "loaded_at": _plain_utc(self.stamp.loaded_at),
+            "load_id": self.stamp.load_id,
+        }
         ((added,),) = self._connection.execute(sql, of_the_load).fetchall()
         return int(added)
 
     def _append(self, table: str, read: int, earliest_day: date, *, restate: bool) -> AppendCounts:
-        raw_table, incoming = f"{self._raw_schema}.{table}", f"incoming_{table}"
+        raw_table, incoming = f"{self._warehouse.raw_schema}.{table}", f"incoming_{table}"
         run = self._connection.execute
         run(CREATE_RAW.format(table=raw_table))
         states = versions.states_sql(raw_table, incoming, "$athlete_id", earliest_day)
         run(f"create or replace temp table classified as {states}", {"athlete_id": self._athlete_id})
         run(
             _APPEND.format(table=raw_table, incoming=incoming, appended=versions.appended_states(restate=restate)),
-            {"athlete_id": self._athlete_id, "loaded_at": self._loaded_at, "load_id": self._load_id},
+            {
+                "athlete_id": self._athlete_id,
+                "loaded_at": _plain_utc(self.stamp.loaded_at),
+                "load_id": self.stamp.load_id,
+            },
         )
         counted = run("select state, count(*) from classified group by state").fetchall()
         counts = versions.count_states(read, dict(counted), restate=restate)
@@ -350,6 +417,11 @@ def _arrow_table(first_ordinal: int, block: RawRows) -> pa.Table:
 def _plain_utc(value: Any) -> Any:
     """Return an instant as DuckDB stores it (UTC without a zone), and any other value unchanged."""
     return value.astimezone(UTC).replace(tzinfo=None) if isinstance(value, datetime) else value
+
+
+def _quoted(text: str) -> str:
+    """Return a literal of SQL, for statements that take no parameters."""
+    return "'" + text.replace("'", "''") + "'"
 
 
 def _first_line(error: Exception) -> str:

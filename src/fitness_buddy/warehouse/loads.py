@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from fitness_buddy.warehouse import AppendCounts, LogTable, NotBuiltError, Row, Warehouse, as_utc
+from fitness_buddy.warehouse import AppendCounts, LoadStamp, LogTable, NotBuiltError, Row, Warehouse, as_utc
 
 LOADS = LogTable(
     "loads",
@@ -37,12 +37,10 @@ class Origin:
     rows_added: int
 
 
-def load_rows(
-    athlete_id: str, load_id: str, loaded_at: datetime, origin: str, counts: Mapping[str, AppendCounts]
-) -> list[Row]:
+def load_rows(athlete_id: str, stamp: LoadStamp, origin: str, counts: Mapping[str, AppendCounts]) -> list[Row]:
     """Return the row of a load; none for one that added nothing, because raw has nothing of it."""
     added = sum(count.new + count.changed for count in counts.values())
-    values = (athlete_id, load_id, loaded_at, origin, added)
+    values = (athlete_id, stamp.load_id, stamp.loaded_at, origin, added)
     return [dict(zip(LOADS.columns, values, strict=True))] if added and origin else []
 
 

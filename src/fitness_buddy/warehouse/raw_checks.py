@@ -38,11 +38,12 @@ class Dialect:
 
 @dataclass(frozen=True, slots=True)
 class RawCheck:
-    """What every row should have, in words, and the SQL condition of a wrong row."""
+    """What every row should have, in words, the SQL condition of a wrong row, and what to do about one, if anything."""
 
     name: str
     expected: str
     wrong: str
+    remedy: str = ""
 
 
 def raw_checks(dialect: Dialect, now: datetime, bounds: Sequence[tuple[str, float]] = ()) -> list[RawCheck]:
@@ -61,7 +62,12 @@ def raw_checks(dialect: Dialect, now: datetime, bounds: Sequence[tuple[str, floa
         RawCheck("ids_are_filled", "athlete_id and record_id filled", "trim(athlete_id) = '' or trim(record_id) = ''"),
         RawCheck("hash_is_of_payload", dialect.right_hash, dialect.wrong_hash),
         RawCheck(
-            "loaded_in_the_past", "loaded_at not in the future", f"loaded_at > timestamp '{latest:%Y-%m-%d %H:%M:%S}'"
+            "loaded_in_the_past",
+            "loaded_at not in the future",
+            f"loaded_at > timestamp '{latest:%Y-%m-%d %H:%M:%S}'",
+            "the clock of the machine that loaded them was ahead (or its --now). Set that clock right. Later loads are "
+            "recorded just after these, so they count; an edit that was loaded since by an older version counts after "
+            "it is loaded again with --restate",
         ),
         RawCheck(
             "load_id_matches_loaded_at",

@@ -11,6 +11,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from fitness_buddy.core.printing import csv_cell
 from fitness_buddy.warehouse import Row
 
 # Arrow types by Python type of a column.
@@ -43,7 +44,7 @@ def write_rows(folder: Path, name: str, columns: Mapping[str, type], rows: Seque
                 for column, value in row.items()
                 if columns[column] is list
             }
-            writer.writerow({**row, **cells})
+            writer.writerow({column: csv_cell(value) for column, value in {**row, **cells}.items()})
     schema = pa.schema([(column, _ARROW_TYPES[kind]) for column, kind in columns.items()])
     pq.write_table(pa.Table.from_pylist(list(rows), schema=schema), parquet_path)
     return [json_path, csv_path, parquet_path]

@@ -178,7 +178,7 @@ class RawReads(ABC):
         def finding(table: str, check: RawCheck) -> RawFinding:
             wrong = sum(row[check.name] for row in counted[table])
             examples = self.query(examples_sql(self._raw_schema, table, since, check)) if wrong else []
-            return RawFinding(check.name, check.expected, wrong, [row["record_id"] for row in examples])
+            return RawFinding(check.name, check.expected, wrong, [row["record_id"] for row in examples], check.remedy)
 
         return [
             RawTableCheck(

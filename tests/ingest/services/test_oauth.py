@@ -48,7 +48,7 @@ def api(**options: Any) -> StravaApi:
 
 
 def state(service: str = "strava") -> dict[str, Any]:
-    return open_state().read(f"{service}-ada") or {}
+    return open_state().read(f"{service}@ada") or {}
 
 
 def quiet(stub: ApiStub, error: BaseException) -> str:
@@ -237,7 +237,7 @@ def test_a_wrong_token_in_the_environment_locks_nobody_out(stub: ApiStub, monkey
 
 def test_a_state_from_a_backup_finds_the_way_back_by_the_environment(stub: ApiStub) -> None:
     api().oauth.access_token()
-    open_state().write("strava-ada", {**state(), "refresh_token": "gone", "previous_refresh_token": "gone too"})
+    open_state().write("strava@ada", {**state(), "refresh_token": "gone", "previous_refresh_token": "gone too"})
     api().oauth.forget_access_token(state()["access_token"])
     stub.strava.refresh_token = strava_settings().refresh_token
     assert stub.strava.takes(api().oauth.access_token())
@@ -307,7 +307,7 @@ def test_a_wrong_client_is_told_from_a_wrong_token(
     stub: ApiStub, monkeypatch: pytest.MonkeyPatch, variables: str, make: Callable[[], AthleteApi]
 ) -> None:
     monkeypatch.setenv(f"{variables}_CLIENT_SECRET", "mistyped")
-    open_state().write("strava-ada", {"refresh_token": "another to try"})
+    open_state().write("strava@ada", {"refresh_token": "another to try"})
     with pytest.raises(UsageError, match=f"Check {variables}_CLIENT_ID and {variables}_CLIENT_SECRET"):
         make().oauth.access_token()
     assert len(stub.requests) == 1
@@ -364,7 +364,7 @@ def test_an_answer_of_another_shape_is_not_kept(stub: ApiStub, answer: Any) -> N
     [{"access_token": 5, "expires_at": 10**12}, {"access_token": "x", "expires_at": "never"}, {"refresh_token": []}],
 )
 def test_a_state_that_makes_no_sense_is_not_used(stub: ApiStub, kept: dict[str, Any]) -> None:
-    open_state().write("strava-ada", kept)
+    open_state().write("strava@ada", kept)
     assert stub.strava.takes(api().oauth.access_token())
 
 

@@ -77,7 +77,7 @@ def test_a_diary_is_read_to_the_letter(store: Store) -> None:
         "carbs_g": "95",
         "protein_g": "24",
         "fat_g": "14",
-        "place": "canteen",
+        "other": {"place": "canteen"},
     }
 
 
@@ -104,9 +104,26 @@ def test_a_diary_in_json_says_the_same_as_in_csv(store: Store, tmp_path: Path) -
 
 def test_json_entries_keep_what_else_they_say(store: Store) -> None:
     meals = loaded(store, DIARIES / "entries.ok.json")
-    assert meals["2026-11-20T07:30:00|Müsli, Milch"]["place"] == "home"
-    assert meals["x1"]["tags"] == ["fruit"]
+    assert meals["2026-11-20T07:30:00|Müsli, Milch"]["other"] == {"place": "home"}
+    assert meals["x1"]["other"] == {"tags": ["fruit"]}
     assert "energy_kcal" not in meals["x1"]
+
+
+@pytest.mark.parametrize(
+    "key", ["_deleted", "_anything", "messages", "noted_at", "outcome", "eaten_at_utc", "eaten_on"]
+)
+def test_a_file_cannot_set_what_the_program_writes(store: Store, tmp_path: Path, key: str) -> None:
+    """Defects: a column `messages` made every command about meals fail, and `_deleted` made meals vanish."""
+    text = csv_text((*MEAL_HEADER, key), (*MEAL, "true"))
+    assert f"row 1, {key}: is a name of this program's own" in store.refusal("meals", write(tmp_path / "a.csv", text))
+    assert key in store.refusal("meals", json_file(tmp_path, {**ENTRY, key: True}))
+
+
+@pytest.mark.parametrize("value", ["1e308", -5, 40])
+def test_an_estimate_states_its_macros_once(store: Store, tmp_path: Path, value: object) -> None:
+    """Defect: a second statement, which nobody checked, came before the totals and broke everybody's build."""
+    message = store.refusal("meals", json_file(tmp_path, {**ESTIMATE, "carbs_g": value}))
+    assert "carbs_g: stated beside the totals" in message
 
 
 def test_a_column_named_like_a_part_of_an_estimate_is_an_ordinary_column(store: Store, tmp_path: Path) -> None:

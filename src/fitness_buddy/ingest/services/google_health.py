@@ -12,6 +12,7 @@ from fitness_buddy.ingest.services.oauth import AthleteApi, ServiceSettings
 
 SCOPE = "https://www.googleapis.com/auth/googlehealth.activity_and_fitness.readonly"
 MOST_DAYS = 90  # of one range, by Google
+_MOST_PAGES = 1_000  # of one range
 _DAILY_STEPS = "/users/me/dataTypes/steps/dataPoints:dailyRollUp"
 # Google's quotas are for one minute each; its responses seldom say so.
 _QUOTA_S = 60
@@ -59,7 +60,7 @@ class GoogleHealthApi(AthleteApi):
             since = end
 
     def _pages(self, body: dict[str, Any]) -> Iterator[dict[str, Any]]:
-        seen = set()
+        seen: set[str] = set()
         page_token = ""
         while True:
             response = self.call(
@@ -70,9 +71,11 @@ class GoogleHealthApi(AthleteApi):
             if not isinstance(points, list) or not all(isinstance(point, dict) for point in points):
                 raise ApiError(response.request, "expected a list rollupDataPoints", status=response.status)
             yield {**page, "rollupDataPoints": points, "range": body["range"]}
-            page_token = page.get("nextPageToken") or ""
+            page_token = str(page.get("nextPageToken") or "")
             if not page_token:
                 return
+            if len(seen) >= _MOST_PAGES:
+                raise ApiError(response.request, f"it has over {_MOST_PAGES:,} pages", status=response.status)
             if page_token in seen:
                 raise ApiError(
                     response.request, "its pages go in a circle: nextPageToken repeats", status=response.status

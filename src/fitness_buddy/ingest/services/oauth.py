@@ -18,7 +18,7 @@ from typing import Any, ClassVar
 from fitness_buddy.core.errors import BuddyError, UsageError
 from fitness_buddy.core.http import ApiError, HttpClient, HttpResponse, RateLimit, RateLimitedError
 from fitness_buddy.core.retry import back_off
-from fitness_buddy.core.state import StateStore
+from fitness_buddy.core.state import StateStore, read_renamed, state_name
 
 # A token that ends sooner is not used.
 _SPARE_S = 60
@@ -92,7 +92,7 @@ class OAuthClient:
             BuddyError: the login has ended, or its state cannot be written.
         """
         with self._store.exclusive(self._state_name):
-            state = self._store.read(self._state_name) or {}
+            state = self._read()
             # Another process that held the lock may have renewed it.
             token, expires_at = state.get("access_token"), state.get("expires_at")
             if (
@@ -110,9 +110,13 @@ class OAuthClient:
     def forget_access_token(self, token: str) -> None:
         """Renew the token at the next use, because the service has refused it."""
         with self._store.exclusive(self._state_name):
-            state = self._store.read(self._state_name) or {}
+            state = self._read()
             if state.get("access_token") == token:
                 self._store.write(self._state_name, {**state, "access_token": ""})
+
+    def _read(self) -> dict[str, Any]:
+        former = self._state_name.replace("@", "-")
+        return read_renamed(self._store, self._state_name, former, "refresh_token") or {}
 
     def log_in(self, code: str, redirect_uri: str, verifier: str) -> dict[str, Any]:
         """Begin a login with the code from the athlete's browser; return the response's JSON without its tokens.
@@ -266,7 +270,9 @@ class AthleteApi(ABC):
             )
             for url in (settings.base_url, settings.token_url)
         )
-        self.oauth = OAuthClient(settings, store, f"{settings.service}-{athlete_id}", self._ask_token, clock=clock)
+        self.oauth = OAuthClient(
+            settings, store, state_name(settings.service, athlete_id), self._ask_token, clock=clock
+        )
         self._max_wait_s = max_wait_s
         self._sleep = sleep
 

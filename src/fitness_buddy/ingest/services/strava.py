@@ -14,6 +14,8 @@ from fitness_buddy.ingest.services.oauth import AthleteApi, ServiceSettings
 
 SCOPE = "activity:read_all"
 PER_PAGE = 200  # the most that Strava gives
+# Two million activities.
+_MOST_PAGES = 10_000
 _QUARTER_S = 15 * 60
 _DAY_S = 24 * 60 * 60
 
@@ -57,6 +59,8 @@ class StravaApi(AthleteApi):
         number = 1
         # A short page is not the last one: Strava filters after it has counted.
         while page := self._page({**params, "page": number, "per_page": PER_PAGE}):
+            if number > _MOST_PAGES:
+                raise ApiError(f"{self.settings.title} /athlete/activities", f"it has over {_MOST_PAGES:,} pages")
             if page == previous:
                 raise ApiError(f"{self.settings.title} /athlete/activities", f"page {number} repeats the one before it")
             yield page

@@ -19,7 +19,8 @@ _CLOCK = re.compile(
     r"(?P<hour>\d{1,2}):(?P<minute>\d{2})(?::(?P<second>\d{2})(?:[.,]\d+)?)?\s*(?P<half>[AaPp]\.?\s?[Mm]\.?)?", re.ASCII
 )
 _PARTS = re.compile(r"(\d{1,4})([/.\-])(\d{1,2})\2(\d{1,4})", re.ASCII)
-# In the wrong reading such days would be the same day of as many months, and no other day.
+# In the wrong format, four consecutive days (1 to 4 May) would be one day of four months (5 January, 5 February, …),
+# which are not consecutive. So that many days are enough to decide.
 _FOLLOW = 4
 _LOOKED_AT = 400  # different dates; one row a day is a year
 

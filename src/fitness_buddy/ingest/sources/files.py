@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import csv
 import gzip
 import io
@@ -9,8 +10,10 @@ import itertools
 import json
 import lzma
 import math
+import os
 import re
 import shutil
+import stat
 import tarfile
 import tempfile
 import zipfile
@@ -27,10 +30,18 @@ from fitness_buddy.core.errors import InputError, Refusal
 # or the file is not what it says.
 MAX_CELL_CHARACTERS = 1_000_000
 csv.field_size_limit(MAX_CELL_CHARACTERS)
+# Longest line and most columns taken from a CSV, which is read line by line. The widest honest one has 101 columns.
+MAX_LINE_CHARACTERS = 4_000_000
+MAX_COLUMNS = 2_000
 # Deepest nesting taken from a JSON file; the deepest honest one is an estimate with its items (3).
 MAX_JSON_DEPTH = 50
 # Longest JSON file taken, since it is read whole. The longest honest ones have a month in minutes: 4 MB.
 MAX_JSON_CHARACTERS = 100_000_000
+# Each takes some 200 bytes of memory, and three characters of the file: a year in minutes has half a million.
+MAX_JSON_CONTAINERS = 2_000_000
+MAX_JSON_COMMAS = 10_000_000
+# The largest honest file is an Apple Health export of a few GB.
+MAX_FILE_BYTES = 20_000_000_000
 # An archive's file above this size is unpacked only if it is believable: a health export packs to a thirtieth.
 _MAX_SMALL_BYTES = 64_000_000
 _MAX_PACKING = 200
@@ -121,8 +132,7 @@ class InputFile:
         if isinstance(error, UnicodeDecodeError) and error.object:
             found = f"byte 0x{error.object[error.start]:02x}"
         with self.open_bytes() as stream:
-            lines = enumerate(stream, start=1)
-            line = next((f" in line {number}" for number, line in lines if not _is_utf_8(line)), "")
+            line = _first_line_not_utf_8(stream)
         return NotTextError.whole_file(
             self.label,
             f'expected UTF-8 text, found {found}{line}: save or export the file as UTF-8 (in Excel: "CSV UTF-8") and '
@@ -146,12 +156,18 @@ class InputFile:
             return stream.read(characters)
 
 
-def _is_utf_8(line: bytes) -> bool:
-    try:
-        line.decode("utf-8")
-    except UnicodeDecodeError:
-        return False
-    return True
+def _first_line_not_utf_8(stream: IO[bytes]) -> str:
+    """Return " in line 3"; empty if all lines are UTF-8. Lines may be endless, so it reads pieces."""
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    number = 1
+    while piece := stream.read(_COPIED_BYTES):
+        try:
+            decoder.decode(piece)
+        except UnicodeDecodeError as error:
+            number += error.object.count(b"\n", 0, error.start)
+            return f" in line {number}"
+        number += piece.count(b"\n")
+    return ""
 
 
 def _unreadable(place: Place, error: Exception) -> str:
@@ -199,7 +215,7 @@ class _Folder:
     def paths(self) -> list[PurePosixPath]:
         if self._only:
             return [PurePosixPath(self._only.name)]
-        files = (file for file in self._folder.rglob("*") if file.is_file() and not _is_archive(file))
+        files = (file for file in files_below(self._folder) if not _is_archive(file))
         return _honest(PurePosixPath(file.relative_to(self._folder).as_posix()) for file in files)
 
     @contextmanager
@@ -320,6 +336,20 @@ def _honest(paths: Iterable[PurePosixPath]) -> list[PurePosixPath]:
     return [path for path in paths if "__MACOSX" not in path.parts and not path.name.startswith(".")]
 
 
+def files_below(folder: Path) -> Iterator[Path]:
+    """Yield the regular files of a folder and of those in it; links to folders are not followed.
+
+    Raises:
+        InputError: a folder cannot be read: what is in it would be missing without a word.
+    """
+
+    def refuse(error: OSError) -> None:
+        raise InputError.whole_file(str(error.filename), f"the folder cannot be read: {error.strerror}") from error
+
+    for place, _, names in os.walk(folder, onerror=refuse):
+        yield from (file for name in names if (file := Path(place, name)).is_file())
+
+
 def _is_archive(path: Path) -> bool:
     return path.name.lower().endswith((".zip", *_TAR_SUFFIXES))
 
@@ -335,8 +365,10 @@ def open_bundle(path: Path) -> Iterator[Bundle]:
         try:
             if not path.exists():
                 raise InputError.whole_file(str(path), "no such file or folder")
+            if not path.is_dir():
+                _check_regular(path)
             if path.is_dir():
-                archives = sorted(file for file in path.rglob("*") if file.is_file() and _is_archive(file))
+                archives = sorted(file for file in files_below(path) if _is_archive(file))
                 packed = [(str(file), _open_archive(file, stack)) for file in archives if not file.name.startswith(".")]
                 yield Bundle(path, [(str(path), _Folder(path)), *packed])
                 return
@@ -347,6 +379,19 @@ def open_bundle(path: Path) -> Iterator[Bundle]:
             yield Bundle(path, [(str(path), _open_archive(path, stack))])
         else:
             yield Bundle(path, [("", _Folder(path.parent, path))], is_single_file=True)
+
+
+def _check_regular(path: Path) -> None:
+    """Refuse what is no file on a disk: a pipe or a device may have no end.
+
+    Raises:
+        InputError: it is none, or larger than any honest file.
+    """
+    found = path.stat()
+    if not stat.S_ISREG(found.st_mode):
+        raise InputError.whole_file(str(path), "expected a file or folder, found a pipe, a socket or a device")
+    if found.st_size > MAX_FILE_BYTES:
+        raise InputError.whole_file(str(path), f"it has over {MAX_FILE_BYTES:,} bytes: this is another file")
 
 
 def _open_archive(path: Path, stack: ExitStack) -> Place:
@@ -401,11 +446,12 @@ def open_csv(file: InputFile, *, skip_lines: int = 0, section: str | None = None
         InputError: no header, an unbalanced quote (a cut-off file), or a cell of over ``MAX_CELL_CHARACTERS``.
     """
     with file.open_text() as stream:
+        text_lines = _text_lines(file, stream)
         for _ in range(skip_lines):
-            stream.readline()
-        first = _first_line(stream, section)
+            next(text_lines, "")
+        first = _first_line(text_lines, section)
         delimiter = sniff_delimiter(first)
-        reader = csv.reader(itertools.chain([first], stream), delimiter=delimiter, strict=True)
+        reader = csv.reader(itertools.chain([first], text_lines), delimiter=delimiter, strict=True)
         try:
             # The first line that is not blank.
             header = [name.strip() for name in next(filter(None, reader), [])]
@@ -413,13 +459,28 @@ def open_csv(file: InputFile, *, skip_lines: int = 0, section: str | None = None
             raise _csv_error(file, None, error) from error
         if not any(header):
             raise InputError.whole_file(file.label, "expected a header line, found an empty file")
+        if len(header) > MAX_COLUMNS:
+            raise InputError.whole_file(file.label, f"it has {len(header):,} columns: expected up to {MAX_COLUMNS:,}")
         lines: Iterator[list[str]] = itertools.takewhile(any, reader) if section else reader
         yield CsvTable(header, _rows(file, lines, header), delimiter)
 
 
-def _first_line(stream: TextIO, section: str | None) -> str:
+def _text_lines(file: InputFile, stream: TextIO) -> Iterator[str]:
+    """Yield the lines of a file.
+
+    Raises:
+        InputError: a line is longer than memory should hold.
+    """
+    while line := stream.readline(MAX_LINE_CHARACTERS + 1):
+        if len(line) > MAX_LINE_CHARACTERS:
+            raise InputError.whole_file(
+                file.label, f"a line has over {MAX_LINE_CHARACTERS:,} characters: this is another file"
+            )
+        yield line
+
+
+def _first_line(lines: Iterator[str], section: str | None) -> str:
     """Read on to the header line of the section, or of the file, and return it."""
-    lines = iter(stream.readline, "")
     if section:
         next((line for line in lines if line.strip().strip('",;') == section), None)
     return next(filter(str.strip, lines), "")
@@ -480,6 +541,8 @@ def read_json(file: InputFile) -> Any:
             text = stream.read(MAX_JSON_CHARACTERS + 1)
         if len(text) > MAX_JSON_CHARACTERS:
             raise ValueError(f"it has over {MAX_JSON_CHARACTERS:,} characters")
+        if text.count("{") + text.count("[") > MAX_JSON_CONTAINERS or text.count(",") > MAX_JSON_COMMAS:
+            raise ValueError(f"it has over {MAX_JSON_CONTAINERS:,} objects and arrays, or {MAX_JSON_COMMAS:,} values")
         document = json.loads(text, parse_constant=_no_constant)
         check_json(document)
         return document

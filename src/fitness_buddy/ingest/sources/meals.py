@@ -15,7 +15,7 @@ from functools import partial
 from typing import Any, TypeAlias
 
 from fitness_buddy.core.errors import InputError, Refusal
-from fitness_buddy.ingest.landing import Record
+from fitness_buddy.ingest.landing import RESERVED, Record, is_reserved
 from fitness_buddy.ingest.sources import values
 from fitness_buddy.ingest.sources.dates import WRITTEN, DateFormat, split_clock
 from fitness_buddy.ingest.sources.files import InputFile, open_csv, read_json
@@ -31,6 +31,13 @@ _GRAMS = ("carbs_g", "protein_g", "fat_g")
 _REQUIRED = ("eaten_at", "description", *_GRAMS)
 _OPTIONAL_NUMBERS = ("energy_kcal", "alcohol_g")
 _NUMBERS = (*_GRAMS, *_OPTIONAL_NUMBERS)
+_ESTIMATE = ("meal_summary", "overall_confidence", "items", "totals")
+# The keys of a meal that a file states; what else it has is kept in the key ``other``, which nothing reads.
+_STATED = frozenset({"meal_id", "eaten_at", "description", "diary", *_NUMBERS, *_ESTIMATE})
+_PARTS = (dict, list)
+_OF_A_MEAL = frozenset({"meal_id", "eaten_at", "description", "diary", *_NUMBERS})
+# The keys that this program adds (see also meals/diary.py): a file that has one is refused.
+_ADDED = frozenset({"eaten_at_utc", "eaten_at_local", "eaten_on", "messages", "noted_at", "outcome"})
 # Texts of apps for an unknown number.
 _NO_NUMBER = {"", "n/a", "-", "--"}
 _ISO_TIME = re.compile(r"\d{4}-?\d{2}-?\d{2}T(?!24)", re.ASCII)
@@ -154,9 +161,32 @@ class FieldError(ValueError):
 
 def _record(file: InputFile, row: int, meal: Mapping[str, Any], now: datetime) -> Record | Refusal:
     try:
-        return to_record(meal, now)
+        return to_record(_known(meal), now)
     except FieldError as error:
         return Refusal(file.label, row, error.field, str(error))
+
+
+def _known(meal: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return a row of a file with the known keys, and all others in ``other``.
+
+    Raises:
+        FieldError: a key is this program's own, or stated twice.
+    """
+    if meal.keys() <= _OF_A_MEAL:
+        return meal  # nearly all
+    for key in meal:
+        if is_reserved(key) or key in _ADDED:
+            raise FieldError(key, RESERVED)
+    if _is_estimate(meal) and (twice := [name for name in _NUMBERS if name in meal]):
+        raise FieldError(twice[0], "stated beside the totals of an estimate: leave one of them out")
+    other = {key: value for key, value in meal.items() if key not in _STATED and value is not None}
+    known = {key: value for key, value in meal.items() if key in _STATED}
+    return known | ({"other": other} if other else {})
+
+
+def _is_estimate(meal: Mapping[str, Any]) -> bool:
+    # In a diary these may be the names of ordinary columns.
+    return isinstance(meal.get("totals"), _PARTS) or isinstance(meal.get("items"), _PARTS)
 
 
 def to_record(meal: Mapping[str, Any], now: datetime) -> Record:
@@ -165,9 +195,7 @@ def to_record(meal: Mapping[str, Any], now: datetime) -> Record:
     Raises:
         FieldError: it is neither.
     """
-    # In a diary these may be the names of ordinary columns.
-    is_estimate = any(isinstance(meal.get(key), dict | list) for key in ("totals", "items"))
-    payload = check_estimate(meal) if is_estimate else _entry(meal)
+    payload = check_estimate(meal) if _is_estimate(meal) else _entry(meal)
     payload |= settled_time(_text(meal, "eaten_at"), now)
     description = payload.get("description") or payload.get("meal_summary")
     meal_id = str(meal.get("meal_id") or "").strip() or f"{payload['eaten_at']}|{description}"
@@ -175,7 +203,7 @@ def to_record(meal: Mapping[str, Any], now: datetime) -> Record:
 
 
 def _entry(meal: Mapping[str, Any]) -> dict[str, Any]:
-    """A stated meal: grams as numbers in text, energy and alcohol where given; other columns are kept as they are."""
+    """A stated meal: grams as numbers in text, energy and alcohol where given."""
     payload = {key: value for key, value in meal.items() if value is not None}
     payload["description"] = _text(meal, "description")
     for field in (*_GRAMS, *(name for name in _OPTIONAL_NUMBERS if name in payload)):
@@ -287,7 +315,7 @@ def _arrange(found: Sequence[Found]) -> Arrangement:
     )
 
 
-# The layout of our own CSV, for its number and date format; other columns are kept unchanged.
+# The layout of our own CSV, for its number and date format; other columns are kept in ``other``.
 _DIARY = Layout(
     name="diary",
     about="meals",

@@ -58,10 +58,11 @@ def decide(cells: Iterable[str], delimiter: str, are_counts: bool) -> NumberForm
     """Decide the number format of a file.
 
     Args:
-        cells: all cells of its columns of numbers; what is no number decides nothing.
+        cells: all cells of its columns of numbers; a cell that is not a number decides nothing.
         delimiter: what separates cells. A file whose language has decimal commas is separated by semicolons.
-        are_counts: whether they are whole, as steps are: then the mark that groups in the language of the delimiter
-            groups; the other one may group in another language, or be followed by a fraction of zeros.
+        are_counts: whether they are whole, as steps are: then the mark that separates thousands in the
+            delimiter's language ("." with ";", "," with ",") is read so. The other mark stays undecided: it may
+            separate thousands in another language, or be a decimal mark before zeros.
 
     Raises:
         UndecidedError: there are cells of two readings, and none of one reading.

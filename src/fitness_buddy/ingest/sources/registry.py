@@ -57,10 +57,10 @@ class Source:
         holds: what its records are, in the plural: ``step counts``.
         summary: the help of the command.
         tables: all raw tables that its records go to.
-        formats: from the general to the particular: what two of them recognise is of the later one.
+        formats: from the general to the particular: if two formats recognise a file, the later one takes it.
         has_devices: whether rows may leave their device or app to ``--source``.
         arrange: chooses among the files that were recognised together, where some repeat others.
-        otherwise: reads a single file that no format recognises, for the sake of what it then says.
+        otherwise: the format that tries a single file which none recognises, so that its error says what is wrong.
     """
 
     name: str

@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
 
 from fitness_buddy.core.errors import InputError, Refusal
-from fitness_buddy.ingest.landing import Record, is_tombstone, tombstone
+from fitness_buddy.ingest.landing import RESERVED, Record, is_reserved, is_tombstone, tombstone
 from fitness_buddy.ingest.sources import values
 from fitness_buddy.ingest.sources.files import InputFile, check_json, read_json
 from fitness_buddy.ingest.sources.formats import Format, Records
@@ -144,6 +144,9 @@ def to_record(activity: Any, label: str, row: int, now: datetime) -> Record | Re
     }
     field = "id"
     try:
+        for field in payload:
+            if is_reserved(field):
+                raise ValueError(RESERVED)
         for field in ("id", "start_date", "start_date_local", "elapsed_time"):
             if field not in payload:
                 raise ValueError("expected a value, found none")
@@ -194,4 +197,4 @@ def _time(value: Any) -> datetime:
 def _check_number(value: Any, unit: str, *, at_least: float | None) -> None:
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise ValueError(f"expected a number of {unit}, found {values.shown(str(value))}")
-    values.number(repr(value), at_least=at_least, what=f"a number of {unit}")
+    values.of_an_activity(repr(value), unit, at_least=at_least)

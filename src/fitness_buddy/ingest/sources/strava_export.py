@@ -23,7 +23,7 @@ from typing import Any, TypeAlias
 import yaml
 
 from fitness_buddy.core.errors import InputError, Refusal
-from fitness_buddy.ingest.landing import Record
+from fitness_buddy.ingest.landing import RESERVED, Record
 from fitness_buddy.ingest.sources import dates, numbers, values
 from fitness_buddy.ingest.sources.files import CsvRow, InputFile, open_csv
 from fitness_buddy.ingest.sources.formats import Format, Head, Records, folded
@@ -33,7 +33,7 @@ ACTIVITIES_TABLE = "strava_export_activities"
 GEAR_TABLE = "strava_export_gear"
 
 _REQUIRED = ("activity_id", "activity_date", "activity_name", "activity_type", "elapsed_time", "distance")
-# Without these an export in another language would make every activity a manual one that was no commute.
+# An export in another language without these would make every activity manual and none a commute.
 _REQUIRED_ELSEWHERE = (*_REQUIRED, "commute", "filename")
 _LOWERCASE_ERA = {
     "id": "activity_id",
@@ -89,6 +89,8 @@ _SIGNED_NUMBERS = {
 _FLAGS = ("competition", "long_run", "from_upload")
 # Headers that stand twice and mean the same in both: the first copy helps out where the second is empty.
 _SAME_IN_BOTH_COPIES = ("elapsed_time", "max_heart_rate", "commute")
+# The keys that this reader adds: a file with such a header is refused.
+_ADDED = frozenset({"distance_m", "distance_km"})
 _GEAR_FILES = {"bikes.csv": "bike", "shoes.csv": "shoe"}
 
 
@@ -189,6 +191,8 @@ def _read_header(file: InputFile, header: list[str]) -> _Columns:
         names = [_LOWERCASE_ERA.get(name, name) for name in names]
     elif language:
         names = [language.headers.get(folded(name), _snake(name)) for name in header]
+    if own := [name for name in names if name in _ADDED]:
+        raise InputError([Refusal(file.label, None, own[0], RESERVED)])
     missing = [name for name in (_REQUIRED_ELSEWHERE if language else _REQUIRED) if name not in names]
     if missing:
         others = ", ".join(known.name for known in _languages())
@@ -320,7 +324,7 @@ def _number_reader(file: InputFile, columns: _Columns) -> _ReadNumber:
 
     def read(text: str, unit: str, at_least: float | None) -> str:
         spelled = number_format.plain(text) if columns.language else text
-        return values.number(spelled, at_least=at_least, what=f"a number of {unit}")
+        return values.of_an_activity(spelled, unit, at_least=at_least)
 
     return read
 
@@ -370,7 +374,7 @@ def _gear(file: InputFile, _: str | None, __: datetime) -> Records:
             # Activities name their gear by this text: the given name, or brand and model where there is none.
             payload["name"] = payload["name"] or f"{payload['brand']} {payload['model']}".strip()
             if payload["name"]:
-                yield Record(f"{gear_type}:{payload['name']}", {"gear_type": gear_type, **payload})
+                yield Record(f"{gear_type}:{payload['name']}", {**payload, "gear_type": gear_type})
             else:
                 yield Refusal(file.label, row.number, "name", "expected a name, or a brand and model; all are empty")
 

@@ -25,9 +25,18 @@ MOST_KCAL = 20_000
 ENERGY_TOLERANCE, ENERGY_ROUNDING_KCAL = 0.2, 25.0
 KCAL_PER_G = {"carbs_g": 4, "protein_g": 4, "fat_g": 9, "alcohol_g": 7}
 
+# Most digits before the point of a number of one activity, by its unit: 30 years, twice around the earth, any heart.
+_DIGITS_OF_AN_ACTIVITY = {"seconds": 9, "metres": 8, "kilometres": 5, "beats per minute": 3, "kilocalories": 6}
+_DIGITS_OF_OTHERS = 12
+
 # ASCII: Python takes every script's digits for numbers, a warehouse does not.
 _NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 _SURELY_BELIEVABLE = re.compile(rf"\d{{1,{_SURELY_BELIEVABLE_DIGITS - 1}}}(\.\d+)?", re.ASCII)  # and not negative
+_OF_AN_ACTIVITY = {
+    unit: re.compile(rf"\d{{1,{digits}}}(\.\d+)?", re.ASCII).fullmatch
+    for unit, digits in _DIGITS_OF_AN_ACTIVITY.items()
+}
+_OF_ANOTHER = re.compile(rf"\d{{1,{_DIGITS_OF_OTHERS}}}(\.\d+)?", re.ASCII).fullmatch
 _ISO_DATE = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 _GROUPED = re.compile(r"[+-]?\d{1,3}(,\d{3})+(\.\d+)?", re.ASCII)
 
@@ -51,6 +60,18 @@ def number(text: str, *, at_least: float | None = 0.0, what: str = "a number") -
         raise ValueError(f"expected {what}, found {shown(text)}")
     if at_least is not None and float(spelled) < at_least:
         raise ValueError(f"expected {what} of at least {at_least:g}, found {shown(text)}")
+    return spelled
+
+
+def of_an_activity(text: str, unit: str, *, at_least: float | None) -> str:
+    """A number of an activity as text, in one of the units that have a limit."""
+    spelled = text.strip()
+    if not at_least and _OF_AN_ACTIVITY.get(unit, _OF_ANOTHER)(spelled):
+        return spelled  # nearly all
+    spelled = number(text, at_least=at_least, what=f"a number of {unit}")
+    most = 10 ** _DIGITS_OF_AN_ACTIVITY.get(unit, _DIGITS_OF_OTHERS)
+    if abs(float(spelled)) >= most:
+        raise ValueError(f"expected less than {most:,} {unit} for an activity, found {shown(text)}")
     return spelled
 
 

@@ -25,7 +25,7 @@ from typing import IO, TYPE_CHECKING
 from fitness_buddy.core.errors import BuddyError, UsageError
 from fitness_buddy.core.settings import Settings
 from fitness_buddy.core.validators import BUCKET_NAME, BUCKET_URL
-from fitness_buddy.warehouse import AppendCounts, ColumnBlock, LogTable, RawRows
+from fitness_buddy.warehouse import AppendCounts, ColumnBlock, LoadStamp, LogTable, RawRows
 
 if TYPE_CHECKING:
     from google.cloud.storage import Client  # type: ignore[import-untyped]
@@ -160,9 +160,9 @@ class Archive:
         self.kept: list[str] = []
 
     @contextmanager
-    def load(self, athlete_id: str, load_id: str, loaded_at: datetime, origin: str = "") -> Iterator[_ArchiveLoad]:
+    def load(self, athlete_id: str, now: datetime, origin: str = "") -> Iterator[_ArchiveLoad]:
         with tempfile.TemporaryDirectory() as folder:
-            yield _ArchiveLoad(self, Path(folder), athlete_id, load_id)
+            yield _ArchiveLoad(self, Path(folder), athlete_id, LoadStamp.after(None, now))
 
     def loaded_contents(self, athlete_id: str, parsers: Collection[str]) -> None:
         """Return None: rows of points go into a warehouse directly."""
@@ -206,16 +206,16 @@ class Archive:
 class _ArchiveLoad:
     """See :class:`fitness_buddy.warehouse.RawLoad`."""
 
-    def __init__(self, archive: Archive, folder: Path, athlete_id: str, load_id: str) -> None:
+    def __init__(self, archive: Archive, folder: Path, athlete_id: str, stamp: LoadStamp) -> None:
         self._archive = archive
         self._folder = folder
         self._athlete_id = athlete_id
-        self._load_id = load_id
+        self.stamp = stamp
         self._staged: dict[str, _Rows] = {}
 
     def stage(self, table: str, blocks: Iterator[RawRows]) -> int:
         staged = self._staged[table] = _Rows(self._folder / table)
-        staged.take(blocks, self._athlete_id, self._load_id)
+        staged.take(blocks, self._athlete_id, self.stamp.load_id)
         return staged.read
 
     def stage_columns(self, table: LogTable, blocks: Iterator[ColumnBlock], *, follows: str = "") -> int:

@@ -33,6 +33,7 @@ from fitness_buddy.core.settings import Settings
 from fitness_buddy.warehouse import (
     AppendCounts,
     ColumnBlock,
+    LoadStamp,
     LogTable,
     NotBuiltError,
     Parameters,
@@ -164,12 +165,12 @@ class BigQueryWarehouse(versions.RawReads):
         yield
 
     @contextmanager
-    def load(self, athlete_id: str, load_id: str, loaded_at: datetime, origin: str = "") -> Iterator[_BigQueryLoad]:
+    def load(self, athlete_id: str, now: datetime, origin: str = "") -> Iterator[_BigQueryLoad]:
         with translated_errors(), ExitStack() as clean_up:
-            load = _BigQueryLoad(self._client, self._settings, athlete_id, load_id, loaded_at, clean_up)
+            load = _BigQueryLoad(self._client, self._settings, athlete_id, now, clean_up)
             yield load
         try:
-            if rows := load_rows(athlete_id, load_id, loaded_at, origin, load.counts):
+            if rows := load_rows(athlete_id, load.stamp, origin, load.counts):
                 self.append_rows(LOADS, rows)
         except BuddyError as error:  # such as an account without rights on `ops`: raw has the rows by now
             log.warning("the origin of the load is not kept, so `buddy explain` will not name it: %s", error)
@@ -228,11 +229,34 @@ class BigQueryWarehouse(versions.RawReads):
 
     def raw_tables(self) -> list[str]:
         with translated_errors():
-            try:
-                tables = [table.table_id for table in self._client.list_tables(self._raw_schema)]
-            except NotFound:
-                return []
-        return [table for table in tables if is_record_table(table)]
+            return _record_tables(self._client, self._raw_schema)
+
+
+def _record_tables(client: bigquery.Client, raw_schema: str) -> list[str]:
+    try:
+        tables = [table.table_id for table in client.list_tables(raw_schema)]
+    except NotFound:
+        return []
+    return [table for table in tables if is_record_table(table)]
+
+
+def latest_load(client: bigquery.Client, raw_schema: str, now: datetime) -> datetime | None:
+    """Return the time of the latest load of all athletes, if it is not before ``now``."""
+    tables = _record_tables(client, raw_schema)
+    if not tables:
+        return None
+    (row,) = client.query_and_wait(latest_load_sql(raw_schema, tables, now))
+    return as_utc(row["latest"]) if row["latest"] else None
+
+
+def latest_load_sql(raw_schema: str, tables: Sequence[str], now: datetime) -> str:
+    """Return the query. Its literal prunes the partitions of earlier days, so it reads one column of today's rows."""
+    since = f"timestamp '{now.astimezone(UTC):%Y-%m-%d %H:%M:%S.%f}+00:00'"
+    selects = [
+        f"select max(loaded_at) as latest from `{raw_schema}.{table}` where loaded_at >= {since}"  # noqa: S608
+        for table in tables
+    ]
+    return f"select max(latest) as latest from ({' union all '.join(selects)})"  # noqa: S608 - names of our own
 
 
 def make_log(client: bigquery.Client, settings: Settings, table: LogTable) -> str:
@@ -385,21 +409,21 @@ class _StagedColumns:
 class _BigQueryLoad:
     """See :class:`fitness_buddy.warehouse.RawLoad`. It sends rows only after all rows were read."""
 
+    stamp: LoadStamp
+
     def __init__(
         self,
         client: bigquery.Client,
         settings: Settings,
         athlete_id: str,
-        load_id: str,
-        loaded_at: datetime,
+        now: datetime,
         clean_up: ExitStack,
     ) -> None:
         self._client = client
         self._settings = settings
         self._raw_schema = settings.raw_schema
         self._athlete_id = athlete_id
-        self._load_id = load_id
-        self._loaded_at = loaded_at
+        self._now = now
         self._clean_up = clean_up
         self._staged: list[_Staged] = []
         self._staged_columns: list[_StagedColumns] = []
@@ -432,12 +456,13 @@ class _BigQueryLoad:
                 years |= set(pc.unique(pc.year(rows[table.time])).to_pylist())
         if writer:
             writer.close()
-        span = (min(years), max(years)) if years else (self._loaded_at.year, self._loaded_at.year)
+        span = (min(years), max(years)) if years else (self._now.year, self._now.year)
         self._staged_columns.append(_StagedColumns(table, read, follows, span, spool))
         return read
 
     def append_new(self, *, restate: bool = False) -> dict[str, AppendCounts]:
         lock = self._prepare()
+        self.stamp = LoadStamp.after(latest_load(self._client, self._raw_schema, self._now), self._now)
         states: dict[str, dict[str, int]] = {staged.table: {} for staged in self._staged}
         added: dict[str, int] = {}
         filled = [staged for staged in self._staged if staged.rows]
@@ -476,7 +501,7 @@ class _BigQueryLoad:
 
     def _send(self, staged: _Staged) -> str:
         """Load the rows into a temporary table, which is dropped after the load; return its name."""
-        name = f"{self._raw_schema}._incoming_{self._load_id.replace('-', '_')}_{staged.table}"
+        name = f"{self._raw_schema}._incoming_{self.stamp.load_id.replace('-', '_')}_{staged.table}"
         table = bigquery.Table(f"{self._client.project}.{name}", schema=_INCOMING_SCHEMA)
         table.expires = datetime.now(UTC) + _INCOMING_EXPIRES_AFTER
         self._client.create_table(table)
@@ -489,7 +514,7 @@ class _BigQueryLoad:
 
     def _column_appends(self, staged: _StagedColumns) -> list[str]:
         """Send staged rows with typed columns; return the statements that append them."""
-        incoming = f"{self._raw_schema}._incoming_{self._load_id.replace('-', '_')}_{staged.table.name}"
+        incoming = f"{self._raw_schema}._incoming_{self.stamp.load_id.replace('-', '_')}_{staged.table.name}"
         table = bigquery.Table(
             f"{self._client.project}.{incoming}",
             schema=[bigquery.SchemaField(name, kind.upper()) for name, kind in given_columns(staged.table).items()],
@@ -502,7 +527,7 @@ class _BigQueryLoad:
         first, last = staged.years
         spans = range(first, last + 1, _SPAN_YEARS)
         follows = _FOLLOWS.format(
-            table=f"`{self._raw_schema}.{staged.follows}`", loaded_on=self._loaded_at.astimezone(UTC).date()
+            table=f"`{self._raw_schema}.{staged.follows}`", loaded_on=self.stamp.loaded_at.astimezone(UTC).date()
         )
         return [
             _APPEND_COLUMNS.format(
@@ -560,8 +585,8 @@ class _BigQueryLoad:
         config = bigquery.QueryJobConfig(
             query_parameters=[
                 query_parameter("athlete_id", self._athlete_id),
-                query_parameter("loaded_at", self._loaded_at),
-                query_parameter("load_id", self._load_id),
+                query_parameter("loaded_at", self.stamp.loaded_at),
+                query_parameter("load_id", self.stamp.load_id),
             ]
         )
         return run_serialized(self._client, script, config, waits_for="another load is being written")

@@ -10,6 +10,7 @@ work for each (:class:`_PlainRecords`). A piece of the file with any other step 
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
@@ -41,17 +42,19 @@ _STEP_COUNT = "HKQuantityTypeIdentifierStepCount"
 _CHUNK_BYTES = 64 * 1024
 # The longest honest element is a record of 500 bytes; beyond this a quote is unbalanced.
 _MAX_ELEMENT_BYTES = 250_000
-# All before the root. The parser never sees it: iOS 16 wrote a DOCTYPE that is no XML, and one can hold an entity bomb.
-_MISC = rb"(?:\s|<\?.*?\?>|<!--.*?-->)*+"
-_PROLOG = re.compile(
-    rb"(?:\xef\xbb\xbf)?" + _MISC + rb"(?:<!DOCTYPE[^\[>]*(?:\[.*?\]\s*)?>)?" + _MISC + rb"(?=<HealthData[\s>/])",
-    re.DOTALL,
-)
-# Nor does it see records of other types, most of the file: it takes twice as long to pass over them. No step count is
-# lost, since between the "<" and ">" of a tag there is no other one; within a comment it is all the same.
+# All before the root is left out (_root). The parser never sees it: iOS 16 wrote a DOCTYPE that is no XML, and one can
+# hold an entity bomb. No pattern here can backtrack over more than one tag.
+_BOM, _SPACES = b"\xef\xbb\xbf", frozenset({b" ", b"\t", b"\n", b"\r", b"\f", b"\v"})
+_MISC = ((b"<?", b"?>"), (b"<!--", b"-->"))
+_ROOT = re.compile(rb"<HealthData[\s>/]")
+_DOCTYPE = re.compile(rb"<!DOCTYPE[^\[>]*+")
+_SUBSET_END = re.compile(rb"\]\s*+>")
+_MOST_SUBSET_ENDS = 100
+# Records of other types, most of the file, are cut out before parsing, because the parser needs twice as long to skip
+# them. No step count is lost: a tag cannot contain a tag, and comments do not count.
 _OTHER_RECORD = re.compile(
-    rb'<Record type="(?!' + _STEP_COUNT.encode() + rb'")[^>]*'
-    rb'(?:"/>|">\s*(?:<MetadataEntry [^>]*"/>\s*)*</Record>)'
+    rb'<Record type="(?!' + _STEP_COUNT.encode() + rb'")[^<>]*'
+    rb'(?:"/>|">\s*+(?:<MetadataEntry [^<>]*"/>\s*+)*+</Record>)'
 )
 _CUT_OFF = {
     expat.errors.codes[error]
@@ -83,7 +86,7 @@ def _recognises(head: Head) -> bool:
     if not head.is_xml:
         return False
     with head.file.open_bytes() as stream:
-        return _PROLOG.match(stream.read(_CHUNK_BYTES)) is not None
+        return _root(stream.read(_CHUNK_BYTES)) is not None
 
 
 def _records(file: InputFile, source: str | None, now: datetime) -> Iterator[Item]:
@@ -274,8 +277,8 @@ class _PlainRecords:
             started_at = hour + minute if hour and minute in minutes else self._instant(start)
             hour, minute = hours(end[:13] + end[19:]), end[13:19]
             ended_at = hour + minute if hour and minute in minutes else self._instant(end)
-            if ended_at < started_at:
-                raise ValueError
+            if ended_at < started_at or ended_at[:7] != started_at[:7]:
+                check_order(started_at.decode() + "Z", ended_at.decode() + "Z")
             steps = counts(value) or self._steps(value)
             add_id(unique_id(join((id_start, started_at, b"Z|", ended_at, b"Z")), hardware))
             add_payload(join((payload_start, ended_at, payload_middle, started_at, b'Z","steps":"', steps, b'"}')))
@@ -357,8 +360,38 @@ def _pieces(file: InputFile) -> Iterator[tuple[bytes, bool]]:
 
 
 def _without_prolog(beginning: bytes) -> bytes:
-    prolog = _PROLOG.match(beginning)
-    return _line_ends(prolog) + beginning[prolog.end() :] if prolog else beginning
+    root = _root(beginning)
+    return beginning if root is None else b"\n" * beginning.count(b"\n", 0, root) + beginning[root:]
+
+
+def _root(beginning: bytes) -> int | None:
+    """Return where the root element of an export begins; None if this is another file."""
+    at = _after_misc(beginning, len(_BOM) if beginning.startswith(_BOM) else 0)
+    if doctype := _DOCTYPE.match(beginning, at):
+        at = doctype.end()
+        if beginning[at : at + 1] != b"[":
+            return _root_at(beginning, at + 1)
+        ends = itertools.islice(_SUBSET_END.finditer(beginning, at), _MOST_SUBSET_ENDS)
+        return next((root for end in ends if (root := _root_at(beginning, end.end())) is not None), None)
+    return _root_at(beginning, at)
+
+
+def _root_at(beginning: bytes, at: int) -> int | None:
+    root = _after_misc(beginning, at)
+    return root if _ROOT.match(beginning, root) else None
+
+
+def _after_misc(beginning: bytes, at: int) -> int:
+    """Return where white space, processing instructions and comments end."""
+    while True:
+        if beginning[at : at + 1] in _SPACES:
+            at += 1
+            continue
+        end = next((end for start, end in _MISC if beginning.startswith(start, at)), b"")
+        found = beginning.find(end, at + 2) if end else -1
+        if found < 0:
+            return at
+        at = found + len(end)
 
 
 def _line_ends(left_out: re.Match[bytes]) -> bytes:

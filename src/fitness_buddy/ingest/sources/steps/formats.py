@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from fitness_buddy.core.errors import InputError, Refusal
@@ -15,6 +15,8 @@ from fitness_buddy.ingest.sources.formats import Format, Head, Records, folded
 
 DAILY_TABLE = "steps_daily"
 INTERVALS_TABLE = "steps_intervals"
+# Some apps sum up a week or a month.
+_LONGEST = timedelta(days=31)
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,9 +110,12 @@ def whole_count(text: str) -> str:
 
 
 def check_order(started_at: str, ended_at: str) -> None:
-    """Refuse what ends before it starts."""
-    if datetime.fromisoformat(ended_at) < datetime.fromisoformat(started_at):
+    """Refuse what ends before it starts, and what no counter counts as one: dbt gives it a row for each day."""
+    length = datetime.fromisoformat(ended_at) - datetime.fromisoformat(started_at)
+    if length < timedelta(0):
         raise ValueError(f"expected a time after the start, {started_at}, found {ended_at}")
+    if length > _LONGEST:
+        raise ValueError(f"expected a time up to {_LONGEST.days} days after the start, {started_at}, found {ended_at}")
 
 
 def iso_instant(text: str, now: datetime) -> str:

@@ -8,6 +8,7 @@ its device, and dbt counts each moment once.
 from __future__ import annotations
 
 import sqlite3
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from datetime import UTC, date, datetime, timedelta
@@ -44,6 +45,9 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 # The record of a whole day ends at midnight, also when it is exported before; the longest local day has 25 hours.
 _LONGEST_DAY = timedelta(hours=25)
 _FARTHEST_OFFSET_S = 18 * 3600
+_MOST_BYTES_OF_A_VALUE = 1_000_000
+_LONGEST_FOR_A_ROW_S = 10
+_STEPS_BETWEEN_LOOKS = 100_000
 
 
 def _recognises(head: Head) -> bool:
@@ -95,6 +99,9 @@ def _database(file: InputFile) -> Iterator[sqlite3.Connection]:
     try:
         with closing(sqlite3.connect(uri, uri=True)) as database:
             database.text_factory = lambda text: text.decode("utf-8", "replace")
+            database.execute("pragma trusted_schema = off")
+            database.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, _MOST_BYTES_OF_A_VALUE)
+            database.set_authorizer(_authorize)
             yield database
     except sqlite3.Error as error:
         raise InputError.whole_file(
@@ -102,9 +109,20 @@ def _database(file: InputFile) -> Iterator[sqlite3.Connection]:
         ) from error
 
 
+def _authorize(action: int, _1: str | None, _2: str | None, _3: str | None, within: str | None) -> int:
+    """Let a statement read, but not by way of a view or a trigger of the file, which may have no end."""
+    is_reading = action in {sqlite3.SQLITE_SELECT, sqlite3.SQLITE_READ, sqlite3.SQLITE_FUNCTION, sqlite3.SQLITE_PRAGMA}
+    return sqlite3.SQLITE_OK if is_reading and within is None else sqlite3.SQLITE_DENY
+
+
 def _columns(database: sqlite3.Connection, table: str) -> set[str]:
-    """Return the columns of a table; empty if there is no such table."""
-    return {name for (name,) in database.execute("select name from pragma_table_info(?)", (table,))}
+    """Return the columns of a table; empty if there is no such table. A view and a virtual table are none."""
+    is_real = database.execute(
+        "select 1 from sqlite_schema where type = 'table' and name = ? and rootpage > 0", (table,)
+    ).fetchone()
+    if not is_real:
+        return set()
+    return {name for _, name, *_ in database.execute(f"pragma table_info({table})")}
 
 
 def _rows(database: sqlite3.Connection, file: InputFile, table: str) -> Iterator[tuple[Any, ...]]:
@@ -118,7 +136,25 @@ def _rows(database: sqlite3.Connection, file: InputFile, table: str) -> Iterator
             + (f"missing: {', '.join(missing)}" if columns else "there is no such table"),
         )
     optional = (name if name in columns else "null" for name in _OPTIONAL[table])
-    yield from database.execute(f"select {', '.join((*_REQUIRED[table], *optional))} from {table}")  # noqa: S608
+    patience = _Patience()
+    database.set_progress_handler(patience.is_over, _STEPS_BETWEEN_LOOKS)
+    sql = f"select {', '.join((*_REQUIRED[table], *optional))} from {table}"  # noqa: S608 - names of our own
+    for row in database.execute(sql):
+        yield row
+        patience.begin()
+
+
+class _Patience:
+    """Ends a statement that gives no row for too long, such as one over a computed column."""
+
+    def __init__(self) -> None:
+        self.begin()
+
+    def begin(self) -> None:
+        self._ends_at = time.monotonic() + _LONGEST_FOR_A_ROW_S
+
+    def is_over(self) -> bool:
+        return time.monotonic() > self._ends_at
 
 
 def _first_name(names: Sequence[object]) -> str | None:

@@ -15,11 +15,12 @@ from google.cloud import bigquery
 from fitness_buddy.core.clock import utc_now
 from fitness_buddy.core.errors import BuddyError
 from fitness_buddy.core.settings import Settings
-from fitness_buddy.warehouse import new_load_id
+from fitness_buddy.warehouse import LoadStamp
 from fitness_buddy.warehouse.bigquery.bucket import BucketFolder
 from fitness_buddy.warehouse.bigquery.warehouse import (
     CREATE_LOCK,
     CREATE_RAW,
+    latest_load,
     make_client,
     make_dataset,
     query_parameter,
@@ -79,7 +80,7 @@ def _lock(raw_schema: str) -> str:
 def _load_table(
     client: bigquery.Client, raw_schema: str, bucket: BucketFolder, table: str, clock: Callable[[], datetime]
 ) -> TableLoad:
-    load_id = new_load_id(clock())
+    load_id = LoadStamp.after(latest_load(client, raw_schema, clock()), clock()).load_id
     named = names(raw_schema, table, load_id)
     external_table, staging_table, merge, clean_up = (
         path.read_text(encoding="utf-8").format(**named, rows_uri=bucket.rows_uri(table)) for path in STATEMENTS
@@ -89,7 +90,9 @@ def _load_table(
     client.query_and_wait(staging_table)
     # The time is taken here, and not earlier: a build finds new rows by loaded_at, so loaded_at must not be long before
     # the rows become visible.
-    parameters = [query_parameter("load_id", load_id), query_parameter("loaded_at", clock())]
+    now = clock()
+    loaded_at = LoadStamp.after(latest_load(client, raw_schema, now), now).loaded_at
+    parameters = [query_parameter("load_id", load_id), query_parameter("loaded_at", loaded_at)]
     config = bigquery.QueryJobConfig(query_parameters=parameters)
     client.query_and_wait(merge, job_config=config)
     (counts,) = client.query_and_wait(
