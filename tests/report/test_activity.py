@@ -56,14 +56,16 @@ def test_a_route_is_drawn_to_scale_north_up() -> None:
 
 @pytest.mark.slow
 def test_the_demo_s_activity_is_a_page_without_scripts_and_positions(demo: Demo, tmp_path: Path) -> None:
-    environment = {"BUDDY_DUCKDB_PATH": str(demo.duckdb_path), "BUDDY_ATHLETE_ID": "demo"}
+    environment = demo.environment
     (row,) = demo.query(
         "select activities.activity_id, activities.name from marts.fct_activities as activities "
         "inner join marts.fct_activity_streams_summary as summaries using (activity_id) "
         "where summaries.polyline is not null order by activities.started_at desc limit 1"
     )
     page = tmp_path / "activity.html"
-    answer = run_buddy("activity", row["activity_id"], "--html", page, "--json", environment=environment)
+    answer = run_buddy(
+        *("activity", row["activity_id"], "--html", page, "--json", "--athlete", "demo"), environment=environment
+    )
     html = page.read_text()
     assert row["name"] in html
     assert html.count("<svg") >= 1
@@ -72,8 +74,8 @@ def test_the_demo_s_activity_is_a_page_without_scripts_and_positions(demo: Demo,
     assert len(answer.json["laps"]) > 1
     assert sum(zone["time_s"] for zone in answer.json["zones"] if zone["zone_type"] == "heartrate") > 600
     assert "polyline" not in answer.json["summary"]
-    text = run_buddy("activity", row["activity_id"], environment=environment).output
+    text = run_buddy("activity", row["activity_id"], "--athlete", "demo", environment=environment).output
     assert "Best efforts" in text
-    missing = run_buddy("activity", "nothing", environment=environment)
+    missing = run_buddy("activity", "nothing", "--athlete", "demo", environment=environment)
     assert missing.exit_code == 2
     assert "there is no activity 'nothing'" in missing.errors
