@@ -66,6 +66,25 @@ ROWS_PER_ATHLETE_DAY = {
     "fct_daily_health": 1,
     "fct_activity_load": 0.6,
     "int_training_load": 1,
+    # An hour for each activity, a record each second.
+    "activity_points": 0.6 * 3600,
+    "activity_sessions": 0.6,
+    "activity_laps": 4,
+    "int_strava_activities": 0.6,
+    "int_recordings": 0.6,
+    "int_recording_matches": 0.6,
+    "int_activity_recordings": 0.6,
+    "int_recording_efforts": 0.6 * 7,
+    "int_recording_power_curve": 0.2 * 26,
+    "int_recording_values": 0.6 * 250,
+    "int_recording_splits": 0.6 * 16,
+    "int_recording_summaries": 0.6,
+    "fct_activity_laps": 4,
+    "fct_activity_splits": 0.6 * 16,
+    "fct_activity_zones": 0.6 * 12,
+    "fct_activity_streams_summary": 0.6,
+    "fct_best_efforts": 0.6 * 7,
+    "fct_power_curve": 0.2 * 26,
     "fct_training_load": 1,
 }
 ROWS_PER_ATHLETE = {
@@ -81,6 +100,7 @@ ROWS_PER_ATHLETE = {
     "sport_names": 0,
     "time_zones": 0,
     "sport_loads": 0,
+    **dict.fromkeys(("best_effort_distances", "privacy_zones", "recorded_sports", "zone_settings"), 0),
     "gear_limits": 1,
     "athlete_goals": 3,
     "distance_bands": 0,
@@ -165,8 +185,8 @@ class Estimate:
 
     def _days(self, scan: Scan, reach_days: int, *, is_test: bool) -> float:
         column = self._partitions.get(scan.table)
-        if column == "loaded_at" or is_test:
-            return WINDOW_DAYS + 2 if column == "loaded_at" else WINDOW_DAYS
+        if column in {"loaded_at", "recorded_at"} or is_test:
+            return WINDOW_DAYS if column not in {"loaded_at", "recorded_at"} else WINDOW_DAYS + 2
         bounds = {comparison: day for name, comparison, day in scan.bounds if name == column and day is not None}
         if "$equal" in bounds:
             return 1
@@ -250,7 +270,10 @@ def table_of_costs(duckdb_path: Path, project: Project) -> str:
     return "\n".join(lines)
 
 
-RAW = ("strava_export_activities", "strava_api_activities", "steps_daily", "steps_intervals", "meals_entries")
+RAW = (
+    *("strava_export_activities", "strava_api_activities", "steps_daily", "steps_intervals", "meals_entries"),
+    *("activity_points", "activity_sessions", "activity_laps"),
+)
 
 
 def format_bytes(count: float) -> str:

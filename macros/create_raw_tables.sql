@@ -13,7 +13,8 @@
       {%- if needs_creating(relation) %}
 create schema if not exists {{ relation.without_identifier() }};
       {%- if typed %}
-create table if not exists {{ relation }} ({{ typed | join(', ') }});
+create table if not exists {{ relation }} ({{ typed | join(', ') }})
+{{- typed_table_layout(source.meta.time, source.meta.cluster) }};
       {%- else %}
 {{ create_raw_table(relation) }};
       {%- endif %}

@@ -2,6 +2,8 @@
     models (event_day, record_id, days_in). -#}
 {% macro staging_models() -%}
 {{ return([
+    'stg_activity_files__laps',
+    'stg_activity_files__sessions',
     'stg_meals__entries',
     'stg_steps__daily_counts',
     'stg_steps__interval_counts',

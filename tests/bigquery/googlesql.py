@@ -243,9 +243,16 @@ class Project:
         columns = {
             path_of(source): "loaded_at" for source in self._manifest["sources"].values() if not typed_columns(source)
         }
+        columns |= {
+            path_of(source): source["meta"]["time"]
+            for source in self._manifest["sources"].values()
+            if source["meta"].get("time")
+        }
         for node in self.models():
             meta = node["config"]["meta"]
-            if meta.get("event_day"):
+            if meta.get("event_at"):
+                columns[path_of(node)] = meta["event_at"]
+            elif meta.get("event_day"):
                 columns[path_of(node)] = "loaded_at"
             elif "day" in meta:
                 columns[path_of(node)] = meta["day"]

@@ -12,7 +12,9 @@ from googlesql import Project, Warehouse, compile_project
 from support import REPOSITORY, Demo
 
 # They follow from all days of an athlete, and read only a few columns of each.
-ALL_DAYS = {"fct_eddington", "fct_period_totals", "fct_records", "fct_streaks"}
+ALL_DAYS = {
+    *("fct_best_efforts", "fct_eddington", "fct_period_totals", "fct_power_curve", "fct_records", "fct_streaks"),
+}
 
 
 @pytest.fixture(scope="module")
@@ -116,7 +118,7 @@ def test_every_table_of_days_is_partitioned_by_its_day_and_clustered_by_athlete(
         for model in analysed.models()
         if model["config"]["materialized"] == "incremental" and "day" in model["config"]["meta"]
     }
-    assert len(laid_out) == 18
+    assert len(laid_out) == 31
     for model in analysed.models():
         if model["name"] in laid_out:
             partition_by, cluster_by = laid_out[model["name"]]

@@ -5,8 +5,10 @@ from __future__ import annotations
 from datetime import date
 from pathlib import Path
 
+import activity_files
 import builds
 import pytest
+import recordings
 import strava_export
 from apple_health import compared, load, write_export
 from support import NO_TESTS, run_buddy
@@ -66,3 +68,15 @@ def test_the_benchmark_of_builds_makes_days_that_build_and_takes_its_ways_in_tur
     medians = builds.in_turns({"a": lambda: next(taken), "b": lambda: next(taken)}, times=2)
     assert medians == {"a": 3.0, "b": 2.0}
     assert "| b | 2.00 s | 0.67 |" in builds.table_of(medians)
+
+
+@pytest.mark.slow
+def test_the_benchmark_of_activity_files_reads_the_same_in_both_ways(tmp_path: Path) -> None:
+    table = activity_files.compared(2, 60, tmp_path)
+    assert "120 records in 2 files" in table
+    assert "| buddy ingest activity-files |" in table
+
+
+def test_the_benchmark_of_recordings_writes_the_points_of_its_days(tmp_path: Path) -> None:
+    days = [date(2026, 1, 1), date(2026, 1, 3)]
+    assert recordings.write_raw(tmp_path / "buddy.duckdb", days, 30) == 60

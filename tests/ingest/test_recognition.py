@@ -15,6 +15,12 @@ import pytest
 from reader_support import activities_csv, meals_csv, steps_csv, write, write_zip
 from support import Answer, run_buddy
 
+TCX = """<TrainingCenterDatabase xmlns="http://www.garmin.com/xmlschemas/TrainingCenterDatabase/v2"><Activities>
+<Activity Sport="Running"><Lap StartTime="2026-10-24T08:00:00Z"><TotalTimeSeconds>9</TotalTimeSeconds><Track>
+<Trackpoint><Time>2026-10-24T08:00:00Z</Time><DistanceMeters>0</DistanceMeters></Trackpoint>
+<Trackpoint><Time>2026-10-24T08:00:09Z</Time><DistanceMeters>30</DistanceMeters></Trackpoint>
+</Track></Lap></Activity></Activities></TrainingCenterDatabase>"""
+
 NOW = ("--now", "2026-11-20T12:00:00Z")
 FIT_DAYS = "Takeout/Google Fit/Tägliche Aktivitätsmesswerte/Tägliche Aktivitätsmesswerte.csv"
 FIT_HOURS = "Takeout/Google Fit/Tägliche Aktivitätsmesswerte/2026-10-24.csv"
@@ -29,7 +35,7 @@ TAKEOUT: Mapping[str, bytes] = {
     "Takeout/Archiv_Übersicht.html": b"<html>",
     FIT_DAYS: DAYS.encode(),
     FIT_HOURS: HOURS.encode(),
-    "Takeout/Google Fit/Aktivitäten/a.tcx": b"<TrainingCenterDatabase/>",
+    "Takeout/Google Fit/Aktivitäten/a.tcx": TCX.encode(),
     "Takeout/Fitbit/Global Export Data/steps-2026-10-01.json": (MINUTES % 100).encode(),
     "Takeout/Fitbit/Global Export Data/distance-2026-10-01.json": (MINUTES % 7000).encode(),
     "Takeout/Fitbit/Global Export Data/food_logs-0.json": FOOD.encode(),
@@ -81,14 +87,24 @@ def rows_of(sql: str) -> list[dict[str, Any]]:
 def test_every_source_of_a_whole_takeout_is_loaded_and_the_rest_is_named(tmp_path: Path, make: Any) -> None:
     answer = run_buddy("ingest", make(tmp_path, TAKEOUT), *NOW, "--json").json
     assert answer["status"] == "done"
-    assert {name: loaded["rows_new"] for name, loaded in answer["sources"].items()} == {"steps": 4, "meals": 1}
-    assert answer["tables"] == {"steps_daily": 3, "steps_intervals": 1, "meals_entries": 1}
+    assert {name: loaded["rows_new"] for name, loaded in answer["sources"].items()} == {
+        "steps": 4,
+        "meals": 1,
+        "activity-files": 4,
+    }
+    assert answer["tables"] == {
+        "steps_daily": 3,
+        "steps_intervals": 1,
+        "meals_entries": 1,
+        "activity_sessions": 1,
+        "activity_laps": 1,
+        "activity_points": 2,
+    }
     not_read = "\n".join(answer["not_read"])
     for name in (
         "Takeout/Contacts/All Contacts.csv",
         "Takeout/Drive/Ausgaben.csv",
         "distance-2026-10-01.json",
-        "a.tcx",
     ):
         assert name in not_read
     assert "1.jpg" not in not_read
@@ -154,9 +170,9 @@ WRONG = [
     ("steps", "diary.csv", "it is a CSV diary of meals with the columns eaten_at,"),
     ("meals", "steps.csv", "`buddy ingest steps` takes it"),
     ("strava-export", "steps.csv", "`buddy ingest steps` takes it"),
-    ("steps", "run.fit", "it is a file of one activity (FIT, GPX or TCX)"),
-    ("steps", "noname", "it is a file of one activity (FIT, GPX or TCX)"),
-    ("strava-export", "ride.gpx", "it is a file of one activity (FIT, GPX or TCX)"),
+    ("steps", "run.fit", "`buddy ingest activity-files` takes it"),
+    ("steps", "noname", "`buddy ingest activity-files` takes it"),
+    ("strava-export", "ride.gpx", "`buddy ingest activity-files` takes it"),
     ("steps", "Gadgetbridge.db", "it is Gadgetbridge's database"),
     ("meals", "MacroFactor-20261120.xlsx", "it is MacroFactor's export (an Excel workbook)"),
     ("meals", "other.xlsx", "it is an Excel workbook: save its sheet as CSV (UTF-8)"),

@@ -42,7 +42,7 @@ TABLES = {
         "athlete_id string, activity_id string, source string, name string, sport_type string, sport_family string, "
         "activity_date date, started_at timestamp, distance_m double, moving_time_s bigint, elapsed_time_s bigint, "
         "elevation_gain_m double, average_speed_m_s double, pace_min_per_km double, average_heartrate_bpm double, "
-        "max_heartrate_bpm double, gear_id string, is_manual boolean, is_commute boolean"
+        "max_heartrate_bpm double, gear_id string, is_manual boolean, is_commute boolean, is_transition boolean"
     ),
     "fct_daily_workouts": (
         "athlete_id string, activity_date date, sport_family string, activities bigint, distance_m double, "
@@ -175,7 +175,7 @@ def _activities(life: Life) -> Iterable[tuple[Any, ...]]:
         yield (
             *("me", f"a{number}", "strava_export", row.name, row.family.capitalize(), row.family, row.day, started),
             *(row.distance_m, seconds, seconds, row.elevation_m),
-            *(None, None, row.heartrate, None, None, False, False),
+            *(None, None, row.heartrate, None, None, False, False, False),
         )
 
 

@@ -30,6 +30,12 @@ MARTS = {
     "fct_records": "athlete_id, sport_family, record_type, band, achieved_on, value",
     "fct_gear_distance": "athlete_id, gear_id",
     "fct_goals": "athlete_id, goal, period_start",
+    "fct_activity_laps": "athlete_id, activity_id, lap",
+    "fct_activity_splits": "athlete_id, activity_id, unit, split",
+    "fct_best_efforts": "athlete_id, activity_id, distance_m",
+    "fct_power_curve": "athlete_id, activity_id, duration_s",
+    "fct_activity_zones": "athlete_id, activity_id, zone_type, zone",
+    "fct_activity_streams_summary": "athlete_id, activity_id",
 }
 
 FIRST_DAY = date(2026, 2, 1)

@@ -9,6 +9,7 @@ active_days as (
         athlete_id,
         activity_date
     from {{ ref('int_activities_localized') }}
+    where is_transition is not true
 ),
 
 steps as (

@@ -2,7 +2,7 @@
 
 with activities as (
     select * from {{ ref('int_activities_localized') }}
-    where gear_id is not null
+    where gear_id is not null and is_transition is not true
 ),
 
 days as (

@@ -1,7 +1,21 @@
-{{ config(**daily('activity_date')) }}
+{{ config(**daily('activity_date', lookback_days=2)) }}
 
 with activities as (
     select * from {{ ref('fct_activities') }}
+    where is_transition is not true
+),
+
+recorded as (
+    select * from {{ ref('fct_activity_streams_summary') }}
+),
+
+recordings as (
+    select * from {{ ref('int_activity_recordings') }}
+),
+
+heartrates as (
+    select * from {{ ref('int_recording_values') }}
+    where channel = 'heartrate'
 ),
 
 settings as (
@@ -27,7 +41,11 @@ measured as (
         settings.is_own,
         sport_loads.load_per_hour,
         settings.lactate_threshold_heartrate_bpm is null as is_threshold_derived,
-        activities.weighted_average_power_w / nullif(settings.ftp_w, 0) as power_intensity,
+        -- the power of every second, if a file has it, else what the source states
+        coalesce(recorded.normalized_power_w, activities.weighted_average_power_w)
+        / nullif(settings.ftp_w, 0) as power_intensity,
+        settings.resting_heartrate_bpm,
+        settings.max_heartrate_bpm as max_heartrate_setting_bpm,
         {{ heart_rate_reserve(
             'activities.average_heartrate_bpm', 'settings.resting_heartrate_bpm', 'settings.max_heartrate_bpm'
         ) | indent(8) }} as reserve,
@@ -39,16 +57,52 @@ measured as (
     from activities
     inner join settings on activities.athlete_id = settings.athlete_id and {{ in_force_on('activities.activity_date') }}
     left join sport_loads on activities.sport_family = sport_loads.sport_family
+    left join recorded
+        on activities.athlete_id = recorded.athlete_id and activities.activity_id = recorded.activity_id
+),
+
+second_reserves as (
+    select
+        measured.athlete_id,
+        measured.activity_id,
+        measured.sex,
+        heartrates.time_s,
+        {{ heart_rate_reserve(
+            'heartrates.value', 'measured.resting_heartrate_bpm', 'measured.max_heartrate_setting_bpm'
+        ) | indent(8) }} as reserve
+    from measured
+    inner join recordings
+        on measured.athlete_id = recordings.athlete_id and measured.activity_id = recordings.activity_id
+    inner join heartrates
+        on recordings.athlete_id = heartrates.athlete_id and recordings.recording_id = heartrates.activity_id
+),
+
+-- the mean of the seconds with a heart rate holds for the whole moving time
+trimps_by_second as (
+    select
+        athlete_id,
+        activity_id,
+        {{ exact_sum(trimp('time_s / 60.0', 'reserve', 'sex')) }} * 60 / nullif(sum(time_s), 0) as trimp_per_minute
+    from second_reserves
+    where reserve is not null
+    group by athlete_id, activity_id
 ),
 
 weighed as (
     select
-        *,
-        case
-            when reserve is not null then {{ trimp('moving_time_s / 60.0', 'reserve', 'sex') | indent(12) }}
-        end as trimp,
-        {{ trimp('60.0', 'reserve_at_threshold', 'sex') | indent(8) }} as trimp_of_threshold_hour
+        measured.*,
+        trimps_by_second.trimp_per_minute is not null as is_by_second,
+        coalesce(
+            measured.moving_time_s / 60.0 * trimps_by_second.trimp_per_minute,
+            case
+                when measured.reserve is not null
+                    then {{ trimp('measured.moving_time_s / 60.0', 'measured.reserve', 'measured.sex') | indent(20) }}
+            end
+        ) as trimp,
+        {{ trimp('60.0', 'measured.reserve_at_threshold', 'measured.sex') | indent(8) }} as trimp_of_threshold_hour
     from measured
+    left join trimps_by_second
+        on measured.athlete_id = trimps_by_second.athlete_id and measured.activity_id = trimps_by_second.activity_id
 ),
 
 compared as (
@@ -70,9 +124,10 @@ final as (
         started_at,
         sport_family,
         coalesce(power_load, heartrate_load, training_load_stated, duration_load) as training_load,
-        -- the best method that the data allow; per-second heart rates are in no file that is read today
+        -- the best method that the data allow
         case
             when power_load is not null then 'power'
+            when heartrate_load is not null and is_by_second then 'heart_rate'
             when heartrate_load is not null then 'average_heart_rate'
             when training_load_stated is not null then 'stated'
             else 'duration'

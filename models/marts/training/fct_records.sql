@@ -13,6 +13,7 @@ with activities as (
         average_speed_m_s,
         distance_band
     from {{ ref('fct_activities') }}
+    where is_transition is not true
 ),
 
 loads as (

@@ -13,6 +13,7 @@ final as (
         activities.athlete_id,
         activities.activity_id,
         activities.source,
+        activities.sources,
         activities.name,
         activities.sport_type,
         activities.sport_family,
@@ -57,7 +58,8 @@ final as (
         activities.gear_id,
         distance_bands.distance_band,
         activities.is_manual,
-        activities.is_commute
+        activities.is_commute,
+        activities.is_transition
     from activities
     left join distance_bands
         on

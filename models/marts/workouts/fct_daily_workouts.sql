@@ -2,6 +2,7 @@
 
 with activities as (
     select * from {{ ref('fct_activities') }}
+    where is_transition is not true
 ),
 
 loads as (

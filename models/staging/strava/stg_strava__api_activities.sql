@@ -121,7 +121,9 @@ final as (
         is_from_upload,
         gear_id,
         is_manual,
-        is_commute
+        is_commute,
+        -- the API does not name the file
+        cast(null as string) as filename
     from typed
 )
 

@@ -50,7 +50,7 @@ typed as (
         cast(null as string) as device_name,
         {{ json_flag('payload', 'from_upload') }} as is_from_upload,
         {{ json_text('payload', 'activity_gear') }} as gear_id,
-        {{ json_text('payload', 'filename') }} is null as is_manual,
+        {{ json_text('payload', 'filename') }} as filename,
         coalesce({{ json_text('payload', 'commute') }} = 'true', false) as is_commute,
         -- the export spells "Weight Training" and "E-Bike Ride", the API WeightTraining and EBikeRide
         replace(replace({{ json_text('payload', 'activity_type') }}, ' ', ''), '-', '') as sport_type
@@ -107,8 +107,9 @@ final as (
         device_name,
         is_from_upload,
         gear_id,
-        is_manual,
-        is_commute
+        filename is null as is_manual,
+        is_commute,
+        filename
     from typed
 )
 

@@ -74,12 +74,16 @@ def statement(choice: Choice, catalogue: Catalogue, settings: Settings) -> State
     )
 
 
+# A transition of a multisport file is no activity of its own.
+_COUNTED = {"fct_activities": " and is_transition is not true"}
+
+
 def athlete_rows_sql(subject: Subject, choice: Choice, settings: Settings, columns: str = "*") -> str:
     """Return SQL for the athlete's rows of a mart on the asked days, with parameters of these names."""
     since = f"{subject.day} >= @first_day and " if choice.first_day else ""
     return (
         f"select {columns} from {settings.marts_schema}.{subject.mart} "  # noqa: S608 - the project's own names
-        f"where athlete_id = @athlete_id and {since}{subject.day} <= @last_day"
+        f"where athlete_id = @athlete_id and {since}{subject.day} <= @last_day{_COUNTED.get(subject.mart, '')}"
     )
 
 

@@ -4,6 +4,7 @@ Commands import what they need inside their functions, so that ``buddy --help`` 
 """
 
 from fitness_buddy.cli import (
+    activity,
     ask,
     bot,
     demo,
@@ -23,6 +24,7 @@ from fitness_buddy.cli import (
 from fitness_buddy.cli.command import main
 
 __all__ = [
+    "activity",
     "ask",
     "bot",
     "demo",

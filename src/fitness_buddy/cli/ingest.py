@@ -144,18 +144,20 @@ def ingest_path(run: Run, path: Path, device: str | None, restate: bool) -> dict
 @click.argument("folder", type=PATH)
 @_device_option
 def ingest_inbox(run: Run, folder: Path, device: str | None) -> dict[str, Any]:
-    """Load the step counts in the files of FOLDER, one by one, and move loaded files to FOLDER/loaded.
+    """Load the step counts and activity files in FOLDER, one by one, and move loaded files to FOLDER/loaded.
 
     For a folder that a phone syncs to. A refused file stays; all others are loaded.
     """
     from fitness_buddy.ingest.inbox import Inbox, load_counts
     from fitness_buddy.ingest.load import Ingest
-    from fitness_buddy.ingest.sources import steps
+    from fitness_buddy.ingest.recordings import has_activity_files
+    from fitness_buddy.ingest.sources import activity_files, steps
 
     athlete_id = run.settings.athlete_id
 
     def load_file(path: Path) -> Landing:
-        return Ingest(run.warehouse, athlete_id, now=run.clock()).files(steps.SOURCE, path, device=device)
+        source = activity_files.SOURCE if has_activity_files(path) else steps.SOURCE
+        return Ingest(run.warehouse, athlete_id, now=run.clock()).files(source, path, device=device)
 
     loads = []
     for load in Inbox(folder).load(load_file, run.clock):

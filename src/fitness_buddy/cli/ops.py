@@ -51,12 +51,15 @@ def status(run: Run) -> dict[str, Any]:
 def check(run: Run, report_folder: Path | None, days: int, steps_differ_by: int) -> dict[str, Any]:
     """Check raw of all athletes for rows that no load writes. Fails if rows are wrong, after writing the report.
 
-    Warns of days whose sources of steps disagree, and of days that no body can walk, as the last build has them.
+    Warns of refused activity files, of days whose sources of steps disagree, and of days that no body can walk,
+    as the last build has them.
     """
-    from fitness_buddy.ops.checks import check_days, check_raw, write_report
+    from fitness_buddy.ops.checks import check_days, check_files, check_raw, write_report
 
-    report = check_raw(run.warehouse, days=days, now=run.now) + check_days(
-        run.warehouse, run.settings, days=days, now=run.now, share_pct=steps_differ_by
+    report = (
+        check_raw(run.warehouse, days=days, now=run.now)
+        + check_files(run.warehouse, days=days, now=run.now)
+        + check_days(run.warehouse, run.settings, days=days, now=run.now, share_pct=steps_differ_by)
     )
     answer = report.to_dict() | {"days": days, "steps_differ_by": steps_differ_by}
     if report_folder:

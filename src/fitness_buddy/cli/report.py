@@ -70,10 +70,13 @@ def show_report(run: Run, day: date | None, html_path: Path | None) -> dict[str,
         render_terminal(content, run.console, training)
     answer: dict[str, Any] = {"report": content.to_dict(), "training": list(training_sentences(training))}
     if html_path:
+        from fitness_buddy.report.activity import Activities
+        from fitness_buddy.report.activity_text import page_values
         from fitness_buddy.report.html import render_html
 
+        recorded = [page_values(page) for page in Activities(run.warehouse, run.settings).recorded_on(content.day)]
         html_path.parent.mkdir(parents=True, exist_ok=True)
-        html_path.write_text(render_html(content, training), encoding="utf-8")
+        html_path.write_text(render_html(content, training, recorded), encoding="utf-8")
         run.say(f"Report: {html_path}")
         answer["html"] = str(html_path)
     return answer

@@ -20,7 +20,7 @@ _DESCRIBED = 0.2
 _MONTHLY_CELSIUS = (1, 2, 6, 10, 15, 19, 21, 21, 16, 11, 6, 3)
 _FIRST_ID = 12_850_000_000
 _FIRST_UPLOAD_ID = 13_690_000_000
-_RECORDINGS_IN_EXPORT = 5  # the newest ones only, because tracks make the demo large
+_TRACKS_IN_EXPORT = 5  # the newest ones before the earlier export are GPX; all later recordings are FIT
 _MIN_BREAK = timedelta(minutes=15)
 
 
@@ -200,14 +200,16 @@ def _description(session: Session, kind: Kind, rng: random.Random) -> str:
 def _with_ids(done: Sequence[Activity], as_of: date, earlier_day: date) -> list[Activity]:
     """Number the activities by the time of their upload, which may be later than the activity."""
     origin = datetime.combine(as_of - timedelta(days=DAYS), time(), tzinfo=UTC)
-    newest = _newest_outdoors(done, as_of) | _newest_outdoors(done, earlier_day)
+    tracks = _newest_outdoors(done, earlier_day)
     finished = []
     for position, activity in enumerate(done):
         uploaded_at = activity.ended_at
         if activity.is_late:
             uploaded_at = datetime.combine(earlier_day, time(20, 15), tzinfo=UTC) + timedelta(days=2)
         seconds = int((uploaded_at - origin).total_seconds())
-        suffix = "gpx" if position in newest else "fit.gz"
+        is_new = activity.local_day > earlier_day
+        # Recordings of earlier years are not in the exports, because they would make the demo large.
+        suffix = "gpx" if position in tracks else "fit" if is_new else "fit.gz"
         filename = "" if activity.is_manual else f"activities/{_FIRST_UPLOAD_ID + seconds * 57}.{suffix}"
         finished.append(replace(activity, activity_id=str(_FIRST_ID + seconds * 54), filename=filename))
     return finished
@@ -222,7 +224,7 @@ def _newest_outdoors(done: Sequence[Activity], last_day: date) -> set[int]:
         and not activity.is_manual
         and not activity.is_late
     ]
-    return set(recorded[-_RECORDINGS_IN_EXPORT:])
+    return set(recorded[-_TRACKS_IN_EXPORT:])
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from datetime import date, timedelta
 from pathlib import Path
 
 from fitness_buddy.demo import activities, diary, plan, strava
+from fitness_buddy.demo.recordings import fit_recording, gpx_recording
 
 DEMO_AS_OF = date(2026, 11, 1)
 DEMO_SEED = 20261101
@@ -46,10 +47,13 @@ def write_demo_files(folder: Path, *, as_of: date = DEMO_AS_OF, seed: int = DEMO
     earlier_day = as_of - timedelta(days=EARLIER_EXPORT_DAYS_BACK)
     sessions = plan.sessions(as_of, _rng(seed, "plan"))
     done = activities.activities(sessions, as_of, earlier_day, _rng(seed, "activities"))
+    # A correction at Strava changes no recording.
+    recordings = {one.filename: gpx_recording(one) for one in done if one.filename.endswith(".gpx")}
+    recordings |= {one.filename: fit_recording(one) for one in done if one.filename.endswith(".fit")}
     return DemoFiles(
         strava_exports=[
-            strava.write_export(folder, earlier_day, activities.as_first_uploaded(done, earlier_day)),
-            strava.write_export(folder, as_of, done, repeat_a_row=True),
+            strava.write_export(folder, earlier_day, activities.as_first_uploaded(done, earlier_day), recordings),
+            strava.write_export(folder, as_of, done, recordings, repeat_a_row=True),
         ],
         steps=diary.write_steps(folder, as_of, done, _rng(seed, "steps")),
         meals=diary.write_meals(folder, as_of, _rng(seed, "meals")),

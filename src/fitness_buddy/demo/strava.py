@@ -5,8 +5,8 @@ from __future__ import annotations
 import csv
 import io
 import zipfile
-from collections.abc import Iterable, Sequence
-from datetime import date, timedelta
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import date
 from pathlib import Path
 
 from fitness_buddy.demo.activities import MAX_HEART_RATE, RESTING_HEART_RATE, Activity
@@ -59,8 +59,19 @@ _ENTRY_TIME = (1980, 1, 1, 0, 0, 0)
 _UNIX = 3
 
 
-def write_export(folder: Path, day: date, activities: Sequence[Activity], *, repeat_a_row: bool = False) -> Path:
-    """Write ``strava_export_<day>.zip``; with ``repeat_a_row`` one row is in it twice."""
+def write_export(
+    folder: Path,
+    day: date,
+    activities: Sequence[Activity],
+    recordings: Mapping[str, bytes],
+    *,
+    repeat_a_row: bool = False,
+) -> Path:
+    """Write ``strava_export_<day>.zip``; with ``repeat_a_row`` one row is in it twice.
+
+    Args:
+        recordings: files by their name; an export has those of its activities.
+    """
     rows = [_row(activity) for activity in activities]
     if repeat_a_row:
         rows.append(rows[len(rows) * 2 // 3])
@@ -72,15 +83,16 @@ def write_export(folder: Path, day: date, activities: Sequence[Activity], *, rep
         "profile.csv": csv_text(_PROFILE),
         "shoes.csv": csv_text(_SHOES),
     }
-    entries |= {activity.filename: _gpx(activity) for activity in activities if activity.filename.endswith(".gpx")}
+    contents = {name: text.encode() for name, text in entries.items()}
+    contents |= {one.filename: recordings[one.filename] for one in activities if one.filename in recordings}
     path = folder / f"strava_export_{day.isoformat()}.zip"
     with zipfile.ZipFile(path, "w") as archive:
-        for name, text in sorted(entries.items()):
+        for name, content in sorted(contents.items()):
             entry = zipfile.ZipInfo(name, _ENTRY_TIME)
             entry.create_system = _UNIX
             entry.external_attr = 0o644 << 16
             # Stored: compressed bytes differ between zlib builds.
-            archive.writestr(entry, text.encode(), zipfile.ZIP_STORED)
+            archive.writestr(entry, content, zipfile.ZIP_STORED)
     return path
 
 
@@ -178,22 +190,3 @@ def _strava_date(activity: Activity) -> str:
     half = "AM" if moment.hour < 12 else "PM"
     clock = f"{moment.hour % 12 or 12}:{moment.minute:02}:{moment.second:02} {half}"
     return f"{_MONTHS[moment.month - 1]} {moment.day}, {moment.year}, {clock}"
-
-
-def _gpx(activity: Activity) -> str:
-    """Return a track of two points, the same for every activity, so that it shows nobody's home."""
-    end = activity.started_at + timedelta(seconds=activity.moving_s)
-    points = "".join(
-        f'   <trkpt lat="{latitude}" lon="13.1000000"><ele>{activity.low_m}</ele>'
-        f"<time>{moment.isoformat().replace('+00:00', 'Z')}</time></trkpt>\n"
-        for latitude, moment in (("52.4500000", activity.started_at), ("52.4510000", end))
-    )
-    return (
-        '<?xml version="1.0" encoding="UTF-8"?>\n'
-        '<gpx creator="Fitness Buddy demo" version="1.1" xmlns="http://www.topografix.com/GPX/1/1">\n'
-        f" <trk>\n  <name>{_xml(activity.name)}</name>\n  <trkseg>\n{points}  </trkseg>\n </trk>\n</gpx>\n"
-    )
-
-
-def _xml(text: str) -> str:
-    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")

@@ -12,10 +12,11 @@ from typing import Any, TypeAlias
 
 from fitness_buddy.core.errors import InputError, Refusal
 from fitness_buddy.ingest.zone import ClockReading, Clocks
-from fitness_buddy.warehouse import AppendCounts, RawRow, RawRows, RawStore
+from fitness_buddy.warehouse import AppendCounts, RawLoad, RawRow, RawRows, RawStore
 
 _DELETED = "_deleted"
 _SHOWN = 300
+_FILES_SHOWN = 5
 _BLOCK_ROWS = 5_000
 _SAME_INSTANT = timedelta(minutes=1)
 # Far beyond the largest export; a load that reaches one of them reads something that has no end.
@@ -69,6 +70,41 @@ class Batch:
     records: Iterable[Item]
 
 
+# The outcomes of an activity file.
+OUTCOMES = ("loaded", "partial", "unchanged", "refused")
+
+
+@dataclass(slots=True)
+class FileCounts:
+    """How many activity files had each outcome, with the reasons of all that were not simply loaded."""
+
+    by_outcome: dict[str, int] = field(default_factory=lambda: dict.fromkeys(OUTCOMES, 0))
+    refusals: list[Refusal] = field(default_factory=list)
+    remarks: list[str] = field(default_factory=list)
+
+    def add(self, file_name: str, outcome: str, reason: str) -> None:
+        self.by_outcome[outcome] += 1
+        if outcome == "refused":
+            self.refusals.append(Refusal(file_name, None, None, reason))
+        elif reason:
+            self.remarks.append(f"{file_name}: {reason}")
+
+    @property
+    def usable(self) -> int:
+        return sum(self.by_outcome.values()) - self.by_outcome["refused"]
+
+    def notices(self) -> list[str]:
+        """Return lines for the answer of the command."""
+        counts = ", ".join(f"{count:,} {outcome}" for outcome, count in self.by_outcome.items() if count)
+        lines = [f"activity files: {counts}"] if counts else []
+        refused = [f"refused, {refusal.file}: {refusal.problem}" for refusal in self.refusals]
+        for what, named in (("refused", refused), ("read with a remark", self.remarks)):
+            lines += named[:_FILES_SHOWN]
+            if len(named) > _FILES_SHOWN:
+                lines.append(f"{len(named) - _FILES_SHOWN:,} more files were {what}: `buddy check` lists them")
+        return lines
+
+
 @dataclass(frozen=True, slots=True)
 class Landing:
     """What one load did.
@@ -76,6 +112,7 @@ class Landing:
     Attributes:
         tables: the counts of each raw table.
         clocks: what the records say of the athlete's time zone.
+        files: the outcomes of activity files, if there were any.
     """
 
     load_id: str
@@ -83,6 +120,7 @@ class Landing:
     tables: Mapping[str, AppendCounts]
     notices: Sequence[str] = field(default_factory=tuple)
     clocks: Clocks = field(default_factory=Clocks, compare=False)
+    files: FileCounts | None = None
 
     def total(self, count: str) -> int:
         return sum(getattr(counts, count) for counts in self.tables.values())
@@ -99,7 +137,15 @@ def totals(landings: Sequence[Landing]) -> dict[str, Any]:
         for table, count in landing.tables.items():
             added[table] = added.get(table, 0) + count.new + count.changed
     notices = [notice for landing in landings for notice in landing.notices]
-    return {**counts, "rows_refused": 0, "tables": added, "notices": notices}
+    files = [landing.files.by_outcome for landing in landings if landing.files]
+    by_outcome = {outcome: sum(counted[outcome] for counted in files) for outcome in OUTCOMES}
+    return {
+        **counts,
+        "rows_refused": 0,
+        "tables": added,
+        "notices": notices,
+        **({"files": by_outcome} if files else {}),
+    }
 
 
 def land(
@@ -112,6 +158,7 @@ def land(
     notices: Sequence[str] = (),
     on_row: Callable[[], None] = lambda: None,
     origin: str = "",
+    stage_files: Callable[[RawLoad], FileCounts] | None = None,
 ) -> Landing:
     """Append the batches to raw in one load.
 
@@ -121,6 +168,7 @@ def land(
         restate: see :meth:`fitness_buddy.warehouse.RawLoad.append_new`.
         on_row: called once for every row read (progress).
         origin: the file or service, kept in ``ops.loads`` if the load adds anything.
+        stage_files: reads activity files into the load, after all rows of the batches are accepted.
 
     Raises:
         InputError: at least one row was refused; raw is as it was.
@@ -133,10 +181,12 @@ def land(
         )
         if refused.count:
             raise InputError(refused.first, rows_read=read + refused.count, rows_refused=refused.count)
+        files = stage_files(load) if stage_files else None
         tables = load.append_new(restate=restate)
     stamp = load.stamp
     dropped = (_dropped(counts) for counts in tables.values() if counts.dropped)
-    return Landing(stamp.load_id, stamp.loaded_at, tables, (*notices, *dropped, *_lifted(stamp.loaded_at, now)), clocks)
+    said = (*notices, *dropped, *(files.notices() if files else ()), *_lifted(stamp.loaded_at, now))
+    return Landing(stamp.load_id, stamp.loaded_at, tables, said, clocks, files)
 
 
 def _lifted(loaded_at: datetime, now: datetime) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from itertools import count
@@ -11,15 +12,16 @@ from pathlib import Path
 from typing import Any
 
 from fitness_buddy.core.clock import Clock, utc_now
-from fitness_buddy.core.errors import BuddyError, InputError, Refusal, StoppedError
+from fitness_buddy.core.errors import BuddyError, InputError, Refusal, StoppedError, UsageError
 from fitness_buddy.core.state import StateStore, state_name
-from fitness_buddy.ingest.landing import Batch, Landing, Record, is_tombstone, land, totals
-from fitness_buddy.ingest.sources import steps, strava_api
-from fitness_buddy.ingest.sources.files import open_bundle
+from fitness_buddy.ingest.landing import Batch, FileCounts, Landing, Record, is_tombstone, land, totals
+from fitness_buddy.ingest.recordings import Recordings, activity_files_in
+from fitness_buddy.ingest.sources import activity_files, steps, strava_api, strava_export
+from fitness_buddy.ingest.sources.files import InputFile, open_bundle
 from fitness_buddy.ingest.sources.recognition import Contents, ReadOptions, Recognition, contents, read_bundle
 from fitness_buddy.ingest.sources.registry import AUTO, Found, Source, sources
 from fitness_buddy.ingest.windows import Progress, Window, days_to_read, windows
-from fitness_buddy.warehouse import RawStore, Warehouse
+from fitness_buddy.warehouse import RawLoad, RawStore, Warehouse
 
 # Loads for which the same --now was stated are nearer to each other than this.
 _SAME_INSTANT = timedelta(minutes=1)
@@ -51,8 +53,14 @@ class Ingest:
         Raises:
             InputError: the source finds nothing of its own there, or a row cannot be loaded.
         """
-        with open_bundle(path) as bundle:
-            return self._contents(path, source, read_bundle(source, bundle, ReadOptions(self.now, device, file_format)))
+        with open_bundle(path) as bundle, ExitStack() as stack:
+            if source.name == activity_files.SOURCE.name:
+                return self._activity_files(path, stack.enter_context(activity_files_in(bundle)))
+            found = read_bundle(source, bundle, ReadOptions(self.now, device, file_format))
+            # an export of Strava has the recordings beside its list of activities
+            has_recordings = source.name == strava_export.SOURCE.name and not bundle.is_single_file
+            recorded = stack.enter_context(activity_files_in(bundle)) if has_recordings else []
+            return self._contents(path, source, found, recorded)
 
     def found(self, path: Path, source: Source, files: Sequence[Found], *, device: str | None = None) -> Landing:
         """Load the files of a source that were recognised in a path.
@@ -60,10 +68,37 @@ class Ingest:
         Raises:
             InputError: a row cannot be loaded.
         """
+        if source.name == activity_files.SOURCE.name:
+            return self._activity_files(path, [file for file, _ in files])
         return self._contents(path, source, contents(source, files, ReadOptions(self.now, device)))
 
-    def _contents(self, path: Path, source: Source, found: Contents) -> Landing:
-        landing = self._land(found.batches, found.notices, str(path))
+    def _activity_files(self, path: Path, files: Sequence[InputFile]) -> Landing:
+        """Load activity files, each with an outcome of its own.
+
+        Raises:
+            InputError: there is none, or all of them are refused.
+        """
+        recordings = self._recordings(files)
+        if recordings is None:
+            raise UsageError("a bucket keeps records only: load activity files without --to-bucket")
+        if not files:
+            raise InputError.whole_file(str(path), "expected activity files (FIT, GPX, TCX, also in a zip), found none")
+        landing = self._land([], [], str(path), recordings.stage)
+        if landing.files and not landing.files.usable:
+            raise InputError(landing.files.refusals, rows_read=len(files))
+        return landing
+
+    def _recordings(self, files: Sequence[InputFile]) -> Recordings | None:
+        """Return how to read activity files; None if the store takes none."""
+        known = self.warehouse.loaded_contents(self.athlete_id, activity_files.parser_versions())
+        return None if known is None else Recordings(files, known, self.now, self.on_row)
+
+    def _contents(self, path: Path, source: Source, found: Contents, recorded: Sequence[InputFile] = ()) -> Landing:
+        recordings = self._recordings(recorded) if recorded else None
+        notices = list(found.notices)
+        if recorded and recordings is None:
+            notices.append(f"not kept in the bucket: {len(recorded):,} activity files; load them without --to-bucket")
+        landing = self._land(found.batches, notices, str(path), recordings.stage if recordings else None)
         if not landing.total("read"):
             raise InputError.whole_file(
                 str(path), f"it is recognised, but has no {source.holds} in it: nothing to load"
@@ -76,7 +111,13 @@ class Ingest:
         notices = [f"gone where they came from, and kept as deletions: {gone:,}"] if gone else []
         return self._land([Batch(table, rows)], notices, f"answers of the API for {table}")
 
-    def _land(self, batches: Sequence[Batch], notices: Sequence[str], origin: str) -> Landing:
+    def _land(
+        self,
+        batches: Sequence[Batch],
+        notices: Sequence[str],
+        origin: str,
+        stage_files: Callable[[RawLoad], FileCounts] | None = None,
+    ) -> Landing:
         return land(
             self.warehouse,
             self.athlete_id,
@@ -86,6 +127,7 @@ class Ingest:
             notices=notices,
             on_row=self.on_row,
             origin=origin,
+            stage_files=stage_files,
         )
 
 

@@ -12,7 +12,7 @@ from typing import Any, get_origin, get_type_hints
 from fitness_buddy.core.errors import BuddyError
 from fitness_buddy.core.settings import Settings
 from fitness_buddy.ingest.sources.registry import raw_tables
-from fitness_buddy.warehouse import NotBuiltError, RawTableCheck, Row, Warehouse
+from fitness_buddy.warehouse import FILE_LOADS, NotBuiltError, RawTableCheck, Row, Warehouse, as_utc
 
 REPORT_NAME = "data_checks"
 _DAYS = "int_steps_by_source"
@@ -184,6 +184,30 @@ def check_days(warehouse: Warehouse, settings: Settings, *, days: int, now: date
     except BuddyError as error:  # such as an account that may read raw only
         results = [CheckResult(now, _DAYS, "sources_agree", "warn", 0, 0, [], f"could not be checked: {error}")]
     return CheckReport(results, {})
+
+
+def check_files(warehouse: Warehouse, *, days: int, now: datetime) -> CheckReport:
+    """List the activity files of all athletes that were refused in the last days.
+
+    A warning at most: other files were loaded, and a refused file has left nothing in raw.
+    """
+    since = now.astimezone(UTC).date() - timedelta(days=days)
+    rows = [row for row in warehouse.file_loads() if as_utc(row["loaded_at"]).date() >= since]
+    if not rows:
+        return CheckReport([], {})
+    refused = [row for row in rows if row["outcome"] == "refused"]
+    example = f"; {refused[0]['file_name']}: {refused[0]['reason']}" if refused else ""
+    result = CheckResult(
+        checked_at=now,
+        table=FILE_LOADS.name,
+        check="files_are_read",
+        status="warn" if refused else "pass",
+        rows_checked=len(rows),
+        rows_failed=len(refused),
+        record_ids=[f"{row['athlete_id']} {row['file_name']}" for row in refused],
+        message=f"expected activity files that can be read; {len(refused):,} of {len(rows):,} were refused{example}",
+    )
+    return CheckReport([result], {})
 
 
 def _day_result(check: _DayCheck, now: datetime, checked: int, wrong: int, examples: Sequence[Row]) -> CheckResult:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import date, datetime
 from typing import Any
@@ -14,7 +15,10 @@ from fitness_buddy.warehouse.athlete_settings import current_settings
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """The answer of ``buddy status``; ``raw`` is what was loaded, ``sources`` the coverage in the marts."""
+    """The answer of ``buddy status``; ``raw`` is what was loaded, ``sources`` the coverage in the marts.
+
+    ``activity_files`` counts the last result of each activity file by its outcome; empty without any.
+    """
 
     athlete_id: str
     warehouse: str
@@ -24,6 +28,7 @@ class Status:
     built_as_of: date | None
     is_build_outdated: bool
     other_athlete_ids: Sequence[str]
+    activity_files: Mapping[str, int]
 
     def to_dict(self) -> dict[str, Any]:
         """Return the status as JSON-ready values."""
@@ -55,6 +60,7 @@ def read_status(settings: Settings, warehouse: Warehouse) -> Status:
     except NotBuiltError:
         pass
     loaded = max((summary.last_loaded_at for summary in raw), default=None)
+    outcomes = Counter(row["outcome"] for row in warehouse.file_loads(settings.athlete_id))
     _, has_own_settings = current_settings(warehouse, settings)
     return Status(
         athlete_id=settings.athlete_id,
@@ -64,5 +70,6 @@ def read_status(settings: Settings, warehouse: Warehouse) -> Status:
         sources=sources,
         built_as_of=built_as_of,
         is_build_outdated=loaded is not None and (built_from is None or loaded > built_from),
+        activity_files=dict(sorted(outcomes.items())),
         other_athlete_ids=[athlete for athlete in warehouse.raw_athlete_ids() if athlete != settings.athlete_id],
     )

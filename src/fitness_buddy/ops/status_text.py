@@ -20,6 +20,10 @@ def render_status(status: Status, console: Console) -> None:
             console.print(f"Others are here: {others} (choose with --athlete).")
     else:
         console.print(_loaded(status))
+    if status.activity_files:
+        counts = ", ".join(f"{count:,} {outcome}" for outcome, count in status.activity_files.items())
+        refused = " (`buddy check` lists the refused)" if status.activity_files.get("refused") else ""
+        console.print(f"Activity files: {counts}{refused}", soft_wrap=True)
     if status.sources:
         console.print(_built(status))
     if status.raw and status.built_as_of is None:

@@ -34,10 +34,13 @@ SESSION_COLUMNS = (
 _MAX_CHARACTERS_OF_A_NAME = 80
 
 
-def workout_message(report: Report, persona: Persona, today: date, note: str) -> OutgoingMessage:
+def workout_message(
+    report: Report, persona: Persona, today: date, note: str, records: Sequence[str] = ()
+) -> OutgoingMessage:
     """Return the message about the activities of the day, with totals and a CSV; a nudge if there are none.
 
     Args:
+        records: best efforts of the day that are records, such as ``5 km in 24:31``.
         today: the buddy adds a line of its own only for this day; for an earlier day the message has facts only.
         note: the last line.
     """
@@ -47,7 +50,7 @@ def workout_message(report: Report, persona: Persona, today: date, note: str) ->
         said = persona.line("no_workout", report.day) if report.day == today else "No workout recorded."
         return OutgoingMessage(said, title, note=note)
     return OutgoingMessage(
-        _totals(sessions),
+        "\n".join([_totals(sessions), *([f"**Record!** {' · '.join(records)}"] if records else [])]),
         title,
         items=[
             f"**{format_name(session.name)}** · {format_name(lines.session_facts(session))}" for session in sessions

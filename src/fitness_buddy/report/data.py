@@ -333,7 +333,9 @@ def load_report(warehouse: Warehouse, settings: Settings, day: date | None, buil
         first_day=first_day,
         as_of_day=as_of_day,
         sessions=tuple(
-            _session(row, timezone) for row in marts.days("fct_activities", "activity_date", _ACTIVITIES, day, day)
+            _session(row, timezone)
+            for row in marts.days("fct_activities", "activity_date", _ACTIVITIES, day, day)
+            if not row["is_transition"]
         ),
         steps_of_day=steps[-1],
         meals=tuple(_meal(row, timezone) for row in marts.days("fct_meals", "meal_date", _MEALS, day, day)),
@@ -367,7 +369,7 @@ _MACROS = (
 )
 _ACTIVITIES = (
     "activity_date, started_at, activity_id, name, source, sport_type, sport_family, distance_m, moving_time_s, "
-    "elevation_gain_m, average_heartrate_bpm"
+    "elevation_gain_m, average_heartrate_bpm, is_transition"
 )
 _MEALS = (
     "meal_date, eaten_at, meal_id, description, carbs_g, protein_g, fat_g, alcohol_g, energy_kcal, is_energy_plausible"

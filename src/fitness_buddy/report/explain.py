@@ -176,7 +176,7 @@ class Explainer:
         staging = self._settings.staging_schema
         columns = (
             "source, loaded_at, load_id, is_deleted, name, started_at, stated_date, stated_timezone, elapsed_time_s, "
-            "distance_m"
+            "moving_time_s, distance_m, elevation_gain_m"
         )
         versions = self._query(
             f"select {columns} from {staging}.stg_strava__export_activities "  # noqa: S608
@@ -185,7 +185,8 @@ class Explainer:
             "where athlete_id = @athlete_id and activity_id = @activity_id order by loaded_at, load_id",
             activity_id=activity_id,
         )
-        if not versions:
+        recordings = self._recordings(activity_id)
+        if not versions and not recordings:
             raise UsageError(f"no source has an activity {activity_id!r}: `buddy sql` lists those of fct_activities")
         rows = self._query(
             f"select * from {self._settings.intermediate_schema}.int_activities_localized "  # noqa: S608
@@ -193,7 +194,23 @@ class Explainer:
             activity_id=activity_id,
         )
         result = rows[0] if rows else None
-        return self._of_versions(f"activity {activity_id}", result, _why_activity(result, versions), versions)
+        why = [*_why_activity(result, versions), *_why_recording(recordings, versions)]
+        return self._of_versions(f"activity {activity_id}", result, why, [*versions, *recordings])
+
+    def _recordings(self, activity_id: str) -> list[Row]:
+        """Return the recordings of an activity, the chosen one first, as rows beside the versions of Strava."""
+        intermediate = self._settings.intermediate_schema
+        return self._query(
+            "select 'activity_file' as source, recordings.loaded_at, recordings.load_id, false as is_deleted, "  # noqa: S608
+            "recordings.name, recordings.started_at, recordings.elapsed_time_s, recordings.moving_time_s, "
+            "recordings.distance_m, recordings.elevation_gain_m, recordings.file_name, recordings.activity_id, "
+            f"matches.is_chosen from {intermediate}.int_recordings as recordings "
+            f"inner join {intermediate}.int_recording_matches as matches "
+            "on recordings.athlete_id = matches.athlete_id and recordings.activity_id = matches.recording_id "
+            "where matches.athlete_id = @athlete_id and matches.activity_id = @activity_id "
+            "order by matches.is_chosen desc, recordings.activity_id",
+            activity_id=activity_id,
+        )
 
     def meal(self, meal_id: str) -> Explanation:
         """Explain which version of a meal counts.
@@ -273,9 +290,27 @@ def _why_count(row: Row) -> str:
     )
 
 
+def _why_recording(recordings: list[Row], versions: list[Row]) -> list[str]:
+    """Return what comes from the file, with the numbers of Strava beside it."""
+    chosen = next((one for one in recordings if one["is_chosen"]), None)
+    if chosen is None or not versions:
+        return []
+    strava = versions[-1]
+    pairs = [("distance", "distance_m", "m"), ("moving time", "moving_time_s", "s")]
+    pairs += [("elapsed time", "elapsed_time_s", "s"), ("climb", "elevation_gain_m", "m")]
+    beside = ", ".join(
+        f"{words} {chosen[name]:,.1f} {unit} (Strava {strava[name]:,.1f})"
+        for words, name, unit in pairs
+        if chosen[name] is not None and strava[name] is not None
+    )
+    return [f"Distance, times, climb, heart rate and power are those of {chosen['file_name']}: {beside}."]
+
+
 def _why_activity(result: Row | None, versions: list[Row]) -> list[str]:
     if result is None:
         return [_why_missing(versions)]
+    if not versions:
+        return [f"Only a file has it. Its local day is {result['activity_date']} in {result['timezone']}."]
     sources = {version["source"] for version in versions}
     if len(sources) == 1:
         why = "The last version that was loaded counts."
@@ -300,6 +335,6 @@ def _why_meal(result: Row | None, versions: list[Row]) -> list[str]:
 
 
 def _why_missing(versions: list[Row]) -> str:
-    if versions[-1]["is_deleted"]:
+    if versions and versions[-1]["is_deleted"]:
         return "It counts no longer: the last version says that it was deleted."
     return "No mart has it: it is not built yet, or later than the day of the last build."

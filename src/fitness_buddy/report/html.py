@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import astuple
 from functools import cache
 from typing import Any
@@ -48,8 +48,12 @@ redraw();
 """
 
 
-def render_html(report: Report, training: Training | None = None) -> str:
-    """Return the page as text, about 1 MB, nearly all of it the chart library."""
+def render_html(report: Report, training: Training | None = None, recorded: Sequence[Mapping[str, object]] = ()) -> str:
+    """Return the page as text, about 1 MB, nearly all of it the chart library.
+
+    Args:
+        recorded: what the template of an activity needs, for each recorded activity of the day.
+    """
     script = _script()
     specs = _specs(charts.CHARTS, report)
     page_data = {
@@ -58,10 +62,11 @@ def render_html(report: Report, training: Training | None = None) -> str:
         "configs": {"light": charts.config("light"), "dark": charts.config("dark")},
     }
     return (
-        _environment()
+        environment()
         .get_template("report.html.j2")
         .render(
             report=report,
+            recorded=recorded,
             drawn=set(specs),
             chart_data=_inert_json(page_data),
             script=Markup(script),  # noqa: S704 - the library's own text, not the athlete's
@@ -126,15 +131,16 @@ def _script() -> str:
 
 
 @cache
-def _environment() -> jinja2.Environment:
-    environment = jinja2.Environment(
+def environment() -> jinja2.Environment:
+    """Return the templates of pages, with their filters."""
+    made = jinja2.Environment(
         loader=jinja2.PackageLoader("fitness_buddy.report", "templates"),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {
+    made.filters |= {
         "whole": text.whole,
         "km": text.km,
         "duration": text.duration,
@@ -142,10 +148,10 @@ def _environment() -> jinja2.Environment:
         "full_day": text.full_day,
         "weekday_day": text.weekday_day,
     }
-    environment.globals |= {
+    made.globals |= {
         "counted": text.counted,
         "session_facts": lines.session_facts,
         "meal_facts": lines.meal_facts,
         "week_sentence": lines.week_sentence,
     }
-    return environment
+    return made

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
@@ -14,6 +14,7 @@ from fitness_buddy.core.errors import UsageError
 from fitness_buddy.notify.message import OutgoingMessage, as_text
 from fitness_buddy.notify.persona import Persona
 from fitness_buddy.report import text
+from fitness_buddy.report.activity import Activities
 from fitness_buddy.report.daily import macros_message, steps_message, workout_message
 from fitness_buddy.report.data import Report, load_built_range, load_report
 from fitness_buddy.report.digest import digest_message, week_of
@@ -86,8 +87,12 @@ def compose_report(
     if stale:
         warning = OutgoingMessage(f"⚠️ Stale: {stale}", f"{title} · {text.full_day(day)}", note=note)
         return ReportMessage(kind, day, is_stale=True, message=warning)
+    records = [
+        f"{row['distance_name']} in {text.clock(row['elapsed_s'])} (before: {text.clock(row['previous_best_s'])})"
+        for row in (Activities(warehouse, settings).records_on(day) if kind == ReportKind.DAILY_WORKOUT else [])
+    ]
     return ReportMessage(
-        kind, day, is_stale=False, message=_with_no_break_spaces(_message(kind, report, persona, today, note))
+        kind, day, is_stale=False, message=_with_no_break_spaces(_message(kind, report, persona, today, note, records))
     )
 
 
@@ -132,11 +137,14 @@ def _has_records(report: Report, area: str | None) -> bool:
     }[area]
 
 
-def _message(kind: ReportKind, report: Report, persona: Persona, today: date, note: str) -> OutgoingMessage:
+def _message(
+    kind: ReportKind, report: Report, persona: Persona, today: date, note: str, records: Sequence[str]
+) -> OutgoingMessage:
     if kind == ReportKind.WEEKLY_DIGEST:
         return digest_message(report, note)
+    if kind == ReportKind.DAILY_WORKOUT:
+        return workout_message(report, persona, today, note, records)
     daily = {
-        ReportKind.DAILY_WORKOUT: workout_message,
         ReportKind.DAILY_STEPS: steps_message,
         ReportKind.DAILY_MACROS: macros_message,
     }

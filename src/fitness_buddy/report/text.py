@@ -32,6 +32,15 @@ def duration(seconds: float | None) -> str:
     return f"{hours:,}:{minutes:02d} h"
 
 
+def clock(seconds: float | None) -> str:
+    """Return seconds as m:ss or h:mm:ss, rounded to the second."""
+    if seconds is None:
+        return NONE
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
 def percent(value: float | None) -> str:
     """Return a share that is already in percent."""
     return NONE if value is None else f"{value:.0f} %"

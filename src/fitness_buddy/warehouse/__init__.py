@@ -6,7 +6,7 @@ Nothing outside of this package imports a database client.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
@@ -123,7 +123,7 @@ class LogTable:
     Attributes:
         columns: GoogleSQL's types (string, int64, float64, date, timestamp) by name.
         time: the timestamp column whose UTC day partitions the table on BigQuery; empty for a small table.
-        cluster: the column that clusters the table on BigQuery; empty for a small table.
+        cluster: the columns that cluster the table on BigQuery, separated by commas; empty for a small table.
         schema: ops (one for each schema prefix) or raw (shared by all).
         former_name: an earlier name; a write renames a table that still has it.
     """
@@ -134,6 +134,20 @@ class LogTable:
     cluster: str = ""
     schema: Literal["ops", "raw"] = "ops"
     former_name: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ColumnBlock:
+    """Rows of a table with typed columns.
+
+    Attributes:
+        columns: by name a numpy array (float64 with NaN for null; int64, also for instants in microseconds since 1970
+            UTC), a sequence of text or None, or one text or number that all rows share.
+        rows: how many.
+    """
+
+    columns: Mapping[str, Any]
+    rows: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,6 +181,16 @@ class RawLoad(Protocol):
         """Read the rows for a table, block by block; return how many. Call it once for each table."""
         ...
 
+    def stage_columns(self, table: LogTable, blocks: Iterator[ColumnBlock], *, follows: str = "") -> int:
+        """Read rows of a table with typed columns, block by block; return how many. Call it once for each table.
+
+        Args:
+            blocks: with all columns but ``athlete_id``, ``load_id`` and ``loaded_at``, which are those of the load.
+            follows: a staged raw table; a row is appended only if this load appends the record there whose id is the
+                row's ``activity_id``. So the points of a file are appended once, like its sessions.
+        """
+        ...
+
     def append_new(self, *, restate: bool = False) -> dict[str, AppendCounts]:
         """Append the staged (record_id, payload_hash) pairs that raw does not have for the athlete; return the counts
         by table.
@@ -185,6 +209,13 @@ class RawStore(Protocol):
 
         Args:
             now: the time of the load, timezone-aware; see :meth:`LoadStamp.after`.
+        """
+        ...
+
+    def loaded_contents(self, athlete_id: str, parsers: Collection[str]) -> frozenset[str] | None:
+        """Return the hashes of the activity files that these parsers (name and version) have loaded for the athlete.
+
+        None if the store takes no activity files, as a bucket.
         """
         ...
 
@@ -233,6 +264,13 @@ class Warehouse(RawStore, Protocol):
         """Return the payloads of the current versions by record id, for all records from the day ``since`` on.
 
         The result may also have earlier records, and it has tombstones.
+        """
+        ...
+
+    def file_loads(self, athlete_id: str | None = None) -> list[Row]:
+        """Return the last result of each activity file, by its name, of one athlete or of all.
+
+        That the same content came again is no result of its own: then it is the result of that content.
         """
         ...
 
@@ -290,9 +328,43 @@ def new_load_id(now: datetime) -> str:
     return f"{now.astimezone(UTC):%Y%m%dT%H%M%S%fZ}-{secrets.token_hex(4)}"
 
 
+# Tables of raw with typed columns: the points of activity files, one row each, and the result of each file.
+POINTS = LogTable(
+    "activity_points",
+    {
+        "athlete_id": "string",
+        "activity_id": "string",
+        "session": "int64",
+        "stretch": "int64",
+        "recorded_at": "timestamp",
+        **dict.fromkeys(("elapsed_s", "distance_m", "latitude_deg", "longitude_deg", "altitude_m"), "float64"),
+        **dict.fromkeys(("heartrate_bpm", "power_w", "cadence_rpm", "speed_m_s", "temperature_c"), "float64"),
+        "load_id": "string",
+        "loaded_at": "timestamp",
+    },
+    time="recorded_at",
+    cluster="athlete_id, activity_id",
+    schema="raw",
+)
+FILE_LOADS = LogTable(
+    "activity_file_loads",
+    {
+        **dict.fromkeys(("athlete_id", "file_name", "content_hash", "outcome", "reason", "activity_id"), "string"),
+        **dict.fromkeys(("sessions", "points"), "int64"),
+        **dict.fromkeys(("parser", "parser_version", "load_id"), "string"),
+        "loaded_at": "timestamp",
+    },
+    time="loaded_at",
+    cluster="athlete_id",
+    schema="raw",
+)
+# The columns that a load fills in.
+OF_THE_LOAD = ("athlete_id", "load_id", "loaded_at")
+
+
 def is_record_table(name: str) -> bool:
-    """Return whether a table of raw holds records; the names of all others begin with an underscore."""
-    return not name.startswith("_")
+    """Return whether a table of raw holds records. The names of settings and locks begin with an underscore."""
+    return not name.startswith("_") and name not in {POINTS.name, FILE_LOADS.name}
 
 
 def as_utc(instant: datetime) -> datetime:
@@ -315,7 +387,11 @@ def connect(settings: Settings) -> Warehouse:
 
 
 __all__ = [
+    "FILE_LOADS",
+    "OF_THE_LOAD",
+    "POINTS",
     "AppendCounts",
+    "ColumnBlock",
     "LoadStamp",
     "LogTable",
     "NotBuiltError",

@@ -7,7 +7,7 @@ import re
 import secrets
 import shutil
 from array import array
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from datetime import UTC, date, datetime
 from itertools import accumulate
@@ -22,6 +22,7 @@ from fitness_buddy.core.retry import wait_for_lock
 from fitness_buddy.core.settings import Settings
 from fitness_buddy.warehouse import (
     AppendCounts,
+    ColumnBlock,
     LoadStamp,
     LogTable,
     NotBuiltError,
@@ -31,6 +32,7 @@ from fitness_buddy.warehouse import (
     is_record_table,
     versions,
 )
+from fitness_buddy.warehouse.columns import arrow_tables, given_columns
 from fitness_buddy.warehouse.loads import LOADS, load_rows
 from fitness_buddy.warehouse.raw_checks import Dialect
 from fitness_buddy.warehouse.versions import LOCK_TIMEOUT_S
@@ -69,6 +71,13 @@ from {incoming}
 inner join classified using (ordinal)
 where state in {appended}
 """
+_APPEND_COLUMNS = """
+insert into {table} ({columns}, athlete_id, load_id, loaded_at)
+select {columns}, $athlete_id, $load_id, $loaded_at
+from {incoming}
+where {condition}
+"""
+_FOLLOWS = "activity_id in (select record_id from {table} where athlete_id = $athlete_id and load_id = $load_id)"
 
 
 class DuckDBWarehouse(versions.RawReads):
@@ -219,7 +228,7 @@ class DuckDBWarehouse(versions.RawReads):
         """Make the table if it is missing; return its name."""
         schema = self._schema_of(table.schema)
         name = f"{schema}.{table.name}"
-        columns = ", ".join(f"{column} {_TYPES.get(kind, kind)}" for column, kind in table.columns.items())
+        columns = _column_types(table.columns)
         connection.execute(f"create schema if not exists {schema}")
         if table.former_name:
             former = f"{schema}.{table.former_name}"
@@ -301,6 +310,7 @@ class _DuckDBLoad:
         self._now = now
         self._origin = origin
         self._staged: dict[str, tuple[int, date]] = {}  # rows and earliest day by table
+        self._staged_columns: list[tuple[LogTable, int, str]] = []  # rows, and the table that they follow
 
     def stage(self, table: str, blocks: Iterator[RawRows]) -> int:
         incoming = f"incoming_{table}"
@@ -317,6 +327,16 @@ class _DuckDBLoad:
         self._staged[table] = read, earliest_day
         return read
 
+    def stage_columns(self, table: LogTable, blocks: Iterator[ColumnBlock], *, follows: str = "") -> int:
+        incoming = f"incoming_{table.name}"
+        self._connection.execute(f"create temp table {incoming} ({_column_types(given_columns(table))})")
+        read = 0
+        for rows in arrow_tables(table, blocks):
+            self._connection.from_arrow(rows).insert_into(incoming)
+            read += rows.num_rows
+        self._staged_columns.append((table, read, follows))
+        return read
+
     def append_new(self, *, restate: bool = False) -> dict[str, AppendCounts]:
         warehouse = self._warehouse
         with warehouse.transaction(self._connection):
@@ -326,9 +346,32 @@ class _DuckDBLoad:
                 table: self._append(table, read, earliest_day, restate=restate)
                 for table, (read, earliest_day) in self._staged.items()
             }
+            for typed, read, follows in self._staged_columns:
+                added = self._append_columns(typed, follows)
+                if follows:
+                    counts[typed.name] = AppendCounts(read, added, 0, read - added, 0, 0)
             rows = load_rows(self._athlete_id, self.stamp, self._origin, counts)
             warehouse.keep_origin(self._connection, rows)
         return counts
+
+    def _append_columns(self, table: LogTable, follows: str) -> int:
+        """Append the staged rows of a table with typed columns; return how many."""
+        raw_schema = self._warehouse.raw_schema
+        name = f"{raw_schema}.{table.name}"
+        self._connection.execute(f"create table if not exists {name} ({_column_types(table.columns)})")
+        sql = _APPEND_COLUMNS.format(
+            table=name,
+            columns=", ".join(given_columns(table)),
+            incoming=f"incoming_{table.name}",
+            condition=_FOLLOWS.format(table=f"{raw_schema}.{follows}") if follows else "true",
+        )
+        of_the_load = {
+            "athlete_id": self._athlete_id,
+            "loaded_at": _plain_utc(self.stamp.loaded_at),
+            "load_id": self.stamp.load_id,
+        }
+        ((added,),) = self._connection.execute(sql, of_the_load).fetchall()
+        return int(added)
 
     def _append(self, table: str, read: int, earliest_day: date, *, restate: bool) -> AppendCounts:
         raw_table, incoming = f"{self._warehouse.raw_schema}.{table}", f"incoming_{table}"
@@ -349,6 +392,10 @@ class _DuckDBLoad:
         return versions.with_dropped(
             counts, run(versions.dropped_sql(incoming)).fetchall() if counts.duplicates else []
         )
+
+
+def _column_types(columns: Mapping[str, str]) -> str:
+    return ", ".join(f"{column} {_TYPES.get(kind, kind)}" for column, kind in columns.items())
 
 
 def _arrow_table(first_ordinal: int, block: RawRows) -> pa.Table:

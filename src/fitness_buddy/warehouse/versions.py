@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import date, datetime, timedelta
 from typing import Any, ClassVar
 
 from fitness_buddy.warehouse import (
+    FILE_LOADS,
     AppendCounts,
     NotBuiltError,
     Parameters,
@@ -200,6 +201,33 @@ class RawReads(ABC):
         except NotBuiltError:
             return {}
         return {row["record_id"]: json.loads(row["payload"]) for row in rows}
+
+    def loaded_contents(self, athlete_id: str, parsers: Collection[str]) -> frozenset[str] | None:
+        """See :meth:`fitness_buddy.warehouse.RawStore.loaded_contents`."""
+        rows = self._file_rows(
+            "select distinct content_hash, parser, parser_version from {table} "
+            "where athlete_id = @athlete_id and outcome in ('loaded', 'partial')",
+            {"athlete_id": athlete_id},
+        )
+        return frozenset(row["content_hash"] for row in rows if f"{row['parser']} {row['parser_version']}" in parsers)
+
+    def file_loads(self, athlete_id: str | None = None) -> list[Row]:
+        """See :meth:`fitness_buddy.warehouse.Warehouse.file_loads`."""
+        whose = "athlete_id = @athlete_id" if athlete_id else "true"
+        return self._file_rows(
+            f"select athlete_id, file_name, outcome, reason, loaded_at from {{table}} where {whose} "  # noqa: S608
+            "qualify row_number() over (partition by athlete_id, file_name "
+            "order by case when outcome = 'unchanged' then 1 else 0 end, loaded_at desc, load_id desc) = 1 "
+            "order by athlete_id, file_name",
+            {"athlete_id": athlete_id} if athlete_id else {},
+        )
+
+    def _file_rows(self, sql: str, parameters: Parameters) -> list[Row]:
+        """Query the results of activity files; no rows before the first load of one."""
+        try:
+            return self.query(sql.format(table=f"{self._raw_schema}.{FILE_LOADS.name}"), parameters)
+        except NotBuiltError:
+            return []
 
     def _query_each(self, select: str, parameters: Parameters) -> list[Row]:
         """Run one select over each raw table, as one statement; no rows if there is no table."""

@@ -165,7 +165,10 @@ def test_a_zip_tells_the_same_however_its_members_are_named(store: Store, tmp_pa
     landing = store.load("strava", write_zip(tmp_path / "export.zip", export_members(prefix)))
     assert landing.tables[ACTIVITIES].unchanged == landing.tables[ACTIVITIES].read == 5
     assert landing.tables[GEAR].new == 3
-    assert all("goals.csv" in notice for notice in landing.notices)
+    assert landing.files
+    assert landing.files.by_outcome["refused"] == 1
+    assert "expected a whole gzip file" in landing.files.refusals[0].problem
+    assert any("goals.csv" in notice for notice in landing.notices)
 
 
 @pytest.mark.parametrize("prefix", ["", "export_123/"])
@@ -208,7 +211,7 @@ def test_a_zip_without_activities_is_refused(store: Store, tmp_path: Path) -> No
 
 def test_another_single_file_is_refused(store: Store, tmp_path: Path) -> None:
     message = store.refusal("strava", write(tmp_path / "ride.gpx", "<gpx/>"))
-    assert "expected activities, found none; it is a file of one activity" in message
+    assert "expected activities, found none; it is an activity file (FIT, GPX or TCX)" in message
     message = store.refusal("strava", write(tmp_path / "other.csv", "a,b\n1,2\n"))
     assert "headers not known: expected a Strava export" in message
 

@@ -53,6 +53,8 @@ _TAR_SUFFIXES = (".tgz", ".tar.gz", ".tar")
 _UTF_16 = {b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}
 # What can hold records, by its name; of a packed tar nothing else is unpacked.
 DATA_SUFFIXES = frozenset({".csv", ".tsv", ".txt", ".json", ".xml", ".db"})
+# Files of activities, which may be packed one by one.
+RECORDING_SUFFIXES = frozenset({".fit", ".gpx", ".tcx"})
 # What Python's archive modules raise on damaged, encrypted or exotic archives; OSError also elsewhere.
 _READ_ERRORS = (
     *(zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError),
@@ -299,7 +301,7 @@ class _Tar:
                 left -= member.size
                 if left < 0:
                     raise tarfile.ReadError(f"{path.stat().st_size:,} bytes would become more than can be believed")
-                if name.suffix.lower() in DATA_SUFFIXES and (stream := archive.extractfile(member)):
+                if _has_data(name) and (stream := archive.extractfile(member)):
                     self._copied[name] = copies / str(len(self._copied))
                     with self._copied[name].open("wb") as target:
                         shutil.copyfileobj(stream, target)
@@ -319,6 +321,10 @@ class _Tar:
         if path not in self._copied:
             raise tarfile.ReadError("only data files of it are unpacked")
         return self._copied[path]
+
+
+def _has_data(path: PurePosixPath) -> bool:
+    return path.suffix.lower() in DATA_SUFFIXES or not RECORDING_SUFFIXES.isdisjoint(map(str.lower, path.suffixes))
 
 
 def _posix(name: str) -> PurePosixPath:

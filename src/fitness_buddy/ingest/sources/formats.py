@@ -83,14 +83,15 @@ class Format:
         table: where its records go.
         looked_for: what it is, in the words in which messages name it; empty where another one's say it.
         recognises: whether a file is of it.
-        records: reads a file; takes the device or app of rows that name none, and the time.
+        records: reads a file; takes the device or app of rows that name none, and the time. None for activity files,
+            which are no rows (:mod:`fitness_buddy.ingest.recordings`).
     """
 
     option: str
     table: str
     looked_for: str
     recognises: Callable[[Head], bool]
-    records: Callable[[InputFile, str | None, datetime], Records]
+    records: Callable[[InputFile, str | None, datetime], Records] | None
 
 
 def folded(name: str) -> str:

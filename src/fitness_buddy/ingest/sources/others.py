@@ -11,10 +11,8 @@ from fitness_buddy.ingest.sources.files import InputFile
 from fitness_buddy.ingest.sources.formats import Head
 from fitness_buddy.ingest.sources.layouts import layouts_about
 
-_ACTIVITY = "activities are read from Strava's export (`buddy ingest strava-export`), not from single files"
 # Minutes, distance, calories and more, one like the other.
 _FITBIT = re.compile(r'\[\s*\{\s*"dateTime"\s*:\s*"[^"]*"\s*,\s*"value"\s*:')
-_ACTIVITY_ENDINGS = tuple(kind + packed for kind in (".fit", ".gpx", ".tcx") for packed in ("", ".gz"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,23 +23,12 @@ class Other:
         title: what it is.
         say: what to do instead.
         is_last_resort: whether sources are asked first.
-        is_part_of: the source whose exports always have such files; then they are not named.
     """
 
     title: str
     say: str
     recognises: Callable[[Head], bool]
     is_last_resort: bool = False
-    is_part_of: str = ""
-
-
-def _is_activity_file(head: Head) -> bool:
-    return is_activity_file(head.file.name) or head.start[8:12] == b".FIT"
-
-
-def is_activity_file(name: str) -> bool:
-    """Recognise a file of one activity by its name."""
-    return name.lower().endswith(_ACTIVITY_ENDINGS)
 
 
 def is_workbook(file: InputFile) -> bool:
@@ -53,17 +40,11 @@ def _is_gadgetbridge(head: Head) -> bool:
     return head.is_sqlite and head.file.name.lower().startswith("gadgetbridge")
 
 
-ACTIVITY_FILE = Other(
-    "a file of one activity (FIT, GPX or TCX)", _ACTIVITY, _is_activity_file, is_part_of="strava-export"
-)
-
-
 @cache
 def others() -> tuple[Other, ...]:
     """Return all of them, the particular before the general."""
     return (
         *(Other(layout.title, layout.say, layout.recognises) for layout in layouts_about("nothing")),
-        ACTIVITY_FILE,
         Other(
             "another measure of Fitbit's archive, as its name does not begin with 'steps'",
             "its steps are in the files steps-YYYY-MM-DD.json",

@@ -8,9 +8,10 @@ from datetime import datetime
 
 from fitness_buddy.core.errors import InputError
 from fitness_buddy.ingest.landing import Batch
+from fitness_buddy.ingest.sources import activity_files
 from fitness_buddy.ingest.sources.files import DATA_SUFFIXES, Bundle, InputFile
 from fitness_buddy.ingest.sources.formats import Format, Head, Records
-from fitness_buddy.ingest.sources.others import ACTIVITY_FILE, Other, is_activity_file, is_workbook, others
+from fitness_buddy.ingest.sources.others import Other, is_workbook, others
 from fitness_buddy.ingest.sources.registry import AUTO, Found, Source, sources
 
 _EXAMPLES = 3
@@ -65,8 +66,7 @@ class Recognition:
         """Name the files that are not read, with what to do instead."""
         by_other: dict[str, tuple[Other, list[InputFile]]] = {}
         for file, other in self.known:
-            if other.is_part_of not in self.by_source:
-                by_other.setdefault(other.title, (other, []))[1].append(file)
+            by_other.setdefault(other.title, (other, []))[1].append(file)
         lines = [f"not read, {other.title}: {_named(files)}; {other.say}" for other, files in by_other.values()]
         if self.foreign:
             lines.append(f"not read, because nothing in them is known: {_named(self.foreign)}")
@@ -79,8 +79,8 @@ def recognise(bundle: Bundle) -> Recognition:
     for file in bundle.files():
         head = Head(file)
         if not bundle.is_single_file and file.path.suffix.lower() not in DATA_SUFFIXES:
-            if is_activity_file(file.name):
-                found.known.append((file, ACTIVITY_FILE))
+            if activity_files.recognises(head):
+                found.by_source.setdefault(activity_files.SOURCE.name, []).append((file, activity_files.FILE))
         elif other := _other(head, is_last_resort=False):
             found.known.append((file, other))
         elif match := _match(head):
@@ -124,7 +124,8 @@ def contents(source: Source, found: Sequence[Found], options: ReadOptions, notic
 
 def _records(found: Iterable[Found], options: ReadOptions) -> Records:
     for file, known in found:
-        yield from known.records(file, options.device, options.now)
+        if known.records:
+            yield from known.records(file, options.device, options.now)
 
 
 def _otherwise(source: Source, bundle: Bundle, options: ReadOptions) -> Contents:

@@ -14,7 +14,7 @@ import json
 import os
 import re
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -25,7 +25,7 @@ from typing import IO, TYPE_CHECKING
 from fitness_buddy.core.errors import BuddyError, UsageError
 from fitness_buddy.core.settings import Settings
 from fitness_buddy.core.validators import BUCKET_NAME, BUCKET_URL
-from fitness_buddy.warehouse import AppendCounts, LoadStamp, RawRows
+from fitness_buddy.warehouse import AppendCounts, ColumnBlock, LoadStamp, LogTable, RawRows
 
 if TYPE_CHECKING:
     from google.cloud.storage import Client  # type: ignore[import-untyped]
@@ -164,6 +164,9 @@ class Archive:
         with tempfile.TemporaryDirectory() as folder:
             yield _ArchiveLoad(self, Path(folder), athlete_id, LoadStamp.after(None, now))
 
+    def loaded_contents(self, athlete_id: str, parsers: Collection[str]) -> None:
+        """Return None: rows of points go into a warehouse directly."""
+
     def keep_originals(self, athlete_id: str) -> None:
         """Upload the files of the path unchanged."""
         is_file = self._path.is_file()
@@ -214,6 +217,9 @@ class _ArchiveLoad:
         staged = self._staged[table] = _Rows(self._folder / table)
         staged.take(blocks, self._athlete_id, self.stamp.load_id)
         return staged.read
+
+    def stage_columns(self, table: LogTable, blocks: Iterator[ColumnBlock], *, follows: str = "") -> int:
+        raise UsageError(f"a bucket keeps records, no {table.name}: load activity files without --to-bucket")
 
     def append_new(self, *, restate: bool = False) -> dict[str, AppendCounts]:
         self._archive.keep_originals(self._athlete_id)

@@ -32,6 +32,7 @@ from fitness_buddy.core.retry import wait_for_lock
 from fitness_buddy.core.settings import Settings
 from fitness_buddy.warehouse import (
     AppendCounts,
+    ColumnBlock,
     LoadStamp,
     LogTable,
     NotBuiltError,
@@ -42,6 +43,7 @@ from fitness_buddy.warehouse import (
     is_record_table,
     versions,
 )
+from fitness_buddy.warehouse.columns import arrow_tables, given_columns
 from fitness_buddy.warehouse.loads import LOADS, load_rows
 from fitness_buddy.warehouse.raw_checks import Dialect
 
@@ -101,6 +103,23 @@ from {incoming} as incoming
 inner join {states} as states on incoming.ordinal = states.ordinal
 where states.state in {appended};
 """
+# An insert for each ten years: BigQuery lets a statement modify 4,000 partitions.
+_APPEND_COLUMNS = """
+insert into {table} ({columns}, athlete_id, load_id, loaded_at)
+select {columns}, @athlete_id, @load_id, @loaded_at
+from {incoming}
+where {condition}
+    and {time} >= timestamp '{since}' and {time} < timestamp '{before}';
+"""
+_FOLLOWS = (
+    "activity_id in (select record_id from {table} where athlete_id = @athlete_id and load_id = @load_id "
+    "and loaded_at >= timestamp '{loaded_on}')"
+)
+_COUNT_COLUMNS = (
+    "select '{name}' as name, 'new' as state, count(*) as n from {table} "
+    "where athlete_id = @athlete_id and load_id = @load_id and {time} >= timestamp '1900-01-01'"
+)
+_SPAN_YEARS = 10
 _APPEND_NEXT = """
 begin transaction;
 update {lock} set loads = loads + 1 where true;
@@ -186,7 +205,7 @@ class BigQueryWarehouse(versions.RawReads):
             for row in rows
         ]
         with translated_errors():
-            name = self._make_log(table)
+            name = make_log(self._client, self._settings, table)
             if lines:
                 config = bigquery.LoadJobConfig(schema=_log_schema(table))
                 self._client.load_table_from_json(lines, name, job_config=config).result()
@@ -202,50 +221,11 @@ class BigQueryWarehouse(versions.RawReads):
         )
         seen = [query_parameter("athlete_id", athlete_id), query_parameter("last_sequence", last_sequence)]
         with translated_errors():
-            self._make_log(table)
+            make_log(self._client, self._settings, table)
             make_lock(self._client, schema, athlete_id)
             config = bigquery.QueryJobConfig(query_parameters=[*seen, *parameters])
             (answer,) = run_serialized(self._client, script, config, waits_for="another command is writing")
         return bool(answer["is_last"])
-
-    def _make_log(self, table: LogTable) -> str:
-        """Make it where it is missing; returns its name."""
-        schema = self._settings.schema_of(table.schema)
-        name = f"{self._client.project}.{schema}.{table.name}"
-        make_dataset(self._client, schema)
-        if not self._exists(name) and not self._renamed(table):
-            made = bigquery.Table(name, schema=_log_schema(table))
-            if table.time:
-                made.time_partitioning = bigquery.TimePartitioning(field=table.time)
-                made.clustering_fields = [table.cluster]
-            self._client.create_table(made, exists_ok=True)
-        else:
-            self._add_missing_columns(name, table)
-        return name
-
-    def _add_missing_columns(self, name: str, table: LogTable) -> None:
-        """Add the columns that a table of an earlier version lacks."""
-        made = self._client.get_table(name)
-        present = {field.name for field in made.schema}
-        missing = [field for field in _log_schema(table) if field.name not in present]
-        if missing:
-            made.schema = [*made.schema, *missing]
-            self._client.update_table(made, ["schema"])
-
-    def _renamed(self, table: LogTable) -> bool:
-        """Rename a log table that still has its former name; return whether there was one."""
-        former = f"{self._client.project}.{self._settings.schema_of(table.schema)}.{table.former_name}"
-        if not table.former_name or not self._exists(former):
-            return False
-        self._client.query_and_wait(RENAME_LOG.format(former=f"`{former}`", name=table.name))
-        return True
-
-    def _exists(self, table: str) -> bool:
-        try:
-            self._client.get_table(table)
-        except NotFound:
-            return False
-        return True
 
     def raw_tables(self) -> list[str]:
         with translated_errors():
@@ -277,6 +257,49 @@ def latest_load_sql(raw_schema: str, tables: Sequence[str], now: datetime) -> st
         for table in tables
     ]
     return f"select max(latest) as latest from ({' union all '.join(selects)})"  # noqa: S608 - names of our own
+
+
+def make_log(client: bigquery.Client, settings: Settings, table: LogTable) -> str:
+    """Create a table with typed columns if it is missing; return its name."""
+    schema = settings.schema_of(table.schema)
+    name = f"{client.project}.{schema}.{table.name}"
+    make_dataset(client, schema)
+    if not _exists(client, name) and not _renamed(client, schema, table):
+        made = bigquery.Table(name, schema=_log_schema(table))
+        if table.time:
+            made.time_partitioning = bigquery.TimePartitioning(field=table.time)
+            made.clustering_fields = table.cluster.split(", ")
+        client.create_table(made, exists_ok=True)
+    else:
+        _add_missing_columns(client, name, table)
+    return name
+
+
+def _add_missing_columns(client: bigquery.Client, name: str, table: LogTable) -> None:
+    """Add the columns that a table of an earlier version lacks."""
+    made = client.get_table(name)
+    present = {field.name for field in made.schema}
+    missing = [field for field in _log_schema(table) if field.name not in present]
+    if missing:
+        made.schema = [*made.schema, *missing]
+        client.update_table(made, ["schema"])
+
+
+def _renamed(client: bigquery.Client, schema: str, table: LogTable) -> bool:
+    """Rename a log table that still has its former name; return whether there was one."""
+    former = f"{client.project}.{schema}.{table.former_name}"
+    if not table.former_name or not _exists(client, former):
+        return False
+    client.query_and_wait(RENAME_LOG.format(former=f"`{former}`", name=table.name))
+    return True
+
+
+def _exists(client: bigquery.Client, table: str) -> bool:
+    try:
+        client.get_table(table)
+    except NotFound:
+        return False
+    return True
 
 
 def make_client(settings: Settings) -> bigquery.Client:
@@ -372,6 +395,17 @@ class _Staged:
     spool: IO[bytes]
 
 
+@dataclass(frozen=True, slots=True)
+class _StagedColumns:
+    """The rows of one table with typed columns in a temporary Parquet file, with the first and the last year."""
+
+    table: LogTable
+    rows: int
+    follows: str
+    years: tuple[int, int]
+    spool: IO[bytes]
+
+
 class _BigQueryLoad:
     """See :class:`fitness_buddy.warehouse.RawLoad`. It sends rows only after all rows were read."""
 
@@ -386,11 +420,13 @@ class _BigQueryLoad:
         clean_up: ExitStack,
     ) -> None:
         self._client = client
+        self._settings = settings
         self._raw_schema = settings.raw_schema
         self._athlete_id = athlete_id
         self._now = now
         self._clean_up = clean_up
         self._staged: list[_Staged] = []
+        self._staged_columns: list[_StagedColumns] = []
         self.counts: dict[str, AppendCounts] = {}
 
     def stage(self, table: str, blocks: Iterator[RawRows]) -> int:
@@ -406,15 +442,34 @@ class _BigQueryLoad:
         self._staged.append(_Staged(table, read, earliest_day, spool))
         return read
 
+    def stage_columns(self, table: LogTable, blocks: Iterator[ColumnBlock], *, follows: str = "") -> int:
+        import pyarrow.compute as pc
+        import pyarrow.parquet as pq
+
+        spool = self._clean_up.enter_context(tempfile.TemporaryFile())  # noqa: SIM115 - closed by the stack
+        read, years, writer = 0, set[int](), None
+        for rows in arrow_tables(table, blocks):
+            writer = writer or pq.ParquetWriter(spool, rows.schema)
+            writer.write_table(rows)
+            read += rows.num_rows
+            if table.time in rows.column_names:
+                years |= set(pc.unique(pc.year(rows[table.time])).to_pylist())
+        if writer:
+            writer.close()
+        span = (min(years), max(years)) if years else (self._now.year, self._now.year)
+        self._staged_columns.append(_StagedColumns(table, read, follows, span, spool))
+        return read
+
     def append_new(self, *, restate: bool = False) -> dict[str, AppendCounts]:
         lock = self._prepare()
         self.stamp = LoadStamp.after(latest_load(self._client, self._raw_schema, self._now), self._now)
         states: dict[str, dict[str, int]] = {staged.table: {} for staged in self._staged}
+        added: dict[str, int] = {}
         filled = [staged for staged in self._staged if staged.rows]
         sent = {staged.table: self._send(staged) for staged in filled}
-        if filled:
+        if filled or self._staged_columns:
             for row in self._run_serialized(self._script(lock, filled, list(sent.values()), restate)):
-                states[row["name"]][row["state"]] = row["n"]
+                states.get(row["name"], added)[row["state"] if row["name"] in states else row["name"]] = row["n"]
         counts = {
             staged.table: versions.count_states(staged.rows, states[staged.table], restate=restate)
             for staged in self._staged
@@ -423,6 +478,10 @@ class _BigQueryLoad:
             table: versions.with_dropped(found, self._dropped(sent[table])) if found.duplicates else found
             for table, found in counts.items()
         }
+        for staged in self._staged_columns:
+            if staged.follows:
+                new = added.get(staged.table.name, 0)
+                self.counts[staged.table.name] = AppendCounts(staged.rows, new, 0, staged.rows - new, 0, 0)
         return self.counts
 
     def _dropped(self, incoming: str) -> list[tuple[str, str, int]]:
@@ -453,6 +512,36 @@ class _BigQueryLoad:
         self._client.load_table_from_file(staged.spool, name, rewind=True, job_config=config).result()
         return name
 
+    def _column_appends(self, staged: _StagedColumns) -> list[str]:
+        """Send staged rows with typed columns; return the statements that append them."""
+        incoming = f"{self._raw_schema}._incoming_{self.stamp.load_id.replace('-', '_')}_{staged.table.name}"
+        table = bigquery.Table(
+            f"{self._client.project}.{incoming}",
+            schema=[bigquery.SchemaField(name, kind.upper()) for name, kind in given_columns(staged.table).items()],
+        )
+        table.expires = datetime.now(UTC) + _INCOMING_EXPIRES_AFTER
+        self._client.create_table(table)
+        self._clean_up.callback(self._drop, incoming)
+        config = bigquery.LoadJobConfig(source_format=bigquery.SourceFormat.PARQUET, schema=table.schema)
+        self._client.load_table_from_file(staged.spool, incoming, rewind=True, job_config=config).result()
+        first, last = staged.years
+        spans = range(first, last + 1, _SPAN_YEARS)
+        follows = _FOLLOWS.format(
+            table=f"`{self._raw_schema}.{staged.follows}`", loaded_on=self.stamp.loaded_at.astimezone(UTC).date()
+        )
+        return [
+            _APPEND_COLUMNS.format(
+                table=f"`{make_log(self._client, self._settings, staged.table)}`",
+                columns=", ".join(given_columns(staged.table)),
+                incoming=f"`{incoming}`",
+                condition=follows if staged.follows else "true",
+                time=staged.table.time if staged.table.time in given_columns(staged.table) else "@loaded_at",
+                since=f"{year}-01-01",
+                before=f"{year + _SPAN_YEARS}-01-01",
+            )
+            for year in spans
+        ]
+
     def _drop(self, name: str) -> None:
         try:
             self._client.delete_table(name, not_found_ok=True)
@@ -477,6 +566,18 @@ class _BigQueryLoad:
                 )
             )
             counts.append(_COUNT.format(table=staged.table, states=states))
+        for columns in self._staged_columns:
+            if columns.rows:
+                appends += self._column_appends(columns)
+                if columns.follows:
+                    counts.append(
+                        _COUNT_COLUMNS.format(
+                            name=columns.table.name,
+                            table=f"`{self._raw_schema}.{columns.table.name}`",
+                            time=columns.table.time,
+                        )
+                    )
+        counts = counts or ["select '' as name, '' as state, 0 as n limit 0"]
         return _APPEND_ALL.format(lock=f"`{lock}`", appends="".join(appends), counts=" union all ".join(counts))
 
     def _run_serialized(self, script: str) -> list[Row]:
