@@ -25,6 +25,7 @@ import java.util.Comparator;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
 import java.util.TreeMap;
 import java.util.TreeSet;
 import java.util.stream.Collectors;
@@ -38,6 +39,8 @@ import org.slf4j.event.Level;
 final class ServerFront implements HttpHandler {
     static final String PATH = "/api/v1/main/";
     private static final String YAML = "application/x-yaml";
+    private static final String LEVEL = "filters[level][GREATER_THAN_OR_EQUAL_TO]";
+    private static final String NAMESPACE = "filters[namespace][STARTS_WITH]";
 
     private final Operations engine;
     private final String login;
@@ -68,6 +71,15 @@ final class ServerFront implements HttpHandler {
                     && path.size() == expected.length
                     && IntStream.range(0, expected.length)
                             .allMatch(i -> expected[i] == null || expected[i].equals(path.get(i)));
+        }
+
+        /** The query, which may have only these parameters: the real server ignores others, which hides mistakes. */
+        Map<String, String> only(String... names) {
+            if (!Set.of(names).containsAll(query.keySet())) {
+                throw new IllegalArgumentException(
+                        "expected the parameters " + List.of(names) + ", found " + query.keySet());
+            }
+            return query;
         }
 
         boolean isYaml() {
@@ -121,7 +133,7 @@ final class ServerFront implements HttpHandler {
     private Answer answer(Request request) throws Exception {
         List<String> path = request.path();
         if (request.is("GET", "logs", null)) {
-            Level level = Level.valueOf(request.query().getOrDefault("minLevel", "TRACE"));
+            Level level = Level.valueOf(request.only(LEVEL).getOrDefault(LEVEL, "TRACE"));
             return new Answer(
                     200,
                     engine.bean(LogDataStoreInterface.class).findByExecutionId(Operations.TENANT, path.get(1), level));
@@ -130,7 +142,7 @@ final class ServerFront implements HttpHandler {
             return new Answer(200, flows().validate(Operations.TENANT, List.of(new FlowSource("flow", request.text()))));
         }
         if (request.is("GET", "flows", "search")) {
-            return search(request.query());
+            return search(request.only(NAMESPACE, "size", "page", "sort"));
         }
         if (request.is("POST", "flows") && request.isYaml()) {
             return new Answer(200, flows().importFlow(Operations.TENANT, request.text()));
@@ -148,9 +160,9 @@ final class ServerFront implements HttpHandler {
         return engine.bean(FlowService.class);
     }
 
-    /** Pages of flows by id; <code>namespace</code> and the filter of it stand for all that begin so. */
+    /** Return a page of the flows whose namespace begins as the filter says, by id. */
     private Answer search(Map<String, String> query) {
-        String prefix = query.getOrDefault("filters[namespace][STARTS_WITH]", query.getOrDefault("namespace", ""));
+        String prefix = query.getOrDefault(NAMESPACE, "");
         int size = Integer.parseInt(query.getOrDefault("size", "10"));
         int page = Integer.parseInt(query.getOrDefault("page", "1"));
         List<Flow> all = engine.bean(FlowRepositoryInterface.class).findAll(Operations.TENANT).stream()
@@ -183,7 +195,7 @@ final class ServerFront implements HttpHandler {
     private Answer files(Request request, String name) throws Exception {
         Namespace namespace = engine.bean(NamespaceFactory.class)
                 .of(Operations.TENANT, name, engine.bean(StorageInterface.class));
-        String asked = request.query().getOrDefault("path", "/");
+        String asked = request.only("path").getOrDefault("path", "/");
         Path path = Path.of(asked.replaceFirst("^/", ""));
         if (request.is("GET", "namespaces", name, "files", "directory")) {
             return new Answer(200, directory(namespace, asked));
