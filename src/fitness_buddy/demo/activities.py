@@ -20,6 +20,7 @@ _DESCRIBED = 0.2
 _MONTHLY_CELSIUS = (1, 2, 6, 10, 15, 19, 21, 21, 16, 11, 6, 3)
 _FIRST_ID = 12_850_000_000
 _FIRST_UPLOAD_ID = 13_690_000_000
+_POWER_IN_EXPORT = 2  # the newest ones with a power meter are FIT files, too, so that there is a power curve
 _TRACKS_IN_EXPORT = 5  # the newest ones before the earlier export are GPX; all later recordings are FIT
 _MIN_BREAK = timedelta(minutes=15)
 
@@ -201,15 +202,16 @@ def _with_ids(done: Sequence[Activity], as_of: date, earlier_day: date) -> list[
     """Number the activities by the time of their upload, which may be later than the activity."""
     origin = datetime.combine(as_of - timedelta(days=DAYS), time(), tzinfo=UTC)
     tracks = _newest_outdoors(done, earlier_day)
+    with_power = [position for position, activity in enumerate(done) if activity.watts and not activity.is_manual]
     finished = []
     for position, activity in enumerate(done):
         uploaded_at = activity.ended_at
         if activity.is_late:
             uploaded_at = datetime.combine(earlier_day, time(20, 15), tzinfo=UTC) + timedelta(days=2)
         seconds = int((uploaded_at - origin).total_seconds())
-        is_new = activity.local_day > earlier_day
+        is_kept = activity.local_day > earlier_day or position in with_power[-_POWER_IN_EXPORT:]
         # Recordings of earlier years are not in the exports, because they would make the demo large.
-        suffix = "gpx" if position in tracks else "fit" if is_new else "fit.gz"
+        suffix = "gpx" if position in tracks else "fit" if is_kept else "fit.gz"
         filename = "" if activity.is_manual else f"activities/{_FIRST_UPLOAD_ID + seconds * 57}.{suffix}"
         finished.append(replace(activity, activity_id=str(_FIRST_ID + seconds * 54), filename=filename))
     return finished
