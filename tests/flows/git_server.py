@@ -19,12 +19,14 @@ class GitServer:
 
     Attributes:
         url: of the folder.
+        passwords: those that were sent, in order.
     """
 
     def __init__(self, folder: Path, token: str) -> None:
         self.folder = folder
         self.token = token
         self.url = ""
+        self.passwords: list[str] = []
 
     def commit(self, name: str, files: dict[str, str]) -> None:
         """Make a repository's branch main hold exactly these files."""
@@ -66,6 +68,7 @@ class _Handler(BaseHTTPRequestHandler):
     def _answer(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         login = base64.b64decode(self.headers.get("Authorization", "").removeprefix("Basic ")).decode()
+        self.git.passwords.append(login.partition(":")[2])
         if login.partition(":")[2] != self.git.token:
             self.send_response(401)
             self.send_header("WWW-Authenticate", 'Basic realm="git"')

@@ -283,7 +283,6 @@ def test_a_report_that_fails_has_one_alert_with_the_words_of_its_command(
 
 
 def test_a_stale_source_is_reported_once_and_so_is_its_recovery(
-    server: Server,
     engine: Engine,
     discord: DiscordStub,
     ntfy: NtfyStub,
@@ -292,13 +291,14 @@ def test_a_stale_source_is_reported_once_and_so_is_its_recovery(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setenv("BUDDY_DUCKDB_PATH", str(server.duckdb_path))
+    # The server's warehouse has later loads of other tests, so that none can be of an earlier day.
+    own = tmp_path / "own.duckdb"
+    monkeypatch.setenv("BUDDY_DUCKDB_PATH", str(own))
     now = datetime.now(UTC)
-    # The server's own athlete has steps and meals of other tests, too.
     load(
         source(HEARTBEAT),
         ("id: heartbeat\n", "id: heartbeat_of_one\n"),
-        ("buddy heartbeat", f"buddy heartbeat --athlete {athlete}"),
+        ("buddy heartbeat", f"BUDDY_DUCKDB_PATH={own} buddy heartbeat --athlete {athlete}"),
     )
 
     def eat(day: int, loaded_at: datetime) -> None:
@@ -482,9 +482,16 @@ def git(server: Server, tmp_path: Path) -> Iterator[GitServer]:
 
 
 @pytest.fixture
-def sync(load: Callable[..., None], engine: Engine) -> Callable[..., Execution]:
-    """The flow, for a server that speaks no TLS."""
-    load(source(SYNC), ("id: sync_from_git\n", "id: sync_plainly\n"), ("(https://", "(http://"))
+def sync(load: Callable[..., None], engine: Engine, git: GitServer) -> Callable[..., Execution]:
+    """The flow, for a configured git server without TLS."""
+    load(
+        source(SYNC),
+        ("id: sync_from_git\n", "id: sync_plainly\n"),
+        ("(https://", "(http://"),
+        ("{{ envs.git_url ?? '' }}", git.url),
+        ("#https://", "#http://"),
+        ("credential.https://", "credential.http://"),
+    )
 
     def run(url: str, **inputs: Any) -> Execution:
         return engine.run("buddy.ops.sync_plainly", {"url": url, **inputs})
@@ -526,6 +533,15 @@ def test_flows_come_from_git(engine: Engine, git: GitServer, sync: Callable[...,
     assert counts(sync(url, delete=True))["deleted"] > 1
     assert message() == "INFO two"
     assert engine.search(git.token) == []
+
+
+def test_only_the_configured_server_gets_the_token(git: GitServer, sync: Callable[..., Execution]) -> None:
+    git.commit("project", {"flows/learn/from_git.yaml": HELLO.format(flow="from_git", message="one")})
+    assert sync(f"{git.url}/project/.git").state == "SUCCESS"
+    assert git.token in git.passwords
+    git.passwords.clear()
+    assert sync(f"{git.url.replace('127.0.0.1', 'localhost')}/project/.git").state == "FAILED"
+    assert git.token not in git.passwords
 
 
 def test_an_invalid_flow_keeps_the_others_out(engine: Engine, git: GitServer, sync: Callable[..., Execution]) -> None:
