@@ -212,9 +212,9 @@ def test_without_a_model_the_docs_still_answer_and_data_is_shown_the_way_to(demo
     asked = ask(None, demo.duckdb_path, "How do I load Apple Health?", "--json")
     answer = asked.json
     assert asked.exit_code == 0, asked.errors
-    assert answer["sources"][0].startswith("docs/ingest/sources.md, Sources – Steps")
+    assert answer["sources"][0].startswith("docs/ingest/sources.md, Sources – Steps – Load Apple Health")
     assert "buddy ask --metric distance_km" in answer["message"].replace("\\", "")
-    assert "Export All Health Data" in answer["message"]
+    assert "docs/ingest/sources.md, Sources – Steps – Load Apple Health" in answer["message"].replace("\\", "")
 
 
 @pytest.mark.parametrize(

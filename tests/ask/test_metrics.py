@@ -191,7 +191,7 @@ def test_days_outside_of_what_is_recorded_and_built_are_named(demo_settings: Set
     assert found.notes == [
         "Activities recorded from 2024-11-05 to 2026-11-01; last load 2026-11-01 20:01 UTC.",
         "Days before 2024-11-05 are unknown.",
-        "The marts were built as of 2026-11-01: later days are not in them yet.",
+        "My numbers end with 2026-11-01: later days are not in them yet.",
     ]
     later = ask(demo_settings, "activities", first_day=date(2026, 11, 9), today=date(2026, 12, 24))
     assert later.rows == []
