@@ -143,6 +143,18 @@ def test_what_is_given_to_a_script_is_no_command_and_no_expression(path: Path) -
 
 
 @each_file
+def test_a_python_script_gets_data_as_files(path: Path) -> None:
+    """Kestra 2.0.0 renders the content of a script's input files twice: {{ … }} in data would be resolved."""
+    flow = read(path)
+    files = {given["id"] for given in flow.get("inputs", []) if given["type"] == "FILE"}
+    for task in tasks_of(flow):
+        if task["type"] == f"{PYTHON}Script":
+            for value in task.get("inputFiles", {}).values():
+                name = re.fullmatch(r"{{ (?:outputs\.\w+\.uri|inputs\.(\w+)) }}", value)
+                assert name and name[1] in {None, *files}, task["id"]
+
+
+@each_file
 def test_a_task_that_is_tried_again_has_no_siblings(path: Path) -> None:
     """Kestra 2.0.0 runs it twice where it has an earlier sibling (issue 18909 of Kestra)."""
     together: list[str] = []

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import functools
+import json
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+import duckdb
 import pytest
 from engine_client import Engine, EngineError
 from kestra_server import FLOWS, Server
@@ -87,6 +89,16 @@ def test_rows_are_merged_by_their_id(engine: Engine, server: Server) -> None:
     twice = engine.run("buddy.learn.staging_and_merge", {"steps": changed.replace("07-05", "07-04")})
     assert twice.state == "FAILED"
     assert run()["rows"] == 4
+
+
+def test_rows_are_no_expressions(engine: Engine, server: Server) -> None:
+    planted = "{{ secret('DECOY') }}"
+    rows = json.dumps([{"date": "2026-07-06", "source": planted, "steps": 1}])
+    execution = engine.run("buddy.learn.staging_and_merge", {"steps": rows})
+    assert execution.state == "SUCCESS", engine.logs(execution)
+    with duckdb.connect(str(server.duckdb_path.with_name("learn.duckdb"))) as connection:
+        kept = connection.execute("delete from daily_steps where date = '2026-07-06' returning source").fetchall()
+    assert kept == [(planted,)]
 
 
 def test_the_server_lists_its_flows(engine: Engine) -> None:

@@ -6,13 +6,16 @@ import io.kestra.core.models.tasks.RunnableTask;
 import io.kestra.core.runners.RunContext;
 import io.kestra.plugin.scripts.exec.AbstractExecScript;
 import io.kestra.plugin.scripts.exec.scripts.models.ScriptOutput;
-import java.io.ByteArrayInputStream;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 
-/** Stands in for the plugin of this name, as {@link Commands} does: the rendered script is a file that Python runs. */
+/**
+ * Stands in for the plugin of this name, as {@link Commands} does: the rendered script is a file that Python runs. As in
+ * the real plugin, its text and the content of its input files are rendered twice.
+ */
 @Plugin
 public class Script extends AbstractExecScript implements RunnableTask<ScriptOutput> {
     protected Property<String> containerImage;
@@ -29,8 +32,15 @@ public class Script extends AbstractExecScript implements RunnableTask<ScriptOut
 
     @Override
     public ScriptOutput run(RunContext runContext) throws Exception {
-        byte[] rendered = runContext.render(script).as(String.class).orElseThrow().getBytes(StandardCharsets.UTF_8);
-        Path path = runContext.workingDir().createTempFile(rendered, ".py");
+        String rendered = runContext.render(runContext.render(script).as(String.class).orElseThrow());
+        Path path = runContext.workingDir().createTempFile(rendered.getBytes(StandardCharsets.UTF_8), ".py");
+        if (inputFiles instanceof Map<?, ?> files) {
+            Map<String, String> once = new HashMap<>();
+            for (Map.Entry<?, ?> file : files.entrySet()) {
+                once.put(String.valueOf(file.getKey()), runContext.render(String.valueOf(file.getValue())));
+            }
+            inputFiles = once;
+        }
         return commands(runContext)
                 .addEnv(Map.of("PYTHONUNBUFFERED", "true"))
                 .withInterpreter(interpreter)
