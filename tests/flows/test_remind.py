@@ -15,7 +15,7 @@ from kestra_server import DECOY, Server
 REQUESTS = "buddy.remind.requests"
 DELIVER = "buddy.remind.deliver"
 EVENTS = "buddy.remind.events"
-KEY = "planted-webhook-key"
+KEY = "planted-webhook-key-REMIND"
 
 
 def send(engine: Engine, text: str, message_id: str) -> Any:
