@@ -143,16 +143,16 @@ def encoded(secrets: dict[str, str]) -> dict[str, str]:
 
 
 def damage_of(athlete_id: str) -> str:
-    """SQL that makes rows no load leaves behind: a payload of another hash, with steps below zero.
+    """SQL that makes rows no load leaves behind: two of one record in one load, with hashes of nothing.
 
-    The checks of raw refuse the one, a data test of the build the other; REPAIR takes them away.
+    A data test of the build refuses the one, the checks of raw the other; REPAIR takes them away.
     """
     return f"""
 insert into raw.steps_daily
-select '{athlete_id}', 'phone|2026-07-01', '{{"source": "phone", "date": "2026-07-01", "steps": -5}}', 'no hash',
-    now_utc, strftime(now_utc, '%Y%m%dT%H%M%S%fZ') || '-00000000'
-from (select cast(now() at time zone 'UTC' as timestamp) as now_utc)
+select '{athlete_id}', 'phone|2026-07-01', '{{"source": "phone", "date": "2026-07-01", "steps": 5}}',
+    'no hash ' || number, now_utc, strftime(now_utc, '%Y%m%dT%H%M%S%fZ') || '-00000000'
+from (select cast(now() at time zone 'UTC' as timestamp) as now_utc), range(2) as numbers (number)
 """
 
 
-REPAIR = "delete from raw.steps_daily where payload_hash = 'no hash'"
+REPAIR = "delete from raw.steps_daily where payload_hash like 'no hash%'"

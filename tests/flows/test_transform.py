@@ -72,17 +72,17 @@ def test_wrong_data_fails_a_night_once_and_the_checks_after_their_report(place: 
     assert build.outputs["statuses"]["fail"] == 1
     (failure,) = build.outputs["failures"]
     assert failure.startswith("test.fitness_buddy.sound_rows_stg_steps__daily_counts_")
-    assert failure.endswith(": steps < 0 (1)")
+    assert failure.endswith(": athlete_id, record_id, load_id: not unique (1)")
     assert build.task("build").attempts == 1
     (kept,) = place.query("select unique_id, mode, failures from ops.dbt_results where status = 'fail'")
     assert (kept["mode"], kept["failures"]) == ("full", 1)
     assert failure.startswith(f"{kept['unique_id']}: ")
 
     checks = ended(engine, engine.run(CHECKS), "FAILED")
-    assert (checks.outputs["failed"], checks.outputs["rows_checked"]) == (1, 517)
+    assert (checks.outputs["failed"], checks.outputs["rows_checked"]) == (1, 523)
     task = checks.task("check")
     assert task.attempts == 1
-    assert engine.metrics(checks)["rows_failed"] == 1
+    assert engine.metrics(checks)["rows_failed"] == 2
     report = {name: engine.file("buddy.transform", uri) for name, uri in task.outputs["outputFiles"].items()}
     rows = json.loads(report.pop("data_checks.json"))
     assert len(rows) == checks.outputs["checks"]
