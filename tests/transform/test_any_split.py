@@ -53,6 +53,13 @@ def an_athletes_data() -> list[tuple[str, Record]]:
     return [*rows, ("strava_export_gear", gear)]
 
 
+# Nobody has recordings here.
+EMPTY = {
+    *("fct_activity_laps", "fct_activity_splits", "fct_best_efforts", "fct_power_curve", "fct_activity_zones"),
+    "fct_activity_streams_summary",
+}
+
+
 def split(rows: Sequence[tuple[str, Record]], chance: random.Random) -> Iterator[list[Batch]]:
     """The rows in random order, cut into loads; some of them come again later."""
     shuffled = list(rows)
@@ -78,7 +85,11 @@ def test_any_split_in_any_order_gives_the_same_marts(project: Path) -> None:
             land(warehouse, f"athlete_{number:02}", batches, now=now)
     built = run_buddy("build", "--as-of", str(LAST_DAY), "--quiet", *NO_TESTS)
     assert built.exit_code == 0, built.errors
-    for mart, rows_of_all in marts(run_settings).items():
+    found_marts = marts(run_settings)
+    del found_marts["dim_dates"]  # of no athlete
+    assert {mart for mart, rows_of_all in found_marts.items() if not rows_of_all} == EMPTY
+    for mart in found_marts.keys() - EMPTY:
+        rows_of_all = found_marts[mart]
         of_athlete: dict[str, list[Row]] = {}
         for row in rows_of_all:
             # when it was loaded is the one thing in which the splits differ
