@@ -111,7 +111,7 @@ def state_hostile_settings() -> None:
 
 
 def of_good(settings: Settings) -> dict[str, list[Row]]:
-    return {mart: [row for row in rows if row["athlete_id"] == "good"] for mart, rows in marts(settings).items()}
+    return {mart: [row for row in rows if row.get("athlete_id") == "good"] for mart, rows in marts(settings).items()}
 
 
 def test_hostile_rows_of_one_athlete_stop_nobody(project: Path) -> None:
