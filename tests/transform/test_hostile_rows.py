@@ -102,9 +102,12 @@ def state_hostile_settings() -> None:
         **{"athlete_id": "hostile", "loaded_at": NOON, "valid_from": date(1900, 1, 1), "timezone": "UTC"},
         **{"step_goal": 10_000, "carbs_target_pct": 45.0, "protein_target_pct": 25.0, "fat_target_pct": 30.0},
         **{"macro_tolerance_pct": 5.0, "resting_heartrate_bpm": 60, "max_heartrate_bpm": 190, "sex": ""},
+        **{"ftp_w": None, "lactate_threshold_heartrate_bpm": None, "weight_kg": None},
+        **{"first_day_of_week": "monday", "distance_unit": "km"},
     }
     others: list[dict[str, Any]] = [{"timezone": zone} for zone in ZONES]
     others += [{"carbs_target_pct": number} for number in (float("nan"), float("inf"), -5.0, 1e308)]
+    others += [{"ftp_w": -1}, {"ftp_w": 0}, {"weight_kg": float("nan")}, {"first_day_of_week": "noday"}]
     others += [{"step_goal": -1}, {"max_heartrate_bpm": 10**12}, {"valid_from": None}]
     rows = [{**good, **other, "sequence": number} for number, other in enumerate(others, start=1)]
     connect(settings).append_rows(STATEMENTS, rows)
