@@ -13,7 +13,7 @@ from fitness_buddy.report.data import PeriodTotals, Report
 
 def week_of(stated: date | None, today: date, week_began: date = MONDAY) -> date:
     """Return the last day to report on: the last day of the stated week or of this week, today at the latest; on
-    Monday, when the flow sends the digest, of the athlete's week before.
+    the weekday when the flow sends the digest, of the athlete's week before.
 
     Args:
         week_began: any day on which one of the athlete's weeks began.
