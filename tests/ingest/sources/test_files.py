@@ -87,7 +87,8 @@ DAMAGES: list[tuple[str, Damage, str]] = [
     ("too few cells", lambda text: text + "1\n", "row 4: expected "),
     ("too many cells", lambda text: text + "1" * 3 + "," * 40 + "\n", "row 4: expected "),
     ("a NUL character", lambda text: with_cell(text, "a\0b"), "row 4: contains a NUL character"),
-    ("a cell of 10 MB", lambda text: with_cell(text, "x" * 10_000_000), "row 4: a cell has over 1,000,000 characters"),
+    ("a cell of 2 MB", lambda text: with_cell(text, "x" * 2_000_000), "row 4: a cell has over 1,000,000 characters"),
+    ("a cell of 10 MB", lambda text: with_cell(text, "x" * 10_000_000), "a line has over 4,000,000 characters"),
     (
         "an unbalanced quote",
         lambda text: text + '"' + "2026,1\n" * 200_000,
@@ -113,7 +114,7 @@ def test_a_damaged_table_is_refused_whole(
             "a,b,c\n1,2,3\n", {"strava": "found: 'a, b, c'", "meals": "found: 'a, b, c'"}, id="unknown headers"
         ),
         pytest.param(
-            "x" * 10_000_000, {"strava": "over 1,000,000 characters", "meals": "over 1,000,000"}, id="a 10 MB header"
+            "x" * 10_000_000, {"strava": "over 4,000,000 characters", "meals": "over 4,000,000"}, id="a 10 MB header"
         ),
     ],
 )
