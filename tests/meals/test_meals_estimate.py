@@ -27,6 +27,7 @@ from fitness_buddy.meals.diary import Diary
 from fitness_buddy.meals.estimate import KCAL_PER_G, SCHEMA, check_answer
 from fitness_buddy.meals.request import MealIntent, parse_intent, read_message
 from fitness_buddy.meals.stated import parse_stated_meal
+from fitness_buddy.notify.message import plain
 from fitness_buddy.warehouse import Warehouse, connect
 
 NOW = datetime(2026, 11, 20, 18, 30, tzinfo=UTC)
@@ -738,7 +739,7 @@ def test_the_commands_print_the_same_for_people_and_programs(llm: LlmStub, tmp_p
     assert (noted["outcome"], noted["is_stored"], noted["rows_new"]) == ("noted", True, 1)
     assert (noted["model_calls_count"], noted["is_to_draw"]) == (1, True)
     said_again = command("estimate", plate, "--text", "for two", "--eaten-at", "2026-11-20T19:30+01:00")
-    assert (said_again.exit_code, said_again.output) == (0, noted["message"] + "\n")
+    assert (said_again.exit_code, said_again.output) == (0, plain(noted["message"]) + "\n")
     assert len(llm.requests) == 1, "what was said before is known"
 
     corrected = command("correct", noted["meal_id"][:6], "--text", "rice: 58 carbs, 5 protein, 1 fat", "--json").json
