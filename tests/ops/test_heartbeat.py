@@ -144,10 +144,10 @@ def test_the_command_hears_the_athlete_s_own_sources(tmp_path: Path, monkeypatch
     warehouse = connect(load_settings())
     now = ("--now", NOW.isoformat())
     assert run_buddy("heartbeat", *now, "--json").json["stale"] == []
-    load(warehouse, "steps_daily", 5)
-    load(warehouse, "steps_daily", 0, athlete="you")
-    load(warehouse, "meals_entries", 1)
     load(warehouse, "strava_export_activities", 20)
+    load(warehouse, "steps_daily", 5)
+    load(warehouse, "meals_entries", 1)
+    load(warehouse, "steps_daily", 0, athlete="you")
     words = ("heartbeat", "--stale-after-days", "4", "--source-days", "strava_export=10", *now, "--json")
     with running_discord() as discord:
         monkeypatch.setenv("BUDDY_DISCORD_WEBHOOK", discord.webhook("buddy"))

@@ -109,7 +109,7 @@ def test_results_that_cannot_be_recorded_are_reported_and_hide_nothing(project: 
     seed = ("--select", "distance_bands")
     assert run_buddy("build", "--quiet", *seed).exit_code == 0
     with duckdb.connect(connect(load_settings()).name) as connection:
-        connection.execute("alter table ops.dbt_results drop message")
+        connection.execute("drop table ops.dbt_results; create view ops.dbt_results as select 1 as invocation_id")
     built = run_buddy("build", "--quiet", "--json", *seed)
     assert (built.exit_code, built.json["rows_recorded"], built.json["mode"]) == (0, 0, "part")
     assert "the results are not in ops.dbt_results" in built.errors
