@@ -148,7 +148,7 @@ def test_a_told_reminder_is_put_off_and_told_again() -> None:
 
 
 def test_only_what_is_there_can_be_put_off() -> None:
-    assert "No reminder was told yet" in ask("snooze").message
+    assert "No reminder has been sent yet" in ask("snooze").message
     ask("remind me to stretch in 1 hour")
     ask("cancel 1")
     assert "no reminder 1" in ask("snooze 1").message
