@@ -44,6 +44,10 @@ TABLES = {
         "elevation_gain_m double, average_speed_m_s double, pace_min_per_km double, average_heartrate_bpm double, "
         "max_heartrate_bpm double, gear_id string, is_manual boolean, is_commute boolean, is_transition boolean"
     ),
+    "fct_best_efforts": (
+        "athlete_id string, activity_date date, sport_family string, distance_m double, distance_name string, "
+        "elapsed_s double, previous_best_s double, is_record boolean"
+    ),
     "fct_daily_workouts": (
         "athlete_id string, activity_date date, sport_family string, activities bigint, distance_m double, "
         "moving_time_s bigint, elevation_gain_m double"
@@ -149,6 +153,7 @@ def write_marts(path: Path, life: Life) -> Warehouse:
     rows = {
         "dim_athletes": [("me", "Europe/Zurich", life.as_of, life.step_goal, True, life.first_day_of_week)],
         "fct_activities": list(_activities(life)),
+        "fct_best_efforts": [],
         "fct_daily_workouts": list(_daily_workouts(life)),
         "fct_daily_steps": list(_daily_steps(life)),
         "fct_meals": list(_meals(life)),
@@ -493,7 +498,7 @@ def test_silence_and_old_files_are_said(tmp_path: Path) -> None:
     said = sentences(report_of(tmp_path, life))
     assert "No activity since Thu 22 Oct (10 days)." in said
     assert "No meals since Thu 22 Oct (10 days)." in said
-    assert "No activities loaded for 21 days (last from strava_export on Sun 11 Oct)." in said
+    assert "No activities loaded for 21 days (last from strava export on Sun 11 Oct)." in said
 
 
 def test_old_files_say_nothing_about_a_past_day(tmp_path: Path) -> None:
