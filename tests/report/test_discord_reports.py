@@ -20,6 +20,7 @@ from support import REPOSITORY, Answer, Demo
 from test_reports import SETTINGS, Eaten, Life, Workout, day, report_of, small_life, write_marts
 
 from fitness_buddy.core.errors import BuddyError, UsageError
+from fitness_buddy.core.printing import csv_cell
 from fitness_buddy.core.weeks import FIRST_DAYS, MONDAY
 from fitness_buddy.notify.discord import payload
 from fitness_buddy.notify.message import OutgoingMessage
@@ -175,7 +176,7 @@ def test_whatever_sessions_are_called_discord_takes_the_message(template: Report
     check_limits(message)
     assert content_of(message).splitlines()[-1] == "-# Note."
     rows = csv.DictReader(io.StringIO(session_csv(report).encode().decode(), newline=""))
-    assert [row["name"] for row in rows] == [printable(name) for name in names]
+    assert [row["name"] for row in rows] == [csv_cell(printable(name)) for name in names]
 
 
 @given(st.lists(texts, min_size=1, max_size=40))
