@@ -1,4 +1,4 @@
-"""Stop Python code that takes too long, such as the expansion of a hostile recurrence rule."""
+"""Wait for code no longer than a limit: for a request, or for the expansion of a hostile recurrence rule."""
 
 from __future__ import annotations
 
@@ -17,10 +17,16 @@ class _StopError(BaseException):
     """Raised inside the code that is stopped; no ``except Exception`` catches it."""
 
 
-def limited(seconds: float, function: Callable[[], _Result]) -> _Result:
-    """Return the function's result; stop the function after so many seconds.
+def within(
+    seconds: float, function: Callable[[], _Result], *, on_timeout: Callable[[threading.Thread], None] | None = None
+) -> _Result:
+    """Return the function's result, which a thread of its own computes.
 
-    Only Python code is stopped: a call into C ends first.
+    Timeouts of sockets are for one read: a name server, a handshake or slow headers outlast any of them. The thread
+    that is left behind ends with its connection and holds up nothing.
+
+    Args:
+        on_timeout: gets the thread of a function that took longer.
 
     Raises:
         TimeoutError: the function took longer.
@@ -38,11 +44,23 @@ def limited(seconds: float, function: Callable[[], _Result]) -> _Result:
     try:
         result, error = results.get(timeout=seconds)
     except queue.Empty:
-        _stop(thread)
+        if on_timeout:
+            on_timeout(thread)
         raise TimeoutError from None
     if error is not None:
         raise error
     return result  # type: ignore[return-value]
+
+
+def limited(seconds: float, function: Callable[[], _Result]) -> _Result:
+    """Return the function's result; stop the function after so many seconds.
+
+    Only Python code is stopped: a call into C ends first.
+
+    Raises:
+        TimeoutError: the function took longer.
+    """
+    return within(seconds, function, on_timeout=_stop)
 
 
 def _stop(thread: threading.Thread) -> None:

@@ -11,16 +11,14 @@ import ipaddress
 import json
 import logging
 import math
-import queue
 import re
-import threading
 import time
 import zlib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import Any, TypeVar
+from typing import Any
 from urllib.parse import urlencode, urljoin, urlsplit
 from urllib.request import getproxies, proxy_bypass
 
@@ -29,6 +27,7 @@ from urllib3.exceptions import HTTPError
 
 from fitness_buddy import __version__
 from fitness_buddy.core import variables
+from fitness_buddy.core.deadline import within
 from fitness_buddy.core.errors import EXIT_TRY_LATER, BuddyError, UsageError
 from fitness_buddy.core.redaction import without
 from fitness_buddy.core.retry import ATTEMPTS, back_off
@@ -48,7 +47,6 @@ _SECRET_FIELDS = {"client_secret", "refresh_token", "code", "code_verifier"}
 _TOKEN = re.compile(r"[\x21-\x7e]+")
 
 _log = logging.getLogger(__name__)
-_Result = TypeVar("_Result")
 
 
 class ApiError(BuddyError):
@@ -489,30 +487,6 @@ def retry_after_s(headers: Mapping[str, str], now: float) -> float | None:
         return min(max(0.0, parsedate_to_datetime(stated).timestamp() - now), _LONGEST_LIMIT_S)
     except (ValueError, TypeError, OverflowError):
         return None
-
-
-def within(seconds: float, function: Callable[[], _Result]) -> _Result:
-    """Return the function's result; raise TimeoutError after so many seconds.
-
-    Timeouts of sockets are for one read: a name server, a handshake or slow headers outlast any of them. The thread
-    that is left behind ends with its connection and holds up nothing.
-    """
-    results: queue.SimpleQueue[tuple[_Result | None, BaseException | None]] = queue.SimpleQueue()
-
-    def run() -> None:
-        try:
-            results.put((function(), None))
-        except BaseException as error:  # raised by the thread that waits for it
-            results.put((None, error))
-
-    threading.Thread(target=run, daemon=True).start()
-    try:
-        result, error = results.get(timeout=seconds)
-    except queue.Empty:
-        raise TimeoutError from None
-    if error is not None:
-        raise error
-    return result  # type: ignore[return-value]
 
 
 def _words_of(document: Any) -> str:

@@ -125,17 +125,17 @@ def _schema(stated: str) -> str:
     return stated
 
 
-def _switch(stated: str) -> str:
-    # macros/incremental/daily.sql refuses the same.
-    if stated not in {"true", "false"}:
-        raise ValueError("true or false")
-    return stated
+def _one_of(*words: str) -> Callable[[str], str]:
+    def parse(stated: str) -> str:
+        if stated not in words:
+            raise ValueError(" or ".join(words))
+        return stated
+
+    return parse
 
 
-def _clock(stated: str) -> str:
-    if stated not in {"utc", "local"}:
-        raise ValueError("utc or local")
-    return stated
+# macros/incremental/daily.sql refuses the same.
+_switch = _one_of("true", "false")
 
 
 def _list(stated: str) -> tuple[str, ...]:
@@ -367,7 +367,7 @@ TARGET_PATH = _declare(
 FITBIT_CLOCK = _declare(
     "ingest",
     "BUDDY_FITBIT_CLOCK",
-    _clock,
+    _one_of("utc", "local"),
     "",
     "the clock of Fitbit's JSON if no CSV of the same minutes decides it: utc or local",
     default_words="utc, and a note says so",
