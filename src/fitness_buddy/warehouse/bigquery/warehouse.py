@@ -264,42 +264,41 @@ def make_log(client: bigquery.Client, settings: Settings, table: LogTable) -> st
     schema = settings.schema_of(table.schema)
     name = f"{client.project}.{schema}.{table.name}"
     make_dataset(client, schema)
-    if not _exists(client, name) and not _renamed(client, schema, table):
+    found = _find(client, name) or _renamed(client, name, table)
+    if found is None:
         made = bigquery.Table(name, schema=_log_schema(table))
         if table.time:
             made.time_partitioning = bigquery.TimePartitioning(field=table.time)
             made.clustering_fields = table.cluster.split(", ")
         client.create_table(made, exists_ok=True)
     else:
-        _add_missing_columns(client, name, table)
+        _add_missing_columns(client, found, table)
     return name
 
 
-def _add_missing_columns(client: bigquery.Client, name: str, table: LogTable) -> None:
+def _add_missing_columns(client: bigquery.Client, found: bigquery.Table, table: LogTable) -> None:
     """Add the columns that a table of an earlier version lacks."""
-    made = client.get_table(name)
-    present = {field.name for field in made.schema}
+    present = {field.name for field in found.schema}
     missing = [field for field in _log_schema(table) if field.name not in present]
     if missing:
-        made.schema = [*made.schema, *missing]
-        client.update_table(made, ["schema"])
+        found.schema = [*found.schema, *missing]
+        client.update_table(found, ["schema"])
 
 
-def _renamed(client: bigquery.Client, schema: str, table: LogTable) -> bool:
-    """Rename a log table that still has its former name; return whether there was one."""
-    former = f"{client.project}.{schema}.{table.former_name}"
-    if not table.former_name or not _exists(client, former):
-        return False
+def _renamed(client: bigquery.Client, name: str, table: LogTable) -> bigquery.Table | None:
+    """Rename a log table that still has its former name, and return it; None if there is none."""
+    former = name.removesuffix(table.name) + table.former_name
+    if not table.former_name or _find(client, former) is None:
+        return None
     client.query_and_wait(RENAME_LOG.format(former=f"`{former}`", name=table.name))
-    return True
+    return client.get_table(name)
 
 
-def _exists(client: bigquery.Client, table: str) -> bool:
+def _find(client: bigquery.Client, table: str) -> bigquery.Table | None:
     try:
-        client.get_table(table)
+        return client.get_table(table)
     except NotFound:
-        return False
-    return True
+        return None
 
 
 def make_client(settings: Settings) -> bigquery.Client:
