@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from llm_stub import Asked, LlmStub, png, running_llm
 from meal_answers import RICE, SPAGHETTI, form, weigh
+from stated_meals import parse_stated_meal
 from support import run_buddy
 
 from fitness_buddy.core.errors import BuddyError
@@ -23,7 +24,7 @@ from fitness_buddy.meals.conversation import MealConversation, MealReply
 from fitness_buddy.meals.diary import Diary
 from fitness_buddy.meals.estimate import check_answer
 from fitness_buddy.meals.request import parse_intent
-from fitness_buddy.meals.stated import parse_stated_meal, parse_stated_meals, stated_numbers, without_numbers
+from fitness_buddy.meals.stated import parse_stated_meals, stated_numbers, without_numbers
 from fitness_buddy.meals.times import find_moments
 from fitness_buddy.remind.times import Times, UnclearError
 from fitness_buddy.warehouse import Warehouse, connect

@@ -16,6 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from llm_stub import API_KEY, GARBAGE, LlmStub, png, recorded, running_llm
 from meal_answers import NO_FOOD, RICE, SPAGHETTI, TINY_JPEG, form, message, weigh
+from stated_meals import parse_stated_meal
 from support import Answer, run_buddy
 
 from fitness_buddy.core.errors import BuddyError, InputError, UsageError
@@ -26,7 +27,6 @@ from fitness_buddy.meals.conversation import MealConversation, MealReply
 from fitness_buddy.meals.diary import Diary
 from fitness_buddy.meals.estimate import KCAL_PER_G, SCHEMA, check_answer
 from fitness_buddy.meals.request import MealIntent, parse_intent, read_message
-from fitness_buddy.meals.stated import parse_stated_meal
 from fitness_buddy.notify.message import plain
 from fitness_buddy.warehouse import Warehouse, connect
 

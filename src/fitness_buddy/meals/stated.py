@@ -73,16 +73,6 @@ class StatedMeal:
     end: int
 
 
-def parse_stated_meal(words: str) -> dict[str, Any] | None:
-    """Return description and numbers of a meal, named as in a diary; None if the three macros are not stated once each.
-
-    Raises:
-        BuddyError: a number is not one that a meal can have.
-    """
-    meals = parse_stated_meals(words)
-    return meals[0].content if len(meals) == 1 else None
-
-
 def parse_stated_meals(words: str) -> list[StatedMeal]:
     """Return the meals of a text, in their order; an empty list if one of them does not state its three macros.
 

@@ -53,7 +53,6 @@ def format_instant(instant: datetime, zone: ZoneInfo, name: str = "en") -> str:
 
 
 _AT = {"en": "at", "de": "um"}
-_AND = {"en": "and", "de": "und"}
 _OR = {"en": "or", "de": "oder"}
 
 

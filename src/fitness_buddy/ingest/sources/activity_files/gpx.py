@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from datetime import UTC
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
@@ -22,7 +21,6 @@ _EXTENSIONS = {
     "speed": "speed_m_s",
     "distance": "distance_m",
 }
-_WHOLE_NUMBER_TIME = re.compile(r"<time>\s*\d+\s*</time>")
 
 
 def read(content: bytes) -> Track:
