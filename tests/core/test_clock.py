@@ -20,39 +20,15 @@ from fitness_buddy.core.settings import load_settings
 NOW = datetime(2026, 11, 20, 23, 30, tzinfo=UTC)
 TAKE_NOW = {
     *("ask", "build", "check", "events", "heartbeat", "init", "load-from-bucket", "meditation", "report", "say"),
-    *(
-        f"ingest {name}"
-        for name in (
-            "activity-files",
-            "google-health",
-            "inbox",
-            "meals",
-            "path",
-            "steps",
-            "strava-api",
-            "strava-export",
-        )
-    ),
+    *(f"ingest {name}" for name in ("activity-files", "google-health", "inbox", "meals", "path", "steps")),
+    *("ingest strava-api", "ingest strava-export"),
     *(f"meal {name}" for name in ("correct", "delete", "estimate", "picture", "request")),
     *(f"remind {name}" for name in ("deliver", "list", "request")),
 }
 # The answers of these are the same at any time, but for `freshness`, which dbt computes, and `bot`, which runs on.
 TAKE_NO_NOW = {
-    *(
-        "activity",
-        "bot",
-        "demo",
-        "docs",
-        "explain activity",
-        "explain meal",
-        "explain steps",
-        "freshness",
-        "persona",
-        "settings",
-        "setup-gcp",
-        "sql",
-        "status",
-    ),
+    *("activity", "bot", "demo", "docs", "freshness", "persona", "settings", "setup-gcp", "sql", "status"),
+    *("explain activity", "explain meal", "explain steps"),
     *("auth google-health", "auth strava", "flows deploy", "flows drift"),
 }
 

@@ -16,7 +16,7 @@ from support import REPOSITORY, Answer, run_process
 
 _STEP = re.compile(
     r"^\d+\. (?P<how>New file|In) `(?P<path>[^`]+)`"
-    r"(?:, (?P<where>before|after|in place of) the (?:first )?line `(?P<line>[^`]+)`)?:.*?\n"
+    r"(?:, (?P<where>before|after|in place of) the (?P<first>first )?line `(?P<line>[^`]+)`)?:.*?\n"
     r"   ```\w+\n(?P<text>.*?)\n   ```$",
     re.MULTILINE | re.DOTALL,
 )
@@ -29,6 +29,7 @@ class Step:
     path: str
     where: str | None
     line: str | None
+    is_first_of_many: bool
     text: str
 
     def follow(self, folder: Path) -> None:
@@ -39,7 +40,8 @@ class Step:
             path.write_text(f"{self.text}\n")
             return
         lines = path.read_text().splitlines()
-        at = lines.index(self.line or "")
+        at, *others = (number for number, line in enumerate(lines) if line == self.line)
+        assert self.is_first_of_many or not others
         start, end = {"before": (at, at), "after": (at + 1, at + 1), "in place of": (at, at + 1)}[self.where]
         path.write_text("\n".join([*lines[:start], self.text, *lines[end:]]) + "\n")
 
@@ -51,7 +53,7 @@ def steps() -> Iterator[Step]:
         # The recipe's text is indented by its list.
         text = dedent("\n".join(line.removeprefix("   ") for line in found["text"].splitlines()))
         text = text if found["how"] == "New file" else "\n".join(line[3:] for line in found["text"].splitlines())
-        yield Step(found["path"], found["where"], found["line"], text)
+        yield Step(found["path"], found["where"], found["line"], bool(found["first"]), text)
 
 
 @pytest.mark.slow
