@@ -34,19 +34,24 @@ public class Script extends AbstractExecScript implements RunnableTask<ScriptOut
     public ScriptOutput run(RunContext runContext) throws Exception {
         String rendered = runContext.render(runContext.render(script).as(String.class).orElseThrow());
         Path path = runContext.workingDir().createTempFile(rendered.getBytes(StandardCharsets.UTF_8), ".py");
-        if (inputFiles instanceof Map<?, ?> files) {
-            Map<String, String> once = new HashMap<>();
-            for (Map.Entry<?, ?> file : files.entrySet()) {
-                once.put(String.valueOf(file.getKey()), runContext.render(String.valueOf(file.getValue())));
-            }
-            inputFiles = once;
-        }
         return commands(runContext)
+                .withInputFiles(renderedOnce(runContext))
                 .addEnv(Map.of("PYTHONUNBUFFERED", "true"))
                 .withInterpreter(interpreter)
                 .withBeforeCommands(beforeCommands)
                 .withBeforeCommandsWithOptions(true)
                 .withCommands(Property.ofValue(List.of("python " + path)))
                 .run();
+    }
+
+    private Object renderedOnce(RunContext runContext) throws Exception {
+        if (!(getInputFiles() instanceof Map<?, ?> files)) {
+            return getInputFiles();
+        }
+        Map<String, String> once = new HashMap<>();
+        for (Map.Entry<?, ?> file : files.entrySet()) {
+            once.put(String.valueOf(file.getKey()), runContext.render(String.valueOf(file.getValue())));
+        }
+        return once;
     }
 }
