@@ -56,6 +56,8 @@ def clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("BUDDY_DUCKDB_PATH", str(tmp_path / "buddy.duckdb"))
     monkeypatch.setenv("BUDDY_PROJECT_DIR", str(REPOSITORY))
     monkeypatch.setenv("BUDDY_STATE_DIR", str(tmp_path / "state"))
+    # Without settings, an athlete has the zone of the machine.
+    monkeypatch.setenv("TZ", "UTC")
     # Two dbt processes in one target folder spoil each other's files.
     monkeypatch.setenv("DBT_TARGET_PATH", str(tmp_path / "target"))
     monkeypatch.setenv("DBT_LOG_PATH", str(tmp_path / "logs"))

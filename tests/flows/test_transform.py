@@ -79,7 +79,7 @@ def test_wrong_data_fails_a_night_once_and_the_checks_after_their_report(place: 
     assert failure.startswith(f"{kept['unique_id']}: ")
 
     checks = ended(engine, engine.run(CHECKS), "FAILED")
-    assert (checks.outputs["failed"], checks.outputs["rows_checked"]) == (1, 523)
+    assert checks.outputs["failed"] == 1
     task = checks.task("check")
     assert task.attempts == 1
     assert engine.metrics(checks)["rows_failed"] == 2
@@ -87,6 +87,8 @@ def test_wrong_data_fails_a_night_once_and_the_checks_after_their_report(place: 
     rows = json.loads(report.pop("data_checks.json"))
     assert len(rows) == checks.outputs["checks"]
     assert [row["check"] for row in rows if row["status"] == "fail"] == ["hash_is_of_payload"]
+    once_a_table = [row["rows_checked"] for row in rows if row["check"] == "hash_is_of_payload"]
+    assert checks.outputs["rows_checked"] == sum(once_a_table) > 500
     assert len(list(csv.reader(report.pop("data_checks.csv").decode().splitlines()))) == len(rows) + 1
     assert pq.read_table(BytesIO(report.pop("data_checks.parquet"))).num_rows == len(rows)
     assert report == {}

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support import run_buddy
 
-from fitness_buddy.ingest.zone import _ZONES, ClockReading, Clocks, machine_zone
+from fitness_buddy.core.settings import load_settings
+from fitness_buddy.ingest.zone import _ZONES, ClockReading, Clocks, DerivedZone, keep_zone, machine_zone
+from fitness_buddy.warehouse import Warehouse
+from fitness_buddy.warehouse.athlete_settings import current_settings, state_settings
 
 NOON = datetime(2026, 11, 16, 12, tzinfo=UTC)
 
@@ -82,3 +88,52 @@ def test_what_payloads_say_is_collected_and_a_name_says_more_than_an_offset() ->
 def test_the_machine_s_zone_is_a_name(monkeypatch: pytest.MonkeyPatch, stated: str, zone: str) -> None:
     monkeypatch.setenv("TZ", stated)
     assert machine_zone() == zone
+
+
+def test_a_load_gives_an_athlete_without_a_zone_the_one_of_its_clocks(duckdb_file: Warehouse) -> None:
+    """First this machine's, then a file's, which stays."""
+    stated = load_settings()
+    assert keep_zone(duckdb_file, stated, clocks(), now=NOON) == DerivedZone("UTC", "machine")
+    assert keep_zone(duckdb_file, stated, clocks(), now=NOON) is None
+    assert keep_zone(duckdb_file, stated, clocks((NOON, 9)), now=NOON) == DerivedZone("Asia/Tokyo", "file")
+    assert keep_zone(duckdb_file, stated, clocks((NOON, 1)), now=NOON) is None
+    assert current_settings(duckdb_file, stated)[0].timezone == "Asia/Tokyo"
+
+
+def test_a_load_leaves_a_stated_zone_alone(duckdb_file: Warehouse) -> None:
+    stated = load_settings()
+    state_settings(duckdb_file, stated, {"timezone": "Europe/Berlin"}, valid_from=None, now=NOON)
+    assert keep_zone(duckdb_file, stated, clocks((NOON, 9)), now=NOON) is None
+    assert current_settings(duckdb_file, stated)[0].timezone == "Europe/Berlin"
+
+
+APPLE = """<?xml version="1.0"?><HealthData>
+ <Record type="HKQuantityTypeIdentifierStepCount" sourceName="Phone" unit="count" value="900"
+  startDate="2026-11-16 23:40:00 +0100" endDate="2026-11-16 23:50:00 +0100"/></HealthData>"""
+ROUTE = """<?xml version="1.0"?><gpx xmlns="http://www.topografix.com/GPX/1/1" version="1.1" creator="x">
+ <rte><rtept lat="52" lon="13"/></rte></gpx>"""
+
+
+def test_the_command_says_which_zone_it_keeps(tmp_path: Path) -> None:
+    """The steps of a late evening stay on their day, and a planned route beside them refuses nothing."""
+    export = tmp_path / "apple_health_export"
+    (export / "workout-routes").mkdir(parents=True)
+    (export / "export.xml").write_text(APPLE)
+    (export / "workout-routes" / "route.gpx").write_text(ROUTE)
+    now = ("--now", "2026-11-17T08:00:00Z")
+    answer = run_buddy("ingest", export, *now)
+    assert answer.exit_code == 0, answer.errors
+    assert "Time zone of 'me': Europe/Berlin, from the clocks in what was loaded" in answer.output
+    assert "refused, workout-routes/route.gpx: " in answer.output
+    again = run_buddy("ingest", export, *now, "--json")
+    assert "timezone" not in json.loads(again.output)
+    status = json.loads(run_buddy("status", "--json").output)
+    assert (status["timezone"], status["timezone_from"]) == ("Europe/Berlin", "file")
+    assert "Days are in Europe/Berlin (from clocks in loaded files)" in run_buddy("status").output
+
+
+def test_a_folder_of_refused_recordings_only_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / "route.gpx").write_text(ROUTE)
+    answer = run_buddy("ingest", tmp_path)
+    assert answer.exit_code == 1
+    assert "activity-files of" in answer.errors

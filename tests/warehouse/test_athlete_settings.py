@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 import threading
@@ -23,7 +24,19 @@ from support import HANGS_AFTER_S, REPOSITORY, run_buddy, started
 from fitness_buddy.core.errors import BuddyError, UsageError
 from fitness_buddy.core.settings import Settings, load_settings
 from fitness_buddy.warehouse import Warehouse, connect
-from fitness_buddy.warehouse.athlete_settings import SEED, STATEMENTS, current_settings, state_settings
+from fitness_buddy.warehouse.athlete_settings import (
+    ATHLETE,
+    DEFAULT,
+    FILE,
+    MACHINE,
+    SEED,
+    STATEMENTS,
+    ZONES,
+    current_settings,
+    derive_zone,
+    state_settings,
+    zone_origin,
+)
 
 NOW = datetime(2026, 11, 20, 20, tzinfo=UTC)
 HEADER, DEFAULTS, *_ = (REPOSITORY / "seeds" / SEED).read_text().splitlines()
@@ -110,6 +123,37 @@ def test_two_at_once_both_count(stated: tuple[Warehouse, Settings]) -> None:
     assert rows(stated, "sequence") == [(number,) for number in range(1, 7)]
 
 
+def derive(to: tuple[Warehouse, Settings], timezone: str, origin: str) -> bool:
+    return derive_zone(*to, timezone, origin, now=NOW)
+
+
+def test_a_derived_zone_replaces_a_weaker_one_on_all_days(stated: tuple[Warehouse, Settings]) -> None:
+    """A file's clock beats the machine's, and the athlete's word beats both."""
+    assert zone_origin(*stated) == DEFAULT
+    state(stated, step_goal=7_000)
+    state(stated, "2026-06-01", step_goal=8_000)
+    assert zone_origin(*stated) == DEFAULT, "who states a goal has stated no zone"
+    assert derive(stated, "Asia/Tokyo", MACHINE)
+    assert not derive(stated, "Asia/Tokyo", MACHINE)
+    assert derive(stated, "Europe/Berlin", FILE)
+    assert not derive(stated, "Asia/Tokyo", FILE)
+    assert not derive(stated, "Asia/Tokyo", MACHINE)
+    assert rows(stated, "valid_from", "timezone", "step_goal")[-2:] == [
+        (date(1900, 1, 1), "Europe/Berlin", 7_000),
+        (date(2026, 6, 1), "Europe/Berlin", 8_000),
+    ]
+    state(stated, "2026-07-01", step_goal=9_000)
+    assert zone_origin(*stated) == FILE
+    state(stated, "2026-08-01", timezone="America/New_York")
+    assert zone_origin(*stated) == ATHLETE
+    assert not derive(stated, "Asia/Tokyo", FILE)
+
+
+def test_a_zone_that_the_warehouses_do_not_know_is_not_derived(stated: tuple[Warehouse, Settings]) -> None:
+    assert not derive(stated, "Mars/Olympus", FILE)
+    assert current_settings(*stated)[0].timezone == "UTC"
+
+
 @pytest.fixture
 def seeded(tmp_path: Path, duckdb_file: Warehouse) -> tuple[Warehouse, Settings]:
     """A project whose seed has rows of the athlete, as `buddy init` once wrote them."""
@@ -117,11 +161,13 @@ def seeded(tmp_path: Path, duckdb_file: Warehouse) -> tuple[Warehouse, Settings]
     rest = "50,25,25,5,52,186,,,,,monday,km"
     own = f"me,1900-01-01,Europe/Berlin,8000,{rest}\nme,2026-01-01,Europe/Berlin,9000,{rest}\n"
     (tmp_path / "seeds" / SEED).write_text(f"{HEADER}\n{DEFAULTS}\n{own}")
+    shutil.copy(REPOSITORY / "seeds" / ZONES, tmp_path / "seeds")
     return duckdb_file, replace(load_settings(), project_dir=tmp_path)
 
 
 def test_rows_of_the_seed_count_until_something_is_stated_for_their_day(seeded: tuple[Warehouse, Settings]) -> None:
     assert current_settings(*seeded)[0].step_goal == 9_000
+    assert not derive(seeded, "Asia/Tokyo", FILE), "an analyst's row states a zone"
     assert state(seeded, max_heartrate_bpm=190) == "2026-11-20"
     assert current_settings(*seeded)[0].step_goal == 9_000
     state(seeded, "2026-01-01", step_goal=9_500)
@@ -189,7 +235,7 @@ def test_python_and_dbt_make_the_same_table() -> None:
     (table,) = source["tables"]
     assert table["identifier"] == STATEMENTS.name
     assert {column["name"]: column["data_type"] for column in table["columns"]} == STATEMENTS.columns
-    assert list(STATEMENTS.columns)[3:] == HEADER.split(",")[1:]
+    assert list(STATEMENTS.columns)[3:] == [*HEADER.split(",")[1:], "timezone_from"]
 
 
 def test_settings_that_are_stated_at_once_are_all_kept(project: Path) -> None:

@@ -134,7 +134,13 @@ def ingest_path(run: Run, path: Path, device: str | None, restate: bool) -> dict
                 _report_landings(run, load.source, [load.landing])
             else:
                 say_error(f"Error: {load.source}: {load.refused}")
-    counts = {"path": str(path), **source_counts(loads), "not_read": found.notices()}
+    landings = [load.landing for load in loads if load.landing]
+    counts = {
+        "path": str(path),
+        **source_counts(loads),
+        "not_read": found.notices(),
+        **_keep_zone(run, landings),
+    }
     if refused := counts["sources_refused"]:
         raise BuddyError(f"{', '.join(refused)} of {path} could not be loaded (see above)", details=counts)
     return counts
@@ -166,7 +172,7 @@ def ingest_inbox(run: Run, folder: Path, device: str | None) -> dict[str, Any]:
             _report_landings(run, load.path.name, [load.landing])
         else:
             say_error(f"Error: {load.refused}")
-    counts = load_counts(loads)
+    counts = load_counts(loads) | _keep_zone(run, [load.landing for load in loads if load.landing])
     if refused := counts["files_refused"]:
         raise BuddyError(
             f"{len(refused)} of {len(loads)} files could not be loaded and stay: {', '.join(refused)}",
@@ -282,6 +288,7 @@ def _load_service(
         "until": load.last_day,
         **_report_landings(run, f"{name}, {load.first_day} to {load.last_day}", load.landings),
         "load_ids": [landing.load_id for landing in load.landings],
+        **_keep_zone(run, load.landings),
     }
 
 
@@ -310,8 +317,8 @@ def load_path(
     answer = _report_landing(run, path, landing)
     if archive:
         run.say(f"  Kept in {to_bucket}; `buddy load-from-bucket {to_bucket}` loads it.")
-        answer |= {"bucket": to_bucket, "objects_added": archive.kept}
-    return answer
+        return answer | {"bucket": to_bucket, "objects_added": archive.kept}
+    return answer | _keep_zone(run, [landing])
 
 
 def _archive(run: Run, source: Source, path: Path, bucket_url: str, *, restate: bool) -> Archive:
@@ -364,6 +371,22 @@ def _report_landings(run: Run, label: str, landings: Sequence[Landing]) -> dict[
     for notice in counts["notices"]:
         run.say(f"  Note: {notice}")
     return counts
+
+
+def _keep_zone(run: Run, landings: Sequence[Landing]) -> dict[str, Any]:
+    """Give an athlete without a time zone the one of what was loaded, or this machine's; say and return which."""
+    from fitness_buddy.ingest.zone import Clocks, keep_zone
+
+    if not landings:
+        return {}
+    clocks = Clocks()
+    for landing in landings:
+        clocks.add_all(landing.clocks)
+    derived = keep_zone(run.warehouse, run.settings, clocks, now=run.clock())
+    if derived is None:
+        return {}
+    run.say(f"Time zone of {run.settings.athlete_id!r}: {derived}.")
+    return {"timezone": derived.timezone, "timezone_from": derived.origin}
 
 
 @main.group()

@@ -76,11 +76,15 @@ OUTCOMES = ("loaded", "partial", "unchanged", "refused")
 
 @dataclass(slots=True)
 class FileCounts:
-    """How many activity files had each outcome, with the reasons of all that were not simply loaded."""
+    """How many activity files had each outcome, with the reasons of all that were not simply loaded.
+
+    ``clocks``: what the devices say of the athlete's time zone.
+    """
 
     by_outcome: dict[str, int] = field(default_factory=lambda: dict.fromkeys(OUTCOMES, 0))
     refusals: list[Refusal] = field(default_factory=list)
     remarks: list[str] = field(default_factory=list)
+    clocks: Clocks = field(default_factory=Clocks, compare=False)
 
     def add(self, file_name: str, outcome: str, reason: str) -> None:
         self.by_outcome[outcome] += 1
@@ -121,6 +125,11 @@ class Landing:
     notices: Sequence[str] = field(default_factory=tuple)
     clocks: Clocks = field(default_factory=Clocks, compare=False)
     files: FileCounts | None = None
+
+    @property
+    def is_refused(self) -> bool:
+        """Whether the load has activity files only, and all of them were refused."""
+        return self.files is not None and not self.files.usable and not self.total("read")
 
     def total(self, count: str) -> int:
         return sum(getattr(counts, count) for counts in self.tables.values())
@@ -182,6 +191,8 @@ def land(
         if refused.count:
             raise InputError(refused.first, rows_read=read + refused.count, rows_refused=refused.count)
         files = stage_files(load) if stage_files else None
+        if files:
+            clocks.add_all(files.clocks)
         tables = load.append_new(restate=restate)
     stamp = load.stamp
     dropped = (_dropped(counts) for counts in tables.values() if counts.dropped)

@@ -55,7 +55,10 @@ class Ingest:
         """
         with open_bundle(path) as bundle, ExitStack() as stack:
             if source.name == activity_files.SOURCE.name:
-                return self._activity_files(path, stack.enter_context(activity_files_in(bundle)))
+                landing = self._activity_files(path, stack.enter_context(activity_files_in(bundle)))
+                if landing.is_refused and landing.files:
+                    raise InputError(landing.files.refusals, rows_read=len(landing.files.refusals))
+                return landing
             found = read_bundle(source, bundle, ReadOptions(self.now, device, file_format))
             # an export of Strava has the recordings beside its list of activities
             has_recordings = source.name == strava_export.SOURCE.name and not bundle.is_single_file
@@ -76,17 +79,14 @@ class Ingest:
         """Load activity files, each with an outcome of its own.
 
         Raises:
-            InputError: there is none, or all of them are refused.
+            InputError: there is none.
         """
         recordings = self._recordings(files)
         if recordings is None:
             raise UsageError("a bucket keeps records only: load activity files without --to-bucket")
         if not files:
             raise InputError.whole_file(str(path), "expected activity files (FIT, GPX, TCX, also in a zip), found none")
-        landing = self._land([], [], str(path), recordings.stage)
-        if landing.files and not landing.files.usable:
-            raise InputError(landing.files.refusals, rows_read=len(files))
-        return landing
+        return self._land([], [], str(path), recordings.stage)
 
     def _recordings(self, files: Sequence[InputFile]) -> Recordings | None:
         """Return how to read activity files; None if the store takes none."""
@@ -161,7 +161,11 @@ def source_counts(loads: Sequence[SourceLoad]) -> dict[str, Any]:
     counts["rows_read"] += sum(error.rows_read for error in refused.values())
     counts["rows_refused"] = sum(error.rows_refused for error in refused.values())
     by_source = {name: totals([landing]) for name, landing in landings.items()}
-    return {**counts, "sources": by_source, "sources_refused": list(refused)}
+    # Refused activity files beside anything that was loaded are only named: each file stands for itself.
+    unusable = [name for name, landing in landings.items() if landing.is_refused]
+    if len(unusable) < len(landings):
+        unusable = []
+    return {**counts, "sources": by_source, "sources_refused": [*refused, *unusable]}
 
 
 @dataclass(frozen=True, slots=True)

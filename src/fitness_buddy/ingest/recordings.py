@@ -106,6 +106,7 @@ class Recordings:
                 self.on_file()
                 counts.add(result.file_name, result.outcome, result.reason)
                 for session in result.sessions:
+                    counts.clocks.add_payload(session.payload)
                     sessions.append(Record(session.activity_id, session.payload, session.day))
                     laps.extend(Record(lap_id, payload, session.day) for lap_id, payload in session.laps.items())
                     yield ColumnBlock(session.points, session.rows)

@@ -1,4 +1,4 @@
-"""The athlete's time zone, as far as nobody has stated it: by the clocks in what is loaded, else by this machine's."""
+"""Derive the time zone of an athlete who has stated none: from the clocks in what is loaded, else this machine's."""
 
 from __future__ import annotations
 
@@ -8,8 +8,14 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo, available_timezones
+
+from fitness_buddy.warehouse.athlete_settings import DEFAULT, FILE, MACHINE, derive_zone, zone_origin
+
+if TYPE_CHECKING:
+    from fitness_buddy.core.settings import Settings
+    from fitness_buddy.warehouse import Warehouse
 
 # A zone of many people for each kind of clock, the largest first: offsets do not name a city, and need not, because
 # all zones with one clock have the same days.
@@ -84,6 +90,38 @@ class Clocks:
             if (fitting := _fitting(zone, recent)) > score:
                 best, score = zone, fitting
         return best
+
+
+@dataclass(frozen=True, slots=True)
+class DerivedZone:
+    """A time zone that a load has made the athlete's, and its origin (``file`` or ``machine``)."""
+
+    timezone: str
+    origin: str
+
+    def __str__(self) -> str:
+        if self.origin == FILE:
+            return f"{self.timezone}, from the clocks in what was loaded; `buddy init --timezone` states another"
+        return (
+            f"{self.timezone}, from this machine, because nothing that was loaded states a clock; "
+            "`buddy init --timezone` states another, and so does the first file with a clock"
+        )
+
+
+def keep_zone(warehouse: Warehouse, settings: Settings, clocks: Clocks, *, now: datetime) -> DerivedZone | None:
+    """Make a time zone the athlete's after a load, if none is known, or only this machine's; return it.
+
+    Args:
+        clocks: what was loaded says of the athlete's clock.
+        now: timezone-aware.
+    """
+    known_from = zone_origin(warehouse, settings)
+    if known_from not in (DEFAULT, MACHINE):
+        return None
+    machine = machine_zone()
+    in_files = clocks.zone(machine)
+    derived = DerivedZone(in_files, FILE) if in_files else DerivedZone(machine, MACHINE)
+    return derived if derive_zone(warehouse, settings, derived.timezone, derived.origin, now=now) else None
 
 
 def _fitting(zone: str, readings: Iterable[ClockReading]) -> int:

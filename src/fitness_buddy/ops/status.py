@@ -10,19 +10,22 @@ from typing import Any
 
 from fitness_buddy.core.settings import Settings
 from fitness_buddy.warehouse import NotBuiltError, RawSummary, Row, Warehouse, as_utc
-from fitness_buddy.warehouse.athlete_settings import current_settings
+from fitness_buddy.warehouse.athlete_settings import current_settings, zone_origin
 
 
 @dataclass(frozen=True, slots=True)
 class Status:
     """The answer of ``buddy status``; ``raw`` is what was loaded, ``sources`` the coverage in the marts.
 
+    ``timezone_from``: what the athlete's time zone comes from, one of ``athlete_settings.ZONE_ORIGINS``.
     ``activity_files`` counts the last result of each activity file by its outcome; empty without any.
     """
 
     athlete_id: str
     warehouse: str
     has_own_settings: bool
+    timezone: str
+    timezone_from: str
     raw: Sequence[RawSummary]
     sources: Sequence[Row]
     built_as_of: date | None
@@ -61,11 +64,13 @@ def read_status(settings: Settings, warehouse: Warehouse) -> Status:
         pass
     loaded = max((summary.last_loaded_at for summary in raw), default=None)
     outcomes = Counter(row["outcome"] for row in warehouse.file_loads(settings.athlete_id))
-    _, has_own_settings = current_settings(warehouse, settings)
+    current, has_own_settings = current_settings(warehouse, settings)
     return Status(
         athlete_id=settings.athlete_id,
         warehouse=warehouse.name,
         has_own_settings=has_own_settings,
+        timezone=current.timezone,
+        timezone_from=zone_origin(warehouse, settings),
         raw=raw,
         sources=sources,
         built_as_of=built_as_of,

@@ -8,6 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from fitness_buddy.ops.status import Status
+from fitness_buddy.warehouse.athlete_settings import ATHLETE, DEFAULT, FILE, MACHINE
 
 
 def render_status(status: Status, console: Console) -> None:
@@ -32,6 +33,12 @@ def render_status(status: Status, console: Console) -> None:
         console.print(f"Loaded after the last build (as of {status.built_as_of}): run `buddy build`.")
     if not status.has_own_settings:
         console.print("Default settings hold (UTC days, 10000 steps): state your own with `buddy init`.")
+    elif status.timezone_from != ATHLETE:
+        origin = _ZONE_ORIGINS[status.timezone_from]
+        console.print(f"Days are in {status.timezone} ({origin}): state another with `buddy init --timezone`.")
+
+
+_ZONE_ORIGINS = {DEFAULT: "the default", MACHINE: "this machine's", FILE: "from clocks in loaded files"}
 
 
 def _loaded(status: Status) -> Table:

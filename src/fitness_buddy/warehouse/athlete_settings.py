@@ -50,9 +50,12 @@ STATEMENTS = LogTable(
         "weight_kg": "float64",
         "first_day_of_week": "string",
         "distance_unit": "string",
+        "timezone_from": "string",
     },
     schema="raw",
 )
+# Where a time zone comes from. A later one of these replaces an earlier one; null, of an earlier version, is the last.
+DEFAULT, MACHINE, FILE, ATHLETE = ZONE_ORIGINS = ("default", "machine", "file", "athlete")
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,12 +163,64 @@ def state_settings(
             own = _own(seed, statements, settings.athlete_id)
             new = replace(_current(seed, own)[0], **stated)
             day = valid_from or (now.astimezone(ZoneInfo(new.timezone)).date() if own else SINCE_EVER)
-            last = max((row["sequence"] for row in statements), default=0)
-            row = {"athlete_id": settings.athlete_id, "sequence": last + 1, "loaded_at": now, "valid_from": day}
-            if warehouse.append_next(
-                STATEMENTS, [row | asdict(new)], athlete_id=settings.athlete_id, last_sequence=last
-            ):
+            zone_from = ATHLETE if "timezone" in stated else _zone_origin(seed, statements, settings.athlete_id)
+            if _append(warehouse, settings, statements, {day: new}, zone_from, now):
                 return new, day
+
+
+def zone_origin(warehouse: Warehouse, settings: Settings) -> str:
+    """Return where the athlete's current time zone comes from, one of ``ZONE_ORIGINS``."""
+    seed = _read_seed(settings.seeds_dir / SEED)
+    return _zone_origin(seed, _statements(warehouse, settings), settings.athlete_id)
+
+
+def derive_zone(warehouse: Warehouse, settings: Settings, timezone: str, origin: str, *, now: datetime) -> bool:
+    """Make a derived time zone the athlete's on all days, unless a better origin has given one; return whether it was.
+
+    Args:
+        timezone: an IANA name; one that the warehouses do not know is not used.
+        origin: MACHINE or FILE.
+        now: timezone-aware.
+    """
+    seed = _read_seed(settings.seeds_dir / SEED)
+    if timezone not in _known_zones(settings):
+        return False
+    with warehouse.exclusive():
+        while True:
+            statements = _statements(warehouse, settings)
+            found = _zone_origin(seed, statements, settings.athlete_id)
+            if ZONE_ORIGINS.index(found) >= ZONE_ORIGINS.index(origin):
+                return False
+            own = _own(seed, statements, settings.athlete_id) or {SINCE_EVER: _current(seed, {})[0]}
+            new = {day: replace(values, timezone=timezone) for day, values in own.items()}
+            if _append(warehouse, settings, statements, new, origin, now):
+                return True
+
+
+def _zone_origin(seed: list[Row], statements: list[Row], athlete_id: str) -> str:
+    """Return the origin of the last statement; an analyst's row in the seed is as good as the athlete's own."""
+    if statements:
+        return statements[-1].get("timezone_from") or ATHLETE
+    return ATHLETE if _own(seed, [], athlete_id) else DEFAULT
+
+
+def _append(
+    warehouse: Warehouse,
+    settings: Settings,
+    statements: list[Row],
+    new: Mapping[date, AthleteSettings],
+    zone_from: str,
+    now: datetime,
+) -> bool:
+    """Append a row for each day; return False if another process has appended to the statements meanwhile."""
+    last = max((row["sequence"] for row in statements), default=0)
+    rows = [
+        {"athlete_id": settings.athlete_id, "sequence": sequence, "loaded_at": now, "valid_from": day}
+        | asdict(values)
+        | {"timezone_from": zone_from}
+        for sequence, (day, values) in enumerate(new.items(), start=last + 1)
+    ]
+    return warehouse.append_next(STATEMENTS, rows, athlete_id=settings.athlete_id, last_sequence=last)
 
 
 def check_zone(name: str, settings: Settings) -> None:
@@ -174,9 +229,12 @@ def check_zone(name: str, settings: Settings) -> None:
     Raises:
         UsageError: it is not in seeds/time_zones.csv.
     """
-    known = (settings.seeds_dir / ZONES).read_text(encoding="utf-8").splitlines()[1:]
-    if name not in known:
+    if name not in _known_zones(settings):
         raise UsageError(f"timezone {name!r}: expected an IANA name such as Europe/Berlin or UTC (seeds/{ZONES})")
+
+
+def _known_zones(settings: Settings) -> list[str]:
+    return (settings.seeds_dir / ZONES).read_text(encoding="utf-8").splitlines()[1:]
 
 
 def statements_mark(warehouse: Warehouse, settings: Settings) -> dict[str, str]:
