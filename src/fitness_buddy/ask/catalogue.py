@@ -12,6 +12,7 @@ from typing import Any
 import yaml
 
 from fitness_buddy.core.errors import BuddyError
+from fitness_buddy.core.yaml_text import parse_yaml
 
 GRAINS = ("day", "week", "month", "year")
 _BOOLEANS = ("true", "false")
@@ -165,7 +166,7 @@ def load_catalogue(project_dir: Path) -> Catalogue:
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        document = yaml.safe_load(path.read_text(encoding="utf-8"))
+        document = parse_yaml(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise BuddyError(f"{path}: cannot be read: {' '.join(str(error).split())}") from None
     if not isinstance(document, dict):

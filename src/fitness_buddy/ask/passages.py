@@ -13,9 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from fitness_buddy.ask.catalogue import Catalogue
+from fitness_buddy.core.yaml_text import parse_yaml
 
 MAX_PASSAGES = 6
 _MAX_CHARACTERS = 2500
@@ -83,7 +82,7 @@ def _sections(project_dir: Path, catalogue: Catalogue) -> Iterator[tuple[str, st
     if "__overview__" in blocks:
         yield "models/docs/overview.md", "Overview", blocks["__overview__"]
     for path in sorted((project_dir / "models").rglob("_*__models.yml")):
-        for model in yaml.safe_load(path.read_text(encoding="utf-8"))["models"]:
+        for model in parse_yaml(path.read_text(encoding="utf-8"))["models"]:
             yield str(path.relative_to(project_dir)), model["name"], _model_text(model, blocks)
     for subject in catalogue.subjects.values():
         metrics = [metric for metric in catalogue.metrics.values() if metric.subject == subject.name]

@@ -126,6 +126,8 @@ def _read_profile(project_dir: Path, target: str | None) -> tuple[str, dict[str,
     import jinja2
     import yaml
 
+    from fitness_buddy.core.yaml_text import parse_yaml
+
     path = profiles_dir(project_dir) / "profiles.yml"
     if not path.is_file():
         raise UsageError(f"{path}: not found; it describes the warehouse for dbt and for buddy")
@@ -155,7 +157,7 @@ def _read_profile(project_dir: Path, target: str | None) -> tuple[str, dict[str,
         return int(rendered)
 
     try:
-        document = yaml.safe_load(path.read_text(encoding="utf-8"))
+        document = parse_yaml(path.read_text(encoding="utf-8"))
         profile = document[PROFILE_NAME]
         outputs = profile["outputs"]
         target = target or str(render(profile["target"]))

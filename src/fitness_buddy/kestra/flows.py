@@ -16,6 +16,7 @@ from typing import Any
 import yaml
 
 from fitness_buddy.core.errors import BuddyError, StoppedError, UsageError
+from fitness_buddy.core.yaml_text import parse_yaml
 from fitness_buddy.kestra.api import KestraApi, starts_nothing
 
 _NAMESPACES = "buddy."
@@ -272,7 +273,7 @@ def _read_flows(folder: Path, enabled_ids: set[str]) -> Iterator[LocalFlow]:
             source = path.read_text(encoding="utf-8")
             if flow_id in enabled_ids:
                 source = enable_triggers(source)
-            stated = yaml.safe_load(source)
+            stated = parse_yaml(source)
         except (yaml.YAMLError, ValueError) as error:
             raise BuddyError(f"{path}: not YAML: {' '.join(str(error).split())}") from error
         if not isinstance(stated, Mapping) or (stated.get("id"), stated.get("namespace")) != (flow_id, namespace):

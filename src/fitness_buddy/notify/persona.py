@@ -12,6 +12,7 @@ import yaml
 
 from fitness_buddy.core import variables
 from fitness_buddy.core.errors import InputError, Refusal
+from fitness_buddy.core.yaml_text import parse_yaml
 from fitness_buddy.notify.message import MAX_CHARACTERS
 
 DEFAULT = Path(__file__).with_name("persona.yaml")
@@ -51,7 +52,7 @@ def load_persona() -> Persona:
     """
     path = persona_path()
     try:
-        document = yaml.safe_load(path.read_text(encoding="utf-8"))
+        document = parse_yaml(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         problem = getattr(error, "strerror", None) or " ".join(str(error).split())
         raise InputError([Refusal(str(path), None, None, f"expected a persona as YAML: {problem}")]) from None

@@ -118,8 +118,8 @@ def _contract(settings: Settings, mart: str) -> dict[str, str]:
 
 def _contracts(settings: Settings) -> dict[str, dict[str, str]]:
     """Return the columns of every mart with their types, from the project's contracts."""
-    import yaml
+    from fitness_buddy.core.yaml_text import parse_yaml
 
     paths = sorted((settings.project_dir / "models" / "marts").rglob("_*__models.yml"))
-    models = [model for path in paths for model in yaml.safe_load(path.read_text(encoding="utf-8"))["models"]]
+    models = [model for path in paths for model in parse_yaml(path.read_text(encoding="utf-8"))["models"]]
     return {model["name"]: {column["name"]: column["data_type"] for column in model["columns"]} for model in models}

@@ -20,9 +20,8 @@ from functools import cache
 from importlib.resources import files
 from typing import Any, TypeAlias
 
-import yaml
-
 from fitness_buddy.core.errors import InputError, Refusal
+from fitness_buddy.core.yaml_text import parse_yaml
 from fitness_buddy.ingest.landing import RESERVED, Record
 from fitness_buddy.ingest.sources import dates, numbers, values
 from fitness_buddy.ingest.sources.files import CsvRow, InputFile, open_csv
@@ -129,7 +128,7 @@ def _languages() -> Sequence[_Language]:
             [str(names).split() for names in stated.get("months", [])],
             stated["example"],
         )
-        for stated in yaml.safe_load(text)
+        for stated in parse_yaml(text)
     ]
 
 

@@ -14,9 +14,8 @@ from functools import cache, cached_property
 from importlib.resources import files
 from typing import Any, NamedTuple
 
-import yaml
-
 from fitness_buddy.core.errors import InputError, Refusal
+from fitness_buddy.core.yaml_text import parse_yaml
 from fitness_buddy.ingest.sources import dates, numbers
 from fitness_buddy.ingest.sources.files import InputFile, open_csv, read_json
 from fitness_buddy.ingest.sources.formats import Head, folded
@@ -172,15 +171,12 @@ def layouts_about(about: str) -> Sequence[Layout]:
 
 
 def _layout(file_name: str, text: str) -> Layout:
-    stated: dict[str, Any] = yaml.load(text, Loader=_LOADER)  # noqa: S506 - a safe loader, the faster one if it is there
+    stated: dict[str, Any] = parse_yaml(text)
     for name in ("only", "without", "columns"):
         stated[name] = {
             key: value if isinstance(value, list) else [value] for key, value in stated.get(name, {}).items()
         }
     return Layout(file_name.removesuffix(".yaml"), **stated)
-
-
-_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 def rows(layout: Layout, file: InputFile) -> Iterator[Row | Refusal]:
