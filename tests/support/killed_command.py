@@ -20,8 +20,6 @@ from typing import Any
 
 from reminder_support import KillableChannel, KillableWarehouse, Killer
 
-READS = {"raw_tables", "raw_summary", "raw_athlete_ids", "raw_fingerprints", "current_payloads", "check_raw", "name"}
-
 
 @dataclass
 class Commands:
@@ -70,16 +68,6 @@ def running_commands(folder: Path) -> Iterator[Commands]:
     finally:
         process.stdin.close()
         process.wait()
-
-
-class _Changes(KillableWarehouse):
-    """A warehouse whose steps are changes."""
-
-    def query(self, *arguments: Any) -> Any:
-        return self._warehouse.query(*arguments)
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._warehouse, name) if name in READS else super().__getattr__(name)
 
 
 class _Counter(Killer):
@@ -137,7 +125,7 @@ def _command(request: Mapping[str, Any]) -> int:
     connect, open_channels = fitness_buddy.warehouse.connect, fitness_buddy.notify.channels.open_channels
     # By these names commands import them, when they need them.
     for module, name, wrapped in (
-        (fitness_buddy.warehouse, "connect", lambda settings: _Changes(connect(settings), killer)),
+        (fitness_buddy.warehouse, "connect", lambda settings: KillableWarehouse(connect(settings), killer)),
         (
             fitness_buddy.notify.channels,
             "open_channels",

@@ -12,8 +12,8 @@ from fitness_buddy.notify.message import Channel, OutgoingMessage
 from fitness_buddy.remind.delivery import Delivery, Dispatcher
 from fitness_buddy.remind.ledger import Entry, Ledger
 
-# While another run posts a message, the ledger is read so often.
-_LOOKS_AGAIN_S = 2.0
+# The pauses between two looks at a message that another run posts: a post takes seconds, a killed run's claim minutes.
+_FIRST_PAUSE_S, _LONGEST_PAUSE_S = 1.0, 15.0
 _REPEAT = "perhaps I said so before"
 
 
@@ -72,6 +72,7 @@ class Outbox:
             BuddyError: another process keeps posting it.
         """
         seen: datetime | None = None
+        pause_s = _FIRST_PAUSE_S
         while True:
             now, newest = self.clock(), self.ledger.newest(subject_id)
             if newest is None:
@@ -85,4 +86,5 @@ class Outbox:
                 error = BuddyError("other runs keep posting this message; try again later")
                 error.exit_code = EXIT_TRY_LATER
                 raise error
-            self.sleep(min(_LOOKS_AGAIN_S, (newest.claimed_until - now).total_seconds()) + 0.01)
+            self.sleep(min(pause_s, (newest.claimed_until - now).total_seconds()) + 0.01)
+            pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
