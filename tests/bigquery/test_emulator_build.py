@@ -175,7 +175,7 @@ def test_source_freshness_asks_raw_for_its_partitions(emulated_demo: EmulatedDem
 
 @DEMO
 def test_every_unit_test_passes_on_the_reference_implementation(emulated_demo: EmulatedDemo) -> None:
-    """dbt writes their SQL for BigQuery; the emulator says of what types the inputs are, and compares nothing itself."""
+    """dbt writes their SQL for BigQuery; the emulator gives the types of the inputs, and compares nothing itself."""
     tested = run_dbt(
         *("--quiet", "test", "--select", "test_type:unit"),
         project=REPOSITORY,
