@@ -103,8 +103,8 @@ class DerivedZone:
         if self.origin == FILE:
             return f"{self.timezone}, from the clocks in what was loaded; `buddy init --timezone` states another"
         return (
-            f"{self.timezone}, from this machine, because nothing that was loaded states a clock; "
-            "`buddy init --timezone` states another, and so does the first file with a clock"
+            f"{self.timezone}, from this machine, because what was loaded names no time zone; "
+            "`buddy init --timezone` states another, and so does the first file whose times have an offset"
         )
 
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from datetime import date, datetime, timedelta
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from datetime import UTC, date, datetime, timedelta
 
 from fitness_buddy.core.errors import InputError, Refusal
 from fitness_buddy.ingest.landing import Record
@@ -21,6 +22,7 @@ from fitness_buddy.ingest.sources.steps.formats import (
     count,
     folded,
 )
+from fitness_buddy.ingest.zone import ClockReading
 
 _SOURCE = "google_fit"
 _START, _END, _STEPS = "start time", "end time", "step count"
@@ -47,13 +49,23 @@ def _interval_records(file: InputFile, source: str | None, now: datetime) -> Rec
     with open_csv(file) as table:
         names = [folded(name) for name in table.header]
         columns = [names.index(name) for name in (_START, _END, _STEPS)]
+        is_clock_read = False
         for row in table.rows:
             if isinstance(row, Refusal):
                 yield row
                 continue
             start, end, steps = (row.cells[column].strip() for column in columns)
+            if not is_clock_read:
+                yield from _clock(day, start)
+                is_clock_read = True
             if steps:
                 yield _record(file.label, row.number, source or _SOURCE, day, start, end, steps, now)
+
+
+def _clock(day: date, start: str) -> Iterator[ClockReading]:
+    with suppress(ValueError):  # it is refused as a record
+        at = _moment(day, start)
+        yield ClockReading(at.astimezone(UTC), int((at.utcoffset() or timedelta()).total_seconds()))
 
 
 def _day(file: InputFile, now: datetime) -> date:
