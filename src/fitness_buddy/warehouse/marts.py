@@ -46,7 +46,7 @@ def read(
         NotBuiltError: the mart does not exist yet.
     """
     settings = load_settings(target=target)
-    columns = _contract(settings, mart)
+    columns = contract(settings, mart)
     conditions, parameters = _conditions(mart, columns, {">=": since, "<=": until})
     if "athlete_id" in columns:
         conditions.insert(0, "athlete_id = @athlete_id")
@@ -109,7 +109,12 @@ def _date(limit: date | str) -> date:
         raise UsageError(f"expected a day such as 2026-01-31, found {limit!r}") from None
 
 
-def _contract(settings: Settings, mart: str) -> dict[str, str]:
+def contract(settings: Settings, mart: str) -> dict[str, str]:
+    """Return the columns of a mart with their types, from its contract.
+
+    Raises:
+        UsageError: there is no such mart.
+    """
     contracts = _contracts(settings)
     if mart not in contracts:
         raise UsageError(f"no mart {mart!r}: expected one of {', '.join(sorted(contracts))}")
