@@ -15,7 +15,7 @@ from typing import Any
 
 from fitness_buddy.core.errors import BuddyError
 from fitness_buddy.core.settings import Settings
-from fitness_buddy.warehouse import NotBuiltError, Row, Warehouse
+from fitness_buddy.warehouse import NotBuiltError, Warehouse
 
 # The athlete's own export and own files. No other source of activities was checked for its terms of use.
 _ALLOWED_SOURCES = ("strava_export", "activity_file")
@@ -303,6 +303,14 @@ def read_day_facts(warehouse: Warehouse, settings: Settings, day: date) -> list[
     return [fact for fact in facts if fact.rows]
 
 
+@dataclass(frozen=True, slots=True)
+class FactsQuery:
+    """SQL for rows of a mart that a language model may read, with parameters of these names."""
+
+    sql: str
+    parameters: Mapping[str, str | date]
+
+
 def read_facts(
     warehouse: Warehouse,
     settings: Settings,
@@ -312,21 +320,37 @@ def read_facts(
     *,
     activity_id: str | None = None,
 ) -> Facts:
-    """Read the rows of a mart that a model may know, in the order of their columns.
-
-    Args:
-        first_day, last_day: both included; None for all days, as for a mart without days.
-        activity_id: only the rows of this activity.
+    """Read the rows of a mart that a model may know, in the order of their columns; see :func:`facts_query`.
 
     Raises:
         ForbiddenFactError: the mart is not for models, or sums up activities of the API.
         NotBuiltError: it was not built yet.
     """
     check_separable(warehouse, settings, mart)
-    condition = allowed_rows_condition(mart, settings)
+    query = facts_query(settings, mart, first_day, last_day, activity_id=activity_id)
+    return Facts(mart, warehouse.query(query.sql, query.parameters))
+
+
+def facts_query(
+    settings: Settings,
+    mart: str,
+    first_day: date | None = None,
+    last_day: date | None = None,
+    *,
+    activity_id: str | None = None,
+) -> FactsQuery:
+    """Return the SQL of :func:`read_facts`.
+
+    Args:
+        first_day, last_day: both included; None for all days, as for a mart without days.
+        activity_id: only the rows of this activity.
+
+    Raises:
+        ForbiddenFactError: the mart is not for models.
+    """
+    conditions = ["athlete_id = @athlete_id", allowed_rows_condition(mart, settings)]
     rules = _MARTS[mart]
     parameters: dict[str, str | date] = {"athlete_id": settings.athlete_id}
-    conditions = ["athlete_id = @athlete_id", condition]
     for name, comparison, value in (("first_day", ">=", first_day), ("last_day", "<=", last_day)):
         if value is not None:
             parameters[name] = value
@@ -335,9 +359,8 @@ def read_facts(
         parameters["activity_id"] = activity_id
         conditions.append("activity_id = @activity_id")
     selected = ", ".join(map(rules.selected, rules.columns)).format(marts=settings.marts_schema)
-    rows: list[Row] = warehouse.query(
+    sql = (
         f"select {selected} from {settings.marts_schema}.{mart} "  # noqa: S608 - names from above
-        f"where {' and '.join(conditions)} order by {', '.join(rules.columns)}",
-        parameters,
+        f"where {' and '.join(conditions)} order by {', '.join(rules.columns)}"
     )
-    return Facts(mart, rows)
+    return FactsQuery(sql, parameters)

@@ -46,7 +46,7 @@ def read(
         NotBuiltError: the mart does not exist yet.
     """
     settings = load_settings(target=target)
-    columns = contract(settings, mart)
+    columns = _contract(settings, mart)
     conditions, parameters = _conditions(mart, columns, {">=": since, "<=": until})
     if "athlete_id" in columns:
         conditions.insert(0, "athlete_id = @athlete_id")
@@ -63,7 +63,7 @@ def read(
 
 def names(target: str | None = None) -> list[str]:
     """Return the names of all marts."""
-    return sorted(_contracts(load_settings(target=target)))
+    return sorted(contracts(load_settings(target=target)))
 
 
 def _frame(rows: list[dict[str, Any]], columns: dict[str, str]) -> pd.DataFrame:
@@ -109,19 +109,14 @@ def _date(limit: date | str) -> date:
         raise UsageError(f"expected a day such as 2026-01-31, found {limit!r}") from None
 
 
-def contract(settings: Settings, mart: str) -> dict[str, str]:
-    """Return the columns of a mart with their types, from its contract.
-
-    Raises:
-        UsageError: there is no such mart.
-    """
-    contracts = _contracts(settings)
-    if mart not in contracts:
-        raise UsageError(f"no mart {mart!r}: expected one of {', '.join(sorted(contracts))}")
-    return contracts[mart]
+def _contract(settings: Settings, mart: str) -> dict[str, str]:
+    found = contracts(settings)
+    if mart not in found:
+        raise UsageError(f"no mart {mart!r}: expected one of {', '.join(sorted(found))}")
+    return found[mart]
 
 
-def _contracts(settings: Settings) -> dict[str, dict[str, str]]:
+def contracts(settings: Settings) -> dict[str, dict[str, str]]:
     """Return the columns of every mart with their types, from the project's contracts."""
     import yaml
 

@@ -107,7 +107,7 @@ def _create(connection: duckdb.DuckDBPyConnection, name: str, table: SandboxTabl
         for column, kind in table.types.items()
     }
     connection.register("incoming", pa.table(columns, schema=schema))
-    connection.execute(f"create table {name} as select * from incoming")
+    connection.execute(f"create table {name} as select * from incoming")  # noqa: S608 - names of marts
     connection.unregister("incoming")
 
 
