@@ -113,7 +113,7 @@ def plain(value: Any, *, max_characters: int = MAX_TEXT_CHARACTERS) -> Any:
         return value.isoformat()
     if value is None or isinstance(value, bool | int):
         return value
-    if isinstance(value, float | Decimal) and isfinite(value):
+    if (isinstance(value, float) and isfinite(value)) or (isinstance(value, Decimal) and value.is_finite()):
         return float(value)
     text = " ".join(printable(str(value)).split())
     return text if len(text) <= max_characters else f"{text[: max_characters - 1]}…"
