@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
@@ -114,6 +115,19 @@ def _contract(settings: Settings, mart: str) -> dict[str, str]:
     if mart not in found:
         raise UsageError(f"no mart {mart!r}: expected one of {', '.join(sorted(found))}")
     return found[mart]
+
+
+def partition_day(settings: Settings, mart: str) -> str | None:
+    """Return the column with the local day by which BigQuery partitions a mart; None for a small mart without one.
+
+    Raises:
+        UsageError: there is no such mart.
+    """
+    paths = {path.stem: path for path in (settings.project_dir / "models" / "marts").rglob("*.sql")}
+    if mart not in paths:
+        raise UsageError(f"no mart {mart!r}: expected one of {', '.join(sorted(paths))}")
+    found = re.search(r"\bdaily\('(\w+)'", paths[mart].read_text(encoding="utf-8"))
+    return found[1] if found else None
 
 
 def contracts(settings: Settings) -> dict[str, dict[str, str]]:
