@@ -28,6 +28,7 @@ from mcp.shared._httpx_utils import create_mcp_http_client
 from mcp_client import NOW, call, refusal, server_of, with_client
 from support import BUDDY, Demo, run_buddy, started
 
+from fitness_buddy.ask.choice import ORDERS
 from fitness_buddy.core.settings import Settings, load_settings
 from fitness_buddy.llm.facts import Facts, ForbiddenFactError, fact_marts
 from fitness_buddy.mcp_server import server as server_module
@@ -63,6 +64,8 @@ def test_every_tool_says_that_it_only_reads_and_sql_is_offered_only_if_the_owner
             assert tool.annotations.read_only_hint
             assert not tool.annotations.destructive_hint
             assert len(tool.description) > 30
+            orders = tool.input_schema["properties"].get("order", {"enum": list(ORDERS)})
+            assert orders["enum"] == list(ORDERS)
             assert tool.output_schema["required"] == ["answer", "parts", "freshness", "left_out"]
 
 
@@ -188,6 +191,12 @@ def test_any_rows_become_json_within_the_limit_and_none_is_lost_unsaid(rows: lis
     assert all(
         len(value) <= MAX_TEXT_CHARACTERS for row in part["rows"] for value in row.values() if isinstance(value, str)
     )
+
+
+def test_an_answer_that_cannot_be_cut_says_so() -> None:
+    document = Reply("Rows.", [Part("rows", [], notes=["x" * MAX_CHARACTERS])]).to_dict()
+    assert document["answer"].startswith("The answer has more than 40,000 characters")
+    assert document["parts"] == []
 
 
 def test_a_column_has_the_unit_that_its_name_says() -> None:

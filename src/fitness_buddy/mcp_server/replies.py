@@ -23,6 +23,7 @@ LEFT_OUT = (
     "Activities that come from Strava's API, or have their day from it, are in no number, row or day here: its terms "
     "forbid giving them to a language model. Positions are never shown."
 )
+_TOO_LONG = f"The answer has more than {MAX_CHARACTERS:,} characters, so nothing of it is shown: ask for less."
 # By the end of a column's name, the longest first.
 _UNITS = {
     "_min_per_km": "min/km",
@@ -86,7 +87,7 @@ class Reply:
         while (excess := len(json.dumps(document, ensure_ascii=False)) - MAX_CHARACTERS) > 0:
             place = max(range(len(parts)), key=lambda number: len(parts[number].rows), default=None)
             if place is None or not parts[place].rows:
-                return self._document([])
+                return replace(self, answer=_TOO_LONG)._document([])
             parts[place] = _shortened(parts[place], excess)
             document = self._document(parts)
         return document

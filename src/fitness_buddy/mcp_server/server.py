@@ -19,7 +19,7 @@ from mcp.types import CallToolResult, TextContent, ToolAnnotations
 from pydantic import BaseModel, Field
 
 from fitness_buddy import __version__
-from fitness_buddy.ask.choice import MAX_METRICS, MAX_ROWS, ORDERS
+from fitness_buddy.ask.choice import MAX_METRICS, MAX_ROWS
 from fitness_buddy.core.errors import BuddyError, machine_error
 from fitness_buddy.llm.facts import fact_marts
 from fitness_buddy.mcp_server.replies import LEFT_OUT, Reply
@@ -305,6 +305,3 @@ def _add_prompts(server: MCPServer) -> None:
             "unusual. If a tool refuses or a day is missing, say so. Give no medical advice, and say only numbers that "
             "the tools returned."
         )
-
-
-assert set(ORDERS) == {"in_order", "highest_first", "lowest_first"}  # noqa: S101 - the Literal above
