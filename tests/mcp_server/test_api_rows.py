@@ -8,6 +8,7 @@ import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -138,7 +139,12 @@ INSEPARABLE = sorted(
 
 
 def dump(server: MCPServer, tool: str, arguments: dict[str, Any]) -> bytes:
-    text, _ = call_text(server, tool, arguments)
+    return _dump(server, tool, json.dumps(arguments))
+
+
+@cache
+def _dump(server: MCPServer, tool: str, arguments: str) -> bytes:
+    text, _ = call_text(server, tool, json.loads(arguments))
     return text.encode()
 
 
@@ -151,9 +157,11 @@ def test_answers_are_byte_for_byte_those_of_a_warehouse_without_the_api(
     assert b"Error executing" not in found
 
 
-@pytest.mark.parametrize("tool", ["day", "week"])
-def test_days_and_weeks_are_byte_for_byte_the_same_but_for_fitness_and_form(pair: Pair, tool: str) -> None:
-    for number in (1, 2, 4, 6, 15, 22):
+@pytest.mark.parametrize(("tool", "numbers"), [("day", (1, 4, 6, 22)), ("week", (6, 22))])
+def test_days_and_weeks_are_byte_for_byte_the_same_but_for_fitness_and_form(
+    pair: Pair, tool: str, numbers: tuple[int, ...]
+) -> None:
+    for number in numbers:
         found, without = (
             call(server, tool, day=f"{started(number):%Y-%m-%d}", with_sql=True)
             for server in (pair.server_with_api, pair.server_without)

@@ -126,6 +126,7 @@ def test_numbers_that_are_behind_say_by_how_many_days(settings: Settings) -> Non
         ("query_metric", {"metrics": ["steps"], "since": "2030-01-01"}, "the future cannot be looked up"),
         ("query_metric", {"metrics": ["steps"], "limit": 1000}, "less than or equal to 100"),
         ("day", {"day": "31.10.2026"}, "expected a day as YYYY-MM-DD"),
+        ("day", {"day": "1990-01-01"}, "nothing is recorded before 2024-11-02"),
         ("day", {}, "Field required"),
         ("activity", {"activity_id": "1' or '1'='1"}, "The tools day and week list activities"),
         ("explain", {"subject": "meal", "key": "nothing"}, "there is no meal"),
@@ -324,6 +325,9 @@ def test_a_name_that_is_an_instruction_is_text_in_one_line_and_nothing_is_writte
         assert len(name) == MAX_TEXT_CHARACTERS
         assert name.isprintable()
     assert "Ignore" not in answer["answer"]
+    whole = call(server, "activity", activity_id=answer["parts"][1]["rows"][0]["activity_id"])
+    assert "\n" not in whole["answer"]
+    assert len(whole["answer"]) < 500
     for tool in ("records", "goals", "sources"):
         call(server, tool)
     call(server, "sql", statement="select * from fct_meals")

@@ -260,6 +260,11 @@ def fact_marts() -> dict[str, tuple[str, ...]]:
     return {name: mart.columns for name, mart in _MARTS.items()}
 
 
+def is_inseparable(mart: str) -> bool:
+    """Return whether a mart has no facts as soon as the athlete has an activity of the API."""
+    return _MARTS[mart].is_inseparable
+
+
 def allowed_rows_condition(mart: str, settings: Settings) -> str:
     """Return SQL for the rows of a mart that a language model may read; it has the parameter ``athlete_id``.
 

@@ -28,10 +28,17 @@ _FLAGS = {"has_strava_api", "is_dated_by_api", "is_transition"}
 
 @dataclass(frozen=True, slots=True)
 class Built:
-    """For which days the marts are built; ``today`` is the athlete's local day."""
+    """For which days the marts are built.
+
+    Attributes:
+        week_began: a day on which one of the athlete's weeks began.
+        first_day: the first day with a record that a language model may know; None if there is none.
+        today: the athlete's local day.
+    """
 
     timezone: str
     week_began: date
+    first_day: date | None
     as_of_day: date
     today: date
 
@@ -79,8 +86,14 @@ class Marts:
                 "`buddy ingest` and builds with `buddy build`, or starts `buddy mcp` with another --athlete"
             )
         (row,) = rows
-        today = self._clock().astimezone(ZoneInfo(row["timezone"])).date()
-        return Built(row["timezone"], FIRST_DAYS[row["first_day_of_week"]], row["as_of_date"], today)
+        firsts = [source["first_date"] for source in self.facts("fct_source_coverage").rows if source["first_date"]]
+        return Built(
+            timezone=row["timezone"],
+            week_began=FIRST_DAYS[row["first_day_of_week"]],
+            first_day=min(firsts, default=None),
+            as_of_day=row["as_of_date"],
+            today=self._clock().astimezone(ZoneInfo(row["timezone"])).date(),
+        )
 
     def freshness(self, built: Built) -> dict[str, Any]:
         """Return to which day the numbers go, and when something new of each area was last loaded, in UTC."""

@@ -12,9 +12,9 @@ from typing import Any
 from fitness_buddy.ask.passages import find_passages
 from fitness_buddy.core.errors import BuddyError, UsageError
 from fitness_buddy.core.weeks import ONE_WEEK, first_day_of_week
-from fitness_buddy.llm.facts import ForbiddenFactError, fact_marts
+from fitness_buddy.llm.facts import ForbiddenFactError, fact_marts, is_inseparable
 from fitness_buddy.mcp_server.marts import Built, Marts
-from fitness_buddy.mcp_server.replies import Part, Reply, rows_part, units_of
+from fitness_buddy.mcp_server.replies import Part, Reply, plain, rows_part, units_of
 from fitness_buddy.report.explain import Explainer, Explanation
 from fitness_buddy.warehouse.sandbox import Sandbox, SandboxTable
 
@@ -24,6 +24,7 @@ MAX_SQL_CHARACTERS = 10_000
 _ACTIVITY_METRICS = ("activities", "distance_km", "moving_time_h", "elevation_gain_m")
 _STEP_METRICS = ("steps", "steps_per_observed_day", "step_goal_days", "observed_step_days")
 _MEAL_METRICS = ("meals", "meal_days", "eaten_kcal_per_day", "protein_g_per_day")
+_INSEPARABLE = "Refused if the athlete has an activity of Strava's API, because these numbers sum up all activities."
 _EXPLAINED = ("steps", "activity", "meal")
 # What is left out of the versions that explain a number: the time zone of a place, and what only programs read.
 _NOT_SHOWN = {"athlete_id", "stated_timezone", "timezone", "load_ids", "payload_hash"}
@@ -62,7 +63,11 @@ class Tools:
                 and all(word in f"{metric.name} {metric.label} {metric.description}".casefold() for word in words)
             ]
             if rows:
-                notes = [subject.description, "Also by day, week, month or year."]
+                notes = [
+                    subject.description,
+                    "filters has the dimensions for by and where; also by day, week, month, year.",
+                ]
+                notes += [_INSEPARABLE] if is_inseparable(subject.mart) else []
                 parts.append(Part(subject.label, rows, filters=_short(dimensions), notes=notes))
         if not parts:
             raise UsageError(f"no metric has the words {search!r}: call list_metrics without search")
@@ -160,7 +165,7 @@ class Tools:
             for about, mart in marts.items()
         ]
         row = whole.rows[0]
-        words = f"{row['name']} on {row['activity_date']}, {row['sport_type']}"
+        words = f"{plain(row.get('name', 'Activity'))} on {row['activity_date']}, {row['sport_family']}"
         recorded = "" if parts[0].rows else " There is no recording of it, so no laps, zones or efforts."
         return Reply(f"{words}.{recorded}", [whole, *parts], self.marts.freshness(built))
 
@@ -315,6 +320,9 @@ def _check_built(built: Built, day: date) -> None:
             "brings them up to date with `buddy ingest` and `buddy build`"
         )
 
+    if built.first_day is None or day < built.first_day:
+        raise UsageError(f"nothing is recorded before {built.first_day or 'today'}, so nothing is known of {day}")
+
 
 def _no_activity(activity_id: str) -> str:
     return (
@@ -326,7 +334,7 @@ def _no_activity(activity_id: str) -> str:
 def _counted(parts: Sequence[Part]) -> str:
     activities, steps, meals = len(parts[1].rows), parts[2].rows, len(parts[4].rows)
     walked = f"{steps[0]['steps']:,} steps" if steps else "steps unknown"
-    return f"{activities} activities, {walked}, {meals} meals recorded"
+    return f"{activities} activities of export and files, {walked}, {meals} meals recorded"
 
 
 def _short(dimensions: Mapping[str, Any]) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -63,8 +63,9 @@ class Sandbox:
 
     def interrupt(self) -> None:
         """Stop the query; it raises a BuddyError where it runs."""
-        if not self._is_closed.is_set():
-            self._connection.interrupt()
+        with suppress(duckdb.Error):  # it was closed at this moment
+            if not self._is_closed.is_set():
+                self._connection.interrupt()
 
     def select(self, sql: str, *, max_rows: int, max_seconds: float) -> SandboxResult:
         """Run one SELECT and close the database.
