@@ -9,6 +9,7 @@ import json
 import os
 import shutil
 import socket
+import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -423,6 +424,12 @@ def test_wrong_use_is_explained(demo: Demo) -> None:
     short = run_buddy("mcp", "--http", "8765", environment={**demo.environment, "BUDDY_MCP_TOKEN": "short"})
     assert (short.exit_code, "at least 16 characters" in short.errors) == (2, True)
     assert run_buddy("mcp", "--http", "80", environment=demo.environment).exit_code == 2
+
+
+def test_without_the_extra_the_command_says_how_to_install_it(demo: Demo, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "mcp", None)
+    answer = run_buddy("mcp", environment=demo.environment)
+    assert (answer.exit_code, 'pip install "fitness-buddy[mcp]"' in answer.errors) == (2, True)
 
 
 def test_the_day_of_a_call_is_the_athlete_s_local_day(settings: Settings) -> None:
