@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-fast test-bigquery-live lint unit tools up down pictures settings lock clean
+.PHONY: help demo test test-fast test-bigquery-live mcp-conformance lint unit tools up down pictures settings lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:[^#]*## /\t/' | expand -t 20
@@ -60,6 +60,9 @@ pictures: .venv/installed-dev demo ## renew the README's pictures
 	.venv/bin/python scripts/take_pictures.py
 
 COMPILE = scripts/uv pip compile -q --universal --generate-hashes --no-header --no-annotate
+
+mcp-conformance: .venv/installed-dev ## the public conformance suite against buddy mcp; needs Node 22 and a built warehouse
+	.venv/bin/python scripts/mcp_conformance.py
 
 settings: .venv/installed ## renew docs/core/settings.md from the registry of settings
 	.venv/bin/python scripts/settings_page.py > docs/core/settings.md.new

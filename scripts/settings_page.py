@@ -13,6 +13,7 @@ TITLES = {
     "transform": "Builds",
     "ingest": "Sources",
     "llm": "Language models",
+    "mcp_server": "Agents",
     "notify": "Messages and the bot",
     "remind": "Reminders and events",
     "kestra": "Kestra and `deploy/`",

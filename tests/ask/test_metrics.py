@@ -23,6 +23,7 @@ from fitness_buddy.ask.choice import ORDERS, REASONS, Choice, Filter, check_choi
 from fitness_buddy.ask.lookup import look_up
 from fitness_buddy.ask.statement import statement
 from fitness_buddy.core.settings import Settings, load_settings
+from fitness_buddy.llm.facts import allowed_rows_condition, fact_marts, facts_query
 from fitness_buddy.notify.message import length
 from fitness_buddy.warehouse import connect
 
@@ -371,6 +372,19 @@ def test_its_sql_is_valid_googlesql(metric: str, monkeypatch: pytest.MonkeyPatch
     assert (
         asked.sql.count(where) == len(re.findall(r"\bmarts\.", asked.sql)) == len(re.findall(r"@first_day", asked.sql))
     )
+
+
+@pytest.mark.parametrize("mart", sorted(fact_marts()))
+def test_facts_and_what_is_limited_to_them_are_valid_googlesql(mart: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = on_bigquery(monkeypatch)
+    query = facts_query(settings, mart)
+    assert set(analyse(query.sql, query.parameters)) == set(fact_marts()[mart])
+    subject = next((one for one in CATALOGUE.subjects.values() if one.mart == mart), None)
+    if subject:
+        condition = allowed_rows_condition(mart, settings)
+        asked = statement(sample(subject.counted_by), CATALOGUE, settings, condition)
+        assert condition == "true" or condition in asked.sql
+        assert set(asked.columns.values()) <= set(analyse(asked.sql, asked.parameters))
 
 
 def test_the_analyzer_finds_a_mistake_in_it(monkeypatch: pytest.MonkeyPatch) -> None:

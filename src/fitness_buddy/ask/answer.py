@@ -19,6 +19,10 @@ class Answer:
         words: the sentences, one per line.
         table: lines of a table, its head first; empty for a single number.
         sources: file and heading of the sections of the docs that were used.
+        counts: for each row, how many rows of the mart are behind it, and how many of them have a value, by the name
+            of the metric that counts them.
+        missing_days: days without a record among those asked for; None if a day without a row is no gap.
+        left_out: how many rows there are beside those in ``rows``.
     """
 
     kind: str
@@ -30,6 +34,9 @@ class Answer:
     sql: str = ""
     parameters: Mapping[str, str | bool | date] = field(default_factory=dict)
     sources: Sequence[str] = ()
+    counts: Sequence[Mapping[str, int]] = ()
+    missing_days: int | None = None
+    left_out: int = 0
 
     @property
     def statement(self) -> str:

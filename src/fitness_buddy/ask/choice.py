@@ -188,6 +188,37 @@ def check_choice(
     )
 
 
+def stated_choice(
+    catalogue: Catalogue,
+    today: date,
+    metrics: Sequence[str],
+    by: Sequence[str],
+    where: Sequence[Filter],
+    **more: Any,
+) -> Choice:
+    """Return the choice of a person or a program that names everything.
+
+    Args:
+        by: dimensions, and at most one of day, week, month and year.
+        more: days, order and max_rows of :func:`check_choice`.
+
+    Raises:
+        ValueError: as :func:`check_choice`.
+    """
+    grains = [name for name in by if name in GRAINS]
+    if len(grains) > 1:
+        raise ValueError(f"by: expected one of {', '.join(GRAINS)}, found {', '.join(grains)}")
+    return check_choice(
+        catalogue,
+        today,
+        metrics=metrics,
+        group_by=[name for name in by if name not in GRAINS],
+        grain=grains[0] if grains else "",
+        filters=where,
+        **more,
+    )
+
+
 def _day(name: str, text: str | None) -> date | None:
     if text is None:
         return None

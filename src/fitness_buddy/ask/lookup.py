@@ -1,6 +1,6 @@
 """Look up a choice in the warehouse, and say what was found and what is known of the days.
 
-No language model gets any of it.
+No language model gets any of it, unless only facts are looked up.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from fitness_buddy.ask.choice import MAX_ROWS, Choice
 from fitness_buddy.ask.statement import Statement, athlete_rows_sql, statement
 from fitness_buddy.core.settings import Settings
 from fitness_buddy.core.weeks import first_day_of_week, last_day_of_week
+from fitness_buddy.llm.facts import ForbiddenFactError, allowed_rows_condition, check_separable, fact_marts
 from fitness_buddy.warehouse import Row, Warehouse, as_utc
 
 
@@ -35,21 +36,31 @@ class _Coverage:
     observed_days: int | None
 
 
-def look_up(choice: Choice, catalogue: Catalogue, warehouse: Warehouse, settings: Settings) -> Answer:
+def look_up(
+    choice: Choice, catalogue: Catalogue, warehouse: Warehouse, settings: Settings, *, facts_only: bool = False
+) -> Answer:
     """Return the answer to a checked choice.
 
+    Args:
+        facts_only: only the rows that a language model may read count, in the answer and in what is said of it.
+
     Raises:
+        ForbiddenFactError: no language model may read the mart or a dimension.
         NotBuiltError: the marts were not built yet.
     """
     subject = catalogue.subject_of(choice.metrics[0])
-    asked = statement(choice, catalogue, settings)
+    scope = _facts(choice, subject, warehouse, settings) if facts_only else _EVERYTHING
+    asked = statement(choice, catalogue, settings, scope.rows)
     found = _rows(warehouse.query(asked.sql, asked.parameters), asked, choice, subject)
-    coverage = _coverage(choice, subject, warehouse, settings)
+    coverage = _coverage(choice, subject, warehouse, settings, scope)
     rows, left_out = found[: choice.max_rows], len(found) - choice.max_rows
     metrics = [catalogue.metrics[name] for name in choice.metrics]
     where = _where(choice, subject)
     if not rows:
-        words = [_no_records(subject, where, choice, coverage), *_recorded_values(choice, subject, warehouse, settings)]
+        words = [
+            _no_records(subject, where, choice, coverage),
+            *_recorded_values(choice, subject, warehouse, settings, scope),
+        ]
         table = []
     elif choice.grain or choice.group_by:
         by = " and ".join(
@@ -81,7 +92,36 @@ def look_up(choice: Choice, catalogue: Catalogue, warehouse: Warehouse, settings
         rows=[{name: row[name] for name in shown} for row in rows],
         sql=asked.sql,
         parameters=asked.parameters,
+        counts=[{name: int(row[name] or 0) for name in _counts(metrics, subject)} for row in rows],
+        missing_days=_missing_days(choice, coverage),
+        left_out=max(left_out, 0),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _Scope:
+    """SQL for the rows of a mart, and of fct_source_coverage, that count."""
+
+    rows: str
+    coverage: str
+
+
+_EVERYTHING = _Scope("true", "true")
+
+
+def _facts(choice: Choice, subject: Subject, warehouse: Warehouse, settings: Settings) -> _Scope:
+    check_separable(warehouse, settings, subject.mart)
+    dimensions = [subject.dimensions[name] for name in (*choice.group_by, *(one.dimension for one in choice.filters))]
+    for dimension in dimensions:
+        if dimension.column not in fact_marts()[subject.mart]:
+            raise ForbiddenFactError(f"{dimension.name}: {dimension.label} is not for language models")
+    return _Scope(
+        allowed_rows_condition(subject.mart, settings), allowed_rows_condition("fct_source_coverage", settings)
+    )
+
+
+def _counts(metrics: Sequence[Metric], subject: Subject) -> list[str]:
+    return list(dict.fromkeys([subject.counted_by, *(metric.known_by for metric in metrics if metric.known_by)]))
 
 
 def _rows(found: Sequence[Row], asked: Statement, choice: Choice, subject: Subject) -> list[Row]:
@@ -115,10 +155,11 @@ def _plain(value: Any) -> Any:
     return float(value)
 
 
-def _coverage(choice: Choice, subject: Subject, warehouse: Warehouse, settings: Settings) -> _Coverage:
+def _coverage(choice: Choice, subject: Subject, warehouse: Warehouse, settings: Settings, scope: _Scope) -> _Coverage:
     marts = settings.marts_schema
     parameters: dict[str, str | date] = {"athlete_id": settings.athlete_id}
     of_area = f"and coverage.area = '{subject.area}' " if subject.area else ""
+    of_area += f"and {scope.coverage} " if scope is not _EVERYTHING else ""
     rows = warehouse.query(
         "select athletes.as_of_date, min(coverage.first_date) as first_date, max(coverage.last_date) as last_date, "  # noqa: S608
         "max(coverage.last_loaded_at) as last_loaded_at "
@@ -134,7 +175,8 @@ def _coverage(choice: Choice, subject: Subject, warehouse: Warehouse, settings: 
     if subject.area in {"steps", "meals"}:
         parameters |= {"last_day": choice.last_day} | ({"first_day": choice.first_day} if choice.first_day else {})
         counted = f"count(distinct {subject.day}) as observed_days"
-        (counts,) = warehouse.query(athlete_rows_sql(subject, choice, settings, counted), parameters)
+        sql = athlete_rows_sql(subject, choice, settings, counted, condition=scope.rows)
+        (counts,) = warehouse.query(sql, parameters)
         observed = int(counts["observed_days"])
     loaded = row["last_loaded_at"]
     return _Coverage(row["as_of_date"], row["first_date"], row["last_date"], loaded and as_utc(loaded), observed)
@@ -146,7 +188,9 @@ def _no_records(subject: Subject, where: str, choice: Choice, coverage: _Coverag
     return f"No {subject.many} are recorded {_period(choice, coverage)}{where}, so there is no number."
 
 
-def _recorded_values(choice: Choice, subject: Subject, warehouse: Warehouse, settings: Settings) -> list[str]:
+def _recorded_values(
+    choice: Choice, subject: Subject, warehouse: Warehouse, settings: Settings, scope: _Scope
+) -> list[str]:
     """Return a line with the recorded values of each filtered dimension whose values only the data has."""
     lines = []
     for name in dict.fromkeys(chosen.dimension for chosen in choice.filters):
@@ -154,7 +198,8 @@ def _recorded_values(choice: Choice, subject: Subject, warehouse: Warehouse, set
         if dimension.values is None:
             rows = warehouse.query(
                 f"select distinct {dimension.column} as recorded from {settings.marts_schema}.{subject.mart} "  # noqa: S608
-                f"where athlete_id = @athlete_id and {dimension.column} is not null order by recorded limit 20",
+                f"where athlete_id = @athlete_id and {dimension.column} is not null and {scope.rows} "
+                "order by recorded limit 20",
                 {"athlete_id": settings.athlete_id},
             )
             if rows:
@@ -185,19 +230,25 @@ def _notes(choice: Choice, subject: Subject, coverage: _Coverage) -> list[str]:
     loaded = f"; last load {coverage.last_loaded_at:%Y-%m-%d %H:%M} UTC" if coverage.last_loaded_at else ""
     what = subject.area.capitalize() or "Anything"
     notes = [f"{what} recorded from {coverage.first_day} to {coverage.last_day}{loaded}."]
-    first = max(choice.first_day or coverage.first_day, coverage.first_day)
-    last = min(choice.last_day, coverage.as_of_day)
     if choice.first_day and choice.first_day < coverage.first_day:
         notes.append(f"Days before {coverage.first_day} are unknown.")
     if choice.last_day > coverage.as_of_day:
         notes.append(f"My numbers end with {coverage.as_of_day}: later days are not in them yet.")
-    days = (last - first).days + 1
-    if coverage.observed_days is not None and days > coverage.observed_days:
-        missing = days - coverage.observed_days
+    if missing := _missing_days(choice, coverage):
+        observed = coverage.observed_days or 0
         notes.append(
-            f"{coverage.observed_days:,} of {days:,} days have {subject.area}; {_days(missing)} unknown, not zero."
+            f"{observed:,} of {observed + missing:,} days have {subject.area}; {_days(missing)} unknown, not zero."
         )
     return notes
+
+
+def _missing_days(choice: Choice, coverage: _Coverage) -> int | None:
+    """Return how many of the asked days are without a record, from the first record to the as-of day."""
+    if coverage.observed_days is None or coverage.first_day is None or coverage.as_of_day is None:
+        return None
+    first = max(choice.first_day or coverage.first_day, coverage.first_day)
+    last = min(choice.last_day, coverage.as_of_day)
+    return max((last - first).days + 1 - coverage.observed_days, 0)
 
 
 def _days(count: int) -> str:

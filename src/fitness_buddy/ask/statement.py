@@ -38,8 +38,12 @@ class Statement:
     columns: Mapping[str, str]
 
 
-def statement(choice: Choice, catalogue: Catalogue, settings: Settings) -> Statement:
-    """Return the SQL that answers a checked choice."""
+def statement(choice: Choice, catalogue: Catalogue, settings: Settings, condition: str = "true") -> Statement:
+    """Return the SQL that answers a checked choice.
+
+    Args:
+        condition: SQL for the rows of the mart that count.
+    """
     from metricflow.engine.metricflow_engine import MetricFlowEngine, MetricFlowQueryRequest
 
     subject = catalogue.subject_of(choice.metrics[0])
@@ -68,7 +72,9 @@ def statement(choice: Choice, catalogue: Catalogue, settings: Settings) -> State
     )
     sql = engine.explain(request).sql_statement.without_descriptions.sql
     return Statement(
-        sql.replace(f"{_PLACE}.{subject.mart}", f"(\n  {athlete_rows_sql(subject, choice, settings)}\n)"),
+        sql.replace(
+            f"{_PLACE}.{subject.mart}", f"(\n  {athlete_rows_sql(subject, choice, settings, condition=condition)}\n)"
+        ),
         parameters,
         columns | {name: name for name in metrics},
     )
@@ -78,12 +84,15 @@ def statement(choice: Choice, catalogue: Catalogue, settings: Settings) -> State
 _COUNTED = {"fct_activities": " and is_transition is not true"}
 
 
-def athlete_rows_sql(subject: Subject, choice: Choice, settings: Settings, columns: str = "*") -> str:
+def athlete_rows_sql(
+    subject: Subject, choice: Choice, settings: Settings, columns: str = "*", *, condition: str = "true"
+) -> str:
     """Return SQL for the athlete's rows of a mart on the asked days, with parameters of these names."""
+    only = "" if condition == "true" else f" and {condition}"
     since = f"{subject.day} >= @first_day and " if choice.first_day else ""
     return (
         f"select {columns} from {settings.marts_schema}.{subject.mart} "  # noqa: S608 - the project's own names
-        f"where athlete_id = @athlete_id and {since}{subject.day} <= @last_day{_COUNTED.get(subject.mart, '')}"
+        f"where athlete_id = @athlete_id and {since}{subject.day} <= @last_day{_COUNTED.get(subject.mart, '')}{only}"
     )
 
 

@@ -143,12 +143,8 @@ def _stated(
     order: str | None,
     limit: int | None,
 ) -> Choice:
-    from fitness_buddy.ask.catalogue import GRAINS
-    from fitness_buddy.ask.choice import Filter, check_choice
+    from fitness_buddy.ask.choice import Filter, stated_choice
 
-    grains = [name for name in groups if name in GRAINS]
-    if len(grains) > 1:
-        raise UsageError(f"--by: expected one of {', '.join(GRAINS)}, found {', '.join(grains)}")
     values: dict[str, list[str]] = {}
     for condition in conditions:
         dimension, equals, value = condition.partition("=")
@@ -156,13 +152,12 @@ def _stated(
             raise UsageError(f"--where: expected DIMENSION=VALUE, found {condition!r}")
         values.setdefault(dimension, []).append(value)
     try:
-        return check_choice(
+        return stated_choice(
             catalogue,
             today,
-            metrics=metrics,
-            group_by=[name for name in groups if name not in GRAINS],
-            grain=grains[0] if grains else "",
-            filters=[Filter(dimension, texts) for dimension, texts in values.items()],
+            metrics,
+            groups,
+            [Filter(dimension, texts) for dimension, texts in values.items()],
             first_day=since.date() if since else None,
             last_day=until.date() if until else None,
             order=order or "in_order",

@@ -494,6 +494,15 @@ LLM_MONTHLY_BUDGET_USD = _declare(
     deployed_in=ENV,
 )
 
+MCP_TOKEN = _declare(
+    "mcp_server",
+    "BUDDY_MCP_TOKEN",
+    _text,
+    "",
+    "the token that clients of `buddy mcp --http` send",
+    default_words="a new one at each start, printed on standard error",
+    is_secret=True,
+)
 # Messages.
 
 NOTIFY = _declare(

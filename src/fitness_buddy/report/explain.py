@@ -167,8 +167,11 @@ class Explainer:
         )
         return {row["step_source"]: [row["load_id"]] for row in rows}
 
-    def activity(self, activity_id: str) -> Explanation:
+    def activity(self, activity_id: str, *, with_api: bool = True) -> Explanation:
         """Explain which version of an activity counts, and its local day.
+
+        Args:
+            with_api: whether Strava's API is a source; without it nothing is known of its versions and time zone.
 
         Raises:
             UsageError: no source has it.
@@ -178,13 +181,12 @@ class Explainer:
             "source, loaded_at, load_id, is_deleted, name, started_at, stated_date, stated_timezone, elapsed_time_s, "
             "moving_time_s, distance_m, elevation_gain_m"
         )
-        versions = self._query(
-            f"select {columns} from {staging}.stg_strava__export_activities "  # noqa: S608
-            "where athlete_id = @athlete_id and activity_id = @activity_id "
-            f"union all select {columns} from {staging}.stg_strava__api_activities "
-            "where athlete_id = @athlete_id and activity_id = @activity_id order by loaded_at, load_id",
-            activity_id=activity_id,
-        )
+        selects = [
+            f"select {columns} from {staging}.{model} where athlete_id = @athlete_id and activity_id = @activity_id"  # noqa: S608
+            for model in ("stg_strava__export_activities", *(["stg_strava__api_activities"] if with_api else []))
+        ]
+        sql = f"{' union all '.join(selects)} order by loaded_at, load_id"
+        versions = self._query(sql, activity_id=activity_id)
         recordings = self._recordings(activity_id)
         if not versions and not recordings:
             raise UsageError(f"no source has an activity {activity_id!r}: `buddy sql` lists those of fct_activities")
@@ -194,7 +196,7 @@ class Explainer:
             activity_id=activity_id,
         )
         result = rows[0] if rows else None
-        why = [*_why_activity(result, versions), *_why_recording(recordings, versions)]
+        why = [*_why_activity(result, versions, with_api=with_api), *_why_recording(recordings, versions)]
         return self._of_versions(f"activity {activity_id}", result, why, [*versions, *recordings])
 
     def _recordings(self, activity_id: str) -> list[Row]:
@@ -306,9 +308,13 @@ def _why_recording(recordings: list[Row], versions: list[Row]) -> list[str]:
     return [f"Distance, times, climb, heart rate and power are those of {chosen['file_name']}: {beside}."]
 
 
-def _why_activity(result: Row | None, versions: list[Row]) -> list[str]:
+def _why_activity(result: Row | None, versions: list[Row], *, with_api: bool) -> list[str]:
     if result is None:
         return [_why_missing(versions)]
+    if not with_api:
+        # The API may be what knows the time zone.
+        counts = "The last version that was loaded counts." if versions else "Only a file has it."
+        return [counts, f"Its local day is {result['activity_date']}."]
     if not versions:
         return [f"Only a file has it. Its local day is {result['activity_date']} in {result['timezone']}."]
     sources = {version["source"] for version in versions}

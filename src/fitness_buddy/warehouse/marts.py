@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
@@ -63,7 +64,7 @@ def read(
 
 def names(target: str | None = None) -> list[str]:
     """Return the names of all marts."""
-    return sorted(_contracts(load_settings(target=target)))
+    return sorted(contracts(load_settings(target=target)))
 
 
 def _frame(rows: list[dict[str, Any]], columns: dict[str, str]) -> pd.DataFrame:
@@ -110,13 +111,26 @@ def _date(limit: date | str) -> date:
 
 
 def _contract(settings: Settings, mart: str) -> dict[str, str]:
-    contracts = _contracts(settings)
-    if mart not in contracts:
-        raise UsageError(f"no mart {mart!r}: expected one of {', '.join(sorted(contracts))}")
-    return contracts[mart]
+    found = contracts(settings)
+    if mart not in found:
+        raise UsageError(f"no mart {mart!r}: expected one of {', '.join(sorted(found))}")
+    return found[mart]
 
 
-def _contracts(settings: Settings) -> dict[str, dict[str, str]]:
+def partition_day(settings: Settings, mart: str) -> str | None:
+    """Return the column with the local day by which BigQuery partitions a mart; None for a small mart without one.
+
+    Raises:
+        UsageError: there is no such mart.
+    """
+    paths = {path.stem: path for path in (settings.project_dir / "models" / "marts").rglob("*.sql")}
+    if mart not in paths:
+        raise UsageError(f"no mart {mart!r}: expected one of {', '.join(sorted(paths))}")
+    found = re.search(r"\bdaily\('(\w+)'", paths[mart].read_text(encoding="utf-8"))
+    return found[1] if found else None
+
+
+def contracts(settings: Settings) -> dict[str, dict[str, str]]:
     """Return the columns of every mart with their types, from the project's contracts."""
     from fitness_buddy.core.yaml_text import parse_yaml
 
