@@ -161,7 +161,7 @@ def source_counts(loads: Sequence[SourceLoad]) -> dict[str, Any]:
     counts["rows_read"] += sum(error.rows_read for error in refused.values())
     counts["rows_refused"] = sum(error.rows_refused for error in refused.values())
     by_source = {name: totals([landing]) for name, landing in landings.items()}
-    # Refused activity files beside anything that was loaded are only named: each file stands for itself.
+    # Refused activity files beside anything that was loaded are only named: one broken file fails no other.
     unusable = [name for name, landing in landings.items() if landing.is_refused]
     if len(unusable) < len(landings):
         unusable = []

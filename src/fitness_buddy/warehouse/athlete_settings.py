@@ -212,7 +212,7 @@ def _append(
     zone_from: str,
     now: datetime,
 ) -> bool:
-    """Append a row for each day; return False if another process has appended to the statements meanwhile."""
+    """Append a row for each day; return False if another process has appended one since they were read."""
     last = max((row["sequence"] for row in statements), default=0)
     rows = [
         {"athlete_id": settings.athlete_id, "sequence": sequence, "loaded_at": now, "valid_from": day}
