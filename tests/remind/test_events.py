@@ -159,17 +159,16 @@ def test_a_sheet_s_rows_are_events_and_bad_ones_are_named_with_their_row() -> No
         "Yoga": "12:23",
         "Call": "12:24",
         "Whole day": "00:00",
+        "Twice": "09:00",
     }
     assert [event.title for event in events if event.is_whole_day] == ["Whole day"]
     assert [(problem.row, problem.field) for problem in problems] == [
-        (8, "Start Date"),
         (9, "Start Date"),
         (10, "Start Date"),
         (11, "Title"),
         (12, "Start Date"),
     ]
-    assert "Is that 3 April or 4 March?" in str(problems[0])
-    assert "a date with its year" in str(problems[1])
+    assert "a date with its year" in str(problems[0])
 
 
 def test_a_sheet_s_dates_may_be_in_the_athlete_s_language() -> None:
@@ -213,6 +212,21 @@ def test_a_sheet_s_dates_have_many_spellings_and_times_a_column(stated: str, clo
     ]
     assert shown == ([start] if start else [])
     assert [problem.field for problem in problems] == ([] if start else ["Start Date"])
+
+
+@pytest.mark.parametrize(
+    ("others", "month"),
+    [(["13/4/2027"], 4), (["4/13/2027"], 3), ([], None), (["13/4/2027", "4/13/2027"], None)],
+)
+def test_a_day_above_twelve_decides_for_all_dates_of_a_sheet(others: list[str], month: int | None) -> None:
+    rows = "\n".join(f"Race,{day}" for day in ["3/4/2027 9:00", *others])
+    events, problems = read_sheet(f"Title,Start Date\n{rows}\n".encode(), TIMEZONE, ["en"], NOON)
+    if month is None:
+        assert [problem.row for problem in problems] == [1]
+        assert "Is that 3 April or 4 March?" in str(problems[0])
+    else:
+        assert problems == []
+        assert (events[0].starts_at.month, events[0].starts_at.day) == (month, 7 - month)
 
 
 def test_a_sheet_s_ends_locations_and_links_are_read() -> None:

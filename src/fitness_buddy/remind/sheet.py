@@ -25,6 +25,7 @@ _START_TIME = ("start time", "time", "startzeit", "uhrzeit")
 _END_DATE, _END_TIME = ("end date",), ("end time",)
 _LOCATION, _LINK = ("location", "place", "ort"), ("link", "url")
 _YEAR_FIRST = re.compile(r"(\d{4})\.\s?(\d{1,2})\.\s?(\d{1,2})\.?(?=\s|,|$)")
+_SLASHES = re.compile(r"(\d{1,2})/(\d{1,2})/(\d{4})(?=\s|,|$)")
 _NAMED_MONTH = re.compile(r"(\d{1,2})-([^\W\d_]{3,12})\.?-(\d{4}|\d{2})(?=\s|,|$)")
 _DOTTED_CLOCK = re.compile(r"(?<=\s)(\d{1,2})(?:\.|h)(\d{2})(?:\.(\d{2}))?(?=$|\s+Uhr$)")
 _HOUR_ONLY = re.compile(r"(?<=\s)(\d{1,2})\s?h$")
@@ -48,7 +49,8 @@ def read_sheet(
     from fitness_buddy.remind.times import Times, UnclearError  # the grammar takes its time to load
 
     rows = _table(content)
-    dates = _Dates(Times(now, timezone, languages))
+    stated_days = [cells.get(name, "") for cells in rows for name in ("start date", *_END_DATE)]
+    dates = _Dates(Times(now, timezone, languages), _is_day_first(stated_days))
     at_once: Counter[datetime] = Counter()
     events: list[Event] = []
     refusals: list[Refusal] = []
@@ -76,6 +78,16 @@ def read_sheet(
             Event(SHEET, event_id, title, starts_at, is_whole_day, "" if link == location else location, link, days)
         )
     return events, refusals
+
+
+def _is_day_first(stated: Sequence[str]) -> bool | None:
+    """Return the order of dates with slashes: a day above 12 decides for the whole sheet.
+
+    None: nothing decides, or two days decide for different orders.
+    """
+    found = [(int(parts[1]), int(parts[2])) for text in stated if (parts := _SLASHES.match(text))]
+    orders = {first > 12 for first, second in found if max(first, second) > 12}
+    return orders.pop() if len(orders) == 1 else None
 
 
 class _CellError(Exception):
@@ -130,9 +142,14 @@ def _days(cells: Mapping[str, str], dates: _Dates, starts_at: datetime, is_whole
 
 @dataclass(frozen=True, slots=True)
 class _Dates:
-    """Reads the times of a sheet."""
+    """Reads the times of a sheet.
+
+    Attributes:
+        is_day_first: the order of dates with slashes; None if the sheet does not show it.
+    """
 
     times: Times
+    is_day_first: bool | None = None
 
     def moment(self, stated: str, clock: str) -> tuple[datetime, bool]:
         """Return a time in UTC, and whether that is a whole day.
@@ -177,6 +194,9 @@ class _Dates:
             if int(serial) in _SERIALS:
                 moment = _EPOCH + timedelta(seconds=round(serial * 86400))
                 return moment.date().isoformat() if serial == int(serial) else moment.isoformat()
+        if self.is_day_first is not None:
+            month, day = (2, 1) if self.is_day_first else (1, 2)
+            stated = _SLASHES.sub(lambda found: f"{found[3]}-{int(found[month]):02}-{int(found[day]):02}", stated)
         stated = _YEAR_FIRST.sub(_iso, stated)
         stated = _NAMED_MONTH.sub(
             lambda found: f"{found[1]} {found[2]} {found[3] if len(found[3]) == 4 else 2000 + int(found[3])}", stated
