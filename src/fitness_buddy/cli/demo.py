@@ -26,7 +26,7 @@ def demo(run: Run, folder: Path | None, open_report: bool | None) -> dict[str, A
 
     athlete_id = run.settings.athlete_id
     check_is_free(run.warehouse, athlete_id)
-    folder = folder or run.settings.project_dir / "data" / "demo"
+    folder = folder or run.settings.data_dir / "data" / "demo"
     if folder.is_relative_to(Path.cwd()):
         folder = folder.relative_to(Path.cwd())
     files = write_demo_files(folder)

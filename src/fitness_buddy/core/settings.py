@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+import platformdirs
+
 from fitness_buddy.core import variables
 from fitness_buddy.core.errors import BuddyError, UsageError
 from fitness_buddy.core.redaction import without_secrets
@@ -16,6 +18,8 @@ from fitness_buddy.core.state import state_dir
 from fitness_buddy.core.validators import ATHLETE_ID, ATHLETE_ID_WORDS
 
 PROFILE_NAME = "fitness_buddy"
+# The project inside an installed wheel (pyproject.toml puts it there); a checkout has none.
+PACKAGED_PROJECT = Path(__file__).resolve().parents[1] / "project"
 _AS_NUMBER = re.compile(r"\|\s*as_number\s*\}\}$")
 
 
@@ -24,7 +28,8 @@ class Settings:
     """The project, the warehouse and the athlete of one command.
 
     Attributes:
-        project_dir: the folder of dbt_project.yml.
+        project_dir: the folder of dbt_project.yml; it is only read.
+        data_dir: the folder that commands write to, in which relative paths begin: see :func:`find_data_dir`.
         target: the name of the output in profiles/profiles.yml.
         profile: that output with its ``env_var`` calls rendered: dbt connects with the same.
         athlete_id: the athlete whose data is loaded or shown.
@@ -34,6 +39,7 @@ class Settings:
     """
 
     project_dir: Path
+    data_dir: Path
     target: str
     profile: Mapping[str, Any] = field(repr=False)  # may hold a key file's path or a token
     athlete_id: str
@@ -83,6 +89,7 @@ def load_settings(
     target, profile = _read_profile(project_dir, target)
     return Settings(
         project_dir=project_dir,
+        data_dir=find_data_dir(project_dir),
         target=target,
         profile=profile,
         athlete_id=athlete_id,
@@ -93,7 +100,9 @@ def load_settings(
 
 
 def find_project_dir() -> Path:
-    """Return the dbt project: BUDDY_PROJECT_DIR, else the nearest above the working folder, else this code's checkout.
+    """Return the dbt project: BUDDY_PROJECT_DIR, else the nearest above the working folder, else this code's own.
+
+    The code's own is its checkout, or the project in the installed package.
 
     Raises:
         UsageError: there is none.
@@ -103,7 +112,7 @@ def find_project_dir() -> Path:
         candidates = [stated.resolve()]
     else:
         here = Path.cwd()
-        candidates = [here, *here.parents, Path(__file__).resolve().parents[3]]
+        candidates = [here, *here.parents, Path(__file__).resolve().parents[3], PACKAGED_PROJECT]
     for folder in candidates:
         project_file = folder / "dbt_project.yml"
         if project_file.is_file() and f"name: {PROFILE_NAME}\n" in project_file.read_text(encoding="utf-8"):
@@ -112,6 +121,18 @@ def find_project_dir() -> Path:
         "no Fitness Buddy project found: run inside its checkout, "
         "or set BUDDY_PROJECT_DIR to the folder of its dbt_project.yml"
     )
+
+
+def find_data_dir(project_dir: Path) -> Path:
+    """Return the folder that commands write to: BUDDY_DATA_DIR, else a checkout itself, else the user's data folder.
+
+    An installed package is never written to: it may be read-only, and an upgrade replaces it.
+    """
+    if stated := variables.DATA_DIR.read():
+        return stated.absolute()
+    if project_dir == PACKAGED_PROJECT:
+        return platformdirs.user_data_path("fitness-buddy", appauthor=False)
+    return project_dir
 
 
 def profiles_dir(project_dir: Path) -> Path:
@@ -196,6 +217,7 @@ def setting_values(settings: Settings, options: Mapping[str, str | None]) -> lis
     # Defaults that depend on this machine.
     found = {
         variables.PROJECT_DIR.name: str(settings.project_dir),
+        variables.DATA_DIR.name: str(settings.data_dir),
         variables.STATE_DIR.name: str(state_dir()),
         variables.PROFILES_DIR.name: str(profiles_dir(settings.project_dir)),
     }

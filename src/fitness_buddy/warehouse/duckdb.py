@@ -91,8 +91,8 @@ class DuckDBWarehouse(versions.RawReads):
     )
 
     def __init__(self, settings: Settings) -> None:
-        # dbt runs in the project folder, so relative paths start there for all programs.
-        self._path = settings.project_dir / str(settings.profile["path"])
+        # dbt runs in the data folder, so relative paths begin there for all programs.
+        self._path = settings.data_dir / str(settings.profile["path"])
         self._raw_schema = settings.raw_schema
         self._schema_of = settings.schema_of
 

@@ -340,8 +340,8 @@ def credentials_of(settings: Settings) -> google.auth.credentials.Credentials:
     if profile.get("api_endpoint"):
         return google.auth.credentials.AnonymousCredentials()
     if method == "service-account":
-        # dbt runs in the project folder, so relative paths start there for all programs.
-        path = settings.project_dir / str(profile["keyfile"])
+        # dbt runs in the data folder, so relative paths begin there for all programs.
+        path = settings.data_dir / str(profile["keyfile"])
         try:
             credentials = service_account.Credentials.from_service_account_file(str(path), scopes=_SCOPES)
         except OSError as error:
