@@ -18,6 +18,7 @@ from fitness_buddy.warehouse.bigquery.warehouse import (
     RENAME_LOG,
     _BigQueryLoad,
     _Staged,
+    forget_statements,
     latest_load_sql,
 )
 
@@ -90,3 +91,11 @@ def test_raw_and_lock_tables_are_made_with_valid_googlesql() -> None:
     assert analyse(CREATE_RAW.format(table="`raw.made`")) == {}
     assert analyse(RENAME_LOG.format(former="`raw.incoming`", name="renamed")) == {}
     assert analyse(CREATE_LOCK.format(lock="`raw._lock_002`")) == {}
+
+
+def test_the_statements_that_forget_an_athlete_are_valid_googlesql_for_ten_years_each() -> None:
+    count, deletes = forget_statements("`raw.steps_daily`", "loaded_at", "timestamp")
+    assert [analyse(sql) for sql in (count, *deletes(1999, 2026))] == [{}] * 4
+    assert "1999-01-01" in next(deletes(1999, 2026))
+    count, deletes = forget_statements("`raw.steps_daily`", None, "")
+    assert [analyse(sql) for sql in (count, *deletes(0, 0))] == [{}] * 2

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+from datetime import datetime
 from pathlib import Path
 
 import duckdb
@@ -57,7 +58,7 @@ def test_both_files_of_a_mart_have_its_rows_and_columns(mart: Mart, exported: Pa
 
 
 def _plain(value: object) -> object:
-    return value.replace(tzinfo=None) if hasattr(value, "tzinfo") else value
+    return value.replace(tzinfo=None) if isinstance(value, datetime) else value
 
 
 def test_the_dictionary_has_a_row_for_every_column(exported: Path) -> None:

@@ -28,8 +28,7 @@ class Settings:
     """The project, the warehouse and the athlete of one command.
 
     Attributes:
-        project_dir: the folder of dbt_project.yml; it is only read.
-        data_dir: the folder that commands write to, in which relative paths begin: see :func:`find_data_dir`.
+        project_dir: the folder of dbt_project.yml; commands only read it.
         target: the name of the output in profiles/profiles.yml.
         profile: that output with its ``env_var`` calls rendered: dbt connects with the same.
         athlete_id: the athlete whose data is loaded or shown.
@@ -39,13 +38,25 @@ class Settings:
     """
 
     project_dir: Path
-    data_dir: Path
     target: str
     profile: Mapping[str, Any] = field(repr=False)  # may hold a key file's path or a token
     athlete_id: str
     raw_schema: str
     schema_prefix: str = ""
     labels: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def data_dir(self) -> Path:
+        """The folder that commands write to: BUDDY_DATA_DIR, else a checkout itself, else the user's data folder.
+
+        Relative paths begin there. An installed package is never written to: it may be read-only, and an update
+        replaces it.
+        """
+        if stated := variables.DATA_DIR.read():
+            return stated.absolute()
+        if self.project_dir == PACKAGED_PROJECT:
+            return platformdirs.user_data_path("fitness-buddy", appauthor=False)
+        return self.project_dir
 
     @property
     def marts_schema(self) -> str:
@@ -73,6 +84,12 @@ class Settings:
     def seeds_dir(self) -> Path:
         return self.project_dir / "seeds"
 
+    @property
+    def schemas(self) -> tuple[str, ...]:
+        """The names of all schemas in the warehouse."""
+        built = (self.staging_schema, self.intermediate_schema, self.marts_schema, self.ops_schema)
+        return (self.raw_schema, *built)
+
 
 def load_settings(
     *, target: str | None = None, athlete_id: str | None = None, default_athlete_id: str | None = None
@@ -89,7 +106,6 @@ def load_settings(
     target, profile = _read_profile(project_dir, target)
     return Settings(
         project_dir=project_dir,
-        data_dir=find_data_dir(project_dir),
         target=target,
         profile=profile,
         athlete_id=athlete_id,
@@ -121,18 +137,6 @@ def find_project_dir() -> Path:
         "no Fitness Buddy project found: run inside its checkout, "
         "or set BUDDY_PROJECT_DIR to the folder of its dbt_project.yml"
     )
-
-
-def find_data_dir(project_dir: Path) -> Path:
-    """Return the folder that commands write to: BUDDY_DATA_DIR, else a checkout itself, else the user's data folder.
-
-    An installed package is never written to: it may be read-only, and an upgrade replaces it.
-    """
-    if stated := variables.DATA_DIR.read():
-        return stated.absolute()
-    if project_dir == PACKAGED_PROJECT:
-        return platformdirs.user_data_path("fitness-buddy", appauthor=False)
-    return project_dir
 
 
 def profiles_dir(project_dir: Path) -> Path:
