@@ -41,7 +41,7 @@ def doctor(run: Run) -> dict[str, Any]:
         "settings": [asdict(value) for value in values],
     }
     if problems:
-        raise BuddyError(f"{problems} of {len(findings)} findings have to be dealt with (TO DO)", details=answer)
+        raise BuddyError(f"something has to be done: {problems} of {len(findings)} findings (TO DO)", details=answer)
     run.say("Nothing has to be done.")
     return answer
 

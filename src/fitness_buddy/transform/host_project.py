@@ -38,7 +38,8 @@ def write_host_project(settings: Settings, warehouse: Warehouse, folder: Path) -
     """
     folder = folder.absolute()
     if folder.resolve().is_relative_to(settings.project_dir):
-        raise UsageError(f"{folder}: expected a folder outside of {settings.project_dir}, which it has as a package")
+        outside = f"a folder outside of {settings.project_dir}, which it has as a package"
+        raise UsageError(f"{folder}: expected {outside}, such as ../{folder.name}")
     name = _project_name(folder)
     written, kept = [], []
     for place, content in sorted(_contents(settings, warehouse, name)):
