@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import sys
+import tomllib
 import zipfile
 from pathlib import Path
 
@@ -48,6 +50,14 @@ def test_the_wheel_has_the_whole_project(installed: Path) -> None:
         assert (project / name).read_bytes() == (REPOSITORY / name).read_bytes()
     code = {name for name in content(REPOSITORY / "src/fitness_buddy") if "__pycache__" not in name}
     assert code == {name for name in content(installed / "fitness_buddy") if not name.startswith("project/")}
+
+
+def test_the_image_has_what_the_wheel_is_built_of() -> None:
+    """Its build would fail where a path of the wheel is missing."""
+    wheel = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["tool"]["hatch"]["build"]["targets"]["wheel"]
+    copies = re.findall(r"^COPY (.+) \S+$", (REPOSITORY / "deploy" / "Dockerfile").read_text(), re.MULTILINE)
+    copied = {path for line in copies for path in line.split()}
+    assert {*wheel["force-include"], *wheel["shared-scripts"], "src", "pyproject.toml"} <= copied
 
 
 @pytest.mark.slow

@@ -62,11 +62,11 @@ def export_marts(settings: Settings, warehouse: Warehouse, folder: Path) -> Expo
     from fitness_buddy.warehouse.row_files import write_mart
 
     marts = read_contracts(settings)
+    zones = read_privacy_zones(warehouse, settings)
     folder.mkdir(parents=True, exist_ok=True)
     rows: dict[str, int] = {}
     with tempfile.TemporaryDirectory(prefix=".export-", dir=folder) as waiting:
         with warehouse.exclusive():  # no build replaces a mart between two of them
-            zones = read_privacy_zones(warehouse, settings)
             for mart in marts:
                 found = [_public(row, zones) for row in _rows(settings, warehouse, mart)]
                 write_mart(Path(waiting), mart.name, {one.name: one.data_type for one in mart.columns}, found)

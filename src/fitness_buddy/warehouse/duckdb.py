@@ -279,12 +279,15 @@ class DuckDBWarehouse(versions.RawReads):
             with closing(duckdb.connect(":memory:", config=_OFFLINE)) as connection:
                 # Views name the database, which DuckDB names after its file.
                 former = _identifier(self._path.stem)
-                connection.execute(f"attach {_quoted(str(self._path))} as {former} (read_only)")
+                attach = f"attach {_quoted(str(self._path))} as {former} (read_only)"
+                self._open_waiting(lambda: connection.execute(attach))
                 connection.execute(f"attach {_quoted(str(fresh))} as {_ATTACHED}")
                 connection.execute(f"copy from database {former} to {_ATTACHED}")
                 connection.execute(f"detach {_ATTACHED}")
-            fresh.replace(self._path)
-        except (duckdb.Error, OSError) as error:
+                shutil.copymode(self._path, fresh)
+                # As long as the old file is open here, no other program can write to it.
+                fresh.replace(self._path)
+        except (duckdb.Error, OSError, BuddyError) as error:
             raise BuddyError(
                 f"{self._path}: the rows are deleted, but their bytes are still in the file, which cannot be written "
                 f"anew: {_first_line(error)}"

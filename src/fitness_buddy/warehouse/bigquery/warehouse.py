@@ -238,7 +238,9 @@ class BigQueryWarehouse(versions.RawReads):
         table = self._client.get_table(name)
         partition = table.time_partitioning.field if table.time_partitioning else None
         config = bigquery.QueryJobConfig(query_parameters=[query_parameter("athlete_id", athlete_id)])
-        count, deletes = forget_statements(f"`{name}`", partition, _type_of(table, partition))
+        count, deletes = forget_statements(
+            f"`{name}`", partition, _type_of(table, partition), needs_filter=bool(table.require_partition_filter)
+        )
         (counted,) = self._client.query_and_wait(count, job_config=config)
         if not counted["rows_found"]:
             return 0
@@ -266,7 +268,7 @@ def _type_of(table: bigquery.Table, column: str | None) -> str:
 
 
 def forget_statements(
-    table: str, partition: str | None, kind: str
+    table: str, partition: str | None, kind: str, *, needs_filter: bool
 ) -> tuple[str, Callable[[int | None, int | None], Iterator[str]]]:
     """Return the query that counts an athlete's rows, with their years; and what makes the statements that delete them.
 
@@ -275,23 +277,25 @@ def forget_statements(
     Args:
         partition: the column of the partitions; None for a table without.
         kind: its type: date or timestamp.
+        needs_filter: whether the table refuses statements without a filter of partitions, as raw tables of records do;
+            a load time is never null.
     """
-    if partition is None:
-        count = f"select count(*) as rows_found, 0 as first_year, 0 as last_year from {table} "  # noqa: S608
-        whole = f"delete from {table} where athlete_id = @athlete_id"  # noqa: S608
-        return f"{count}where athlete_id = @athlete_id", lambda _first, _last: iter([whole])
-    years = f"extract(year from min({partition})) as first_year, extract(year from max({partition})) as last_year"
+    of_athlete = "where athlete_id = @athlete_id"
+    delete = f"delete from {table} {of_athlete}"  # noqa: S608
+    always = f" and {partition} >= {kind} '{versions.EPOCH}'" if needs_filter else ""
+    years = [f"extract(year from {end}({partition}))" if partition else "cast(null as int64)" for end in ("min", "max")]
     count = (
-        f"select count(*) as rows_found, {years} from {table} "  # noqa: S608
-        f"where athlete_id = @athlete_id and {partition} >= {kind} '1900-01-01'"
+        f"select count(*) as rows_found, {years[0]} as first_year, {years[1]} as last_year "  # noqa: S608
+        f"from {table} {of_athlete}{always}"
     )
 
     def deletes(first_year: int | None, last_year: int | None) -> Iterator[str]:
-        for year in range(first_year or 0, (last_year or 0) + 1, _SPAN_YEARS):
-            yield (
-                f"delete from {table} where athlete_id = @athlete_id "  # noqa: S608
-                f"and {partition} >= {kind} '{year}-01-01' and {partition} < {kind} '{year + _SPAN_YEARS}-01-01'"
-            )
+        if first_year is not None and last_year is not None:
+            for year in range(first_year, last_year + 1, _SPAN_YEARS):
+                before = year + _SPAN_YEARS
+                yield f"{delete} and {partition} >= {kind} '{year}-01-01' and {partition} < {kind} '{before}-01-01'"
+        if not needs_filter:  # rows without a day as well
+            yield delete
 
     return count, deletes
 
