@@ -231,6 +231,7 @@ DATA_DIR = _declare(
     "the folder that is written to: the warehouse, the demo's files, dbt's target and logs; relative paths begin there",
     default_words="the checkout; if the package is installed, the user's data folder, such as "
     "~/.local/share/fitness-buddy",
+    deployed_in=IMAGE,
 )
 STATE_DIR = _declare(
     "core",
