@@ -18,6 +18,7 @@ from fitness_buddy.warehouse.bigquery.warehouse import (
     RENAME_LOG,
     _BigQueryLoad,
     _Staged,
+    forget_statements,
     latest_load_sql,
 )
 
@@ -90,3 +91,14 @@ def test_raw_and_lock_tables_are_made_with_valid_googlesql() -> None:
     assert analyse(CREATE_RAW.format(table="`raw.made`")) == {}
     assert analyse(RENAME_LOG.format(former="`raw.incoming`", name="renamed")) == {}
     assert analyse(CREATE_LOCK.format(lock="`raw._lock_002`")) == {}
+
+
+def test_the_statements_that_forget_an_athlete_are_valid_googlesql_for_ten_years_each() -> None:
+    count, deletes = forget_statements("`raw.steps_daily`", "loaded_at", "timestamp", needs_filter=True)
+    assert [analyse(sql) for sql in (count, *deletes(1999, 2026))] == [{}] * 4
+    assert all(" and loaded_at >= " in sql for sql in (count, *deletes(1999, 2026)))
+    count, deletes = forget_statements("`raw.steps_daily`", "loaded_at", "timestamp", needs_filter=False)
+    assert [analyse(sql) for sql in (count, *deletes(1999, 2026))] == [{}] * 5
+    assert [*deletes(1999, 2026)][-1].endswith("where athlete_id = @athlete_id")
+    count, deletes = forget_statements("`raw.steps_daily`", None, "", needs_filter=False)
+    assert [analyse(sql) for sql in (count, *deletes(None, None))] == [{}] * 2

@@ -231,7 +231,7 @@ def test_the_examples_have_the_settings_of_a_server(place: str, others: set[str]
 
 def test_the_image_and_the_chart_set_known_settings() -> None:
     (stated,) = re.findall(r"^ENV (.*?)\n\n", (REPOSITORY / IMAGE).read_text(), re.MULTILINE | re.DOTALL)
-    image = set(re.findall(r"\b((?:BUDDY|DBT)_\w+)=", stated)) - {"DBT_LOG_PATH"}
+    image = set(re.findall(r"\b((?:BUDDY|DBT)_\w+)=", stated))
     assert image == {name for name, variable in VARIABLES.items() if variable.deployed_in == IMAGE}
     chart = yaml.safe_load((REPOSITORY / "deploy/helm/values.yaml").read_text())
     named = {one["name"] for one in chart["common"]["extraEnv"]} - {

@@ -450,7 +450,7 @@ def test_tasks_do_not_run_as_root_and_what_changes_is_in_the_volumes() -> None:
     assert environment.pop("PATH") == "/opt/buddy/bin:$PATH"
     assert environment.pop("BUDDY_PROJECT_DIR") == "/app"
     assert {name.partition("_")[0] for name in environment} == {"BUDDY", "DBT"}
-    assert all(place.startswith("/data/") for place in environment.values())
+    assert all(f"{place}/".startswith("/data/") for place in environment.values())
     # None of them is said twice: compose would take the last word.
     assert not environment.keys() & server_environment({}).keys()
 

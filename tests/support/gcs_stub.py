@@ -1,7 +1,7 @@
 """A stand-in for Google Cloud Storage's JSON API on this machine; google-cloud-storage talks to it over real HTTP.
 
 It holds what the tests need: make and show buckets, upload (multipart and resumable) with ifGenerationMatch, list in
-pages, download.
+pages, download, delete.
 """
 
 from __future__ import annotations
@@ -79,6 +79,9 @@ class _Handler(BaseHTTPRequestHandler):
     def do_PUT(self) -> None:
         self._answer(self._put)
 
+    def do_DELETE(self) -> None:
+        self._answer(self._delete)
+
     def log_message(self, *_: Any) -> None:
         """Nothing on standard error."""
 
@@ -143,6 +146,12 @@ class _Handler(BaseHTTPRequestHandler):
         if start + PAGE < len(entries):
             answer["nextPageToken"] = str(start + PAGE)
         return 200, answer
+
+    def _delete(self, path: list[str], _query: dict[str, str], _: bytes, _headers: dict[str, str]) -> tuple[int, Any]:
+        # /storage/v1/b/BUCKET/o/NAME
+        if self._bucket(path[3]).pop(path[5], None) is None:
+            raise _RefusedError(404, f"No such object: {path[3]}/{path[5]}")
+        return 204, b""
 
     def _post(self, path: list[str], query: dict[str, str], body: bytes, headers: dict[str, str]) -> tuple[int, Any]:
         # /storage/v1/b makes a bucket, /upload/storage/v1/b/BUCKET/o an object

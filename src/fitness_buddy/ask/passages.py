@@ -14,13 +14,12 @@ from pathlib import Path
 from typing import Any
 
 from fitness_buddy.ask.catalogue import Catalogue
+from fitness_buddy.core.doc_blocks import read_doc_blocks, with_blocks
 from fitness_buddy.core.yaml_text import parse_yaml
 
 MAX_PASSAGES = 6
 _MAX_CHARACTERS = 2500
 _HEADING = re.compile(r"^(#{1,4}) +(.+?)\s*$")
-_DOC_BLOCK = re.compile(r"{%\s*docs\s+(\w+)\s*%}(.*?){%\s*enddocs\s*%}", re.DOTALL)
-_DOC_CALL = re.compile(r"{{\s*doc\('(\w+)'\)\s*}}")
 # These words are in every section, so they distinguish none.
 _STOP_WORDS = frozenset(
     """
@@ -76,9 +75,7 @@ def _sections(project_dir: Path, catalogue: Catalogue) -> Iterator[tuple[str, st
         if path.is_file():
             for heading, body in _markdown_sections(path.read_text(encoding="utf-8")):
                 yield str(path.relative_to(project_dir)), heading, body
-    blocks: dict[str, str] = {}
-    for path in sorted((project_dir / "models" / "docs").glob("*.md")):
-        blocks |= {name: text.strip() for name, text in _DOC_BLOCK.findall(path.read_text(encoding="utf-8"))}
+    blocks = read_doc_blocks(project_dir)
     if "__overview__" in blocks:
         yield "models/docs/overview.md", "Overview", blocks["__overview__"]
     for path in sorted((project_dir / "models").rglob("_*__models.yml")):
@@ -91,11 +88,10 @@ def _sections(project_dir: Path, catalogue: Catalogue) -> Iterator[tuple[str, st
 
 
 def _model_text(model: dict[str, Any], blocks: dict[str, str]) -> str:
-    def with_docs(text: str) -> str:
-        return _DOC_CALL.sub(lambda call: blocks.get(call[1], ""), " ".join(text.split()))
-
-    columns = [f"{column['name']}: {with_docs(column.get('description', ''))}" for column in model.get("columns", [])]
-    return "\n".join([with_docs(model["description"]), *columns])
+    columns = [
+        f"{column['name']}: {with_blocks(column.get('description', ''), blocks)}" for column in model.get("columns", [])
+    ]
+    return "\n".join([with_blocks(model["description"], blocks), *columns])
 
 
 def _markdown_sections(text: str) -> Iterator[tuple[str, str]]:

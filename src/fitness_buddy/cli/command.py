@@ -17,6 +17,7 @@ from zoneinfo import ZoneInfo
 import click
 
 from fitness_buddy import __version__
+from fitness_buddy.cli.sections import SectionedGroup
 from fitness_buddy.core.clock import Clock, read_instant
 from fitness_buddy.core.errors import EXIT_DONE, BuddyError, machine_error
 from fitness_buddy.core.printing import printable, printable_json
@@ -186,7 +187,7 @@ def _json_value(value: object) -> object:
     return str(value)
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=SectionedGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="buddy")
 def main() -> None:
     """Your own training data: load your files, build daily marts, read the report."""

@@ -12,6 +12,7 @@ from fitness_buddy.cli.command import PATH, Run, command, main
 from fitness_buddy.cli.ingest import load_path
 from fitness_buddy.cli.report import show_report
 from fitness_buddy.cli.transform import build_marts
+from fitness_buddy.core.printing import printable
 
 DEMO_ATHLETE_ID = "demo"
 
@@ -26,7 +27,7 @@ def demo(run: Run, folder: Path | None, open_report: bool | None) -> dict[str, A
 
     athlete_id = run.settings.athlete_id
     check_is_free(run.warehouse, athlete_id)
-    folder = folder or run.settings.project_dir / "data" / "demo"
+    folder = folder or run.settings.data_dir / "data" / "demo"
     if folder.is_relative_to(Path.cwd()):
         folder = folder.relative_to(Path.cwd())
     files = write_demo_files(folder)
@@ -46,9 +47,13 @@ def demo(run: Run, folder: Path | None, open_report: bool | None) -> dict[str, A
 
         webbrowser.open(html_path.resolve().as_uri())
     run.say(f"\nLook around: buddy status --athlete {athlete_id} · buddy sql --help")
-    run.say("Your own data next: buddy init · buddy ingest --help · buddy build · buddy report")
+    run.say(
+        f"Your own data next: buddy forget {athlete_id} · buddy init · buddy ingest PATH · buddy build · buddy report"
+    )
     return {"loads": loads, "build": built, **answer}
 
 
 def _show(run: Run, command: str) -> None:
-    run.say(click.style(f"$ buddy {command} --athlete {run.settings.athlete_id}", bold=True))
+    if not run.as_json:
+        # Not by say(), which takes away the control characters of colours.
+        click.secho(printable(f"$ buddy {command} --athlete {run.settings.athlete_id}"), bold=True)

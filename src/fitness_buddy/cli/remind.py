@@ -145,7 +145,7 @@ def events(run: Run, within: str) -> dict[str, Any]:
 
     span, timezone = window_option(within), _timezone(run)
     channels = open_channels()
-    found = read_events(run.settings.project_dir, timezone, language_setting(), run.now, span)
+    found = read_events(run.settings.data_dir, timezone, language_setting(), run.now, span)
     delivery = announce(
         _ledger(run),
         channels,

@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+import platformdirs
+
 from fitness_buddy.core import variables
 from fitness_buddy.core.errors import BuddyError, UsageError
 from fitness_buddy.core.redaction import without_secrets
@@ -16,6 +18,8 @@ from fitness_buddy.core.state import state_dir
 from fitness_buddy.core.validators import ATHLETE_ID, ATHLETE_ID_WORDS
 
 PROFILE_NAME = "fitness_buddy"
+# The project inside an installed wheel (pyproject.toml puts it there); a checkout has none.
+PACKAGED_PROJECT = Path(__file__).resolve().parents[1] / "project"
 _AS_NUMBER = re.compile(r"\|\s*as_number\s*\}\}$")
 
 
@@ -24,7 +28,7 @@ class Settings:
     """The project, the warehouse and the athlete of one command.
 
     Attributes:
-        project_dir: the folder of dbt_project.yml.
+        project_dir: the folder of dbt_project.yml; commands only read it.
         target: the name of the output in profiles/profiles.yml.
         profile: that output with its ``env_var`` calls rendered: dbt connects with the same.
         athlete_id: the athlete whose data is loaded or shown.
@@ -40,6 +44,19 @@ class Settings:
     raw_schema: str
     schema_prefix: str = ""
     labels: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def data_dir(self) -> Path:
+        """The folder that commands write to: BUDDY_DATA_DIR, else a checkout itself, else the user's data folder.
+
+        Relative paths begin there. An installed package is never written to: it may be read-only, and an update
+        replaces it.
+        """
+        if stated := variables.DATA_DIR.read():
+            return stated.absolute()
+        if self.project_dir == PACKAGED_PROJECT:
+            return platformdirs.user_data_path("fitness-buddy", appauthor=False)
+        return self.project_dir
 
     @property
     def marts_schema(self) -> str:
@@ -67,6 +84,12 @@ class Settings:
     def seeds_dir(self) -> Path:
         return self.project_dir / "seeds"
 
+    @property
+    def schemas(self) -> tuple[str, ...]:
+        """The names of all schemas in the warehouse."""
+        built = (self.staging_schema, self.intermediate_schema, self.marts_schema, self.ops_schema)
+        return (self.raw_schema, *built)
+
 
 def load_settings(
     *, target: str | None = None, athlete_id: str | None = None, default_athlete_id: str | None = None
@@ -93,7 +116,9 @@ def load_settings(
 
 
 def find_project_dir() -> Path:
-    """Return the dbt project: BUDDY_PROJECT_DIR, else the nearest above the working folder, else this code's checkout.
+    """Return the dbt project: BUDDY_PROJECT_DIR, else the nearest above the working folder, else this code's own.
+
+    The code's own is its checkout, or the project in the installed package.
 
     Raises:
         UsageError: there is none.
@@ -103,7 +128,7 @@ def find_project_dir() -> Path:
         candidates = [stated.resolve()]
     else:
         here = Path.cwd()
-        candidates = [here, *here.parents, Path(__file__).resolve().parents[3]]
+        candidates = [here, *here.parents, Path(__file__).resolve().parents[3], PACKAGED_PROJECT]
     for folder in candidates:
         project_file = folder / "dbt_project.yml"
         if project_file.is_file() and f"name: {PROFILE_NAME}\n" in project_file.read_text(encoding="utf-8"):
@@ -198,6 +223,7 @@ def setting_values(settings: Settings, options: Mapping[str, str | None]) -> lis
     # Defaults that depend on this machine.
     found = {
         variables.PROJECT_DIR.name: str(settings.project_dir),
+        variables.DATA_DIR.name: str(settings.data_dir),
         variables.STATE_DIR.name: str(state_dir()),
         variables.PROFILES_DIR.name: str(profiles_dir(settings.project_dir)),
     }

@@ -24,6 +24,8 @@ from fitness_buddy.core.errors import BuddyError
 # Names stand in file names, and wherever else a store keeps them.
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}(@[A-Za-z0-9][A-Za-z0-9_.-]{0,99})?")
 _ONLY_MINE = 0o600
+# The services that had logins when states had their former names.
+_SERVICES = ("strava", "google-health")
 
 
 class StateStore(Protocol):
@@ -54,6 +56,28 @@ class StateStore(Protocol):
 def state_name(purpose: str, athlete_id: str) -> str:
     """Return the name of an athlete's state. No purpose and no athlete id has the separator, so no two names meet."""
     return f"{purpose}@{athlete_id}"
+
+
+def states_of(store: FileStateStore, athlete_id: str) -> list[str]:
+    """Return the names of all states of an athlete, also those with the names of earlier versions."""
+    names = store.names()
+    former = {
+        name
+        for name in names
+        for service in _SERVICES
+        for purpose, key in ((service, "refresh_token"), (f"{service}-read", "read_until"))
+        if name == f"{purpose}-{athlete_id}" and key in (store.read(name) or {})
+    }
+    return [
+        name
+        for name in names
+        if name.endswith(state_name("", athlete_id)) or name == question_name(athlete_id) or name in former
+    ]
+
+
+def question_name(athlete_id: str) -> str:
+    """Return the name of the state with an athlete's open question."""
+    return f"question.{athlete_id}"
 
 
 def read_renamed(store: StateStore, name: str, former_name: str, key: str) -> dict[str, Any] | None:
@@ -120,6 +144,20 @@ class FileStateStore:
             finally:
                 os.close(folder)
 
+    def names(self) -> list[str]:
+        """Return the names of all states, sorted."""
+        with _in_words(self._folder, "read"):
+            names = [path.name.removesuffix(".json") for path in self._folder.glob("*.json")]
+        return sorted(name for name in names if _NAME.fullmatch(name))
+
+    def remove(self, name: str) -> None:
+        """Remove the state of a name; nothing happens if there is none."""
+        path = self._path(name)
+        with self.exclusive(name), _in_words(path, "removed"):
+            path.unlink(missing_ok=True)
+        with _in_words(path, "removed"):
+            path.with_suffix(".lock").unlink(missing_ok=True)
+
     @contextmanager
     def exclusive(self, name: str) -> Iterator[None]:
         path = self._path(name).with_suffix(".lock")
@@ -154,7 +192,7 @@ def state_dir() -> Path:
     return stated.absolute() if stated else platformdirs.user_state_path("fitness-buddy", appauthor=False)
 
 
-def open_state() -> StateStore:
+def open_state() -> FileStateStore:
     """Return the store in :func:`state_dir`."""
     return FileStateStore(state_dir())
 

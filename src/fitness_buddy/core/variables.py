@@ -223,6 +223,16 @@ PROJECT_DIR = _declare(
     default_words="the project around the working folder",
     deployed_in=IMAGE,
 )
+DATA_DIR = _declare(
+    "core",
+    "BUDDY_DATA_DIR",
+    _path,
+    None,
+    "the folder that is written to: the warehouse, the demo's files, dbt's target and logs; relative paths begin there",
+    default_words="the checkout; if the package is installed, the user's data folder, such as "
+    "~/.local/share/fitness-buddy",
+    deployed_in=IMAGE,
+)
 STATE_DIR = _declare(
     "core",
     "BUDDY_STATE_DIR",
@@ -262,7 +272,7 @@ DUCKDB_PATH = _declare(
     "BUDDY_DUCKDB_PATH",
     _text,
     "data/buddy.duckdb",
-    "the warehouse's file; a relative path begins at the project folder",
+    "the warehouse's file; a relative path begins at BUDDY_DATA_DIR",
     profile_key="path",
     deployed_in=IMAGE,
 )
@@ -360,6 +370,9 @@ PROFILES_DIR = _declare(
 )
 TARGET_PATH = _declare(
     "transform", "DBT_TARGET_PATH", _text, "target", "the folder that dbt writes to", deployed_in=IMAGE
+)
+LOG_PATH = _declare(
+    "transform", "DBT_LOG_PATH", _text, "", "the folder of dbt's logs", default_words="logs", deployed_in=IMAGE
 )
 
 # Sources.

@@ -76,13 +76,11 @@ def each_day_setting() -> bool:
     return variables.EVENTS_EACH_DAY.read() == "true"
 
 
-def read_events(
-    project_dir: Path, timezone: str, languages: Sequence[str], now: datetime, span: timedelta
-) -> FoundEvents:
+def read_events(data_dir: Path, timezone: str, languages: Sequence[str], now: datetime, span: timedelta) -> FoundEvents:
     """Read the events around now from the sources that the environment names.
 
     Args:
-        project_dir: where relative paths begin.
+        data_dir: where relative paths begin.
         timezone: the athlete's, an IANA name.
         languages: of the sheet's dates.
         span: the minimum distance from now; a day more is read on both sides.
@@ -101,7 +99,7 @@ def read_events(
             continue
         named = True
         try:
-            content = _content(variable, address, project_dir)
+            content = _content(variable, address, data_dir)
             if variable == CALENDAR_VARIABLE:
                 found, problems = read_calendar(content, zone, now - span, now + span)
             else:
@@ -280,7 +278,7 @@ def _mark_delivered(ledger: Ledger, entries: Sequence[Entry], now: datetime) -> 
     ledger.change(change)
 
 
-def _content(variable: str, address: str, project_dir: Path) -> bytes:
+def _content(variable: str, address: str, data_dir: Path) -> bytes:
     """Return the content of an address or a path.
 
     Raises:
@@ -288,7 +286,7 @@ def _content(variable: str, address: str, project_dir: Path) -> bytes:
     """
     if "://" in address:
         return _download(variable, re.sub(r"^webcals?://", "https://", address, flags=re.IGNORECASE))
-    path = project_dir / address
+    path = data_dir / address
     try:
         content = path.read_bytes()
     except OSError as error:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from fitness_buddy.core.state import StateStore
+from fitness_buddy.core.state import StateStore, question_name
 from fitness_buddy.remind.times import When
 
 _ANSWERED_WITHIN = timedelta(hours=1)
@@ -40,7 +40,7 @@ class Questions:
 
     def __init__(self, state: StateStore, athlete_id: str) -> None:
         self._state = state
-        self._name = f"question.{athlete_id}"
+        self._name = question_name(athlete_id)
 
     def open(self, now: datetime) -> Question | None:
         """Return the question that is waiting for an answer."""

@@ -149,7 +149,7 @@ class Activities:
                 activity_id,
                 "duration_s",
             ),
-            route=public_lines(encoded, self._privacy_zones()) if encoded else [],
+            route=public_lines(encoded, read_privacy_zones(self._warehouse, self._settings)) if encoded else [],
         )
 
     def recorded_on(self, day: date) -> list[ActivityPage]:
@@ -188,10 +188,12 @@ class Activities:
             {"athlete_id": self._settings.athlete_id, "activity_id": activity_id},
         )
 
-    def _privacy_zones(self) -> list[PrivacyZone]:
-        rows = self._warehouse.query(
-            "select latitude_deg, longitude_deg, radius_m "  # noqa: S608 - names of our own
-            f"from {self._settings.staging_schema}.privacy_zones where athlete_id in (@athlete_id, '*')",
-            {"athlete_id": self._settings.athlete_id},
-        )
-        return [PrivacyZone(row["latitude_deg"], row["longitude_deg"], row["radius_m"]) for row in rows]
+
+def read_privacy_zones(warehouse: Warehouse, settings: Settings) -> list[PrivacyZone]:
+    """Return the privacy zones of the athlete, as the last build has them."""
+    rows = warehouse.query(
+        "select latitude_deg, longitude_deg, radius_m "  # noqa: S608 - names of our own
+        f"from {settings.staging_schema}.privacy_zones where athlete_id in (@athlete_id, '*')",
+        {"athlete_id": settings.athlete_id},
+    )
+    return [PrivacyZone(row["latitude_deg"], row["longitude_deg"], row["radius_m"]) for row in rows]

@@ -79,7 +79,7 @@ def run_dbt(
         BuddyError: dbt did not start, or wrote no artifact.
     """
     stated = option_value(options, "--target-path")
-    target = settings.project_dir / (stated or variables.TARGET_PATH.read())
+    target = settings.data_dir / (stated or variables.TARGET_PATH.read())
     # A folder of this run's own: a killed build, or one beside this one, leaves nothing half-written here.
     folder = target if stated else _own_folder(target)
     command = [
@@ -99,7 +99,9 @@ def run_dbt(
         command += ["--partial-parse-file-path", str(parsed)]
     (folder / artifact).unlink(missing_ok=True)
     output = io.StringIO() if quiet else cast(TextIO, TaskLog(sys.stderr))
-    exit_code = invoke_dbt(command, settings.project_dir, output, environment)
+    # dbt's own default is the project, which may be an installed package.
+    logs = {} if variables.LOG_PATH.stated() else {variables.LOG_PATH.name: str(settings.data_dir / "logs")}
+    exit_code = invoke_dbt(command, settings.data_dir, output, logs | dict(environment or {}))
     said = without_secrets(output.getvalue().strip()) if isinstance(output, io.StringIO) else ""
     if not stated:
         _move(folder, target)

@@ -311,6 +311,19 @@ class Warehouse(RawStore, Protocol):
         """
         ...
 
+    def forget(self, athlete_id: str) -> dict[str, int]:
+        """Delete all rows of an athlete from all tables; the caller holds :meth:`exclusive`.
+
+        It is the only deletion from raw (DECISIONS.md). After an error it can be repeated.
+
+        Returns:
+            The number of deleted rows by ``schema.table``, without tables that had none.
+
+        Raises:
+            BuddyError: the warehouse refuses it; the message is its own.
+        """
+        ...
+
     def exclusive(self) -> AbstractContextManager[None]:
         """Wait for other writers of this program, and keep them out until the block ends (dbt runs inside)."""
         ...

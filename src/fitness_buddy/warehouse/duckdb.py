@@ -91,10 +91,11 @@ class DuckDBWarehouse(versions.RawReads):
     )
 
     def __init__(self, settings: Settings) -> None:
-        # dbt runs in the project folder, so relative paths start there for all programs.
-        self._path = settings.project_dir / str(settings.profile["path"])
+        # dbt runs in the data folder, so relative paths begin there for all programs.
+        self._path = settings.data_dir / str(settings.profile["path"])
         self._raw_schema = settings.raw_schema
         self._schema_of = settings.schema_of
+        self._schemas = settings.schemas
 
     @property
     def name(self) -> str:
@@ -248,6 +249,51 @@ class DuckDBWarehouse(versions.RawReads):
                 f"values ({', '.join('?' * len(table.columns))})",
                 [[_plain_utc(row[column]) for column in table.columns] for row in rows],
             )
+
+    def forget(self, athlete_id: str) -> dict[str, int]:
+        if not self._path.exists():
+            return {}
+        with self._connection(read_only=False) as connection:
+            try:
+                connection.execute("begin transaction")
+                deleted = {name: _delete(connection, name, athlete_id) for name in self._tables_of_athletes(connection)}
+                connection.execute("commit")
+            except duckdb.Error as error:
+                raise BuddyError(f"{self._path}: nothing was deleted: {_first_line(error)}") from error
+        self._rewrite()  # also if nothing was deleted now: the run before may have failed here
+        return {name: rows for name, rows in deleted.items() if rows}
+
+    def _tables_of_athletes(self, connection: duckdb.DuckDBPyConnection) -> list[str]:
+        rows = connection.execute(
+            "select schema_name, table_name from duckdb_columns() inner join duckdb_tables() "
+            "using (database_name, schema_name, table_name) where database_name = current_database() "
+            "and column_name = 'athlete_id' and list_contains(?, schema_name) order by 1, 2",
+            [list(self._schemas)],
+        )
+        return [f"{schema}.{table}" for schema, table in rows.fetchall()]
+
+    def _rewrite(self) -> None:
+        """Copy the database into a new file in its place: deleted rows stay in the old file until it is reused."""
+        fresh = Path(f"{self._path}.{secrets.token_hex(4)}.tmp")
+        try:
+            with closing(duckdb.connect(":memory:", config=_OFFLINE)) as connection:
+                # Views name the database, which DuckDB names after its file.
+                former = _identifier(self._path.stem)
+                attach = f"attach {_quoted(str(self._path))} as {former} (read_only)"
+                self._open_waiting(lambda: connection.execute(attach))
+                connection.execute(f"attach {_quoted(str(fresh))} as {_ATTACHED}")
+                connection.execute(f"copy from database {former} to {_ATTACHED}")
+                connection.execute(f"detach {_ATTACHED}")
+                shutil.copymode(self._path, fresh)
+                # As long as the old file is open here, no other program can write to it.
+                fresh.replace(self._path)
+        except (duckdb.Error, OSError, BuddyError) as error:
+            raise BuddyError(
+                f"{self._path}: the rows are deleted, but their bytes are still in the file, which cannot be written "
+                f"anew: {_first_line(error)}"
+            ) from error
+        finally:
+            fresh.unlink(missing_ok=True)
 
     def raw_tables(self) -> list[str]:
         if not self._path.exists():
@@ -422,6 +468,16 @@ def _plain_utc(value: Any) -> Any:
 def _quoted(text: str) -> str:
     """Return a literal of SQL, for statements that take no parameters."""
     return "'" + text.replace("'", "''") + "'"
+
+
+def _identifier(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
+
+
+def _delete(connection: duckdb.DuckDBPyConnection, table: str, athlete_id: str) -> int:
+    """Delete the rows of an athlete from a table; return how many."""
+    ((deleted,),) = connection.execute(f"delete from {table} where athlete_id = ?", [athlete_id]).fetchall()  # noqa: S608
+    return int(deleted)
 
 
 def _first_line(error: Exception) -> str:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
+from fitness_buddy.core.doc_blocks import read_doc_blocks, with_blocks
 from fitness_buddy.core.errors import UsageError
 from fitness_buddy.core.settings import Settings, load_settings
 from fitness_buddy.warehouse import connect
@@ -132,8 +135,42 @@ def partition_day(settings: Settings, mart: str) -> str | None:
 
 def contracts(settings: Settings) -> dict[str, dict[str, str]]:
     """Return the columns of every mart with their types, from the project's contracts."""
+    return {mart.name: {column.name: column.data_type for column in mart.columns} for mart in read_contracts(settings)}
+
+
+@dataclass(frozen=True, slots=True)
+class MartColumn:
+    """A column of a mart: GoogleSQL's type (string, int64 …), and what it means, in words."""
+
+    name: str
+    data_type: str
+    description: str
+
+
+@dataclass(frozen=True, slots=True)
+class Mart:
+    """The contract of a mart; ``key`` are the columns that no two rows share."""
+
+    name: str
+    description: str
+    key: Sequence[str]
+    columns: Sequence[MartColumn]
+
+
+def read_contracts(settings: Settings) -> list[Mart]:
+    """Return the contracts of all marts by name, from the YAML of the project."""
     from fitness_buddy.core.yaml_text import parse_yaml
 
-    paths = sorted((settings.project_dir / "models" / "marts").rglob("_*__models.yml"))
+    paths = (settings.project_dir / "models" / "marts").rglob("_*__models.yml")
+    blocks = read_doc_blocks(settings.project_dir)
     models = [model for path in paths for model in parse_yaml(path.read_text(encoding="utf-8"))["models"]]
-    return {model["name"]: {column["name"]: column["data_type"] for column in model["columns"]} for model in models}
+    return [_mart(model, blocks) for model in sorted(models, key=lambda model: str(model["name"]))]
+
+
+def _mart(model: Mapping[str, Any], blocks: Mapping[str, str]) -> Mart:
+    (key,) = (test["sound_rows"]["arguments"]["key"] for test in model["data_tests"] if "sound_rows" in test)
+    columns = [
+        MartColumn(column["name"], column["data_type"], with_blocks(column["description"], blocks))
+        for column in model["columns"]
+    ]
+    return Mart(model["name"], with_blocks(model["description"], blocks), key, columns)

@@ -93,6 +93,23 @@ class BucketFolder:
             with suppress(PreconditionFailed):  # another run has uploaded the same content
                 blob.upload_from_file(stream, rewind=True, size=size, if_generation_match=0)
 
+    def forget(self, athlete_id: str) -> list[str]:
+        """Delete the kept files and rows of an athlete; return their names."""
+        names = [
+            name
+            for kind in ("files", "rows")
+            for name in sorted(self.held(f"{kind}/"))
+            if name.split("/")[2:3] == [athlete_id]
+        ]
+        from google.api_core.exceptions import NotFound
+
+        bucket = self._client.bucket(self._bucket_name)
+        with _translated_errors(self.url):
+            for name in names:
+                with suppress(NotFound):  # another run has deleted it
+                    bucket.blob(self._folder + name).delete()
+        return names
+
     @functools.cached_property
     def _client(self) -> Client:
         return _make_client(self._settings)

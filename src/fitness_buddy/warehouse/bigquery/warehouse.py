@@ -10,7 +10,7 @@ import re
 import socket
 import tempfile
 import urllib.request
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
@@ -227,9 +227,77 @@ class BigQueryWarehouse(versions.RawReads):
             (answer,) = run_serialized(self._client, script, config, waits_for="another command is writing")
         return bool(answer["is_last"])
 
+    def forget(self, athlete_id: str) -> dict[str, int]:
+        """Delete table by table: BigQuery limits the tables and partitions of a transaction, and it can be repeated."""
+        with translated_errors():
+            tables = [name for schema in self._settings.schemas for name in _tables_of_athletes(self._client, schema)]
+            deleted = {table: self._forget_in(table, athlete_id) for table in tables}
+        return {table: rows for table, rows in deleted.items() if rows}
+
+    def _forget_in(self, name: str, athlete_id: str) -> int:
+        table = self._client.get_table(name)
+        partition = table.time_partitioning.field if table.time_partitioning else None
+        config = bigquery.QueryJobConfig(query_parameters=[query_parameter("athlete_id", athlete_id)])
+        count, deletes = forget_statements(
+            f"`{name}`", partition, _type_of(table, partition), needs_filter=bool(table.require_partition_filter)
+        )
+        (counted,) = self._client.query_and_wait(count, job_config=config)
+        if not counted["rows_found"]:
+            return 0
+        for delete in deletes(counted["first_year"], counted["last_year"]):
+            self._client.query_and_wait(delete, job_config=config)
+        return int(counted["rows_found"])
+
     def raw_tables(self) -> list[str]:
         with translated_errors():
             return _record_tables(self._client, self._raw_schema)
+
+
+def _tables_of_athletes(client: bigquery.Client, dataset: str) -> list[str]:
+    """Return the tables of a dataset, without views, whose rows are of athletes."""
+    try:
+        names = [table.table_id for table in client.list_tables(dataset) if table.table_type == "TABLE"]
+    except NotFound:
+        return []
+    tables = [client.get_table(f"{dataset}.{name}") for name in sorted(names)]
+    return [f"{dataset}.{table.table_id}" for table in tables if any(one.name == "athlete_id" for one in table.schema)]
+
+
+def _type_of(table: bigquery.Table, column: str | None) -> str:
+    return next((field.field_type.lower() for field in table.schema if field.name == column), "")
+
+
+def forget_statements(
+    table: str, partition: str | None, kind: str, *, needs_filter: bool
+) -> tuple[str, Callable[[int | None, int | None], Iterator[str]]]:
+    """Return the query that counts an athlete's rows, with their years; and what makes the statements that delete them.
+
+    A statement for each ten years: BigQuery lets a statement modify 4,000 partitions.
+
+    Args:
+        partition: the column of the partitions; None for a table without.
+        kind: its type: date or timestamp.
+        needs_filter: whether the table refuses statements without a filter of partitions, as raw tables of records do;
+            a load time is never null.
+    """
+    of_athlete = "where athlete_id = @athlete_id"
+    delete = f"delete from {table} {of_athlete}"  # noqa: S608
+    always = f" and {partition} >= {kind} '{versions.EPOCH}'" if needs_filter else ""
+    years = [f"extract(year from {end}({partition}))" if partition else "cast(null as int64)" for end in ("min", "max")]
+    count = (
+        f"select count(*) as rows_found, {years[0]} as first_year, {years[1]} as last_year "  # noqa: S608
+        f"from {table} {of_athlete}{always}"
+    )
+
+    def deletes(first_year: int | None, last_year: int | None) -> Iterator[str]:
+        if first_year is not None and last_year is not None:
+            for year in range(first_year, last_year + 1, _SPAN_YEARS):
+                before = year + _SPAN_YEARS
+                yield f"{delete} and {partition} >= {kind} '{year}-01-01' and {partition} < {kind} '{before}-01-01'"
+        if not needs_filter:  # rows without a day as well
+            yield delete
+
+    return count, deletes
 
 
 def _record_tables(client: bigquery.Client, raw_schema: str) -> list[str]:
@@ -340,8 +408,8 @@ def credentials_of(settings: Settings) -> google.auth.credentials.Credentials:
     if profile.get("api_endpoint"):
         return google.auth.credentials.AnonymousCredentials()
     if method == "service-account":
-        # dbt runs in the project folder, so relative paths start there for all programs.
-        path = settings.project_dir / str(profile["keyfile"])
+        # dbt runs in the data folder, so relative paths begin there for all programs.
+        path = settings.data_dir / str(profile["keyfile"])
         try:
             credentials = service_account.Credentials.from_service_account_file(str(path), scopes=_SCOPES)
         except OSError as error:
