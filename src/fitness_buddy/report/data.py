@@ -349,7 +349,7 @@ def load_report(warehouse: Reader, settings: Settings, day: date | None, built: 
         year=active_days,
         steps=steps,
         macros=recent_macros,
-        macros_mean=mean_shares([row.mean_of_meals for row in recent_macros if row.mean_of_meals]),
+        macros_mean=_mean_shares([row.mean_of_meals for row in recent_macros if row.mean_of_meals]),
         macros_target=next((row.target for row in reversed(recent_macros) if row.target), None),
         coverage=coverage,
     )
@@ -564,8 +564,7 @@ def _mean(values: Sequence[float]) -> float | None:
     return sum(values) / len(values) if values else None
 
 
-def mean_shares(days: Sequence[MacroShares]) -> MacroShares | None:
-    """Return the mean of shares, None of none."""
+def _mean_shares(days: Sequence[MacroShares]) -> MacroShares | None:
     if not days:
         return None
     carbs, protein, fat = (sum(values) / len(days) for values in zip(*map(dataclasses.astuple, days), strict=True))
@@ -632,7 +631,7 @@ def _period(
         step_goal_days=sum(bool(row.is_goal_met) for row in walked),
         meal_days=len(eaten),
         energy_average_kcal=_mean([row.energy_kcal for row in eaten if row.energy_kcal is not None]),
-        macros_mean=mean_shares([row.mean_of_meals for row in eaten if row.mean_of_meals]),
+        macros_mean=_mean_shares([row.mean_of_meals for row in eaten if row.mean_of_meals]),
         macro_target_days=sum(row.is_on_target for row in eaten),
     )
 

@@ -15,7 +15,6 @@ from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import IO, Any
 
 from fitness_buddy.core.errors import BuddyError
-from fitness_buddy.core.printing import printable
 
 # The same command that a person would type; it has its own memory, and a kill of it leaves the server alone.
 _COMMAND = (sys.executable, "-c", "from fitness_buddy.cli import main; main()")
@@ -52,7 +51,7 @@ def safe_name(stated: str) -> str:
     The suffix stays: readers use it.
     """
     name = PurePosixPath(PureWindowsPath(stated).name).name
-    plain = re.sub(r"[^\w .()+-]", "_", printable(name)).strip(" .")
+    plain = re.sub(r"[^A-Za-z0-9_ .()+-]", "_", name).strip(" .-")
     suffix = PurePosixPath(plain).suffix[:20]
     return f"{plain.removesuffix(suffix)[:_LONGEST_NAME]}{suffix}" if plain else "upload"
 

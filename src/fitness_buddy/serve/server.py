@@ -48,6 +48,7 @@ def serve(
             listening.bind((HOST, port))
         except OSError as error:
             raise UsageError(f"port {port} is taken: choose another with --port, or --port 0 for any") from error
+        listening.listen()  # whoever is quicker than the server waits, and is not turned away
         access = Access.new(listening.getsockname()[1])
         views = Views(Source(warehouse, settings, clock()), clock)
         site = Site(views, Loads(command_options), access, settings.athlete_id, max_upload_mb * 1_000_000)

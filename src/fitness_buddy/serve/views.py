@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import datetime
 from typing import Generic, TypeAlias, TypeVar
@@ -47,65 +46,75 @@ class ServerLinks(Links):
 
 
 class _Kept(Generic[_Made]):
-    """The last things that were made, by key."""
+    """The last things that were made, by key; one is made at a time.
+
+    Threads that wait for one that is being made get it, and what is there already is returned at once.
+    """
 
     def __init__(self) -> None:
         self._made: OrderedDict[_Key, _Made] = OrderedDict()
+        self._changing = threading.Lock()
+        self._making = threading.Lock()
 
     def once(self, key: _Key, make: Callable[[], _Made]) -> _Made:
-        if key not in self._made:
-            self._made[key] = make()
-        self._made.move_to_end(key)
-        while len(self._made) > _MOST_KEPT:
-            self._made.popitem(last=False)
-        return self._made[key]
+        found = self._find(key)
+        if found is None:
+            with self._making:
+                found = self._find(key)
+                if found is None:
+                    found = self._keep(key, make())
+        return found
 
-    def clear(self) -> None:
-        self._made.clear()
+    def _find(self, key: _Key) -> _Made | None:
+        with self._changing:
+            if key not in self._made:
+                return None
+            self._made.move_to_end(key)
+            return self._made[key]
+
+    def _keep(self, key: _Key, made: _Made) -> _Made:
+        with self._changing:
+            self._made[key] = made
+            while len(self._made) > _MOST_KEPT:
+                self._made.popitem(last=False)
+        return made
 
 
 class Views:
-    """Reads, renders and draws, each once for each state of the warehouse."""
+    """Reads, renders and draws, each once for each state of the warehouse.
+
+    The locks are those of the stores: a DuckDB file is opened by one thread at a time, and the drawing library has
+    settings of the process.
+    """
 
     def __init__(self, source: Source, clock: Callable[[], datetime]) -> None:
         self._source = source
         self._clock = clock
         self._links = ServerLinks()
-        self._version = ""
         self._contents: _Kept[Content] = _Kept()
-        self._texts: _Kept[str] = _Kept()
-        # One at a time: a DuckDB file is opened by one thread, and the drawing library has settings of the process.
-        self._lock = threading.RLock()
+        self._pages: _Kept[str] = _Kept()
+        self._pictures: _Kept[str] = _Kept()
 
     def page(self, name: str, query: Mapping[str, str]) -> str:
         """Return a page as HTML; for the errors see :func:`fitness_buddy.report.site.render.read`."""
-        with self._current():
-            key = ("page", *self._key(name, query))
-            return self._texts.once(
-                key, lambda: render(self._source, self._links, name, query, self._content(name, query))
-            )
+        key = self._key(name, query)
+        return self._pages.once(
+            key, lambda: render(self._source, self._links, name, query, self._content(key, name, query))
+        )
 
     def picture(self, name: str, query: Mapping[str, str], picture: str, width: str) -> str:
         """Return a picture of a page as SVG; for the errors see :func:`fitness_buddy.report.site.render.draw`."""
-        with self._current():
-            key = ("picture", picture, width, *self._key(name, query))
-            return self._texts.once(key, lambda: draw(self._content(name, query), picture, width))
+        key = self._key(name, query)
+        return self._pictures.once(
+            (picture, width, *key), lambda: draw(self._content(key, name, query), picture, width)
+        )
 
-    def _content(self, name: str, query: Mapping[str, str]) -> Content:
+    def _content(self, key: _Key, name: str, query: Mapping[str, str]) -> Content:
         source = replace(self._source, now=self._clock())
-        return self._contents.once(self._key(name, query), lambda: read(source, name, query))
+        return self._contents.once(key, lambda: read(source, name, query))
 
     def _key(self, name: str, query: Mapping[str, str]) -> _Key:
+        """Return what a page follows from: the state of the warehouse, the address, and the minute if it shows ages."""
         minute = f"{self._clock():%Y%m%d%H%M}" if name in PAGES and PAGES[name].reads_clock else ""
-        return (name, minute, *(f"{key}={value}" for key, value in sorted(query.items())))
-
-    @contextmanager
-    def _current(self) -> Iterator[None]:
-        """Drop what is of an earlier state of the warehouse."""
-        with self._lock:
-            version = self._source.warehouse.version()
-            if version != self._version:
-                self._contents.clear()
-                self._texts.clear()
-                self._version = version
-            yield
+        stated = (f"{key}={value}" for key, value in sorted(query.items()))
+        return (self._source.warehouse.version(), name, minute, *stated)

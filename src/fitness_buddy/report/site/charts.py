@@ -12,7 +12,8 @@ from fitness_buddy.report import text
 from fitness_buddy.report.charts import Chart, Values, coloured, inline, titled, tooltip
 
 FORM_COLOURS = {"Fitness": "#1f66e5", "Fatigue": "#d9480f", "Form": "#71758e"}
-PERIOD_COLOURS = {"Mean steps a day": "#128a66"}
+# The labels of an axis: more would overlap.
+_MOST_LABELS = 9
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +67,7 @@ def means_chart(periods: Sequence[tuple[str, float | None]], unit: str, title: s
     values: Values = [{"period": label, "value": value} for label, value in periods if value is not None]
     if not values:
         return None
+    labelled = [label for label, _ in periods][:: 1 + len(periods) // _MOST_LABELS]
     bars = (
         alt.Chart(inline(values))
         .mark_bar(cornerRadiusEnd=2, color=tone)
@@ -75,7 +77,7 @@ def means_chart(periods: Sequence[tuple[str, float | None]], unit: str, title: s
                 sort=None,
                 title=None,
                 scale=alt.Scale(domain=[label for label, _ in periods]),
-                axis=alt.Axis(labelAngle=0, labelOverlap="parity"),
+                axis=alt.Axis(labelAngle=0, values=labelled, labelOverlap="parity"),
             ),
             y=alt.Y("value:Q", title=unit),
         )

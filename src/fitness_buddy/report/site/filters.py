@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 
 from fitness_buddy.core.errors import UsageError
@@ -31,6 +31,10 @@ class Days:
     @property
     def number(self) -> int:
         return (self.last - self.first).days + 1
+
+    def latest(self, number: int) -> Days:
+        """Return the last so many of the days."""
+        return replace(self, first=max(self.first, self.last - timedelta(days=number - 1)))
 
 
 class Filters:
@@ -98,9 +102,9 @@ class Filters:
         if span and (first or last):
             raise UsageError("give a span, or from and to, not both")
         if first or last:
-            first, last = first or built.first_day, last or built.as_of_day
-            if first > last:
+            if first and last and first > last:
                 raise UsageError(f"from={first} is after to={last}")
+            first, last = first or built.first_day, last or built.as_of_day
             if last < built.first_day or first > built.as_of_day:
                 raise UsageError(f"nothing is built for these days: there are {built.first_day} to {built.as_of_day}")
             return Days(max(first, built.first_day), min(last, built.as_of_day), "")

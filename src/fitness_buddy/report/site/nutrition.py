@@ -2,62 +2,54 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from datetime import date, timedelta
-
 from fitness_buddy.report import text
-from fitness_buddy.report.charts import macros_of_days
-from fitness_buddy.report.data import MacroDay, MacroShares, calendar, load_macro_days, load_meals, mean_shares
+from fitness_buddy.report.charts import MACRO_COLOURS, macros_of_days
+from fitness_buddy.report.data import MacroShares, calendar, load_macro_days, load_meals
 from fitness_buddy.report.site.charts import means_chart
-from fitness_buddy.report.site.filters import Filters
+from fitness_buddy.report.site.filters import Days, Filters
 from fitness_buddy.report.site.page import Content, PageKind
+from fitness_buddy.report.site.periods import MOST_DAYS, column_of, label_of, starts_of, unit_of
 from fitness_buddy.report.site.pictures import Picture
-from fitness_buddy.report.site.reading import Source
-from fitness_buddy.report.site.steps import MOST_DAYS, grouping
+from fitness_buddy.report.site.reading import Marts, Source
+from fitness_buddy.warehouse import Row
 
 DAYS_OF_MEALS = 7
-_ENERGY_TONE = "#d08a10"
-
-
-@dataclass(frozen=True, slots=True)
-class MacroPeriod:
-    """The days with meals of a week or a month: means of them; None where none states it."""
-
-    first_day: date
-    days: int
-    energy_kcal: float | None
-    shares: MacroShares | None
-    target_days: int
+_MEASURES = (
+    "count(*) as days, avg(macros.energy_kcal) as energy_kcal, avg(macros.avg_carbs_pct) as carbs_pct, "
+    "avg(macros.avg_protein_pct) as protein_pct, avg(macros.avg_fat_pct) as fat_pct, "
+    "sum(case when macros.is_on_target then 1 else 0 end) as target_days"
+)
 
 
 def _read(source: Source, filters: Filters) -> Content:
     with source.marts() as marts:
         days = filters.days(marts.built, "4w")
-        rows = load_macro_days(marts.reader, source.settings, days.first, days.last)
-        meals_first = max(days.first, days.last - timedelta(days=DAYS_OF_MEALS - 1))
-        meals = load_meals(marts.reader, source.settings, meals_first, days.last, marts.built.timezone)
-    began = marts.built.week_began
-    unit, start_of = grouping(days.number, began)
-    periods = _periods(rows, start_of)
-    whole = _period(days.first, rows)
+        began, unit = marts.built.week_began, unit_of(days)
+        periods = _grouped(marts, days, f"dates.{column_of(unit, began)}")
+        whole = next(iter(_grouped(marts, days, "macros.athlete_id")), None)
+        eaten = days.latest(DAYS_OF_MEALS)
+        meals = load_meals(marts.reader, source.settings, eaten.first, eaten.last, marts.built.timezone)
+        shown = days if days.number <= MOST_DAYS else eaten
+        rows = load_macro_days(marts.reader, source.settings, shown.first, shown.last)
     pictures = {}
-    if whole.shares:
-        shares = ", ".join(f"{name} {share}" for name, share in whole.shares.words().items())
+    if whole and whole["shares"]:
+        mean: MacroShares = whole["shares"]
         if days.number <= MOST_DAYS:
+            shares = ", ".join(f"{name} {share}" for name, share in mean.words().items())
             pictures["macros"] = Picture(
                 f"Bars of the macros of {text.counted(days.number, 'day')} to {days.last}, in percent of energy. "
                 f"Mean: {shares}.",
                 220,
-                lambda _: macros_of_days(rows, calendar(days.first, days.last), began, whole.shares),
+                lambda _: macros_of_days(rows, calendar(days.first, days.last), began, mean),
             )
         else:
             title = f"Mean energy of the days with meals of each {unit}"
-            labels = [(_label(period.first_day, unit), period.energy_kcal) for period in periods]
+            means = {row["period"]: row["energy_kcal"] for row in periods}
+            bars = [(label_of(start, unit), means.get(start)) for start in starts_of(days, unit, began)]
             pictures["energy"] = Picture(
-                f"{title}, {days.first} to {days.last}. Mean {text.whole(whole.energy_kcal)} kcal.",
+                f"{title}, {days.first} to {days.last}. Mean {text.whole(whole['energy_kcal'])} kcal.",
                 240,
-                lambda _: means_chart(labels, "kcal", title, _ENERGY_TONE),
+                lambda _: means_chart(bars, "kcal", title, MACRO_COLOURS["carbs"]),
             )
     target = next((row.target for row in reversed(rows) if row.target), None)
     return Content(
@@ -67,35 +59,31 @@ def _read(source: Source, filters: Filters) -> Content:
             "whole": whole,
             "target": target,
             "unit": unit,
-            "periods": list(reversed(periods)),
-            "meal_days": [(day, own) for day, own in reversed(meals.items())],
+            "periods": [{**row, "label": label_of(row["period"], unit)} for row in reversed(periods)],
+            "meal_days": list(reversed(meals.items())),
             "day_rows": {row.day: row for row in rows},
-            "label": lambda day: _label(day, unit),
         },
         pictures=pictures,
     )
 
 
-def _label(day: date, unit: str) -> str:
-    return f"{day:%b} {day.year}" if unit == "month" else f"{day.day} {day:%b %y}"
-
-
-def _periods(rows: Sequence[MacroDay], start_of: Callable[[date], date]) -> list[MacroPeriod]:
-    groups: dict[date, list[MacroDay]] = {}
-    for row in rows:
-        groups.setdefault(start_of(row.day), []).append(row)
-    return [_period(first_day, own) for first_day, own in groups.items()]
-
-
-def _period(first_day: date, rows: Sequence[MacroDay]) -> MacroPeriod:
-    energies = [row.energy_kcal for row in rows if row.energy_kcal is not None]
-    return MacroPeriod(
-        first_day=first_day,
-        days=len(rows),
-        energy_kcal=sum(energies) / len(energies) if energies else None,
-        shares=mean_shares([row.mean_of_meals for row in rows if row.mean_of_meals]),
-        target_days=sum(row.is_on_target for row in rows),
+def _grouped(marts: Marts, days: Days, group: str) -> list[Row]:
+    """Return the means of the days with meals by a column, ordered by it; ``shares`` is None if no meal has energy."""
+    rows = marts.select(
+        f"select {group} as period, {_MEASURES} "  # noqa: S608 - words of this program
+        "from {marts}.fct_daily_macros as macros inner join {marts}.dim_dates as dates "
+        "on macros.meal_date = dates.date_day "
+        "where macros.athlete_id = @athlete_id and macros.meal_date between @first and @last group by 1 order by 1",
+        first=days.first,
+        last=days.last,
     )
+    return [{**row, "shares": _shares(row)} for row in rows]
+
+
+def _shares(row: Row) -> MacroShares | None:
+    if row["carbs_pct"] is None:
+        return None
+    return MacroShares(float(row["carbs_pct"]), float(row["protein_pct"]), float(row["fat_pct"]))
 
 
 PAGE = PageKind("nutrition", "Nutrition", ("span", "from", "to"), _read)

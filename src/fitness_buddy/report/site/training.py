@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import date, timedelta
+from datetime import date
 
-from fitness_buddy.core.weeks import ONE_WEEK, first_day_of_week
+from fitness_buddy.core.weeks import first_day_of_week
 from fitness_buddy.report import text
 from fitness_buddy.report.activity_text import zone_label
 from fitness_buddy.report.charts import StackPart, stacked_by_sport
 from fitness_buddy.report.site.charts import FormDay, form_chart
 from fitness_buddy.report.site.filters import Days, Filters
 from fitness_buddy.report.site.page import Content, PageKind
+from fitness_buddy.report.site.periods import label_of, starts_of, unit_of
 from fitness_buddy.report.site.pictures import Picture
 from fitness_buddy.report.site.reading import Marts, Source
 from fitness_buddy.warehouse import Row
 
-# Longer spans show one point a week.
+# Longer spans show one point a week, then one a month.
 _MOST_POINTS = 400
+_MOST_POINTS_BY_WEEK = 1600
+_MOST_DAYS_BY_MONTH = 3 * 366
 _FORM = (
     "date_day, training_load, fitness_ctl, fatigue_atl, form_tsb, ramp_rate_7d, acwr_coupled, acwr_uncoupled, "
     "load_7d, monotony_7d, strain_7d, is_warming_up"
@@ -91,10 +94,14 @@ def _shown(value: float | None, shape: str) -> str:
 
 
 def _points(rows: Sequence[Row], began: date) -> list[FormDay]:
-    """Return the days, or the last day of each week if they are many."""
+    """Return the days; if they are many, the last day of each week or month."""
     if len(rows) > _MOST_POINTS:
-        by_week = {first_day_of_week(row["date_day"], began): row for row in rows}
-        rows = list(by_week.values())
+        is_by_week = len(rows) <= _MOST_POINTS_BY_WEEK
+        last = {
+            first_day_of_week(row["date_day"], began) if is_by_week else row["date_day"].replace(day=1): row
+            for row in rows
+        }
+        rows = list(last.values())
     return [
         FormDay(row["date_day"], float(row["fitness_ctl"]), float(row["fatigue_atl"]), float(row["form_tsb"]))
         for row in rows
@@ -103,51 +110,27 @@ def _points(rows: Sequence[Row], began: date) -> list[FormDay]:
 
 def _periods(marts: Marts, days: Days, began: date) -> tuple[str, list[StackPart]]:
     """Return the load of whole weeks, months or years that touch the days, by sport family, with the word for them."""
-    unit = next((word for word, longest in (("week", 372), ("month", 3 * 366)) if days.number <= longest), "year")
-    start = days.first
-    if unit == "week":
-        start = first_day_of_week(days.first, began)
-    elif unit == "month":
-        start = days.first.replace(day=1)
-    else:
-        start = days.first.replace(month=1, day=1)
+    unit = unit_of(days) if days.number <= _MOST_DAYS_BY_MONTH else "year"
+    starts = starts_of(days, unit, began)
     rows = marts.rows(
         "fct_period_totals",
         "period_start, sport_family, activities, training_load",
         "and period_type = @unit and sport_family <> 'all' and period_start between @first and @last order by 1, 2",
         unit=unit,
-        first=start,
+        first=starts[0],
         last=days.last,
     )
     by_period = {(row["period_start"], row["sport_family"]): row for row in rows}
     families = sorted({row["sport_family"] for row in rows})
     parts = []
-    for period in _starts(start, days.last, unit):
+    for period in starts:
         for family in families:
             row = by_period.get((period, family), {})
             load = float(row.get("training_load") or 0)
-            label = period_label(period, unit)
+            label = label_of(period, unit)
             shown = {"From": str(period), "Sport": family, "Load": f"{load:.0f}"}
             parts.append(StackPart(label, family, load, shown))
     return unit, parts
-
-
-def _starts(first: date, last: date, unit: str) -> list[date]:
-    starts = [first]
-    while True:
-        following = {
-            "week": starts[-1] + ONE_WEEK,
-            "month": (starts[-1] + timedelta(days=31)).replace(day=1),
-            "year": date(starts[-1].year + 1, 1, 1),
-        }[unit]
-        if following > last:
-            return starts
-        starts.append(following)
-
-
-def period_label(first: date, unit: str) -> str:
-    """Return the name of a week, month or year on an axis; a week has its year, since an axis may have two."""
-    return {"week": f"{first.day} {first:%b %y}", "month": f"{first:%b %y}", "year": str(first.year)}[unit]
 
 
 def _load_rows(parts: Sequence[StackPart]) -> list[tuple[str, str, str]]:

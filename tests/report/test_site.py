@@ -1,0 +1,333 @@
+"""The pages of the site: their numbers, their filters, and the folder in which every link leads somewhere."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Callable
+from datetime import UTC, date, datetime, timedelta
+from html import unescape
+from itertools import pairwise
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import duckdb
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from support import Answer, Demo, run_buddy
+
+from fitness_buddy.core.errors import UsageError
+from fitness_buddy.core.settings import load_settings
+from fitness_buddy.core.weeks import FIRST_DAYS
+from fitness_buddy.report.data import ActiveDay, BuiltRange, Coverage
+from fitness_buddy.report.site.filters import SPANS, Days, Filters
+from fitness_buddy.report.site.folder import write_site
+from fitness_buddy.report.site.page import NoSuchPageError
+from fitness_buddy.report.site.periods import starts_of
+from fitness_buddy.report.site.quality import find_gaps
+from fitness_buddy.report.site.reading import Source
+from fitness_buddy.report.site.render import PAGES, read, render
+from fitness_buddy.report.year import load_year
+from fitness_buddy.serve.views import ServerLinks
+from fitness_buddy.warehouse import connect
+
+NOW = datetime(2026, 11, 2, 9, tzinfo=UTC)
+NAMES = [name for name, page in PAGES.items() if not page.key]
+BUILT = BuiltRange(
+    timezone=ZoneInfo("Europe/Berlin"),
+    week_began=FIRST_DAYS["monday"],
+    has_own_settings=True,
+    first_day=date(2024, 11, 2),
+    as_of_day=date(2026, 11, 1),
+    coverage=(),
+)
+OpenSource = Callable[[Path], Source]
+
+
+@pytest.fixture
+def open_source(monkeypatch: pytest.MonkeyPatch) -> OpenSource:
+    def opened(duckdb_path: Path) -> Source:
+        monkeypatch.setenv("BUDDY_DUCKDB_PATH", str(duckdb_path))
+        of_demo = load_settings(athlete_id="demo")
+        return Source(connect(of_demo), of_demo, NOW)
+
+    return opened
+
+
+@pytest.fixture
+def source(demo: Demo, open_source: OpenSource) -> Source:
+    return open_source(demo.duckdb_path)
+
+
+def html_of(source: Source, name: str, **query: str) -> str:
+    return render(source, ServerLinks(), name, query, read(source, name, query))
+
+
+# Filters ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("query", "words"),
+    [
+        ({"sprot": "run"}, "no filter 'sprot'"),
+        ({"sport": "chess"}, "expected one of run"),
+        ({"from": "2026-13-01"}, "expected a day"),
+        ({"from": "20261101"}, "expected a day"),
+        ({"from": "2026-11-01", "to": "2026-10-01"}, "is after"),
+        ({"to": "2020-01-01"}, "nothing is built"),
+        ({"span": "4w", "from": "2026-10-01"}, "not both"),
+        ({"span": "5w"}, "expected one of 4w"),
+        ({"page": "0"}, "whole number from 1"),
+        ({"page": "99999"}, "there are"),
+        ({"sort": "name; drop table"}, "expected one of"),
+        ({"gear": "no such shoe"}, "no activity has it"),
+    ],
+)
+def test_a_wrong_filter_is_refused_with_what_is_right(source: Source, query: dict[str, str], words: str) -> None:
+    with pytest.raises(UsageError, match=re.escape(words)):
+        read(source, "activities", query)
+
+
+@given(
+    st.dictionaries(
+        st.sampled_from(["from", "to", "span"]),
+        st.one_of(
+            st.dates(date(2020, 1, 1), date(2030, 1, 1)).map(str),
+            st.sampled_from([*SPANS, "", "x"]),
+            st.text(max_size=12),
+        ),
+    ),
+    st.sampled_from(list(SPANS)),
+)
+def test_days_are_within_the_built_range_or_refused(query: dict[str, str], default: str) -> None:
+    try:
+        days = Filters(query, ("from", "to", "span")).days(BUILT, default)
+    except UsageError:
+        return
+    assert BUILT.first_day <= days.first <= days.last <= BUILT.as_of_day
+    if query.get("from"):
+        assert days.first == max(date.fromisoformat(query["from"]), BUILT.first_day)
+    elif not query.get("to"):
+        number = SPANS[query.get("span") or default]
+        assert days.last == BUILT.as_of_day
+        assert number is None or days.number <= number
+
+
+@given(
+    st.dates(date(2000, 1, 1), date(2040, 1, 1)),
+    st.integers(0, 4000),
+    st.sampled_from(["week", "month", "year"]),
+    st.sampled_from(sorted(FIRST_DAYS.values())),
+)
+def test_every_day_is_in_one_period(first: date, more: int, unit: str, began: date) -> None:
+    days = Days(first, first + timedelta(days=more), "")
+    starts = starts_of(days, unit, began)
+    assert starts == sorted(set(starts))
+    assert starts[0] <= days.first
+    assert starts[-1] <= days.last
+    longest = {"week": 7, "month": 31, "year": 366}[unit]
+    assert all(0 < (later - earlier).days <= longest for earlier, later in pairwise(starts))
+    assert (days.last - starts[-1]).days < longest
+
+
+# Numbers ----------------------------------------------------------------------------------------------------------
+
+
+def test_the_pages_of_the_list_have_every_activity_once(source: Source, demo: Demo) -> None:
+    ids: list[str] = []
+    pages = read(source, "activities", {}).values["pages"]
+    for number in range(1, pages + 1):
+        ids += [row["activity_id"] for row in read(source, "activities", {"page": str(number)}).values["rows"]]
+    rows = demo.query("select activity_id from marts.fct_activities where athlete_id = 'demo' and not is_transition")
+    assert sorted(ids) == sorted(row["activity_id"] for row in rows)
+    assert pages > 1
+
+
+@pytest.mark.parametrize("sort", ["date", "distance", "time", "climb", "heartrate", "load"])
+def test_the_list_is_sorted_over_all_pages_and_what_is_unknown_comes_last(source: Source, sort: str) -> None:
+    columns = {"date": "started_at", "time": "moving_time_s", "load": "training_load"}
+    columns |= {"distance": "distance_m", "climb": "elevation_gain_m", "heartrate": "average_heartrate_bpm"}
+    for word in (sort, f"-{sort}"):
+        pages = [read(source, "activities", {"sort": word, "page": page}) for page in ("1", "2")]
+        values = [row[columns[sort]] for content in pages for row in content.values["rows"]]
+        known = [value for value in values if value is not None]
+        assert known == sorted(known, reverse=word.startswith("-"))
+        assert values[: len(known)] == known
+
+
+def test_filters_select_what_sql_selects(source: Source, demo: Demo) -> None:
+    query = {"sport": "run", "gear": "Alltagstreter", "from": "2026-01-01", "to": "2026-06-30"}
+    totals = read(source, "activities", query).values["totals"]
+    (expected,) = demo.query(
+        "select count(*) as activities, sum(distance_m) as distance_m from marts.fct_activities "
+        "where athlete_id = 'demo' and sport_family = 'run' and gear_id = 'Alltagstreter' and not is_transition "
+        "and activity_date between date '2026-01-01' and date '2026-06-30'"
+    )
+    assert totals["activities"] == expected["activities"] > 10
+    assert float(totals["distance_m"]) == pytest.approx(expected["distance_m"])
+
+
+@pytest.mark.parametrize("span", SPANS)
+def test_the_sums_of_periods_are_those_of_all_days(source: Source, span: str) -> None:
+    steps = read(source, "steps", {"span": span}).values
+    assert sum(row["observed"] for row in steps["periods"]) == steps["whole"]["observed"] > 0
+    assert sum(row["goal_days"] for row in steps["periods"]) == steps["whole"]["goal_days"]
+    mean = sum(row["mean"] * row["observed"] for row in steps["periods"]) / steps["whole"]["observed"]
+    assert mean == pytest.approx(steps["whole"]["mean"])
+    meals = read(source, "nutrition", {"span": span}).values
+    assert sum(row["days"] for row in meals["periods"]) == meals["whole"]["days"] > 0
+
+
+def test_a_year_has_the_sums_of_its_activities(source: Source, demo: Demo) -> None:
+    with source.marts() as marts:
+        years = [load_year(marts.reader, source.settings, marts.built, year) for year in (2024, 2025, 2026)]
+    rows = demo.query(
+        "select extract(year from activity_date) as year, count(*) as activities, sum(moving_time_s) as moving_time_s "
+        "from marts.fct_activities where athlete_id = 'demo' group by 1 order by 1"
+    )
+    assert [year.is_complete for year in years] == [True, True, False]
+    for year, row in zip(years, rows, strict=True):
+        total = year.totals[0]
+        assert (year.year, total["activities"], total["moving_time_s"]) == tuple(map(int, row.values()))
+        assert sum(one["activities"] for one in year.totals[1:]) == total["activities"]
+        assert sum(one["moving_time_s"] for one in year.months) == total["moving_time_s"]
+        assert sum(day.activities for day in year.days) == total["activities"]
+    # A year that is not over is not compared with a whole one.
+    assert {line[3] for line in years[2].lines} == {"–"}
+    assert {line[3] for line in years[1].lines} != {"–"}
+
+
+@given(st.lists(st.tuples(st.booleans(), st.booleans()), min_size=1, max_size=60), st.integers(0, 70))
+def test_gaps_are_exactly_the_days_without_a_record_since_the_first(held: list[tuple[bool, bool]], since: int) -> None:
+    begin = date(2026, 1, 1)
+    days = [ActiveDay(begin + timedelta(days=n), 0, 0, 0, *one) for n, one in enumerate(held)]
+    first = begin + timedelta(days=since)
+    covers = [Coverage("a", area, 1, first, first, 1, 0, None) for area in ("steps", "meals")]
+    gaps = find_gaps(days, covers)
+    missing = [
+        (area, row.day)
+        for area, is_held in (("steps", "has_steps"), ("meals", "has_meals"))
+        for row in days
+        if row.day >= first and not getattr(row, is_held)
+    ]
+    listed = [(gap.area, gap.first + timedelta(days=n)) for gap in gaps for n in range(gap.days)]
+    assert sorted(listed) == sorted(missing)
+    assert find_gaps(days, []) == []
+
+
+# Pages ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_no_page_has_a_script_a_style_of_its_own_or_an_address_elsewhere(source: Source, name: str) -> None:
+    html = html_of(source, name)
+    assert not re.search(r"<script|<style|\sstyle=|\son\w+=|https?://", html)
+    assert "demo" in html
+
+
+def test_an_activity_that_is_not_there_is_no_page(source: Source) -> None:
+    for query in ({"id": "nothing"}, {"id": "'; drop table x"}, {}):
+        with pytest.raises(NoSuchPageError):
+            read(source, "activity", query)
+    with pytest.raises(NoSuchPageError):
+        read(source, "year", {"year": "1999"})
+    with pytest.raises(NoSuchPageError):
+        read(source, "nothing", {})
+
+
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(
+    st.sampled_from(list(PAGES)),
+    st.dictionaries(
+        st.sampled_from(["from", "to", "span", "sport", "gear", "sort", "page", "id", "year", "date"]),
+        st.one_of(st.text(max_size=10), st.sampled_from(["2026-01-01", "4w", "run", "-load", "2", "2025"])),
+        max_size=3,
+    ),
+)
+def test_any_address_is_a_page_or_is_refused(source: Source, name: str, query: dict[str, str]) -> None:
+    try:
+        content = read(source, name, query)
+    except UsageError as error:
+        assert str(error)
+    except Exception as error:
+        assert "no report for" in str(error)
+    else:
+        assert render(source, ServerLinks(), name, query, content)
+
+
+def test_the_route_of_an_activity_is_cut_at_a_privacy_zone(demo: Demo, tmp_path: Path, open_source: OpenSource) -> None:
+    file = shutil.copy(demo.duckdb_path, tmp_path / "zones.duckdb")
+    with duckdb.connect(str(file)) as connection:
+        ((activity_id, latitude, longitude),) = connection.execute(
+            "select activity_id, max_latitude_deg, (min_longitude_deg + max_longitude_deg) / 2 "
+            "from marts.fct_activity_streams_summary where polyline is not null order by activity_date desc limit 1"
+        ).fetchall()
+    whole = html_of(open_source(file), "activity", id=activity_id)
+    with duckdb.connect(str(file)) as connection:
+        connection.execute(
+            "insert into staging.privacy_zones by name "
+            "select 'demo' as athlete_id, ? as latitude_deg, ? as longitude_deg, 400 as radius_m",
+            [latitude, longitude],
+        )
+    cut = html_of(open_source(file), "activity", id=activity_id)
+    points = [
+        sum(len(line.split()) for line in re.findall(r'<polyline points="([^"]+)"', html)) for html in (whole, cut)
+    ]
+    assert 0 < points[1] < points[0]
+    assert f"{latitude:.3f}" not in whole + cut
+
+
+# The folder -------------------------------------------------------------------------------------------------------
+
+
+def links_of(file: Path) -> list[str]:
+    found = re.findall(r'(?:href|src|srcset)="([^"]+)"', file.read_text())
+    return [unescape(link) for link in found if not link.startswith(("#", "data:"))]
+
+
+@pytest.mark.slow
+def test_every_link_of_the_folder_leads_to_a_file_and_every_file_is_linked(demo: Demo, tmp_path: Path) -> None:
+    folder = tmp_path / "site"
+    (folder / "site").mkdir(parents=True)
+    for old in ("index.html", "site/site.css", "site/activity--id-deleted.html"):
+        (folder / old).write_text("of before")
+    answer = run_buddy("report", "--site", folder, "--json", "--athlete", "demo", environment=demo.environment)
+    assert answer.exit_code == 0, answer.errors
+    files = {path for path in folder.rglob("*") if path.is_file()}
+    pages = {path for path in files if path.suffix == ".html"}
+    assert len(pages) == answer.json["pages"] > 500
+    linked = {(page.parent / link).resolve() for page in pages for link in links_of(page)}
+    assert linked == {path.resolve() for path in files}
+    activities = demo.query("select count(*) as n from marts.fct_activities where athlete_id = 'demo'")
+    assert sum(path.name.startswith("activity--") for path in pages) == activities[0]["n"]
+
+
+def test_a_folder_with_other_files_is_left_alone(source: Source, tmp_path: Path) -> None:
+    (tmp_path / "index.html").write_text("mine")
+    with pytest.raises(UsageError, match=r"index\.html that is no site"):
+        write_site(source, tmp_path)
+    (tmp_path / "diary.txt").write_text("mine")
+    with pytest.raises(UsageError, match="has other files"):
+        write_site(source, tmp_path)
+    assert (tmp_path / "diary.txt").read_text() == (tmp_path / "index.html").read_text() == "mine"
+
+
+def test_what_excludes_each_other_is_refused(buddy: Callable[..., Answer], tmp_path: Path) -> None:
+    for words in (["--site", tmp_path, "daily-steps"], ["daily-steps", "2026"], ["year", "--post"]):
+        assert buddy("report", *words).exit_code == 2
+
+
+def test_a_year_is_a_page_without_scripts(demo: Demo, tmp_path: Path) -> None:
+    page = tmp_path / "year.html"
+    answer = run_buddy(
+        *("report", "year", "2025", "--html", page, "--json", "--athlete", "demo"), environment=demo.environment
+    )
+    html = page.read_text()
+    assert answer.json["year"] == 2025
+    assert answer.json["totals"][0]["activities"] > 200
+    assert "<script" not in html
+    assert html.count("data:image/svg+xml") == 2
+    missing = run_buddy("report", "year", "2001", "--athlete", "demo", environment=demo.environment)
+    assert missing.exit_code == 1
+    assert "there are 2024 to 2026" in missing.errors
