@@ -257,7 +257,7 @@ def test_any_address_is_a_page_or_is_refused(source: Source, name: str, query: d
 
 
 def test_the_route_of_an_activity_is_cut_at_a_privacy_zone(demo: Demo, tmp_path: Path, open_source: OpenSource) -> None:
-    file = shutil.copy(demo.duckdb_path, tmp_path / "zones.duckdb")
+    file = Path(shutil.copy(demo.duckdb_path, tmp_path / "zones.duckdb"))
     with duckdb.connect(str(file)) as connection:
         ((activity_id, latitude, longitude),) = connection.execute(
             "select activity_id, max_latitude_deg, (min_longitude_deg + max_longitude_deg) / 2 "

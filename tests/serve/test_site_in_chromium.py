@@ -14,7 +14,16 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from chromium import FLAGS, NO_CHROMIUM, find_chromium
 from PIL import Image
-from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+from playwright.sync_api import (
+    Browser,
+    BrowserContext,
+    ConsoleMessage,
+    Dialog,
+    Page,
+    Request,
+    expect,
+    sync_playwright,
+)
 from serve_load import RunningSite, compared, running_site
 from support import HANGS_AFTER_S, REPOSITORY, Demo
 from test_reports import HOSTILE
@@ -81,11 +90,24 @@ def opened(browser: Browser, site: RunningSite, width: str = "desk", theme: Any 
         viewport={"width": WIDTHS_PX[width], "height": 900}, color_scheme=theme, reduced_motion="reduce"
     )
     page, troubles = context.new_page(), list[str]()
-    own = f"http://{site.host}/"
-    page.on("request", lambda request: request.url.startswith((own, "data:")) or troubles.append(request.url))
-    page.on("console", lambda message: "Failed to load resource" in message.text or troubles.append(message.text))
+
+    def on_request(request: Request) -> None:
+        if not request.url.startswith((f"http://{site.host}/", "data:")):
+            troubles.append(f"request: {request.url}")
+
+    def on_console(message: ConsoleMessage) -> None:
+        # Pages of errors have the status of an error, of which the browser writes as well.
+        if "Failed to load resource" not in message.text:
+            troubles.append(message.text)
+
+    def on_dialog(dialog: Dialog) -> None:
+        troubles.append(f"dialog: {dialog.message}")
+        dialog.dismiss()
+
+    page.on("request", on_request)
+    page.on("console", on_console)
+    page.on("dialog", on_dialog)
     page.on("pageerror", lambda error: troubles.append(str(error)))
-    page.on("dialog", lambda dialog: (troubles.append(dialog.message), dialog.dismiss()))
     page.goto(site.address)
     return page, troubles
 
@@ -227,7 +249,7 @@ def test_a_dropped_file_is_loaded_built_and_shown(browser: Browser, own_site: Ru
     page, troubles = opened(browser, own_site)
     for name, text, words in (
         ("steps.csv", "date,steps\n2026-11-02,12345\n", "Loaded: steps.csv"),
-        ("steps.csv", "date,steps\n2026-11-02,12345\n", "Nothing was new"),
+        ("steps.csv", "date,steps\n2026-11-02,12345\n", "Nothing to build"),
         ("broken.csv", "date,steps\n2026-11-02,many\n", "Not all was loaded: broken.csv"),
         ("holiday.jpg", "no such thing", "Not all was loaded: holiday.jpg"),
     ):

@@ -20,6 +20,7 @@ from fitness_buddy.core.errors import BuddyError
 _COMMAND = (sys.executable, "-c", "from fitness_buddy.cli import main; main()")
 _LONGEST_NAME = 120
 _LONGEST_TEXT = 20_000
+_ENDS_WITHIN_S = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +31,7 @@ class Load:
         name: of the file.
         state: loading, building, done or failed.
         ingest: the answer of ``buddy ingest``.
-        build: the answer of ``buddy build --slim``; empty if nothing was new.
+        build: the answer of ``buddy build --slim``; empty if nothing was loaded.
         errors: what the commands wrote for people.
     """
 
@@ -43,6 +44,29 @@ class Load:
     @property
     def is_running(self) -> bool:
         return self.state in {"loading", "building"}
+
+    @property
+    def sources(self) -> Mapping[str, Mapping[str, int]]:
+        """The counts of each source that was loaded."""
+        found: Mapping[str, Mapping[str, int]] = self.ingest.get("sources", {})
+        return found
+
+    @property
+    def notices(self) -> list[str]:
+        """What the load says to the athlete, and what of the file was not read."""
+        not_read = [f"Not read: {notice}" for notice in self.ingest.get("not_read", [])]
+        return [*self.ingest.get("notices", []), *not_read]
+
+    @property
+    def built(self) -> str:
+        """What was built, in words."""
+        mode = "Nothing to build" if self.build.get("mode") == "skipped" else f"Built: {self.build.get('mode')}"
+        return f"{mode} ({self.build.get('why')})."
+
+    @property
+    def problem(self) -> str:
+        """Why it failed; empty if it did not."""
+        return self.errors or str(self.build.get("error") or self.ingest.get("error") or "")
 
 
 def safe_name(stated: str) -> str:
@@ -64,6 +88,9 @@ class Loads:
         self._options = options
         self._lock = threading.Lock()
         self._last: Load | None = None
+        self._thread: threading.Thread | None = None
+        self._process: subprocess.Popen[str] | None = None
+        self._is_closed = False
 
     @property
     def last(self) -> Load | None:
@@ -88,14 +115,24 @@ class Loads:
                 shutil.rmtree(folder, ignore_errors=True)
                 raise
             self._last = Load(path.name, "loading")
-        threading.Thread(target=self._run, args=(folder, path), daemon=True).start()
+        self._thread = threading.Thread(target=self._run, args=(folder, path), daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        """End the running command: a load adds all or nothing, and the next build makes up for one that was ended."""
+        process, thread = self._process, self._thread
+        self._is_closed = True
+        if process and thread and thread.is_alive():
+            process.terminate()
+            thread.join(_ENDS_WITHIN_S)
 
     def _run(self, folder: Path, path: Path) -> None:
         load = Load(path.name, "loading")
         try:
             ingest, errors = self._command(folder, "ingest", "path", str(path))
             load = Load(path.name, "building", ingest, errors=errors)
-            if ingest.get("rows_new", 0) + ingest.get("rows_changed", 0) + ingest.get("files_loaded", 0) > 0:
+            # Also if nothing was new: the build after an earlier load may have been interrupted.
+            if ingest.get("status") == "done" or ingest.get("sources"):
                 self._last = load
                 build, more = self._command(folder, "build", "--slim", "--quiet")
                 load = Load(path.name, "building", ingest, build, errors + more)
@@ -109,12 +146,20 @@ class Loads:
 
     def _command(self, folder: Path, *words: str) -> tuple[dict[str, Any], str]:
         """Run a command; return its answer and what it wrote for people."""
-        done = subprocess.run(  # noqa: S603 - a command of this program; the file name is one argument
-            [*_COMMAND, *words, "--json", *self._options], capture_output=True, text=True, encoding="utf-8", check=False
+        if self._is_closed:
+            return {"status": "failed"}, "The server was stopped."
+        process = subprocess.Popen(  # noqa: S603 - a command of this program; the file name is one argument
+            [*_COMMAND, *words, "--json", *self._options],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            encoding="utf-8",
         )
-        errors = done.stderr.replace(f"{folder}/", "")[:_LONGEST_TEXT]
+        self._process = process
+        output, written = process.communicate()
+        errors = written.replace(f"{folder}/", "")[:_LONGEST_TEXT]
         try:
-            answer = json.loads(done.stdout.strip().splitlines()[-1])
+            answer = json.loads(output.strip().splitlines()[-1])
         except (IndexError, ValueError):
-            return {"status": "failed"}, errors or f"`buddy {words[0]}` ended with exit code {done.returncode}"
+            return {"status": "failed"}, errors or f"`buddy {words[0]}` ended with exit code {process.returncode}"
         return dict(answer), errors

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import threading
 from collections.abc import Callable, Sequence
 
 import uvicorn
+from starlette.concurrency import run_in_threadpool
 
 from fitness_buddy.core.clock import Clock
 from fitness_buddy.core.errors import BuddyError, UsageError
@@ -51,7 +53,8 @@ def serve(
         listening.listen()  # whoever is quicker than the server waits, and is not turned away
         access = Access.new(listening.getsockname()[1])
         views = Views(Source(warehouse, settings, clock()), clock)
-        site = Site(views, Loads(command_options), access, settings.athlete_id, max_upload_mb * 1_000_000)
+        loads = Loads(command_options)
+        site = Site(views, loads, access, settings.athlete_id, max_upload_mb * 1_000_000)
         config = uvicorn.Config(
             site.app(),
             log_level="warning",
@@ -64,7 +67,20 @@ def serve(
         )
         threading.Thread(target=_warm, args=(views,), daemon=True).start()
         on_ready(access.address)
-        uvicorn.Server(config).run(sockets=[listening])
+        with contextlib.suppress(KeyboardInterrupt):  # Ctrl-C is how it ends
+            _Server(config, loads).run(sockets=[listening])
+
+
+class _Server(uvicorn.Server):
+    """Ends a running load before the process ends."""
+
+    def __init__(self, config: uvicorn.Config, loads: Loads) -> None:
+        super().__init__(config)
+        self._loads = loads
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        await run_in_threadpool(self._loads.close)
+        await super().shutdown(sockets)
 
 
 def _warm(views: Views) -> None:

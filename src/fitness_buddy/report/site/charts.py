@@ -12,7 +12,7 @@ from fitness_buddy.report import text
 from fitness_buddy.report.charts import Chart, Values, coloured, inline, titled, tooltip
 
 FORM_COLOURS = {"Fitness": "#1f66e5", "Fatigue": "#d9480f", "Form": "#71758e"}
-# The labels of an axis: more would overlap.
+# More labels of an axis would overlap.
 _MOST_LABELS = 9
 
 
@@ -26,8 +26,12 @@ class FormDay:
     form: float
 
 
-def form_chart(days: Sequence[FormDay]) -> Chart | None:
-    """Draw fitness and fatigue as lines and form as an area around zero."""
+def form_chart(days: Sequence[FormDay], labels: int) -> Chart | None:
+    """Draw fitness and fatigue as lines and form as an area around zero.
+
+    Args:
+        labels: at most so many days have a label.
+    """
     if not days:
         return None
     values: Values = [

@@ -62,7 +62,7 @@ def _read(source: Source, filters: Filters) -> Content:
             f"On the last day fitness {last['fitness_ctl']:.0f}, fatigue {last['fatigue_atl']:.0f}, "
             f"form {last['form_tsb']:+.0f}.",
             260,
-            lambda _: form_chart(_points(rows, began)),
+            lambda width: form_chart(_points(rows, began), labels=8 if width == "wide" else 3),
         )
     if any(part.amount > 0 for part in parts):
         total = sum(part.amount for part in parts)
