@@ -54,6 +54,8 @@ class Year:
     """A year of an athlete, up to the as-of date if it is not over.
 
     Attributes:
+        is_complete: the year is over.
+        is_comparable: it and the year before are recorded from the first day to the last.
         totals: rows of ``fct_period_totals`` of the year: all sports first, then each; empty without an activity.
         months: the same of its months, by sport.
         days: every built day.
@@ -67,6 +69,7 @@ class Year:
     first_day: date
     last_day: date
     is_complete: bool
+    is_comparable: bool
     years: Sequence[int]
     totals: Sequence[Row]
     months: Sequence[Row]
@@ -82,7 +85,7 @@ class Year:
     def lines(self) -> list[tuple[str, str, str, str]]:
         """Return (label, this year, the year before, change) for every line with something in one of the years.
 
-        The year before is a whole one, so a year that is not over is not compared.
+        Only whole years are compared.
         """
         if not self.totals:
             return []
@@ -92,7 +95,7 @@ class Year:
                 label,
                 shown(row[column]),
                 shown(row[f"previous_{column}"]),
-                text.change(row[column], row[f"previous_{column}"]) if self.is_complete else text.NONE,
+                text.change(row[column], row[f"previous_{column}"]) if self.is_comparable else text.NONE,
             )
             for label, column, shown in _LINES
             if row[column] or row[f"previous_{column}"]
@@ -192,6 +195,7 @@ def load_year(reader: Reader, settings: Settings, built: BuiltRange, year: int) 
         first_day=max(first_day, built.first_day),
         last_day=last_day,
         is_complete=last_day == end,
+        is_comparable=last_day == end and built.first_day <= date(year - 1, 1, 1),
         years=years,
         totals=totals,
         months=rows(
@@ -227,7 +231,11 @@ def _steps(rows: Sequence[Row]) -> Steps | None:
 def year_sentences(year: Year) -> Iterator[str]:
     """Yield what is worth saying of a year, for a terminal and for the page."""
     if not year.is_complete:
-        yield f"Up to {text.full_day(year.last_day)}; the year before is a whole one."
+        yield f"Up to {text.full_day(year.last_day)}, so it is not compared with the year before."
+    elif year.first_day > date(year.year, 1, 1):
+        yield f"From {text.full_day(year.first_day)} on, the first day with a record."
+    elif not year.is_comparable and year.totals and year.totals[0]["previous_activities"] is not None:
+        yield f"{year.year - 1} is not recorded from its first day on, so nothing is compared with it."
     if year.totals:
         total = year.totals[0]
         yield (

@@ -55,6 +55,7 @@ def _svg(spec: dict[str, Any], width_px: int, height_px: int, legend_columns: in
     spec |= {"width": width_px, "height": height_px, "autosize": fit, "padding": padding}
     # A reader gets the text of the picture; descriptions and tooltips of marks take half of the time and of the file.
     spec["config"] = charts.config("light") | {"aria": False}
+    spec["config"]["axisQuantitative"]["titlePadding"] = 12
     _drop_tooltips(spec)
     if legend_columns:
         spec["config"]["legend"]["columns"] = legend_columns
