@@ -14,7 +14,7 @@ from googlesql import Warehouse as Analyzer
 from support import Demo
 
 from fitness_buddy.core.settings import load_settings
-from fitness_buddy.report.site.reading import Source
+from fitness_buddy.report.site.reading import SiteReader
 from fitness_buddy.report.site.render import PAGES, read
 from fitness_buddy.warehouse import Parameters, Reader, Row, Warehouse, connect
 
@@ -93,9 +93,9 @@ def test_every_statement_of_a_page_is_valid_googlesql(
     monkeypatch.setenv("BUDDY_DUCKDB_PATH", str(demo.duckdb_path))
     settings = load_settings(athlete_id="demo")
     recorder = Recorder(connect(settings))
-    source = Source(cast(Warehouse, recorder), settings, datetime(2026, 11, 2, tzinfo=UTC))
+    site = SiteReader(cast(Warehouse, recorder), settings, datetime(2026, 11, 2, tzinfo=UTC))
     for query in QUERIES.get(name, [{}]):
-        read(source, name, query)
+        read(site, name, query)
     assert len(recorder.statements) >= 4
     for statement in recorder.statements:
         analyse(analyzer, statement)

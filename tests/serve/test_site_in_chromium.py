@@ -302,6 +302,23 @@ def test_a_stranger_is_not_let_in(site: RunningSite) -> None:
         assert (answer.status, "demo" in answer.body) == (403, False)
 
 
+def test_each_wrong_address_has_its_status(site: RunningSite) -> None:
+    client = site.client()
+    statuses = {
+        "/?date=1999-01-01": 400,
+        "/steps?span=4w&span=1y": 400,
+        "/training?sport=run": 400,
+        "/activity/nothing": 404,
+        "/activity/a%2Fb": 404,
+        "/year/1999": 404,
+        "/picture/overview/nothing-wide.svg": 404,
+        "/picture/overview/distance-huge.svg": 404,
+        "/nothing": 404,
+        "//evil.example/": 404,
+    }
+    assert {path: client.get(path).status for path in statuses} == statuses
+
+
 def test_it_listens_on_loopback_only(site: RunningSite) -> None:
     port = int(site.host.partition(":")[2])
     listening = [

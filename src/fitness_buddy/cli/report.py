@@ -108,9 +108,9 @@ def show_report(run: Run, day: date | None, html_path: Path | None) -> dict[str,
 
 def _write_site(run: Run, folder: Path) -> dict[str, Any]:
     from fitness_buddy.report.site.folder import write_site
-    from fitness_buddy.report.site.reading import Source
+    from fitness_buddy.report.site.reading import SiteReader
 
-    written = write_site(Source(run.warehouse, run.settings, run.now), folder)
+    written = write_site(SiteReader(run.warehouse, run.settings, run.now), folder)
     run.say(f"Site: {written.start}, {written.pages:,} pages and {written.pictures:,} pictures")
     return {"site": str(written.start), "pages": written.pages, "pictures": written.pictures}
 

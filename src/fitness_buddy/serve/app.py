@@ -52,10 +52,8 @@ class Site:
 
     def page(self, request: Request) -> Response:
         name = request.url.path.split("/")[1] or "overview"
-        query = dict(request.query_params)
-        if "key" in request.path_params:
-            query[PAGES[name].key] = request.path_params["key"]
-        return self._answer(lambda: HTMLResponse(self._views.page(name, query)))
+        subject = {PAGES[name].key: request.path_params["key"]} if "key" in request.path_params else {}
+        return self._answer(lambda: HTMLResponse(self._views.page(name, _query(request) | subject)))
 
     def picture(self, request: Request) -> Response:
         name, picture, width = (request.path_params[part] for part in ("page", "picture", "width"))
@@ -63,7 +61,7 @@ class Site:
         def answer() -> Response:
             if width not in WIDTHS_PX:
                 raise NoSuchPageError(f"there is no width {width!r}")
-            svg = self._views.picture(name, dict(request.query_params), picture, width)
+            svg = self._views.picture(name, _query(request), picture, width)
             return Response(svg, media_type="image/svg+xml")
 
         return self._answer(answer)
@@ -136,3 +134,16 @@ class Site:
 
     def _html(self, template: str, **values: object) -> str:
         return page_html(ServerLinks(), template, athlete_id=self._athlete_id, **values)
+
+
+def _query(request: Request) -> dict[str, str]:
+    """Return the query of an address.
+
+    Raises:
+        UsageError: a name is stated twice: either value would be silently dropped.
+    """
+    stated = request.query_params.multi_items()
+    query = dict(stated)
+    if len(stated) > len(query):
+        raise UsageError("a filter is stated twice in the address")
+    return query

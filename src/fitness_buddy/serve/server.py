@@ -13,7 +13,7 @@ from starlette.concurrency import run_in_threadpool
 from fitness_buddy.core.clock import Clock
 from fitness_buddy.core.errors import BuddyError, UsageError
 from fitness_buddy.core.settings import Settings
-from fitness_buddy.report.site.reading import Source
+from fitness_buddy.report.site.reading import SiteReader
 from fitness_buddy.serve.app import Site
 from fitness_buddy.serve.guard import HOST, Access
 from fitness_buddy.serve.loads import Loads
@@ -53,7 +53,7 @@ def serve(
             raise UsageError(f"port {port} is taken: choose another with --port, or --port 0 for any") from error
         listening.listen()  # whoever is quicker than the server waits, and is not turned away
         access = Access.new(listening.getsockname()[1])
-        views = Views(Source(warehouse, settings, clock()), clock)
+        views = Views(SiteReader(warehouse, settings, clock()), clock)
         loads = Loads(command_options)
         site = Site(views, loads, access, settings.athlete_id, max_upload_mb * 1_000_000)
         config = uvicorn.Config(

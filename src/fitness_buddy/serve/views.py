@@ -11,7 +11,7 @@ from typing import Generic, TypeAlias, TypeVar
 from urllib.parse import quote, urlencode
 
 from fitness_buddy.report.site.page import Content
-from fitness_buddy.report.site.reading import Source
+from fitness_buddy.report.site.reading import SiteReader
 from fitness_buddy.report.site.render import PAGES, STYLE, Links, draw, read, render
 
 _MOST_KEPT = 400
@@ -87,8 +87,8 @@ class Views:
     settings of the process.
     """
 
-    def __init__(self, source: Source, clock: Callable[[], datetime]) -> None:
-        self._source = source
+    def __init__(self, site: SiteReader, clock: Callable[[], datetime]) -> None:
+        self._site = site
         self._clock = clock
         self._links = ServerLinks()
         self._contents: _Kept[Content] = _Kept()
@@ -99,7 +99,7 @@ class Views:
         """Return a page as HTML; for the errors see :func:`fitness_buddy.report.site.render.read`."""
         key = self._key(name, query)
         return self._pages.once(
-            key, lambda: render(self._source, self._links, name, query, self._content(key, name, query))
+            key, lambda: render(self._site, self._links, name, query, self._content(key, name, query))
         )
 
     def picture(self, name: str, query: Mapping[str, str], picture: str, width: str) -> str:
@@ -110,11 +110,11 @@ class Views:
         )
 
     def _content(self, key: _Key, name: str, query: Mapping[str, str]) -> Content:
-        source = replace(self._source, now=self._clock())
-        return self._contents.once(key, lambda: read(source, name, query))
+        site = replace(self._site, now=self._clock())
+        return self._contents.once(key, lambda: read(site, name, query))
 
     def _key(self, name: str, query: Mapping[str, str]) -> _Key:
         """Return what a page follows from: the state of the warehouse, the address, and the minute if it shows ages."""
         minute = f"{self._clock():%Y%m%d%H%M}" if name in PAGES and PAGES[name].reads_clock else ""
         stated = (f"{key}={value}" for key, value in sorted(query.items()))
-        return (self._source.warehouse.version(), name, minute, *stated)
+        return (self._site.warehouse.version(), name, minute, *stated)

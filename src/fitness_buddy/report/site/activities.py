@@ -11,7 +11,7 @@ from fitness_buddy.report.activity_text import page_values
 from fitness_buddy.report.data import SPORT_FAMILIES
 from fitness_buddy.report.site.filters import Filters
 from fitness_buddy.report.site.page import Content, NoSuchPageError, PageKind
-from fitness_buddy.report.site.reading import Source
+from fitness_buddy.report.site.reading import SiteReader
 from fitness_buddy.warehouse import Row, as_utc
 
 ROWS_OF_A_PAGE = 50
@@ -37,11 +37,11 @@ _FROM = (
 )
 
 
-def _read_list(source: Source, filters: Filters) -> Content:
+def _read_list(site: SiteReader, filters: Filters) -> Content:
     sort = filters.one_of("sort", [*SORTS, *(f"-{name}" for name in SORTS)], "-date")
     page = filters.number("page")
     sport, gear = filters.sport(), filters.text("gear")
-    with source.marts() as marts:
+    with site.marts() as marts:
         days = filters.days(marts.built, "all")
         condition = "and activities.activity_date between @first and @last "
         condition += "and activities.sport_family = @sport " if sport else ""
@@ -91,11 +91,11 @@ def _localized(row: Row, timezone: ZoneInfo) -> Row:
     return {**row, "started_at": as_utc(row["started_at"]).astimezone(timezone)}
 
 
-def _read_one(source: Source, filters: Filters) -> Content:
+def _read_one(site: SiteReader, filters: Filters) -> Content:
     activity_id = filters.text("id")
-    with source.marts() as marts:
+    with site.marts() as marts:
         try:
-            page = Activities(marts.reader, source.settings).page(activity_id)
+            page = Activities(marts.reader, site.settings).page(activity_id)
         except UsageError as error:
             raise NoSuchPageError(f"there is no activity {activity_id!r}") from error
         loads = marts.rows(

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from fitness_buddy.core.errors import UsageError
 from fitness_buddy.report.site.pictures import WIDTHS_PX
-from fitness_buddy.report.site.reading import Source
+from fitness_buddy.report.site.reading import SiteReader
 from fitness_buddy.report.site.render import STYLE, draw, read, render, style
 
 _START = "overview"
@@ -76,7 +76,7 @@ class WrittenSite:
     pictures: int
 
 
-def write_site(source: Source, folder: Path, on_page: Callable[[], object] = lambda: None) -> WrittenSite:
+def write_site(site: SiteReader, folder: Path, on_page: Callable[[], object] = lambda: None) -> WrittenSite:
     """Write the site.
 
     Args:
@@ -87,7 +87,7 @@ def write_site(source: Source, folder: Path, on_page: Callable[[], object] = lam
         UsageError: the folder has other files.
         BuddyError: the marts have nothing of the athlete, or are not built.
     """
-    with source.opened() as opened:
+    with site.opened() as opened:
         _clear(folder)
         pages = folder / _PAGES
         pages.mkdir(parents=True)
@@ -95,7 +95,7 @@ def write_site(source: Source, folder: Path, on_page: Callable[[], object] = lam
         return _write_pages(opened, folder, pages, on_page)
 
 
-def _write_pages(source: Source, folder: Path, pages: Path, on_page: Callable[[], object]) -> WrittenSite:
+def _write_pages(site: SiteReader, folder: Path, pages: Path, on_page: Callable[[], object]) -> WrittenSite:
     waiting: deque[tuple[str, dict[str, str]]] = deque()
     known: set[str] = set()
     drawn = 0
@@ -109,8 +109,8 @@ def _write_pages(source: Source, folder: Path, pages: Path, on_page: Callable[[]
     want(_START, {})
     while waiting:
         name, query = waiting.popleft()
-        content = read(source, name, query)
-        html = render(source, _Links(name == _START, want), name, query, content)
+        content = read(site, name, query)
+        html = render(site, _Links(name == _START, want), name, query, content)
         file = folder / "index.html" if name == _START else pages / _file_name(*_words(name, query), suffix=".html")
         file.write_text(html, encoding="utf-8")
         for picture in content.pictures:

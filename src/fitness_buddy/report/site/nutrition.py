@@ -10,7 +10,7 @@ from fitness_buddy.report.site.filters import Days, Filters
 from fitness_buddy.report.site.page import Content, PageKind
 from fitness_buddy.report.site.periods import MOST_DAYS, column_of, label_of, starts_of, unit_of
 from fitness_buddy.report.site.pictures import Picture
-from fitness_buddy.report.site.reading import Marts, Source
+from fitness_buddy.report.site.reading import Marts, SiteReader
 from fitness_buddy.warehouse import Row
 
 DAYS_OF_MEALS = 7
@@ -21,16 +21,16 @@ _MEASURES = (
 )
 
 
-def _read(source: Source, filters: Filters) -> Content:
-    with source.marts() as marts:
+def _read(site: SiteReader, filters: Filters) -> Content:
+    with site.marts() as marts:
         days = filters.days(marts.built, "4w")
         began, unit = marts.built.week_began, unit_of(days)
         periods = _grouped(marts, days, f"dates.{column_of(unit, began)}")
         whole = next(iter(_grouped(marts, days, "macros.athlete_id")), None)
         eaten = days.latest(DAYS_OF_MEALS)
-        meals = load_meals(marts.reader, source.settings, eaten.first, eaten.last, marts.built.timezone)
+        meals = load_meals(marts.reader, site.settings, eaten.first, eaten.last, marts.built.timezone)
         shown = days if days.number <= MOST_DAYS else eaten
-        rows = load_macro_days(marts.reader, source.settings, shown.first, shown.last)
+        rows = load_macro_days(marts.reader, site.settings, shown.first, shown.last)
     pictures = {}
     if whole and whole["shares"]:
         mean: MacroShares = whole["shares"]

@@ -4,21 +4,25 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+from fitness_buddy.core.errors import UsageError
 from fitness_buddy.report import charts
 from fitness_buddy.report.data import load_report
 from fitness_buddy.report.lines import week_rows
 from fitness_buddy.report.site.filters import Filters
 from fitness_buddy.report.site.page import Content, PageKind
 from fitness_buddy.report.site.pictures import Picture
-from fitness_buddy.report.site.reading import Source
+from fitness_buddy.report.site.reading import SiteReader
 from fitness_buddy.report.text import full_day, km
 from fitness_buddy.report.training import load_training, training_sentences
 
 
-def _read(source: Source, filters: Filters) -> Content:
-    with source.marts() as marts:
-        report = load_report(marts.reader, source.settings, filters.day("date"), marts.built)
-        training = load_training(marts.reader, source.settings, report.day, report.as_of_day)
+def _read(site: SiteReader, filters: Filters) -> Content:
+    with site.marts() as marts:
+        day, built = filters.day("date"), marts.built
+        if day and not built.first_day <= day <= built.as_of_day:
+            raise UsageError(f"date={day}: there are {built.first_day} to {built.as_of_day}")
+        report = load_report(marts.reader, site.settings, day, built)
+        training = load_training(marts.reader, site.settings, report.day, report.as_of_day)
     pictures = {}
     if any(row.distance_m for row in report.week_distances):
         pictures["distance"] = Picture(

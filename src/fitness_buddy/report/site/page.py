@@ -9,7 +9,7 @@ from typing import Any
 from fitness_buddy.core.errors import UsageError
 from fitness_buddy.report.site.filters import Filters
 from fitness_buddy.report.site.pictures import Picture
-from fitness_buddy.report.site.reading import Source
+from fitness_buddy.report.site.reading import SiteReader
 
 
 class NoSuchPageError(UsageError):
@@ -47,6 +47,6 @@ class PageKind:
     name: str
     label: str
     filters: tuple[str, ...]
-    read: Callable[[Source, Filters], Content]
+    read: Callable[[SiteReader, Filters], Content]
     key: str = ""
     reads_clock: bool = False

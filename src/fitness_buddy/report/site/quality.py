@@ -12,7 +12,7 @@ from fitness_buddy.report.data import ActiveDay, Coverage, load_report
 from fitness_buddy.report.site.filters import Filters
 from fitness_buddy.report.site.page import Content, PageKind
 from fitness_buddy.report.site.pictures import Picture
-from fitness_buddy.report.site.reading import Marts, Source
+from fitness_buddy.report.site.reading import Marts, SiteReader
 from fitness_buddy.warehouse import NotBuiltError, Row, as_utc
 
 _LAST_BUILDS = """
@@ -47,11 +47,11 @@ class Gap:
         return (self.last - self.first).days + 1
 
 
-def _read(source: Source, filters: Filters) -> Content:
-    with source.marts() as marts:
-        report = load_report(marts.reader, source.settings, None, marts.built)
+def _read(site: SiteReader, filters: Filters) -> Content:
+    with site.marts() as marts:
+        report = load_report(marts.reader, site.settings, None, marts.built)
         builds = _builds(marts)
-    files = source.file_loads()  # after the marts are closed
+    files = site.file_loads()  # after the marts are closed
     gaps = find_gaps(report.year, report.coverage)
     pictures = {}
     if report.coverage:
@@ -64,7 +64,7 @@ def _read(source: Source, filters: Filters) -> Content:
         title="Data quality",
         values={
             "report": report,
-            "ages": {cover.source: _age(cover.last_loaded_at, source.now) for cover in report.coverage},
+            "ages": {cover.source: _age(cover.last_loaded_at, site.now) for cover in report.coverage},
             "gaps": gaps[:_MOST_GAPS],
             "gaps_left_out": max(0, len(gaps) - _MOST_GAPS),
             "outcomes": _outcomes(files),

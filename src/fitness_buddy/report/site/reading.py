@@ -40,7 +40,7 @@ class Marts:
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class SiteReader:
     """Where pages read: the warehouse, the athlete, and the time that counts as now.
 
     Attributes:
@@ -71,7 +71,7 @@ class Source:
         return self.held.file_loads if self.held else self.warehouse.file_loads(self.settings.athlete_id)
 
     @contextmanager
-    def opened(self) -> Iterator[Source]:
+    def opened(self) -> Iterator[SiteReader]:
         """Open the warehouse once for all pages, which then show the same state."""
         file_loads = self.file_loads()
         with self.marts() as marts:

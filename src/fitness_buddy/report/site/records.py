@@ -5,7 +5,7 @@ from __future__ import annotations
 from fitness_buddy.report.data import SPORT_FAMILIES
 from fitness_buddy.report.site.filters import Filters
 from fitness_buddy.report.site.page import Content, PageKind
-from fitness_buddy.report.site.reading import Source
+from fitness_buddy.report.site.reading import SiteReader
 from fitness_buddy.report.training import measured, record_named, record_value, to_record
 from fitness_buddy.warehouse import Row
 
@@ -19,9 +19,9 @@ _STREAKS = {
 EFFORTS_EACH = 3
 
 
-def _read(source: Source, filters: Filters) -> Content:
+def _read(site: SiteReader, filters: Filters) -> Content:
     sport = filters.sport()
-    with source.marts() as marts:
+    with site.marts() as marts:
         of_sport = "and sport_family = @sport " if sport else ""
         records = marts.rows(
             "fct_records",

@@ -12,7 +12,7 @@ from fitness_buddy.report.html import environment
 from fitness_buddy.report.site import activities, nutrition, overview, quality, records, steps, training, years
 from fitness_buddy.report.site.filters import SPAN_WORDS, SPANS, Filters
 from fitness_buddy.report.site.page import Content, NoSuchPageError, PageKind
-from fitness_buddy.report.site.reading import Source
+from fitness_buddy.report.site.reading import SiteReader
 
 PAGES: Mapping[str, PageKind] = {
     page.name: page
@@ -53,7 +53,7 @@ class Links(Protocol):
         ...
 
 
-def read(source: Source, name: str, query: Mapping[str, str]) -> Content:
+def read(site: SiteReader, name: str, query: Mapping[str, str]) -> Content:
     """Read the content of a page.
 
     Raises:
@@ -64,10 +64,10 @@ def read(source: Source, name: str, query: Mapping[str, str]) -> Content:
     kind = PAGES.get(name)
     if kind is None:
         raise NoSuchPageError(f"there is no page {name!r}")
-    return kind.read(source, Filters(query, kind.filters))
+    return kind.read(site, Filters(query, kind.filters))
 
 
-def render(source: Source, links: Links, name: str, query: Mapping[str, str], content: Content) -> str:
+def render(site: SiteReader, links: Links, name: str, query: Mapping[str, str], content: Content) -> str:
     """Return a page as HTML.
 
     Args:
@@ -89,7 +89,7 @@ def render(source: Source, links: Links, name: str, query: Mapping[str, str], co
         f"site/{name}.html.j2",
         name=name,
         title=content.title,
-        athlete_id=source.settings.athlete_id,
+        athlete_id=site.settings.athlete_id,
         stated=stated,
         pictures=content.pictures,
         picture_sources=sources,

@@ -10,7 +10,7 @@ from fitness_buddy.report.site.filters import Days, Filters
 from fitness_buddy.report.site.page import Content, PageKind
 from fitness_buddy.report.site.periods import MOST_DAYS, column_of, label_of, starts_of, unit_of
 from fitness_buddy.report.site.pictures import Picture
-from fitness_buddy.report.site.reading import Marts, Source
+from fitness_buddy.report.site.reading import Marts, SiteReader
 from fitness_buddy.warehouse import Row
 
 _LATEST_DAYS = 14
@@ -20,8 +20,8 @@ _MEASURES = (
 )
 
 
-def _read(source: Source, filters: Filters) -> Content:
-    with source.marts() as marts:
+def _read(site: SiteReader, filters: Filters) -> Content:
+    with site.marts() as marts:
         days = filters.days(marts.built, "12w")
         began, unit = marts.built.week_began, unit_of(days)
         periods = _grouped(marts, days, f"dates.{column_of(unit, began)}")
@@ -41,7 +41,7 @@ def _read(source: Source, filters: Filters) -> Content:
             last=days.last,
         )
         shown = days.latest(MOST_DAYS if days.number <= MOST_DAYS else _LATEST_DAYS)
-        rows = load_step_days(marts.reader, source.settings, shown.first, shown.last)
+        rows = load_step_days(marts.reader, site.settings, shown.first, shown.last)
     pictures = {}
     if whole and days.number <= MOST_DAYS:
         pictures["steps"] = Picture(

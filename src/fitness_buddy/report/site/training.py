@@ -14,7 +14,7 @@ from fitness_buddy.report.site.filters import Days, Filters
 from fitness_buddy.report.site.page import Content, PageKind
 from fitness_buddy.report.site.periods import label_of, starts_of, unit_of
 from fitness_buddy.report.site.pictures import Picture
-from fitness_buddy.report.site.reading import Marts, Source
+from fitness_buddy.report.site.reading import Marts, SiteReader
 from fitness_buddy.warehouse import Row
 
 # Longer spans show one point a week, then one a month.
@@ -38,8 +38,8 @@ _MEASURES = (
 )
 
 
-def _read(source: Source, filters: Filters) -> Content:
-    with source.marts() as marts:
+def _read(site: SiteReader, filters: Filters) -> Content:
+    with site.marts() as marts:
         days = filters.days(marts.built, "12w")
         began = marts.built.week_began
         between = "and date_day between @first and @last order by date_day"

@@ -7,18 +7,18 @@ from fitness_buddy.report import text
 from fitness_buddy.report.site.filters import Filters
 from fitness_buddy.report.site.page import Content, NoSuchPageError, PageKind
 from fitness_buddy.report.site.pictures import Picture
-from fitness_buddy.report.site.reading import Source
+from fitness_buddy.report.site.reading import SiteReader
 from fitness_buddy.report.year import Year, load_year, year_sentences
 
 # The months that a phone shows: the half of the year with the last day.
 _SECOND_HALF = 7
 
 
-def _read(source: Source, filters: Filters) -> Content:
-    with source.marts() as marts:
+def _read(site: SiteReader, filters: Filters) -> Content:
+    with site.marts() as marts:
         number = filters.number("year", marts.built.as_of_day.year)
         try:
-            year = load_year(marts.reader, source.settings, marts.built, number)
+            year = load_year(marts.reader, site.settings, marts.built, number)
         except BuddyError as error:
             raise NoSuchPageError(str(error)) from error
     return Content(
