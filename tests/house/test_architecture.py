@@ -28,7 +28,7 @@ PACKAGE = REPOSITORY / "src/fitness_buddy"
 # The same words for the same rooms in src/fitness_buddy, docs and tests.
 ROOMS = {
     *("core", "ingest", "transform", "report", "ask", "remind", "meals", "notify", "llm", "ops", "kestra"),
-    *("warehouse", "cli", "demo", "mcp_server"),
+    *("warehouse", "cli", "demo", "mcp_server", "serve"),
 }
 ONLY_TESTS = {"bigquery", "flows", "house"}
 OVERVIEWS = {"architecture.md", "glossary.md"}

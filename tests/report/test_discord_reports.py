@@ -638,7 +638,7 @@ def test_wrong_use_is_explained(buddy: Callable[..., Answer], demo: Demo, words:
 
 
 def test_a_session_without_numbers_is_still_one(template: Report) -> None:
-    bare = Session("Yoga", "strava_export", "Yoga", "other", None, None, None, None, None, None)
+    bare = Session("1", "Yoga", "strava_export", "Yoga", "other", None, None, None, None, None, None)
     report = dataclasses.replace(template, sessions=(bare,))
     message = workout_message(report, load_persona(), report.day, "Note.")
     assert content_of(message).splitlines()[1:3] == ["1 session · 0:00 h", "**Yoga** · Yoga"]

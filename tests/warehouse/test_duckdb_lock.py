@@ -65,3 +65,29 @@ def test_another_file_is_not_waited_for(path: Path) -> None:
     path.write_text("text" * 1000)
     with pytest.raises(BuddyError, match=r"is not a readable DuckDB file|cannot be opened"):
         connect(load_settings()).query("select 1 as one")
+
+
+def test_one_reading_answers_several_statements_and_reads_nothing_else(path: Path, tmp_path: Path) -> None:
+    (tmp_path / "other.csv").write_text("a\n1\n")
+    warehouse = connect(load_settings())
+    with warehouse.reading() as reader:
+        assert [reader.query("select @n + 1 as n", {"n": n}) for n in (1, 2)] == [[{"n": 2}], [{"n": 3}]]
+        for sql in (f"select * from '{tmp_path}/other.csv'", "create table t (a int)"):
+            with pytest.raises(BuddyError):
+                reader.query(sql)
+    assert warehouse.query("select 1 as one") == [{"one": 1}]
+
+
+def test_the_version_changes_when_something_is_written_and_only_then(path: Path) -> None:
+    warehouse = connect(load_settings())
+    versions = [warehouse.version()]
+    warehouse.query("select 1 as one")
+    assert warehouse.version() == versions[0]
+    for row in range(3):
+        with duckdb.connect(str(path)) as connection:
+            connection.execute("create table if not exists t (a int)")
+            connection.execute("insert into t values (?)", [row])
+        versions.append(warehouse.version())
+    assert len(set(versions)) == len(versions)
+    path.unlink()
+    assert warehouse.version() not in versions

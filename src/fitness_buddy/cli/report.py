@@ -14,9 +14,13 @@ from fitness_buddy.cli.posting import open_outbox, post_once, post_options, subj
 from fitness_buddy.core.errors import UsageError
 from fitness_buddy.report.kinds import ReportKind
 
+# The report of a year, which is no message.
+YEAR = "year"
+
 
 @command(main, "report", takes_now=True)
-@click.argument("kind", required=False, type=click.Choice([kind.value for kind in ReportKind]))
+@click.argument("kind", required=False, type=click.Choice([*(kind.value for kind in ReportKind), YEAR]))
+@click.argument("number", required=False, type=click.IntRange(1900, 9999), metavar="[YYYY]")
 @click.option(
     "--date",
     "day",
@@ -24,14 +28,23 @@ from fitness_buddy.report.kinds import ReportKind
     help="The day to report on [the day of the last build]; with a KIND [today], for a digest any day of its week.",
 )
 @click.option("--html", "html_path", type=PATH, help="Also write the report as one self-contained HTML file.")
+@click.option(
+    "--site",
+    "site_folder",
+    type=PATH,
+    metavar="FOLDER",
+    help="Write all pages of `buddy serve` to FOLDER instead, to open without a server.",
+)
 @click.option("--out", "folder", type=PATH, metavar="FOLDER", help="Write the message and its files to FOLDER.")
 @post_options
 @click.option("--build-failed", is_flag=True, help="The build before failed: say so instead of numbers.")
 def report(
     run: Run,
     kind: str | None,
+    number: int | None,
     day: datetime | None,
     html_path: Path | None,
+    site_folder: Path | None,
     folder: Path | None,
     post: bool,
     again: bool,
@@ -40,9 +53,20 @@ def report(
     """Show the day, the week compared with the week before, streaks, and what is missing.
 
     With a KIND, show the message that the athlete gets. With --post it is posted: once for each day or week on each
-    channel, so that a second run posts nothing, or only where the first one was not taken.
+    channel, so that a second run posts nothing, or only where the first one was not taken. `buddy report year 2026`
+    shows a year in review.
     """
     stated = day.date() if day else None
+    if number and kind != YEAR:
+        raise UsageError(f"a year goes with the report {YEAR}: buddy report year {number}")
+    if site_folder:
+        if kind or day or html_path or folder or post or again or build_failed:
+            raise UsageError("--site writes all pages: leave out the other options, and KIND")
+        return _write_site(run, site_folder)
+    if kind == YEAR:
+        if day or folder or post or again or build_failed:
+            raise UsageError(f"the report {YEAR} has the option --html only: leave out the others")
+        return _show_year(run, number, html_path)
     if kind:
         if html_path:
             raise UsageError(f"--html is not for the report {kind}: leave out one of them")
@@ -78,6 +102,36 @@ def show_report(run: Run, day: date | None, html_path: Path | None) -> dict[str,
         html_path.parent.mkdir(parents=True, exist_ok=True)
         html_path.write_text(render_html(content, training, recorded), encoding="utf-8")
         run.say(f"Report: {html_path}")
+        answer["html"] = str(html_path)
+    return answer
+
+
+def _write_site(run: Run, folder: Path) -> dict[str, Any]:
+    from fitness_buddy.report.site.folder import write_site
+    from fitness_buddy.report.site.reading import SiteReader
+
+    written = write_site(SiteReader(run.warehouse, run.settings, run.now), folder)
+    run.say(f"Site: {written.start}, {written.pages:,} pages and {written.pictures:,} pictures")
+    return {"site": str(written.start), "pages": written.pages, "pictures": written.pictures}
+
+
+def _show_year(run: Run, number: int | None, html_path: Path | None) -> dict[str, Any]:
+    from fitness_buddy.report.data import load_built_range
+    from fitness_buddy.report.year import load_year, record_sentences, year_sentences
+    from fitness_buddy.report.year_page import render_year_html
+
+    with run.warehouse.reading() as reader:
+        built = load_built_range(reader, run.settings)
+        year = load_year(reader, run.settings, built, number or built.as_of_day.year)
+    sentences = [*year_sentences(year), *record_sentences(year)]
+    run.say(f"{year.year}\n")
+    for sentence in sentences:
+        run.say(sentence)
+    answer: dict[str, Any] = {"year": year.year, "sentences": sentences, "totals": year.totals, "months": year.months}
+    if html_path:
+        html_path.parent.mkdir(parents=True, exist_ok=True)
+        html_path.write_text(render_year_html(year, run.settings.athlete_id), encoding="utf-8")
+        run.say(f"\nYear: {html_path}")
         answer["html"] = str(html_path)
     return answer
 

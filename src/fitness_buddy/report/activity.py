@@ -11,7 +11,7 @@ from typing import Any
 from fitness_buddy.core.errors import UsageError
 from fitness_buddy.core.settings import Settings
 from fitness_buddy.report.route import Line, PrivacyZone, placed, public_lines
-from fitness_buddy.warehouse import NotBuiltError, Row, Warehouse, as_utc
+from fitness_buddy.warehouse import NotBuiltError, Reader, Row, as_utc
 
 PICTURE = (640, 320)
 
@@ -96,7 +96,7 @@ class ActivityPage:
 class Activities:
     """Reads activities of one athlete from the marts."""
 
-    def __init__(self, warehouse: Warehouse, settings: Settings) -> None:
+    def __init__(self, warehouse: Reader, settings: Settings) -> None:
         self._warehouse = warehouse
         self._settings = settings
 

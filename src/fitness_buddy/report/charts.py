@@ -31,6 +31,7 @@ from fitness_buddy.report.data import (
     MacroDay,
     MacroShares,
     Report,
+    StepDay,
     WeekDistance,
     calendar,
 )
@@ -61,6 +62,8 @@ STEP_COLOURS = {
     "7-day mean": "#3b6fe0",
     "7-day mean, all days": "#b0489e",
 }
+# With more bars the totals on top of them would overlap.
+MOST_TOTALS = 26
 ACTIVE_LEVELS = ("rest day", "under 30 min", "30–59 min", "60–119 min", "120 min and more")
 
 _FONT = 'system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", Arial, sans-serif'
@@ -98,6 +101,12 @@ _NEUTRALS: Mapping[Theme, _Neutrals] = {
 }
 
 
+def neutral_colours(theme: Theme) -> tuple[str, ...]:
+    """Return the colours that differ between the themes, in the same order for both, each once."""
+    neutral = _NEUTRALS[theme]
+    return (neutral.surface, neutral.text, neutral.muted, neutral.grid, *neutral.levels)
+
+
 def config(theme: Theme) -> dict[str, Any]:
     """Return the Vega-Lite config of a theme; charts use its styles and its ``ordinal`` range."""
     neutral = _NEUTRALS[theme]
@@ -113,6 +122,7 @@ def config(theme: Theme) -> dict[str, Any]:
             "domain": False,
             "ticks": False,
             "labelPadding": 6,
+            "labelSeparation": 6,
         },
         "axisQuantitative": {"grid": True, "gridColor": neutral.grid, "gridWidth": 1, "tickCount": 4},
         "legend": {
@@ -161,11 +171,23 @@ def year_chart(report: Report, weeks: int = WEEKS_OF_YEAR) -> Chart | None:
     Args:
         weeks: fewer weeks for a narrow screen.
     """
-    if not any(row.activities for row in report.year):
-        return None
     began = report.week.first_day
     starts = calendar(began - (weeks - 1) * ONE_WEEK, report.day)[::7]
-    days = [row for row in report.year if row.day >= starts[0]]
+    description = f"Active minutes of every day of the last {weeks} weeks, weeks across and weekdays down"
+    return calendar_chart([row for row in report.year if row.day >= starts[0]], starts, began, description)
+
+
+def calendar_chart(
+    days: Sequence[ActiveDay], starts: Sequence[date], began: date, description: str, last: date = date.max
+) -> Chart | None:
+    """Draw active minutes per day as a calendar, with a column for each of the weeks that begin on ``starts``.
+
+    Args:
+        began: a day on which a week began.
+        last: months that begin later have no name.
+    """
+    if not any(row.activities for row in days):
+        return None
     values: Values = [
         {
             "week": first_day_of_week(row.day, began).isoformat(),
@@ -179,9 +201,10 @@ def year_chart(report: Report, weeks: int = WEEKS_OF_YEAR) -> Chart | None:
         for row in days
     ]
     # The name of a month is at the week that contains its first day; the last day of that week is in the month.
-    month_weeks = [start.isoformat() for start in starts if last_day_of_week(start, began).day <= 7]
+    ends = {start: last_day_of_week(start, began) for start in starts}
+    month_weeks = [start.isoformat() for start, end in ends.items() if end.day <= 7 and end <= last]
     chart = (
-        alt.Chart(_data(values))
+        alt.Chart(inline(values))
         .mark_rect(style="gap", strokeWidth=2, cornerRadius=4)
         .encode(
             x=alt.X(
@@ -209,17 +232,26 @@ def year_chart(report: Report, weeks: int = WEEKS_OF_YEAR) -> Chart | None:
                 scale=alt.Scale(domain=list(ACTIVE_LEVELS), range="ordinal"),
                 legend=alt.Legend(orient="bottom", direction="horizontal"),
             ),
-            tooltip=_tooltip(
+            tooltip=tooltip(
                 Day="day_label", Active="minutes_label", Distance="distance_label", Activities="activities"
             ),
         )
     )
-    return _titled(chart, f"Active minutes of every day of the last {weeks} weeks, weeks across and weekdays down", 170)
+    return titled(chart, description, 170)
 
 
 def steps_chart(report: Report) -> Chart | None:
     """Draw steps per day, the goal of each day and both 7-day means; days without an observation stay empty."""
-    if not any(row.steps is not None for row in report.steps):
+    return steps_of_days(report.steps, report.week.first_day)
+
+
+def steps_of_days(days: Sequence[StepDay], began: date) -> Chart | None:
+    """Draw the same for any days in a row.
+
+    Args:
+        began: a day on which a week began.
+    """
+    if not any(row.steps is not None for row in days):
         return None
     observed, calendar = list(STEP_COLOURS)[3:]
     bars: Values = [
@@ -231,7 +263,7 @@ def steps_chart(report: Report) -> Chart | None:
             "steps_label": f"{text.whole(row.steps)} steps",
             "goal_label": f"{text.whole(row.goal)} steps",
         }
-        for row in report.steps
+        for row in days
         if row.steps is not None
     ]
     lines: Values = [
@@ -242,7 +274,7 @@ def steps_chart(report: Report) -> Chart | None:
             "day_label": text.weekday_day(row.day),
             "value_label": f"{text.whole(value)} steps",
         }
-        for row in report.steps
+        for row in days
         for series, value in (
             ("Goal", row.goal),
             (observed, row.average_7d_observed),
@@ -250,16 +282,16 @@ def steps_chart(report: Report) -> Chart | None:
         )
     ]
     used = {row["series"] for row in bars} | {row["series"] for row in lines if row["value"] is not None}
-    colour = _colour("series:N", {series: tone for series, tone in STEP_COLOURS.items() if series in used})
-    x = _day_axis([row.day for row in report.steps], report.week.first_day)
+    colour = coloured("series:N", {series: tone for series, tone in STEP_COLOURS.items() if series in used})
+    x = day_axis([row.day for row in days], began)
     bar_layer = (
-        alt.Chart(_data(bars))
+        alt.Chart(inline(bars))
         .mark_bar(cornerRadiusEnd=2)
         .encode(
             x=x,
             y=alt.Y("steps:Q", title="Steps"),
             color=colour,
-            tooltip=_tooltip(Day="day_label", Steps="steps_label", Goal="goal_label"),
+            tooltip=tooltip(Day="day_label", Steps="steps_label", Goal="goal_label"),
         )
     )
 
@@ -267,13 +299,13 @@ def steps_chart(report: Report) -> Chart | None:
         # With round caps a line of a single day is a dot; without them it would be invisible.
         own = [row for row in lines if row["series"] == series]
         layer: alt.Chart = (
-            alt.Chart(_data(own))
+            alt.Chart(inline(own))
             .mark_line(strokeCap="round", **mark)
             .encode(
                 x=x,
                 y=alt.Y("value:Q", title="Steps"),
                 color=colour,
-                tooltip=_tooltip(Day="day_label", Line="series", Value="value_label"),
+                tooltip=tooltip(Day="day_label", Line="series", Value="value_label"),
             )
         )
         return layer
@@ -284,7 +316,9 @@ def steps_chart(report: Report) -> Chart | None:
         line_layer(calendar, strokeWidth=1.5, strokeDash=[2, 4]),
         line_layer(observed, strokeWidth=2.5),
     )
-    return _titled(layers, f"Steps per day, goal and 7-day means, last {len(report.steps)} days", 260)
+    return titled(
+        layers, f"Steps per day, goal and 7-day means, {len(days)} days to {text.short_day(days[-1].day)}", 260
+    )
 
 
 def macro_day_chart(report: Report) -> Chart | None:
@@ -307,18 +341,18 @@ def macro_day_chart(report: Report) -> Chart | None:
     ]
     colours = {row["macro"]: PART_COLOURS[row["name"].lower()] for row in values}
     ring = (
-        alt.Chart(_data(values))
+        alt.Chart(inline(values))
         .mark_arc(style="gap", innerRadius=62, outerRadius=96, cornerRadius=4, strokeWidth=2)
         .encode(
             theta=alt.Theta("pct:Q", stack=True),
             order=alt.Order("order:Q"),
-            color=_colour("macro:N", colours, orient="bottom", columns=1, labelFontSize=13),
-            tooltip=_tooltip(Macro="name", Share="pct_label", Grams="grams_label"),
+            color=coloured("macro:N", colours, orient="bottom", columns=1, labelFontSize=13),
+            tooltip=tooltip(Macro="name", Share="pct_label", Grams="grams_label"),
         )
     )
     energy = _text_at_centre(text.whole(macros.energy_kcal), style="big-label", dy=-4)
     unit = _text_at_centre("kcal", style="label", dy=16)
-    return _titled(ring + energy + unit, f"Energy of {text.full_day(report.day)} by macro, in percent", 210)
+    return titled(ring + energy + unit, f"Energy of {text.full_day(report.day)} by macro, in percent", 210)
 
 
 def macro_month_chart(report: Report, line: Literal["mean", "target"] = "mean") -> Chart | None:
@@ -327,8 +361,26 @@ def macro_month_chart(report: Report, line: Literal["mean", "target"] = "mean") 
     Args:
         line: what the lines are: the mean of the days, or the target of each day.
     """
-    days = [row for row in report.macros if row.mean_of_meals is not None]
-    if not days or report.macros_mean is None:
+    days = calendar(report.day - timedelta(days=DAYS_OF_MACROS - 1), report.day)
+    return macros_of_days(report.macros, days, report.week.first_day, report.macros_mean, line=line)
+
+
+def macros_of_days(
+    macros: Sequence[MacroDay],
+    shown: Sequence[date],
+    began: date,
+    mean: MacroShares | None,
+    line: Literal["mean", "target"] = "mean",
+) -> Chart | None:
+    """Draw the same for any days in a row.
+
+    Args:
+        macros: the days with meals among them.
+        shown: all days.
+        began: a day on which a week began.
+    """
+    days = [row for row in macros if row.mean_of_meals is not None]
+    if not days or mean is None:
         return None
     splits = [(row, row.mean_of_meals) for row in days if row.mean_of_meals is not None]
     values: Values = [
@@ -348,20 +400,20 @@ def macro_month_chart(report: Report, line: Literal["mean", "target"] = "mean") 
     ]
     used = {row["macro"] for row in values}
     colours = {name.capitalize(): tone for name, tone in PART_COLOURS.items() if name.capitalize() in used}
-    x = _day_axis(calendar(report.day - timedelta(days=DAYS_OF_MACROS - 1), report.day), report.week.first_day)
+    x = day_axis(shown, began)
     bars = (
-        alt.Chart(_data(values))
+        alt.Chart(inline(values))
         .mark_bar(style="gap", strokeWidth=0.5, cornerRadius=2)
         .encode(
             x=x,
             y=alt.Y("pct:Q", title="% of energy", stack="zero", scale=alt.Scale(domain=[0, 100], clamp=True)),
-            color=_colour("macro:N", colours),
+            color=coloured("macro:N", colours),
             order=alt.Order("order:Q"),
-            tooltip=_tooltip(Day="day_label", Macro="macro", Share="pct_label", Meals="meals"),
+            tooltip=tooltip(Day="day_label", Macro="macro", Share="pct_label", Meals="meals"),
         )
     )
-    lines = _target_lines(days, x) if line == "target" else _mean_lines(report.macros_mean)
-    return _titled(bars + lines, f"Energy by macro of each of the last 30 days, percent, dashed: {line}", 220)
+    lines = _target_lines(days, x) if line == "target" else _mean_lines(mean)
+    return titled(bars + lines, f"Energy by macro of each of {len(shown)} days, percent, dashed: {line}", 220)
 
 
 def _mean_lines(mean: MacroShares) -> alt.Chart:
@@ -373,7 +425,7 @@ def _mean_lines(mean: MacroShares) -> alt.Chart:
         },
     ]
     rules: alt.Chart = (
-        alt.Chart(_data(borders)).mark_rule(style="mean").encode(y="pct:Q", tooltip=_tooltip(Mean="mean_label"))
+        alt.Chart(inline(borders)).mark_rule(style="mean").encode(y="pct:Q", tooltip=tooltip(Mean="mean_label"))
     )
     return rules
 
@@ -389,7 +441,7 @@ def _target_lines(days: Sequence[MacroDay], x: alt.X) -> alt.LayerChart:
             ("protein", row.target.carbs_pct + row.target.protein_pct),
         )
     ]
-    base = alt.Chart(_data(borders)).encode(x=x, y=alt.Y("pct:Q", title="% of energy"), detail=alt.Detail("border:N"))
+    base = alt.Chart(inline(borders)).encode(x=x, y=alt.Y("pct:Q", title="% of energy"), detail=alt.Detail("border:N"))
     # A dark line below the light one: it is seen on every colour.
     dark = base.mark_line(interpolate="step", stroke="#10151c", strokeWidth=4)
     light = base.mark_line(interpolate="step", stroke="#ffffff", strokeWidth=2, strokeDash=[6, 5])
@@ -419,16 +471,16 @@ def coverage_chart(report: Report) -> Chart | None:
     ]
     if not values:
         return None
-    base = alt.Chart(_data(values)).encode(
-        x=_day_axis(days, report.week.first_day),
+    base = alt.Chart(inline(values)).encode(
+        x=day_axis(days, report.week.first_day),
         y=alt.Y("area:N", sort=None, title=None),
-        tooltip=_tooltip(Day="day_label", Area="area", State="held_label"),
+        tooltip=tooltip(Day="day_label", Area="area", State="held_label"),
     )
     shape: dict[str, Any] = {"cornerRadius": 2, "height": {"band": 0.62}}
     strips = base.mark_rect(**shape) + base.transform_filter("datum.held").mark_rect(
         fill=STEP_COLOURS["Goal met"], **shape
     )
-    return _titled(strips, f"Days with data in the last {DAYS_OF_COVERAGE} days, by area", 40 * len(areas))
+    return titled(strips, f"Days with data in the last {DAYS_OF_COVERAGE} days, by area", 40 * len(areas))
 
 
 CHARTS: Mapping[str, Maker] = {
@@ -454,71 +506,105 @@ def _weekly(
     Args:
         amounts: a row, its amount in the unit, and the amount as text.
     """
+    parts = [
+        StackPart(
+            text.short_day(row.first_day),
+            row.sport_family,
+            amount,
+            {
+                "Week": f"from {text.weekday_day(row.first_day)}",
+                "Sport": row.sport_family.capitalize(),
+                quantity: words,
+                "Activities": row.activities,
+            },
+        )
+        for row, amount, words in amounts
+    ]
+    axis = f"Week from {amounts[0][0].first_day:%A}" if amounts else ""
+    caption = f"{quantity} per week by sport, last {WEEKS_OF_DISTANCE} weeks, in {unit}"
+    return stacked_by_sport(parts, axis, unit, total_format, caption)
+
+
+@dataclass(frozen=True, slots=True)
+class StackPart:
+    """The amount of one sport family in one period; ``period`` is its label, ``shown`` what a tooltip shows."""
+
+    period: str
+    sport_family: str
+    amount: float
+    shown: Mapping[str, object]
+
+
+def stacked_by_sport(parts: Sequence[StackPart], axis: str, unit: str, total_format: str, caption: str) -> Chart | None:
+    """Draw a bar for each period, stacked by sport family, with the total on top.
+
+    Args:
+        parts: by period, in the order of time; all of the same keys in ``shown``.
+        axis: the title of the periods.
+    """
     families = [
-        family
-        for family in SPORT_FAMILIES
-        if any(row.sport_family == family and amount > 0 for row, amount, _ in amounts)
+        family for family in SPORT_FAMILIES if any(part.sport_family == family and part.amount > 0 for part in parts)
     ]
     if not families:
         return None
     values: Values = [
         {
-            "week": text.short_day(row.first_day),
-            unit: amount,
-            "sport": row.sport_family.capitalize(),
-            "order": families.index(row.sport_family),
-            "week_label": f"from {text.weekday_day(row.first_day)}",
-            "amount_label": words,
-            "activities": row.activities,
+            "period": part.period,
+            "amount": part.amount,
+            "sport": part.sport_family.capitalize(),
+            "order": families.index(part.sport_family),
+            **part.shown,
         }
-        for row, amount, words in amounts
-        if row.sport_family in families
+        for part in parts
+        if part.sport_family in families
     ]
-    base = alt.Chart(_data(values)).encode(
+    periods = dict.fromkeys(part.period for part in parts)
+    base = alt.Chart(inline(values)).encode(
         x=alt.X(
-            "week:N",
+            "period:N",
             sort=None,
-            title=f"Week from {amounts[0][0].first_day:%A}",
+            title=axis,
+            scale=alt.Scale(domain=list(periods)),
             axis=alt.Axis(labelAngle=0, labelOverlap="parity"),
         )
     )
     bars = base.mark_bar(style="gap", strokeWidth=1, cornerRadius=3).encode(
-        y=alt.Y(f"{unit}:Q", title=unit, stack="zero"),
-        color=_colour("sport:N", {family.capitalize(): SPORT_COLOURS[family] for family in families}),
+        y=alt.Y("amount:Q", title=unit, stack="zero"),
+        color=coloured("sport:N", {family.capitalize(): SPORT_COLOURS[family] for family in families}),
         order=alt.Order("order:Q"),
-        tooltip=_tooltip(
-            **{"Week": "week_label", "Sport": "sport", quantity: "amount_label", "Activities": "activities"}
-        ),
+        tooltip=tooltip(**{title: title for title in parts[0].shown}),
     )
+    if len(periods) > MOST_TOTALS:
+        return titled(bars, caption, 240)
     totals = (
-        base.transform_aggregate(total=f"sum({unit})", groupby=["week"])
+        base.transform_aggregate(total="sum(amount)", groupby=["period"])
         .transform_filter("datum.total > 0")
         .mark_text(style="label", dy=-8)
         .encode(y="total:Q", text=alt.Text("total:Q", format=total_format))
     )
-    return _titled(bars + totals, f"{quantity} per week by sport, last {WEEKS_OF_DISTANCE} weeks, in {unit}", 240)
+    return titled(bars + totals, caption, 240)
 
 
-def _data(values: Values) -> alt.Data:
+def inline(values: Values) -> alt.Data:
     return alt.Data(values=values)  # type: ignore[no-untyped-call]
 
 
-def _titled(chart: Chart, description: str, height_px: int) -> Chart:
+def titled(chart: Chart, description: str, height_px: int) -> Chart:
     """Set height and description; a screen reader reads the description, the caller shows the heading."""
     titled: Chart = chart.properties(description=description, height=height_px)
     return titled
 
 
-def _tooltip(**fields: str) -> list[alt.Tooltip]:
+def tooltip(**fields: str) -> list[alt.Tooltip]:
     return [alt.Tooltip(field, type="nominal", title=title) for title, field in fields.items()]
 
 
-def _colour(field: str, tones: Mapping[str, str], **legend: Any) -> alt.Color:
+def coloured(field: str, tones: Mapping[str, str], **legend: Any) -> alt.Color:
     scale = alt.Scale(domain=list(tones), range=list(tones.values()))
     return alt.Color(field, scale=scale, legend=alt.Legend(**legend))
 
 
-def _day_axis(days: Sequence[date], week_began: date) -> alt.X:
+def day_axis(days: Sequence[date], week_began: date) -> alt.X:
     """Return an axis with one band per calendar day, also without a row, and labels on first days of weeks."""
     starts = [day.isoformat() for day in days if day == first_day_of_week(day, week_began)]
     labelled = starts[:: 1 + len(starts) // 7] or [days[-1].isoformat()]
@@ -545,5 +631,5 @@ def _active_level(row: ActiveDay) -> int:
 
 
 def _text_at_centre(words: str, **mark: Any) -> alt.Chart:
-    chart: alt.Chart = alt.Chart(_data([{"words": words}])).mark_text(**mark).encode(text="words:N")
+    chart: alt.Chart = alt.Chart(inline([{"words": words}])).mark_text(**mark).encode(text="words:N")
     return chart

@@ -17,7 +17,7 @@ from fitness_buddy.core.errors import BuddyError
 from fitness_buddy.core.settings import Settings
 from fitness_buddy.core.weeks import FIRST_DAYS, ONE_WEEK, first_day_of_week
 from fitness_buddy.report import text
-from fitness_buddy.warehouse import Row, Warehouse, as_utc
+from fitness_buddy.warehouse import Reader, Row, as_utc
 
 SPORT_FAMILIES = ("run", "ride", "swim", "strength", "walk", "hike", "winter", "other")
 AREAS = ("activities", "steps", "meals")
@@ -38,6 +38,7 @@ _LEAST_ALCOHOL_PCT = 0.5
 class Session:
     """One activity of the day; ``speed_m_s`` is distance over moving time."""
 
+    activity_id: str
     name: str
     source: str
     sport_type: str
@@ -269,7 +270,7 @@ class BuiltRange:
     coverage: tuple[Coverage, ...]
 
 
-def load_built_range(warehouse: Warehouse, settings: Settings) -> BuiltRange:
+def load_built_range(warehouse: Reader, settings: Settings) -> BuiltRange:
     """Read the days for which the marts are built.
 
     Raises:
@@ -288,7 +289,7 @@ def load_built_range(warehouse: Warehouse, settings: Settings) -> BuiltRange:
     return BuiltRange(timezone, week_began, bool(athlete["has_own_settings"]), first_day, as_of_day, coverage)
 
 
-def load_report(warehouse: Warehouse, settings: Settings, day: date | None, built: BuiltRange | None = None) -> Report:
+def load_report(warehouse: Reader, settings: Settings, day: date | None, built: BuiltRange | None = None) -> Report:
     """Read the marts and compute the report of one day.
 
     Args:
@@ -354,6 +355,36 @@ def load_report(warehouse: Warehouse, settings: Settings, day: date | None, buil
     )
 
 
+def load_step_days(warehouse: Reader, settings: Settings, first_day: date, last_day: date) -> tuple[StepDay, ...]:
+    """Read every calendar day of steps; the days are within the built range."""
+    marts = _Marts(warehouse, settings)
+    goals = marts.days("fct_daily_health", "date_day", "date_day, step_goal", first_day, last_day)
+    observed = marts.days("fct_daily_steps", "steps_date", _STEPS, first_day, last_day)
+    return _step_days(first_day, last_day, goals, observed)
+
+
+def load_macro_days(warehouse: Reader, settings: Settings, first_day: date, last_day: date) -> tuple[MacroDay, ...]:
+    """Read the days with meals."""
+    rows = _Marts(warehouse, settings).days("fct_daily_macros", "meal_date", _MACROS, first_day, last_day)
+    return tuple(_macro_day(row) for row in rows)
+
+
+def load_active_days(warehouse: Reader, settings: Settings, first_day: date, last_day: date) -> tuple[ActiveDay, ...]:
+    """Read every calendar day of the built range."""
+    rows = _Marts(warehouse, settings).days("fct_daily_health", "date_day", _HEALTH, first_day, last_day)
+    return tuple(_active_day(row) for row in rows)
+
+
+def load_meals(
+    warehouse: Reader, settings: Settings, first_day: date, last_day: date, timezone: ZoneInfo
+) -> dict[date, list[Meal]]:
+    """Read meals by their day, in the order of time."""
+    meals: dict[date, list[Meal]] = {}
+    for row in _Marts(warehouse, settings).days("fct_meals", "meal_date", _MEALS, first_day, last_day):
+        meals.setdefault(row["meal_date"], []).append(_meal(row, timezone))
+    return meals
+
+
 # Reading ---------------------------------------------------------------------------------------------------------
 
 _HEALTH = (
@@ -380,7 +411,7 @@ _COVERAGE = "source, area, records, first_date, last_date, observed_days, missin
 class _Marts:
     """The SQL statements, which BigQuery and DuckDB both understand; names in them come from this module."""
 
-    def __init__(self, warehouse: Warehouse, settings: Settings) -> None:
+    def __init__(self, warehouse: Reader, settings: Settings) -> None:
         self._warehouse = warehouse
         self._schema = settings.marts_schema
         self._athlete_id = settings.athlete_id
@@ -440,6 +471,7 @@ def _local(value: datetime | None, timezone: ZoneInfo) -> datetime | None:
 def _session(row: Row, timezone: ZoneInfo) -> Session:
     distance_m, moving_time_s = _number(row["distance_m"]), _number(row["moving_time_s"])
     return Session(
+        activity_id=row["activity_id"],
         name=row["name"] or row["sport_type"] or row["sport_family"],
         source=row["source"],
         sport_type=row["sport_type"] or row["sport_family"],

@@ -8,7 +8,7 @@ from datetime import date, timedelta
 
 from fitness_buddy.core.settings import Settings
 from fitness_buddy.report import text
-from fitness_buddy.warehouse import Row, Warehouse
+from fitness_buddy.warehouse import Reader, Row
 
 # Records of so many days are news.
 DAYS_OF_RECORDS = 7
@@ -83,7 +83,7 @@ class Training:
     gear: tuple[Gear, ...]
 
 
-def load_training(warehouse: Warehouse, settings: Settings, day: date, as_of_day: date) -> Training:
+def load_training(warehouse: Reader, settings: Settings, day: date, as_of_day: date) -> Training:
     """Read the training marts for one day."""
     parameters: dict[str, str | date] = {"athlete_id": settings.athlete_id, "day": day}
     parameters["first_day"] = day - timedelta(days=DAYS_OF_RECORDS - 1)
@@ -116,7 +116,7 @@ def load_training(warehouse: Warehouse, settings: Settings, day: date, as_of_day
         )
     return Training(
         form=next((_form(row) for row in forms), None),
-        records=tuple(_record(row) for row in records),
+        records=tuple(to_record(row) for row in records),
         goals=tuple(_goal(row) for row in goals),
         gear=tuple(_gear(row) for row in gear),
     )
@@ -131,27 +131,29 @@ def training_sentences(training: Training) -> Iterator[str]:
         if form.load_7d is not None:
             yield f"Load of the last 7 days: {form.load_7d:.0f}."
     for record in training.records:
-        before = f" (before: {_value(record.previous, record.unit)})" if record.previous is not None else ""
-        value = _value(record.value, record.unit)
-        yield f"Record on {text.weekday_day(record.achieved_on)}: {_named(record)}, {value}{before}."
+        before = f" (before: {record_value(record.previous, record.unit)})" if record.previous is not None else ""
+        value = record_value(record.value, record.unit)
+        yield f"Record on {text.weekday_day(record.achieved_on)}: {record_named(record)}, {value}{before}."
     for goal in training.goals:
         track = {True: "on track", False: "behind", None: "not known"}[goal.is_on_track]
-        done = "nothing yet" if goal.progress is None else _measured(goal.progress, goal.metric)
+        done = "nothing yet" if goal.progress is None else measured(goal.progress, goal.metric)
         left = text.counted(goal.days_left, "day")
-        name, target = goal.goal.replace("_", " ").capitalize(), _measured(goal.target, goal.metric)
+        name, target = goal.goal.replace("_", " ").capitalize(), measured(goal.target, goal.metric)
         yield f"{name}: {done} of {target}, {left} left, {track}."
     for gear in training.gear:
         yield f"{gear.gear_id}: {text.km(gear.distance_m)} of {text.km(gear.limit_m)} ({gear.limit_used_pct:.0f} %)."
 
 
-def _named(record: Record) -> str:
+def record_named(record: Record) -> str:
+    """Return the name of a record: ``longest ride``, ``fastest run (10k)``."""
     words = _RECORDS[record.record_type]
     family = "" if record.sport_family == "all" else f" {record.sport_family}"
     band = f" ({record.band.replace('_', ' ')})" if record.band else ""
     return f"{words.lower()}{family}{band}"
 
 
-def _value(value: float, unit: str) -> str:
+def record_value(value: float, unit: str) -> str:
+    """Return the value of a record with its unit."""
     if unit == "m":
         return text.km(value) if value >= 1000 else f"{value:.0f} m"
     if unit == "s":
@@ -161,9 +163,10 @@ def _value(value: float, unit: str) -> str:
     return f"{value:,.0f} {unit}"
 
 
-def _measured(value: float, metric: str) -> str:
+def measured(value: float, metric: str) -> str:
+    """Return a value of a goal's metric with its unit."""
     unit = metric.rpartition("_")[2]
-    return _value(value, {"m": "m", "s": "s", "kcal": "kcal"}.get(unit, metric.replace("_", " ")))
+    return record_value(value, {"m": "m", "s": "s", "kcal": "kcal"}.get(unit, metric.replace("_", " ")))
 
 
 def _form(row: Row) -> Form:
@@ -177,7 +180,8 @@ def _form(row: Row) -> Form:
     )
 
 
-def _record(row: Row) -> Record:
+def to_record(row: Row) -> Record:
+    """Return a row of ``fct_records``."""
     previous = row["previous_value"]
     return Record(
         record_type=row["record_type"],

@@ -220,13 +220,8 @@ class RawStore(Protocol):
         ...
 
 
-class Warehouse(RawStore, Protocol):
-    """Everything that commands need from a warehouse."""
-
-    @property
-    def name(self) -> str:
-        """The place of the warehouse, for people; it holds no secret."""
-        ...
+class Reader(Protocol):
+    """Whatever answers statements: a warehouse, or one connection to it."""
 
     def query(self, sql: str, parameters: Parameters | None = None) -> list[Row]:
         """Run one read-only statement.
@@ -234,6 +229,32 @@ class Warehouse(RawStore, Protocol):
         Raises:
             NotBuiltError: a table or schema does not exist yet.
             BuddyError: the warehouse refuses the statement; the message is its own.
+        """
+        ...
+
+
+class Warehouse(RawStore, Reader, Protocol):
+    """Everything that commands need from a warehouse."""
+
+    @property
+    def name(self) -> str:
+        """The place of the warehouse, for people; it holds no secret."""
+        ...
+
+    def reading(self) -> AbstractContextManager[Reader]:
+        """Open the warehouse once for several statements, which all see the same state.
+
+        On DuckDB no other program can write until the block ends, and no thread of this one can open it again.
+
+        Raises:
+            NotBuiltError: there is no warehouse yet.
+        """
+        ...
+
+    def version(self) -> str:
+        """Return a text that changes whenever something was written; on BigQuery it changes each minute.
+
+        It costs no statement.
         """
         ...
 
@@ -416,6 +437,7 @@ __all__ = [
     "RawStore",
     "RawSummary",
     "RawTableCheck",
+    "Reader",
     "Row",
     "Warehouse",
     "as_utc",

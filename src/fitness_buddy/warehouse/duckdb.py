@@ -176,20 +176,20 @@ class DuckDBWarehouse(versions.RawReads):
             self._insert_log(connection, LOADS, rows)
 
     def query(self, sql: str, parameters: Parameters | None = None) -> list[Row]:
-        parameters = dict(parameters or {})
-        for name in parameters:
-            sql = re.sub(rf"@{name}\b", f"${name}", sql)
+        with self.reading() as reader:
+            return reader.query(sql, parameters)
+
+    @contextmanager
+    def reading(self) -> Iterator[_DuckDBReader]:
         with self._connection(read_only=True) as connection:
-            try:
-                connection.execute("set enable_external_access = false")  # only the warehouse can be read
-                connection.execute("set lock_configuration = true")
-                cursor = connection.execute(sql, parameters or None)
-                columns = [column[0] for column in cursor.description or []]
-                return [dict(zip(columns, values, strict=True)) for values in cursor.fetchall()]
-            except duckdb.CatalogException as error:
-                raise NotBuiltError(_first_line(error)) from error
-            except duckdb.Error as error:
-                raise BuddyError(_first_line(error)) from error
+            connection.execute("set enable_external_access = false")  # only the warehouse can be read
+            connection.execute("set lock_configuration = true")
+            yield _DuckDBReader(connection)
+
+    def version(self) -> str:
+        files = (self._path, Path(f"{self._path}.wal"))
+        states = [path.stat() if path.exists() else None for path in files]
+        return " ".join(f"{state.st_mtime_ns} {state.st_size}" if state else "none" for state in states)
 
     def raw_fingerprints(self) -> dict[str, str]:
         # Raw only grows, and a table that was created again has another last load.
@@ -331,6 +331,26 @@ class DuckDBWarehouse(versions.RawReads):
     def _log_lock(self, _error: BaseException, _pause_s: float, attempts: int) -> None:
         if attempts == 1:
             log.warning("%s is open in another program: waiting for it", self._path)
+
+
+class _DuckDBReader:
+    """See :class:`fitness_buddy.warehouse.Reader`."""
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
+        self._connection = connection
+
+    def query(self, sql: str, parameters: Parameters | None = None) -> list[Row]:
+        parameters = dict(parameters or {})
+        for name in parameters:
+            sql = re.sub(rf"@{name}\b", f"${name}", sql)
+        try:
+            cursor = self._connection.execute(sql, parameters or None)
+            columns = [column[0] for column in cursor.description or []]
+            return [dict(zip(columns, values, strict=True)) for values in cursor.fetchall()]
+        except duckdb.CatalogException as error:
+            raise NotBuiltError(_first_line(error)) from error
+        except duckdb.Error as error:
+            raise BuddyError(_first_line(error)) from error
 
 
 def _is_locked(error: BaseException) -> bool:

@@ -9,6 +9,7 @@ import logging
 import re
 import socket
 import tempfile
+import time
 import urllib.request
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -174,6 +175,13 @@ class BigQueryWarehouse(versions.RawReads):
                 self.append_rows(LOADS, rows)
         except BuddyError as error:  # such as an account without rights on `ops`: raw has the rows by now
             log.warning("the origin of the load is not kept, so `buddy explain` will not name it: %s", error)
+
+    @contextmanager
+    def reading(self) -> Iterator[BigQueryWarehouse]:
+        yield self
+
+    def version(self) -> str:
+        return f"minute {time.monotonic() // 60:.0f}"
 
     def query(self, sql: str, parameters: Parameters | None = None) -> list[Row]:
         typed = [query_parameter(name, value) for name, value in (parameters or {}).items()]
