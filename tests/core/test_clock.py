@@ -24,14 +24,14 @@ TAKE_NOW = {
     *("ingest strava-api", "ingest strava-export"),
     *(f"meal {name}" for name in ("correct", "delete", "estimate", "picture", "request")),
     *(f"remind {name}" for name in ("deliver", "list", "request")),
-    "doctor",
+    *("doctor", "mcp", "serve"),
 }
 # The answers of these are the same at any time, but for `freshness`, which dbt computes, and `bot`, which runs on.
 TAKE_NO_NOW = {
     *("activity", "bot", "demo", "docs", "freshness", "persona", "settings", "setup-gcp", "sql", "status"),
     *("explain activity", "explain meal", "explain steps"),
     *("auth google-health", "auth strava", "flows deploy", "flows drift"),
-    *("completion", "export", "forget", "project init"),
+    *("completion", "export", "forget", "looker-url", "project init"),
 }
 
 

@@ -9,7 +9,7 @@ SECTIONS = {
     "Start": ("demo", "init", "settings", "doctor", "completion"),
     "Load": ("ingest", "auth", "status", "check", "heartbeat", "freshness"),
     "Build": ("build", "docs", "project"),
-    "Read": ("report", "activity", "explain", "ask", "sql", "serve", "mcp"),
+    "Read": ("report", "activity", "explain", "ask", "sql", "serve", "mcp", "looker-url"),
     "Talk": ("say", "remind", "meal", "events", "meditation", "persona", "bot"),
     "Server": ("flows", "setup-gcp", "load-from-bucket"),
     "Your data": ("export", "forget"),

@@ -173,8 +173,8 @@ class _Calls:
     ) -> Reply:
         """Look up numbers: sums, averages, counts and bests of activities, steps, meals and load, over any days.
 
-        Each row has rows_behind: the activities, days or meals that the number was computed from. Weeks begin on
-        Monday.
+        Each row has rows_behind: the activities, days or meals that the number was computed from. Weeks are ISO
+        weeks.
         """
         first, last = (parse_day(day) if day else None for day in (since, until))
         return self._tools.query_metric(metrics, by, where, first, last, order, limit, with_sql=with_sql)

@@ -189,7 +189,7 @@ class Activities:
         )
 
 
-def read_privacy_zones(warehouse: Warehouse, settings: Settings) -> list[PrivacyZone]:
+def read_privacy_zones(warehouse: Reader, settings: Settings) -> list[PrivacyZone]:
     """Return the privacy zones of the athlete, as the last build has them."""
     rows = warehouse.query(
         "select latitude_deg, longitude_deg, radius_m "  # noqa: S608 - names of our own
