@@ -17,7 +17,8 @@ from fitness_buddy.core.validators import ATHLETE_ID, BUCKET_NAME, BUCKET_URL
 
 FILES = sorted(FLOWS.glob("*/*.yaml"))
 PURPOSES = {"ingest", "transform", "remind", "report", "ops", "learn"}
-PYTHON = "io.kestra.plugin.scripts.python."
+SCRIPTS = "io.kestra.plugin.scripts."
+COMMANDS, SCRIPT = f"{SCRIPTS}shell.Commands", f"{SCRIPTS}python.Script"
 # What only arranges other tasks runs nothing itself, so it needs no time limit of its own.
 FLOWABLE = "io.kestra.plugin.core.flow."
 # Inputs of these types hold no text of anybody's own.
@@ -102,7 +103,9 @@ def test_every_task_ends_some_time(path: Path) -> None:
 @each_file
 def test_scripts_run_without_the_servers_secrets(path: Path) -> None:
     for task in tasks_of(read(path)):
-        if task["type"].startswith(PYTHON):
+        if task["type"].startswith(SCRIPTS):
+            # python.Commands looks for uv before each run, and downloads it where it is missing.
+            assert task["type"] == COMMANDS or (task["type"], task["packageManager"]) == (SCRIPT, "PIP"), task["id"]
             assert task["interpreter"] == ["buddy-sh", "-c"], task["id"]
             assert task["taskRunner"] == {"type": "io.kestra.plugin.core.runner.Process"}, task["id"]
             # A secret is for the program that needs it, not for a command line, which every user of a machine sees.
@@ -133,7 +136,7 @@ def test_what_is_given_to_a_script_is_no_command_and_no_expression(path: Path) -
     flow = read(path)
     inputs = {given["id"]: given for given in flow.get("inputs", [])}
     for task in tasks_of(flow):
-        if task["type"].startswith(PYTHON):
+        if task["type"].startswith(SCRIPTS):
             code, env = str(task.get("commands", "")) + str(task.get("script", "")), str(task.get("env", {}))
             assert not re.search(r"{{[^}]*\b(inputs|trigger|item|outputs)\b", code), task["id"]
             assert not re.search(r"\btrigger\.(?!date\b)|\bitem\.", env), task["id"]
@@ -148,7 +151,7 @@ def test_a_python_script_gets_data_as_files(path: Path) -> None:
     flow = read(path)
     files = {given["id"] for given in flow.get("inputs", []) if given["type"] == "FILE"}
     for task in tasks_of(flow):
-        if task["type"] == f"{PYTHON}Script":
+        if task["type"] == SCRIPT:
             for value in task.get("inputFiles", {}).values():
                 name = re.fullmatch(r"{{ (?:outputs\.\w+\.uri|inputs\.(\w+)) }}", value)
                 assert name and name[1] in {None, *files}, task["id"]
@@ -239,8 +242,13 @@ def test_the_engine_refuses_what_it_does_not_know(engine: Engine, line: str, pro
     assert problem in error
 
 
-@pytest.mark.parametrize("plugin", ["Commands", "Script"])
+PLUGINS = {COMMANDS: "commands: [x]", SCRIPT: "script: x"}
+
+
+@pytest.mark.parametrize("plugin", PLUGINS)
 def test_stand_ins_refuse_what_they_do_not_know(engine: Engine, plugin: str) -> None:
-    source = f"id: bad\nnamespace: buddy.ops\ntasks:\n  - id: x\n    type: {PYTHON}{plugin}\n    bogus: 1\n"
-    (error,) = engine.validate(source)["errors"]
-    assert "bogus" in error
+    source = f"id: bad\nnamespace: buddy.ops\ntasks:\n  - id: x\n    type: {plugin}\n"
+    assert engine.validate(f"{source}    {PLUGINS[plugin]}\n")["errors"] == []
+    for line, problem in ((f"{PLUGINS[plugin]}\n    bogus: 1", "bogus"), ("timeout: PT1M", "must not be null")):
+        (error,) = engine.validate(f"{source}    {line}\n")["errors"]
+        assert problem in error

@@ -160,7 +160,7 @@ id: broken
 namespace: buddy.learn
 tasks:
   - id: noise
-    type: io.kestra.plugin.scripts.python.Commands
+    type: io.kestra.plugin.scripts.shell.Commands
     taskRunner: {type: io.kestra.plugin.core.runner.Process}
     interpreter: [buddy-sh, -c]
     commands: ["echo noise of another task >&2"]
@@ -168,7 +168,7 @@ tasks:
     type: io.kestra.plugin.core.flow.Sequential
     tasks:
       - id: load
-        type: io.kestra.plugin.scripts.python.Commands
+        type: io.kestra.plugin.scripts.shell.Commands
         taskRunner: {type: io.kestra.plugin.core.runner.Process}
         interpreter: [buddy-sh, -c]
         inputFiles: {said.txt: "{{ inputs.said }}"}
