@@ -133,7 +133,9 @@ def test_a_script_is_run_as_the_plugin_runs_it(engine: Engine, tmp_path: Path, p
     engine.load(tmp_path)
     execution = engine.run("buddy.test.script")
     assert execution.state == "FAILED"
-    engine.wait_for_log(execution, "DEBUG Executing command", f"{'uv' if package_manager == 'UV' else 'python3'} --version")
+    engine.wait_for_log(
+        execution, "DEBUG Executing command", f"{'uv' if package_manager == 'UV' else 'python3'} --version"
+    )
     if package_manager == "PIP" or shutil.which("uv"):
         engine.wait_for_log(execution, "INFO is True None")
         engine.wait_for_log(execution, ", line 5, in <module>")
