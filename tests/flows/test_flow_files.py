@@ -252,3 +252,30 @@ def test_stand_ins_refuse_what_they_do_not_know(engine: Engine, plugin: str) -> 
     for line, problem in ((f"{PLUGINS[plugin]}\n    bogus: 1", "bogus"), ("timeout: PT1M", "must not be null")):
         (error,) = engine.validate(f"{source}    {line}\n")["errors"]
         assert problem in error
+
+
+WEBHOOK = """
+id: takes_a_body
+namespace: buddy.test
+tasks: [{id: done, type: io.kestra.plugin.core.debug.Return, format: done}]
+triggers:
+  - {id: w, type: io.kestra.plugin.core.trigger.Webhook, key: planted-webhook-test, fetchType: FETCH, wait: true}
+"""
+
+
+def test_a_body_in_an_execution_has_the_servers_limit(engine: Engine, tmp_path: Path) -> None:
+    """So webhooks store theirs (`fetchType: STORE`)."""
+    (tmp_path / "takes_a_body.yaml").write_text(WEBHOOK)
+    engine.load(tmp_path)
+    sizes = {
+        size: engine.webhook("buddy.test.takes_a_body", "planted-webhook-test", b'"' + b"x" * size + b'"')[0]
+        for size in (2**18, 2**20)
+    }
+    assert sizes == {2**18: 200, 2**20: 500}
+
+
+@each_file
+def test_a_webhook_stores_its_body(path: Path) -> None:
+    for trigger in read(path).get("triggers", []):
+        if trigger["type"].endswith(".Webhook"):
+            assert trigger["fetchType"] == "STORE", trigger["id"]
