@@ -37,6 +37,7 @@ class BotSettings:
         webhook_keys: the key of each flow's webhook, by the flow.
         channel_ids: where it listens; direct messages of the allowed users count always.
         languages: in which messages about reminders may be written, the athlete's first.
+        is_in_clear: whether messages may go to the server over http://.
     """
 
     token: str = field(repr=False)
@@ -45,6 +46,7 @@ class BotSettings:
     user_ids: frozenset[int]
     channel_ids: frozenset[int]
     languages: Sequence[str] = ("en",)
+    is_in_clear: bool = False
 
 
 def bot_settings() -> BotSettings:
@@ -70,6 +72,7 @@ def bot_settings() -> BotSettings:
         user_ids=users.read(),
         channel_ids=variables.DISCORD_CHANNELS.read(),
         languages=language_setting(),
+        is_in_clear=variables.KESTRA_IN_CLEAR.read() == "true",
     )
 
 
@@ -108,7 +111,11 @@ class Forwarder:
         self._keys = settings.webhook_keys
         # One attempt: a flow that failed has retried by itself, and would answer in the channel for each request.
         self._client = HttpClient(
-            settings.kestra_url, secrets=settings.webhook_keys.values(), timeout_s=_ANSWER_TIMEOUT_S, attempts=1
+            settings.kestra_url,
+            secrets=settings.webhook_keys.values(),
+            is_clear_text_allowed=settings.is_in_clear,
+            timeout_s=_ANSWER_TIMEOUT_S,
+            attempts=1,
         )
 
     def forward(self, flow: str, body: Mapping[str, Any]) -> str | None:

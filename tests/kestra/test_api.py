@@ -375,6 +375,11 @@ def test_a_password_is_not_sent_in_the_clear(buddy: Buddy, folder: Path, monkeyp
     answer = buddy("flows", "drift", folder)
     assert answer.exit_code == 2
     assert "to begin with https://" in answer.errors
+    # Unless someone says that it may, as inside of a cluster; there is no such machine.
+    monkeypatch.setenv("BUDDY_KESTRA_IN_CLEAR", "true")
+    monkeypatch.setenv("BUDDY_HTTP_BACKOFF_S", "0.01")
+    monkeypatch.setenv("BUDDY_KESTRA_URL", "http://kestra.invalid:8080")
+    assert "is Kestra running at http://kestra.invalid:8080" in buddy("flows", "drift", folder).errors
 
 
 def test_a_server_that_is_not_there_is_reported(buddy: Buddy, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

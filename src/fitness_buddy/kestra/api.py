@@ -24,15 +24,20 @@ _Read = TypeVar("_Read")
 
 @dataclass(frozen=True, slots=True)
 class KestraSettings:
-    """The address of Kestra, and its login (basic authentication)."""
+    """The address of Kestra, and its login (basic authentication).
+
+    Attributes:
+        is_in_clear: whether the login may go there over http://.
+    """
 
     url: str
     username: str
     password: str = field(repr=False)
+    is_in_clear: bool = False
 
 
 def kestra_settings() -> KestraSettings:
-    """Read BUDDY_KESTRA_URL, BUDDY_KESTRA_USERNAME and BUDDY_KESTRA_PASSWORD.
+    """Read BUDDY_KESTRA_URL, BUDDY_KESTRA_USERNAME, BUDDY_KESTRA_PASSWORD and BUDDY_KESTRA_IN_CLEAR.
 
     Raises:
         UsageError: only one of name and password is set.
@@ -40,7 +45,7 @@ def kestra_settings() -> KestraSettings:
     username, password = variables.KESTRA_USERNAME.read(), variables.KESTRA_PASSWORD.read()
     if bool(username) != bool(password):
         raise UsageError("BUDDY_KESTRA_USERNAME and BUDDY_KESTRA_PASSWORD: expected both or neither, found one of them")
-    return KestraSettings(variables.KESTRA_URL.read(), username, password)
+    return KestraSettings(variables.KESTRA_URL.read(), username, password, variables.KESTRA_IN_CLEAR.read() == "true")
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +99,13 @@ class KestraApi:
         self._url = settings.url
         self._rows_a_page = rows_a_page
         login = (settings.username, settings.password) if settings.username else None
-        self._client = HttpClient(settings.url, rate_limit=RateLimit("Kestra"), login=login, backoff_s=backoff_s)
+        self._client = HttpClient(
+            settings.url,
+            rate_limit=RateLimit("Kestra"),
+            login=login,
+            is_clear_text_allowed=settings.is_in_clear,
+            backoff_s=backoff_s,
+        )
 
     def problem(self, source: str) -> str:
         """Return what is wrong with a flow, in the server's words on one line; empty if nothing is."""
