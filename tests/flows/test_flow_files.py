@@ -19,6 +19,9 @@ FILES = sorted(FLOWS.glob("*/*.yaml"))
 PURPOSES = {"ingest", "transform", "remind", "report", "ops", "learn"}
 SCRIPTS = "io.kestra.plugin.scripts."
 COMMANDS, SCRIPT = f"{SCRIPTS}shell.Commands", f"{SCRIPTS}python.Script"
+DBT = "io.kestra.plugin.dbt.cli.DbtCLI"
+# Tasks of these types start a process.
+PROCESSES = (SCRIPTS, DBT)
 # What only arranges other tasks runs nothing itself, so it needs no time limit of its own.
 FLOWABLE = "io.kestra.plugin.core.flow."
 # Inputs of these types hold no text of anybody's own.
@@ -86,7 +89,9 @@ def test_its_name_and_its_folder_say_which_flow_it_is(path: Path) -> None:
 @each_file
 def test_it_says_what_it_is_for(path: Path) -> None:
     flow = read(path)
-    assert flow["description"].strip().endswith(".")
+    (page,) = re.findall(r"docs/[\w/-]+\.md", flow["description"].rpartition("More: ")[2])
+    assert flow["description"].strip().endswith(f"More: {page}.")
+    assert (REPOSITORY / page).is_file()
     assert flow["labels"]["layer"] == path.parent.name
     for given in flow.get("inputs", []):
         assert given["displayName"] and given["description"], given["id"]
@@ -103,9 +108,11 @@ def test_every_task_ends_some_time(path: Path) -> None:
 @each_file
 def test_scripts_run_without_the_servers_secrets(path: Path) -> None:
     for task in tasks_of(read(path)):
-        if task["type"].startswith(SCRIPTS):
+        if task["type"].startswith(PROCESSES):
             # python.Commands looks for uv before each run, and downloads it where it is missing.
-            assert task["type"] == COMMANDS or (task["type"], task["packageManager"]) == (SCRIPT, "PIP"), task["id"]
+            assert task["type"] in {COMMANDS, DBT} or (task["type"], task["packageManager"]) == (SCRIPT, "PIP"), task[
+                "id"
+            ]
             assert task["interpreter"] == ["buddy-sh", "-c"], task["id"]
             assert task["taskRunner"] == {"type": "io.kestra.plugin.core.runner.Process"}, task["id"]
             # A secret is for the program that needs it, not for a command line, which every user of a machine sees.
@@ -136,7 +143,7 @@ def test_what_is_given_to_a_script_is_no_command_and_no_expression(path: Path) -
     flow = read(path)
     inputs = {given["id"]: given for given in flow.get("inputs", [])}
     for task in tasks_of(flow):
-        if task["type"].startswith(SCRIPTS):
+        if task["type"].startswith(PROCESSES):
             code, env = str(task.get("commands", "")) + str(task.get("script", "")), str(task.get("env", {}))
             assert not re.search(r"{{[^}]*\b(inputs|trigger|item|outputs)\b", code), task["id"]
             assert not re.search(r"\btrigger\.(?!date\b)|\bitem\.", env), task["id"]
@@ -242,7 +249,7 @@ def test_the_engine_refuses_what_it_does_not_know(engine: Engine, line: str, pro
     assert problem in error
 
 
-PLUGINS = {COMMANDS: "commands: [x]", SCRIPT: "script: x"}
+PLUGINS = {COMMANDS: "commands: [x]", SCRIPT: "script: x", DBT: "commands: [x]"}
 
 
 @pytest.mark.parametrize("plugin", PLUGINS)
