@@ -73,6 +73,7 @@ lock: ## renew the lock files from pyproject.toml and requirements-emulator.in
 	$(COMPILE) --extra dev -c requirements.lock pyproject.toml -o requirements-dev.lock
 	$(COMPILE) --python-version 3.13 --override requirements-emulator.in \
 		requirements-emulator.in -o requirements-emulator.lock
+	scripts/check_wheels
 
 clean: ## remove what was installed and built; keep data/
 	rm -rf .venv .venv-emulator .kestra-engine target logs .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -37,6 +37,7 @@ class BotSettings:
         webhook_keys: the key of each flow's webhook, by the flow.
         channel_ids: where it listens; direct messages of the allowed users count always.
         languages: in which messages about reminders may be written, the athlete's first.
+        is_in_clear: whether messages may go to the server over http://.
     """
 
     token: str = field(repr=False)
@@ -45,6 +46,7 @@ class BotSettings:
     user_ids: frozenset[int]
     channel_ids: frozenset[int]
     languages: Sequence[str] = ("en",)
+    is_in_clear: bool = False
 
 
 def bot_settings() -> BotSettings:
@@ -70,6 +72,7 @@ def bot_settings() -> BotSettings:
         user_ids=users.read(),
         channel_ids=variables.DISCORD_CHANNELS.read(),
         languages=language_setting(),
+        is_in_clear=variables.KESTRA_IN_CLEAR.read() == "true",
     )
 
 
@@ -96,6 +99,19 @@ class IncomingMessage:
     is_addressed: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class FlowReply:
+    """What a flow answers to a message.
+
+    Attributes:
+        outcome: of the flow; None if it names none.
+        unposted: its reply, if no channel took it; else empty.
+    """
+
+    outcome: str | None
+    unposted: str = ""
+
+
 class Forwarder:
     """Posts messages to Kestra's webhooks."""
 
@@ -108,11 +124,15 @@ class Forwarder:
         self._keys = settings.webhook_keys
         # One attempt: a flow that failed has retried by itself, and would answer in the channel for each request.
         self._client = HttpClient(
-            settings.kestra_url, secrets=settings.webhook_keys.values(), timeout_s=_ANSWER_TIMEOUT_S, attempts=1
+            settings.kestra_url,
+            secrets=settings.webhook_keys.values(),
+            is_clear_text_allowed=settings.is_in_clear,
+            timeout_s=_ANSWER_TIMEOUT_S,
+            attempts=1,
         )
 
-    def forward(self, flow: str, body: Mapping[str, Any]) -> str | None:
-        """Post to the flow's webhook, which answers when the flow has ended; once. Return the flow's outcome.
+    def forward(self, flow: str, body: Mapping[str, Any]) -> FlowReply:
+        """Post to the flow's webhook, which answers when the flow has ended; once.
 
         Raises:
             BuddyError: the server was not reached or does not know the flow, or the flow failed.
@@ -122,16 +142,18 @@ class Forwarder:
         if response.status >= 400:
             raise response.error(f"{flow} did not take the message")
         outputs = response.document if isinstance(response.document, dict) else {}
-        return str(outputs["outcome"]) if "outcome" in outputs else None
+        outcome = str(outputs["outcome"]) if "outcome" in outputs else None
+        is_posted = outputs.get("is_posted") is not False
+        return FlowReply(outcome, "" if is_posted else str(outputs.get("answer") or ""))
 
 
 class Handler:
     """Decides about a message: ignore it, forward it, or answer why not."""
 
-    def __init__(self, settings: BotSettings, forward: Callable[[str, Mapping[str, Any]], str | None]) -> None:
+    def __init__(self, settings: BotSettings, forward: Callable[[str, Mapping[str, Any]], FlowReply]) -> None:
         """
         Args:
-            forward: hands a message on to a flow, and returns its outcome.
+            forward: hands a message on to a flow.
         """
         self._settings = settings
         self._forward = forward
@@ -173,7 +195,7 @@ class Handler:
             "pictures": contents,
         }
         try:
-            outcome = await asyncio.to_thread(self._forward, flow, body)
+            reply = await asyncio.to_thread(self._forward, flow, body)
         except BuddyError as error:
             # The message may name the server: it is for the operator, not for the channel.
             _log.error("%s", error)
@@ -182,8 +204,8 @@ class Handler:
             return "I cannot reach my own head right now. Please send that again in a few minutes."
         _log.info("handed message %s to %s", message.message_id, flow)
         # The next message of that person there may be the answer, whatever it says.
-        (self._asked.add if (flow, outcome) == (REMINDERS, "asked") else self._asked.discard)(where)
-        return None
+        (self._asked.add if (flow, reply.outcome) == (REMINDERS, "asked") else self._asked.discard)(where)
+        return reply.unposted or None
 
     def _is_for_us(self, message: IncomingMessage) -> bool:
         if message.is_bot or message.user_id not in self._settings.user_ids:

@@ -186,6 +186,12 @@ class Engine:
         """Keep a value."""
         self.ask("kv_set", namespace=namespace, key=key, value=value)
 
+    def backfill(self, flow: str, trigger: str, start: datetime, end: datetime) -> None:
+        """Ask for the executions of a schedule in a time that is over, as the browser does; a scheduler must run."""
+        namespace, _, flow_id = flow.rpartition(".")
+        times = {"start": start.isoformat(), "end": end.isoformat()}
+        self.ask("backfill", namespace=namespace, flow=flow_id, trigger=trigger, **times)
+
     def search(self, text: str) -> list[str]:
         """Every column of the database and every file in storage that holds the text."""
         found = self.ask("search", text=text)

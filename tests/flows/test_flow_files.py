@@ -17,7 +17,11 @@ from fitness_buddy.core.validators import ATHLETE_ID, BUCKET_NAME, BUCKET_URL
 
 FILES = sorted(FLOWS.glob("*/*.yaml"))
 PURPOSES = {"ingest", "transform", "remind", "report", "ops", "learn"}
-PYTHON = "io.kestra.plugin.scripts.python."
+SCRIPTS = "io.kestra.plugin.scripts."
+COMMANDS, SCRIPT = f"{SCRIPTS}shell.Commands", f"{SCRIPTS}python.Script"
+DBT = "io.kestra.plugin.dbt.cli.DbtCLI"
+# Tasks of these types start a process.
+PROCESSES = (SCRIPTS, DBT)
 # What only arranges other tasks runs nothing itself, so it needs no time limit of its own.
 FLOWABLE = "io.kestra.plugin.core.flow."
 # Inputs of these types hold no text of anybody's own.
@@ -85,7 +89,9 @@ def test_its_name_and_its_folder_say_which_flow_it_is(path: Path) -> None:
 @each_file
 def test_it_says_what_it_is_for(path: Path) -> None:
     flow = read(path)
-    assert flow["description"].strip().endswith(".")
+    (page,) = re.findall(r"docs/[\w/-]+\.md", flow["description"].rpartition("More: ")[2])
+    assert flow["description"].strip().endswith(f"More: {page}.")
+    assert (REPOSITORY / page).is_file()
     assert flow["labels"]["layer"] == path.parent.name
     for given in flow.get("inputs", []):
         assert given["displayName"] and given["description"], given["id"]
@@ -102,7 +108,11 @@ def test_every_task_ends_some_time(path: Path) -> None:
 @each_file
 def test_scripts_run_without_the_servers_secrets(path: Path) -> None:
     for task in tasks_of(read(path)):
-        if task["type"].startswith(PYTHON):
+        if task["type"].startswith(PROCESSES):
+            # python.Commands looks for uv before each run, and downloads it where it is missing.
+            assert task["type"] in {COMMANDS, DBT} or (task["type"], task["packageManager"]) == (SCRIPT, "PIP"), task[
+                "id"
+            ]
             assert task["interpreter"] == ["buddy-sh", "-c"], task["id"]
             assert task["taskRunner"] == {"type": "io.kestra.plugin.core.runner.Process"}, task["id"]
             # A secret is for the program that needs it, not for a command line, which every user of a machine sees.
@@ -133,7 +143,7 @@ def test_what_is_given_to_a_script_is_no_command_and_no_expression(path: Path) -
     flow = read(path)
     inputs = {given["id"]: given for given in flow.get("inputs", [])}
     for task in tasks_of(flow):
-        if task["type"].startswith(PYTHON):
+        if task["type"].startswith(PROCESSES):
             code, env = str(task.get("commands", "")) + str(task.get("script", "")), str(task.get("env", {}))
             assert not re.search(r"{{[^}]*\b(inputs|trigger|item|outputs)\b", code), task["id"]
             assert not re.search(r"\btrigger\.(?!date\b)|\bitem\.", env), task["id"]
@@ -148,7 +158,7 @@ def test_a_python_script_gets_data_as_files(path: Path) -> None:
     flow = read(path)
     files = {given["id"] for given in flow.get("inputs", []) if given["type"] == "FILE"}
     for task in tasks_of(flow):
-        if task["type"] == f"{PYTHON}Script":
+        if task["type"] == SCRIPT:
             for value in task.get("inputFiles", {}).values():
                 name = re.fullmatch(r"{{ (?:outputs\.\w+\.uri|inputs\.(\w+)) }}", value)
                 assert name and name[1] in {None, *files}, task["id"]
@@ -239,8 +249,40 @@ def test_the_engine_refuses_what_it_does_not_know(engine: Engine, line: str, pro
     assert problem in error
 
 
-@pytest.mark.parametrize("plugin", ["Commands", "Script"])
+PLUGINS = {COMMANDS: "commands: [x]", SCRIPT: "script: x", DBT: "commands: [x]"}
+
+
+@pytest.mark.parametrize("plugin", PLUGINS)
 def test_stand_ins_refuse_what_they_do_not_know(engine: Engine, plugin: str) -> None:
-    source = f"id: bad\nnamespace: buddy.ops\ntasks:\n  - id: x\n    type: {PYTHON}{plugin}\n    bogus: 1\n"
-    (error,) = engine.validate(source)["errors"]
-    assert "bogus" in error
+    source = f"id: bad\nnamespace: buddy.ops\ntasks:\n  - id: x\n    type: {plugin}\n"
+    assert engine.validate(f"{source}    {PLUGINS[plugin]}\n")["errors"] == []
+    for line, problem in ((f"{PLUGINS[plugin]}\n    bogus: 1", "bogus"), ("timeout: PT1M", "must not be null")):
+        (error,) = engine.validate(f"{source}    {line}\n")["errors"]
+        assert problem in error
+
+
+WEBHOOK = """
+id: takes_a_body
+namespace: buddy.test
+tasks: [{id: done, type: io.kestra.plugin.core.debug.Return, format: done}]
+triggers:
+  - {id: w, type: io.kestra.plugin.core.trigger.Webhook, key: planted-webhook-test, fetchType: FETCH, wait: true}
+"""
+
+
+def test_a_body_in_an_execution_has_the_servers_limit(engine: Engine, tmp_path: Path) -> None:
+    """So webhooks store theirs (`fetchType: STORE`)."""
+    (tmp_path / "takes_a_body.yaml").write_text(WEBHOOK)
+    engine.load(tmp_path)
+    sizes = {
+        size: engine.webhook("buddy.test.takes_a_body", "planted-webhook-test", b'"' + b"x" * size + b'"')[0]
+        for size in (2**18, 2**20)
+    }
+    assert sizes == {2**18: 200, 2**20: 500}
+
+
+@each_file
+def test_a_webhook_stores_its_body(path: Path) -> None:
+    for trigger in read(path).get("triggers", []):
+        if trigger["type"].endswith(".Webhook"):
+            assert trigger["fetchType"] == "STORE", trigger["id"]

@@ -231,6 +231,11 @@ def test_it_runs_at_eight_in_summer_and_winter_and_once_for_all_evenings_missed(
         assert run.trigger
         return datetime.fromisoformat(run.trigger["date"])
 
+    def days(run: Execution) -> tuple[str, str]:
+        answer = run.task("read").outputs["vars"]
+        return answer["since"], answer["until"]
+
+    strava.activities = strava.activities[1:]  # all are younger than these evenings
     runs: list[Execution] = []
     # Clocks go back in the night to 25 October 2026.
     with evenings.schedules(FIRST_EVENING - timedelta(seconds=1)) as advance:
@@ -243,7 +248,16 @@ def test_it_runs_at_eight_in_summer_and_winter_and_once_for_all_evenings_missed(
         assert evening(next_evening(runs)) == datetime(2026, 10, 28, 19, tzinfo=UTC)
         advance(timedelta(hours=8))
         assert evening(next_evening(runs)) == datetime(2026, 10, 29, 19, tzinfo=UTC)
-    assert len(evenings.executions(STRAVA)) == len(runs) == 4
+        evenings.backfill(STRAVA, "every_evening", *(datetime(2026, 10, day, 12, tzinfo=BERLIN) for day in (10, 12)))
+        backfilled = [next_evening(runs) for _ in range(2)]
+    # For all of them the next evening is over, too, as for those that someone backfills in the browser.
+    assert [days(run) for run in backfilled] == [("2026-10-09", "2026-10-10"), ("2026-10-10", "2026-10-11")]
+    assert [days(run) for run in runs[:2]] == [("2026-10-23", "2026-10-24"), ("2026-10-24", "2026-10-25")]
+    assert [rows(run)[0] for run in runs] == [0] * len(runs)
+    # Today the server is on: the last evening is made up for, with all that is new.
+    with evenings.schedules(datetime.now(BERLIN)):
+        assert rows(next_evening(runs)) == (3, 3, 0, 0)
+    assert len(evenings.executions(STRAVA)) == len(runs) == 7
     # No flow has named an athlete: it is the server's.
     assert timed.query("select distinct athlete_id from raw.strava_api_activities") == [{"athlete_id": DEMO_ATHLETE_ID}]
 
@@ -339,10 +353,16 @@ def test_a_phone_is_answered_with_what_became_of_its_steps(server: Server) -> No
     assert loaded == [("2026-07-01", "8123"), ("2026-07-01", "9000"), ("2026-07-02", "8123")]
 
 
+def test_a_phone_may_send_more_than_fits_into_an_execution(server: Server) -> None:
+    day = json.dumps({"date": "2026-07-03", "steps": 1}).encode()
+    status, answer = post(server, day + b" " * 2**21)
+    assert (status, answer["rows_read"]) == (200, 1)
+
+
 @pytest.mark.parametrize(
     ("body", "problem"),
     [
-        (b'{"date": "2026-07-10", "steps": 8123', "expected step counts"),
+        (b'{"date": "2026-07-10", "steps": 8123', "expected JSON; at line 1"),
         (b"", "expected step counts"),
         ({"date": "2026-07-10", "count": 1}, "expected step counts"),
         ([{"date": "2026-07-10", "steps": 1}, {"date": "2026-07-11", "steps": "many"}], "row 2, steps"),

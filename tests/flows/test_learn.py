@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
+import shutil
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -107,3 +108,36 @@ def test_the_server_lists_its_flows(engine: Engine) -> None:
     lessons = {f"buddy.learn.{path.stem}" for path in (FLOWS / "learn").glob("*.yaml")}
     assert lessons < set(listed.outputs["flows"])
     assert listed.outputs["total"] == len(listed.outputs["flows"])
+
+
+# How python.Script runs a script
+
+SCRIPT = """
+id: script
+namespace: buddy.test
+tasks:
+  - id: run
+    type: io.kestra.plugin.scripts.python.Script
+    taskRunner: {type: io.kestra.plugin.core.runner.Process}
+    interpreter: [buddy-sh, -c]
+    script: |
+      print("is", {{ true }}, {{ null ?? 'null' }})
+      raise SystemExit(1 / 0)
+"""
+
+
+@pytest.mark.parametrize("package_manager", ["PIP", "UV"])
+def test_a_script_is_run_as_the_plugin_runs_it(engine: Engine, tmp_path: Path, package_manager: str) -> None:
+    """After three lines of the plugin, with names for what expressions write; only UV asks uv."""
+    (tmp_path / "script.yaml").write_text(f"{SCRIPT}    packageManager: {package_manager}\n")
+    engine.load(tmp_path)
+    execution = engine.run("buddy.test.script")
+    assert execution.state == "FAILED"
+    engine.wait_for_log(
+        execution, "DEBUG Executing command", f"{'uv' if package_manager == 'UV' else 'python3'} --version"
+    )
+    if package_manager == "PIP" or shutil.which("uv"):
+        engine.wait_for_log(execution, "INFO is True None")
+        engine.wait_for_log(execution, ", line 5, in <module>")
+    else:
+        engine.wait_for_log(execution, "ERROR", "'uv' command could not be found")

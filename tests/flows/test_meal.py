@@ -10,12 +10,14 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
+from channel_stubs import NtfyStub
 from discord_stub import DiscordStub, Refusal
 from engine_client import Engine, until
 from kestra_server import DECOY, Server
 from llm_stub import LlmStub, drawn, png, recorded
 from meal_answers import RICE, TINY_JPEG, form, message, weigh
 
+from fitness_buddy.core.retry import ATTEMPTS, ATTEMPTS_AWAITED
 from fitness_buddy.notify.message import escape_markdown
 
 FLOW = "buddy.ingest.meal"
@@ -128,6 +130,7 @@ def test_what_is_unsure_counts_when_it_is_confirmed_and_a_correction_adds_a_vers
         "outcome": "confirmed",
         "meal_id": first["meal_id"],
         "is_stored": True,
+        "is_posted": True,
         "answer": "",
     }
     kitchen.answers.append(RICE)
@@ -187,6 +190,28 @@ def test_a_meal_that_cannot_be_drawn_is_noted_all_the_same(
     execution = engine.next_execution(FLOW, known)
     assert execution.state == "WARNING"
     assert execution.states()["draw"] == "FAILED"
+
+
+def test_with_discord_down_the_webhook_says_soon_that_the_meal_is_stored(
+    server: Server, engine: Engine, discord: DiscordStub, ntfy: NtfyStub, kitchen: LlmStub
+) -> None:
+    discord.refusals.extend(Refusal(503) for _ in range(ATTEMPTS))
+    known = engine.executions(FLOW)
+    answer = send(server, "", PLATE, message_id="999")
+    assert (answer["outcome"], answer["is_stored"], answer["is_posted"]) == ("noted", True, False)
+    assert answer["answer"].startswith("Noted: ")
+    assert discord.attempts == ATTEMPTS_AWAITED
+    execution = engine.next_execution(FLOW, known)
+    assert (execution.state, execution.states()["not_posted"]) == ("WARNING", "WARNING")
+    engine.wait_for_log(execution, "The reply was not posted", "503")
+    # The picture costs, and could not be posted either.
+    assert kitchen.images == []
+    # The same message again posts it where it is missing.
+    discord.refusals.clear()
+    assert send(server, "", PLATE, message_id="999")["is_posted"]
+    assert discord.sent("buddy")[0] == answer["answer"]
+    assert [text.startswith("Noted: ") for text in ntfy.texts].count(True) == 1
+    assert len(versions(server, answer["meal_id"])) == 1
 
 
 @pytest.mark.parametrize("body", [b"", b"meal", [], {"text": "meal"}, {"message_id": "1", "pictures": ["x"]}])

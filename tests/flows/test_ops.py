@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from base64 import b64encode
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -22,6 +23,7 @@ from kestra_server import ANSWERS, FLOWS, TIMEZONE, Server, TimedServer, hurried
 from fitness_buddy.core.settings import load_settings
 from fitness_buddy.ingest.load import Ingest
 from fitness_buddy.ingest.sources import meals
+from fitness_buddy.kestra.flows import FlowFolder
 from fitness_buddy.warehouse import connect
 
 SEND = "buddy.ops.send_discord"
@@ -160,7 +162,7 @@ id: broken
 namespace: buddy.learn
 tasks:
   - id: noise
-    type: io.kestra.plugin.scripts.python.Commands
+    type: io.kestra.plugin.scripts.shell.Commands
     taskRunner: {type: io.kestra.plugin.core.runner.Process}
     interpreter: [buddy-sh, -c]
     commands: ["echo noise of another task >&2"]
@@ -168,7 +170,7 @@ tasks:
     type: io.kestra.plugin.core.flow.Sequential
     tasks:
       - id: load
-        type: io.kestra.plugin.scripts.python.Commands
+        type: io.kestra.plugin.scripts.shell.Commands
         taskRunner: {type: io.kestra.plugin.core.runner.Process}
         interpreter: [buddy-sh, -c]
         inputFiles: {said.txt: "{{ inputs.said }}"}
@@ -642,6 +644,42 @@ def test_a_server_that_does_not_answer_fails_the_inventory(
     execution = engine.run("buddy.ops.inventory_of_nothing")
     assert (execution.state, discord.sent("alerts")) == ("FAILED", [])
     engine.wait_for_log(execution, "is Kestra running")
+
+
+def test_a_trigger_disabled_in_the_browser_is_drift_and_is_enabled_on_request(
+    timed: TimedServer, server: Server, tmp_path: Path
+) -> None:
+    flows = tmp_path / "flows"
+    (flows / "ops").mkdir(parents=True)
+    (flows / "ops" / "heartbeat.yaml").write_text(source(HEARTBEAT))
+    (flows / "ops" / "sync_from_git.yaml").write_text(source(SYNC))
+    at = datetime(2026, 7, 5, 4, 50, tzinfo=ZoneInfo(TIMEZONE))
+    with timed.running(flows, at) as engine, engine.schedules(at):
+        api = kestra_api(engine, server.secrets)
+
+        def states() -> dict[str, bool]:
+            return {trigger.trigger_id: trigger.is_disabled for trigger in api.triggers("buddy.ops")}
+
+        def drift() -> list[str]:
+            return [str(found) for found in FlowFolder(flows).compare(api).triggers if found.status == "disabled"]
+
+        # One that the project disables is no drift.
+        until(lambda: states().get("every_hour") is False and states().get("every_quarter_of_an_hour"))
+        assert drift() == []
+        asked = {"namespace": "buddy.ops", "flowId": "heartbeat", "triggerId": "every_hour"}
+        login = b64encode(f"{server.secrets['KESTRA_USERNAME']}:{server.secrets['KESTRA_PASSWORD']}".encode()).decode()
+        status, _ = engine.post(
+            "/api/v1/main/triggers/set-disabled/by-triggers",
+            json.dumps({"triggers": [asked], "disabled": True}).encode(),
+            Authorization=f"Basic {login}",
+        )
+        assert status == 202
+        until(drift)
+        assert drift() == ["buddy.ops/heartbeat.every_hour"]
+        FlowFolder(flows).deploy(api)
+        assert drift() != []
+        FlowFolder(flows).deploy(api, enables=True)
+        until(lambda: not drift())
 
 
 # Schedules

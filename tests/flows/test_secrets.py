@@ -16,7 +16,7 @@ id: {flow}
 namespace: buddy.test
 tasks:
   - id: look
-    type: io.kestra.plugin.scripts.python.Commands
+    type: io.kestra.plugin.scripts.shell.Commands
     taskRunner: {{type: io.kestra.plugin.core.runner.Process}}
     interpreter: [{shell}, -c]
     env: {{GIVEN: "{{{{ secret('DECOY') }}}}"}}

@@ -17,6 +17,8 @@ import pytest
 import yaml
 from support import HANGS_AFTER_S, REPOSITORY, run_dbt
 
+from fitness_buddy.core import variables
+
 DEPLOY = REPOSITORY / "deploy"
 # What buddy-sh takes away from tasks: the only names that may hold a secret in the server's environment.
 SECRET_PREFIXES = ("SECRET_", "KESTRA_", "DATASOURCES_", "MICRONAUT_")
@@ -498,6 +500,42 @@ def test_what_is_copied_is_a_whole_project(tmp_path: Path) -> None:
 VALUES: dict[str, Any] = yaml.safe_load((DEPLOY / "helm/values.yaml").read_text())
 
 
+def manifest(kind: str) -> dict[str, Any]:
+    """The only one of its kind beside the chart's own."""
+    (found,) = (one for one in VALUES["extraManifests"] if one["kind"] == kind)
+    assert isinstance(found, dict)
+    return found
+
+
+@pytest.mark.parametrize(("kind", "command"), [("Job", "flows deploy"), ("Deployment", "bot")])
+def test_kubernetes_loads_the_flows_and_runs_the_bot_as_compose_does(kind: str, command: str) -> None:
+    pod = manifest(kind)["spec"]["template"]["spec"]
+    (container,) = pod["containers"]
+    assert container["command"] == ["buddy", *command.split()]
+    assert container["image"] == "{{ .Values.image.repository }}:{{ .Values.image.tag }}"
+    # With as few rights as the server.
+    assert container["securityContext"] == VALUES["common"]["securityContext"]
+    assert VALUES["common"]["podSecurityContext"].items() >= pod["securityContext"].items()
+    assert pod["automountServiceAccountToken"] is False
+    stated = {setting["name"]: setting for setting in container["env"]}
+    names = set(stated) | set(COMPOSE["services"]["bot" if kind == "Deployment" else "flows"]["environment"])
+    assert names == set(stated)
+    for name in ("BUDDY_KESTRA_USERNAME", "BUDDY_KESTRA_PASSWORD") if kind == "Job" else ():
+        assert "value" not in stated[name]
+        assert stated[name]["valueFrom"]["secretKeyRef"]["name"] == "buddy-kestra"
+    if kind == "Deployment":
+        assert container["envFrom"] == [{"secretRef": {"name": "buddy-bot"}}]
+    else:
+        assert manifest(kind)["metadata"]["annotations"]["helm.sh/hook"] == "post-install,post-upgrade"
+    # Each name is one that buddy reads.
+    assert {name for name in stated if name not in variables.VARIABLES} == set()
+
+
+def test_javas_heap_leaves_memory_for_tasks() -> None:
+    for options in (VALUES["common"]["jvm"]["extraOpts"], server_environment({})["JAVA_OPTS"]):
+        assert "-XX:MaxRAMPercentage=25" in options.split()
+
+
 def test_kubernetes_runs_the_same_server() -> None:
     on_kubernetes = VALUES["configurations"]["application"]
     with_compose = yaml.safe_load(server_environment({})["KESTRA_CONFIGURATION"])
@@ -517,7 +555,9 @@ def test_kubernetes_gets_its_secrets_from_secrets() -> None:
     for setting in VALUES["common"]["extraEnv"]:
         assert not setting["name"].startswith(SECRET_PREFIXES)
         assert not re.search("PASSWORD|SECRET|TOKEN|KEY", setting["name"])
-    assert "password" not in yaml.safe_dump(VALUES).lower()
+    # Beside the names that the job of the flows has them from.
+    names = re.compile(r"BUDDY_KESTRA_PASSWORD|KESTRA_SERVER_BASIC_AUTH_PASSWORD")
+    assert "password" not in names.sub("", yaml.safe_dump(VALUES)).lower()
 
 
 def test_kubernetes_runs_one_pinned_server_without_rights_and_without_docker() -> None:
@@ -528,7 +568,7 @@ def test_kubernetes_runs_one_pinned_server_without_rights_and_without_docker() -
     assert common["securityContext"] == {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}}
     assert VALUES["dind"] == {"enabled": False}
     assert VALUES["serviceAccount"]["automount"] is False
-    (volume,) = VALUES["extraManifests"]
+    volume = manifest("PersistentVolumeClaim")
     assert common["extraVolumes"][0]["persistentVolumeClaim"]["claimName"] == volume["metadata"]["name"]
 
 

@@ -296,7 +296,36 @@ def test_no_drift_fails_nothing(buddy: Buddy, kestra: KestraStub, folder: Path) 
     buddy("flows", "deploy", folder)
     answer = buddy("flows", "drift", folder, "--fail")
     assert answer.exit_code == 0
-    assert "0 of 4 flows and files differ" in answer.output
+    assert "0 of 4 flows, files and triggers differ" in answer.output
+
+
+def test_a_trigger_disabled_in_the_browser_is_drift_and_is_enabled_only_on_request(
+    buddy: Buddy, kestra: KestraStub, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("BUDDY_FLOWS_ENABLED", "strava_daily")
+    buddy("flows", "deploy", folder)
+    morning = ("buddy.ingest", "strava_daily", "every_morning")
+    kestra.disabled = {morning}
+    drift = buddy("flows", "drift", folder, "--json").json
+    named = {"namespace": "buddy.ingest", "id": "strava_daily"}
+    assert [one for one in drift["triggers"] if one["status"] != "same"] == [
+        {**named, "trigger": "every_morning", "status": "disabled"}
+    ]
+    assert drift["drift"] == 1
+    assert "disabled: buddy.ingest/strava_daily.every_morning" in buddy("flows", "drift", folder, "--fail").errors
+    kestra.requests.clear()
+    kept = buddy("flows", "deploy", folder)
+    assert "1 disabled in the browser; --enable enables them" in kept.output
+    assert buddy("flows", "deploy", folder, "--enable", "--dry-run").exit_code == 0
+    assert (kestra.changes, kestra.disabled) == ([], {morning})
+    enabled = buddy("flows", "deploy", folder, "--enable")
+    assert "enabled: buddy.ingest/strava_daily.every_morning\n" in enabled.output
+    assert kestra.disabled == set()
+    assert buddy("flows", "drift", folder, "--json").json["drift"] == 0
+    # What the folder itself disables is none of it.
+    monkeypatch.setenv("BUDDY_FLOWS_ENABLED", "")
+    buddy("flows", "deploy", folder)
+    assert buddy("flows", "drift", folder, "--json").json["triggers"] == []
 
 
 @pytest.mark.parametrize("flows", [0, 1, 4, 5, 6, 11])
@@ -304,7 +333,7 @@ def test_all_pages_are_read(kestra: KestraStub, flows: int) -> None:
     ids = [f"flow_{number}" for number in range(flows)]
     for flow_id in ids:
         kestra.load(WEEKLY.replace("weekly", flow_id))
-    api = KestraApi(settings_of(kestra), flows_a_page=5)
+    api = KestraApi(settings_of(kestra), rows_a_page=5)
     assert [flow.flow_id for flow in api.flows("buddy.")] == sorted(ids)
     assert len(kestra.requests) == flows // 5 + 1
 
@@ -346,6 +375,11 @@ def test_a_password_is_not_sent_in_the_clear(buddy: Buddy, folder: Path, monkeyp
     answer = buddy("flows", "drift", folder)
     assert answer.exit_code == 2
     assert "to begin with https://" in answer.errors
+    # Unless someone says that it may, as inside of a cluster; there is no such machine.
+    monkeypatch.setenv("BUDDY_KESTRA_IN_CLEAR", "true")
+    monkeypatch.setenv("BUDDY_HTTP_BACKOFF_S", "0.01")
+    monkeypatch.setenv("BUDDY_KESTRA_URL", "http://kestra.invalid:8080")
+    assert "is Kestra running at http://kestra.invalid:8080" in buddy("flows", "drift", folder).errors
 
 
 def test_a_server_that_is_not_there_is_reported(buddy: Buddy, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -44,10 +44,11 @@ ENVIRONMENT = {
 
 @dataclass
 class Kestra:
-    """What its webhooks were sent, and the status that they answer with."""
+    """What its webhooks were sent, and the status and the outputs that they answer with."""
 
     url: str = ""
     status: int = 200
+    answer: dict[str, Any] = field(default_factory=dict)
     posts: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
 
 
@@ -60,9 +61,10 @@ def kestra() -> Iterator[Kestra]:
             body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
             place.posts.append((self.path, body))
             self.send_response(place.status)
-            self.send_header("Content-Length", "2")
+            content = json.dumps(place.answer).encode()
+            self.send_header("Content-Length", str(len(content)))
             self.end_headers()
-            self.wfile.write(b"{}")
+            self.wfile.write(content)
 
         def log_message(self, *_: Any) -> None:
             pass
@@ -120,6 +122,13 @@ def test_a_message_goes_to_the_flow_of_its_first_words(
     assert path == f"/api/v1/main/executions/webhook/{flow}/{KEY}-{WEBHOOKS[flow]}"
     assert body["text"] == text.partition("> ")[2] or text.removeprefix("buddy, ") == body["text"]
     assert (body["message_id"], body["user_id"], body["pictures"]) == ("1", str(ADA), [])
+
+
+def test_a_reply_that_no_channel_took_is_said_by_the_bot(kestra: Kestra, say: Callable[..., str | None]) -> None:
+    kestra.answer = {"outcome": "noted", "answer": "Noted: **Oats**", "is_posted": True}
+    assert say("meal: oats") is None
+    kestra.answer["is_posted"] = False
+    assert say("meal: oats") == "Noted: **Oats**"
 
 
 @pytest.mark.parametrize("text", ["", "good morning", "reminding is fine", "askew", "delete this", "my day", "😀"])
@@ -247,6 +256,10 @@ def gateway_message(**overrides: Any) -> dict[str, Any]:
     }
 
 
+# Settings of a bot that nobody may write to.
+NOBODY = BotSettings("t", KEYS, "http://localhost", frozenset(), frozenset())
+
+
 def received(payload: Mapping[str, Any]) -> list[IncomingMessage]:
     """What discord.py makes of a gateway's message, and we of that."""
     heard: list[IncomingMessage] = []
@@ -257,7 +270,7 @@ def received(payload: Mapping[str, Any]) -> list[IncomingMessage]:
             return None
 
     async def dispatch() -> None:
-        client = BuddyClient(Listener(BotSettings("t", KEYS, "http://localhost", frozenset(), frozenset()), print))
+        client = BuddyClient(Listener(NOBODY, Forwarder(NOBODY).forward))
         async with client:
             client._connection.parse_message_create(payload)  # type: ignore[arg-type]
             await asyncio.sleep(0.05)
@@ -300,7 +313,7 @@ def test_what_no_person_wrote_is_known(overrides: dict[str, Any]) -> None:
 
 
 def test_the_bot_asks_for_no_more_than_it_reads() -> None:
-    client = BuddyClient(Handler(BotSettings("t", KEYS, "http://localhost", frozenset(), frozenset()), print))
+    client = BuddyClient(Handler(NOBODY, Forwarder(NOBODY).forward))
     assert {name for name, is_on in client.intents if is_on} == {
         *("guilds", "guild_messages", "dm_messages", "message_content"),
     }

@@ -1,4 +1,4 @@
-"""Kestra 2.0's REST API on this machine, over real HTTP: flows by their source, namespace files, a login.
+"""Kestra 2.0's REST API on this machine, over real HTTP: flows by their source, namespace files, triggers, a login.
 
 It knows what buddy asks, and refuses every other path, method and media type.
 """
@@ -41,6 +41,7 @@ class KestraStub:
     Attributes:
         flows: source by namespace and id.
         files: content by namespace and path from ``/`` on.
+        disabled: triggers that were disabled in the browser, as namespace, flow and id.
         requests: all of them, in order.
         broken: paths that answer 500, by method and the path's end; how often, -1 for always.
     """
@@ -49,6 +50,7 @@ class KestraStub:
         self.url = ""
         self.flows: dict[tuple[str, str], str] = {}
         self.files: dict[tuple[str, str], bytes] = {}
+        self.disabled: set[tuple[str, str, str]] = set()
         self.requests: list[Request] = []
         self.broken: dict[tuple[str, str], int] = {}
 
@@ -145,6 +147,10 @@ class _Handler(BaseHTTPRequestHandler):
             return 200, [{"index": 0, "outdated": False, **_violation(self._yaml(body))}]
         if path == "/api/v1/main/flows/search" and self.command == "GET":
             return 200, self._search(query)
+        if path == "/api/v1/main/triggers/search" and self.command == "GET":
+            return 200, self._search_triggers(query)
+        if path == "/api/v1/main/triggers/set-disabled/by-triggers" and self.command == "POST":
+            return 202, self._set_disabled(body)
         if path == "/api/v1/main/flows" and self.command == "POST":
             return 200, self._create(self._yaml(body))
         if found := re.fullmatch(r"/api/v1/main/flows/([^/]+)/([^/]+)", path):
@@ -162,13 +168,31 @@ class _Handler(BaseHTTPRequestHandler):
         return body.decode()
 
     def _search(self, query: dict[str, str]) -> dict[str, Any]:
-        assert query.keys() <= {"page", "size", "sort", "filters[namespace][STARTS_WITH]"}, query
         prefix = query.get("filters[namespace][STARTS_WITH]", "")
         found = sorted((flow_id, namespace) for namespace, flow_id in self.stub.flows if namespace.startswith(prefix))
-        size = int(query.get("size", 10))
-        first = (int(query.get("page", 1)) - 1) * size
-        results = [_as_json(self.stub.flows[namespace, flow_id]) for flow_id, namespace in found[first : first + size]]
-        return {"results": results, "total": len(found)}
+        return _page(query, [_as_json(self.stub.flows[namespace, flow_id]) for flow_id, namespace in found])
+
+    def _search_triggers(self, query: dict[str, str]) -> dict[str, Any]:
+        """Triggers that a scheduler evaluates; a webhook is none."""
+        prefix = query.get("filters[namespace][STARTS_WITH]", "")
+        found = [
+            {"trigger": trigger, "state": self._state((namespace, flow_id, trigger["id"]), trigger)}
+            for (namespace, flow_id), source in self.stub.flows.items()
+            for trigger in _as_json(source).get("triggers", [])
+            if namespace.startswith(prefix) and trigger["type"].endswith(".Schedule")
+        ]
+        return _page(query, sorted(found, key=lambda one: str(one["trigger"]["id"])))
+
+    def _state(self, key: tuple[str, str, str], trigger: dict[str, Any]) -> dict[str, Any]:
+        names = dict(zip(("namespace", "flowId", "triggerId"), key, strict=True))
+        return {**names, "disabled": trigger["disabled"] or key in self.stub.disabled, "locked": False}
+
+    def _set_disabled(self, body: bytes) -> dict[str, Any]:
+        request = json.loads(body)
+        assert request.keys() == {"triggers", "disabled"} and request["triggers"], request
+        keys = {(one["namespace"], one["flowId"], one["triggerId"]) for one in request["triggers"]}
+        self.stub.disabled = self.stub.disabled | keys if request["disabled"] else self.stub.disabled - keys
+        return {"operationId": "1", "totalItems": len(keys)}
 
     def _create(self, source: str) -> dict[str, Any]:
         flow = self._valid(source)
@@ -232,6 +256,13 @@ class _Handler(BaseHTTPRequestHandler):
             del self.stub.files[key]
             return 200, None
         return 200, self.stub.files[key]
+
+
+def _page(query: dict[str, str], found: list[dict[str, Any]]) -> dict[str, Any]:
+    assert query.keys() <= {"page", "size", "sort", "filters[namespace][STARTS_WITH]"}, query
+    size = int(query.get("size", 10))
+    first = (int(query.get("page", 1)) - 1) * size
+    return {"results": found[first : first + size], "total": len(found)}
 
 
 def _as_json(source: str) -> dict[str, Any]:

@@ -129,7 +129,7 @@ def _command(request: Mapping[str, Any]) -> int:
         (
             fitness_buddy.notify.channels,
             "open_channels",
-            lambda: [KillableChannel(one, killer) for one in open_channels()],
+            lambda **how: [KillableChannel(one, killer) for one in open_channels(**how)],
         ),
     ):
         setattr(module, name, wrapped)

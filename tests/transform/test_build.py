@@ -12,10 +12,13 @@ from zoneinfo import ZoneInfo
 
 import pytest
 from history import MARTS, marts
+from hypothesis import given
+from hypothesis import strategies as st
 from support import NO_TESTS, REPOSITORY, Answer, Demo, run_buddy, run_dbt
 
 from fitness_buddy.core.settings import load_settings
 from fitness_buddy.ingest.sources.registry import raw_tables
+from fitness_buddy.transform.build import short_id
 
 
 def rows_of(sql: str, environment: dict[str, str] | None = None) -> list[dict[str, object]]:
@@ -191,7 +194,12 @@ def test_a_failed_data_test_fails_the_build_and_says_which(project: Path, buddy:
     (project / "seeds" / "distance_bands.csv").write_text(
         "distance_band,distance_from_m,distance_to_m\n5k,5000,10000\n5k,6000,\n"
     )
-    failed = buddy("build", "--quiet", "--json", "--select", "distance_bands")
+    artifacts = project / "artifacts"
+    failed = buddy("build", "--quiet", "--json", "--select", "distance_bands", "--artifacts", artifacts)
+    assert failed.json["tests_failed"] == ["sound_rows_distance_bands_distance_band"]
+    results = json.loads((artifacts / "run_results.json").read_text())["results"]
+    assert sorted(one["status"] for one in results).count("fail") == 1
+    assert (artifacts / "manifest.json").is_file()
     assert failed.exit_code == 1
     assert failed.json["status"] == "failed"
     assert failed.json["statuses"] == {"success": 4, "pass": 1, "fail": 1}
@@ -216,3 +224,12 @@ def test_a_model_that_does_not_parse_fails_with_dbt_s_own_words(project: Path, b
 
 def test_profiles_are_the_project_s_own() -> None:
     assert "password" not in (REPOSITORY / "profiles" / "profiles.yml").read_text()
+
+
+@given(st.lists(st.text("ab.c_", min_size=1, max_size=400), min_size=1, max_size=5).map(".".join))
+def test_an_id_is_cut_to_what_kestra_stores_and_keeps_its_hash(unique_id: str) -> None:
+    cut = short_id(unique_id)
+    assert len(cut) <= 150
+    assert cut == unique_id or len(unique_id) > 150
+    last = unique_id.rpartition(".")[2]
+    assert cut.endswith(last[-75:])

@@ -87,6 +87,10 @@ def test_what_is_built_is_tested_recorded_and_printed(project: Path) -> None:
     assert (recorded["mode"], recorded["target"]) == ("full", "duckdb")
     assert NOW < datetime.fromisoformat(recorded["since"]).replace(tzinfo=UTC) < datetime.now(UTC)
     assert run_buddy("build", "--slim", "--quiet").output.startswith("Nothing to build (")
+    assert {"model": "dim_gear", "rows": 1} in first["tables"]
+    assert len(first["tables"]) == first["tables_count"] > len(first["slowest"]) == 5
+    assert NOW < datetime.fromisoformat(first["loaded_at"]) < datetime.now(UTC)
+    assert (first["tests_passed_count"], first["tests_failed_count"]) == (first["statuses"]["pass"], 0)
     load("Hoka")  # a source that dbt knows no freshness of
     grown = slim_build().json
     assert (grown["mode"], grown["why"]) == ("slim", "new in raw: strava_export_gear")

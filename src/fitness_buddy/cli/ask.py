@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from fitness_buddy.cli.command import DAY, PATH, Run, command, main
-from fitness_buddy.cli.posting import open_outbox, post_option, post_reply
+from fitness_buddy.cli.posting import NotPostedError, open_outbox, post_option, post_reply
 from fitness_buddy.core.errors import BuddyError, UsageError
 from fitness_buddy.notify.message import escape_markdown
 
@@ -75,37 +76,37 @@ def ask(
             try:
                 question, message_id = read_question(request_path)
             except BuddyError as error:
-                _post_error(run, open_outbox(run) if post else None, None, error)
+                _post_error(run, open_outbox(run, is_awaited=True) if post else None, None, error)
                 raise
         return answer_question(run, question, message_id=message_id, shows_sql=shows_sql, post=post)
     catalogue = load_catalogue(run.settings.project_dir)
     timezone = current_settings(run.warehouse, run.settings)[0].timezone
     choice = _stated(catalogue, run.today(timezone), metrics, **chosen)
-    outbox = open_outbox(run) if post else None
+    outbox = open_outbox(run, is_awaited=True) if post else None
     answer = look_up(choice, catalogue, run.warehouse, run.settings)
     run.say(answer.text(with_sql=shows_sql))
-    posted = post_reply(run, outbox, "questions", None, answer.message(with_sql=shows_sql))
-    return answer.to_dict(with_sql=shows_sql) | posted
+    words = answer.message(with_sql=shows_sql)
+    return post_reply(run, outbox, "questions", None, words, answer.to_dict(with_sql=shows_sql))
 
 
 def answer_question(
     run: Run, question: str, *, message_id: str | None = None, shows_sql: bool = False, post: bool = False
 ) -> dict[str, Any]:
     """Answer a question in words, print the answer, and post it; an error is posted, too."""
-    outbox = open_outbox(run) if post else None
+    outbox = open_outbox(run, is_awaited=True) if post else None
     try:
         answer, totals = _answer(run, question, shows_sql=shows_sql)
     except BuddyError as error:
         _post_error(run, outbox, message_id, error)
         raise
-    posted = post_reply(run, outbox, "questions", message_id, str(answer["message"]))
-    return answer | posted | totals
+    return post_reply(run, outbox, "questions", message_id, str(answer["message"]), answer | totals)
 
 
 def _post_error(run: Run, outbox: Outbox | None, message_id: str | None, error: BuddyError) -> None:
-    """Post why there is no answer."""
+    """Post why there is no answer; if that fails, the error of the answer is still the one to raise."""
     words = escape_markdown(f"I cannot answer that now: {error}")
-    post_reply(run, outbox, "questions", f"{message_id}/failed" if message_id else None, words)
+    with suppress(NotPostedError):
+        post_reply(run, outbox, "questions", f"{message_id}/failed" if message_id else None, words, {})
 
 
 def _answer(run: Run, question: str, *, shows_sql: bool) -> tuple[dict[str, Any], dict[str, Any]]:

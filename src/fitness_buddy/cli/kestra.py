@@ -31,7 +31,8 @@ _folder_argument = click.argument("folder", type=PATH, required=False)
 @_folder_argument
 @click.option("--dry-run", is_flag=True, help="Only print what would be done.")
 @click.option("--delete", "deletes", is_flag=True, help="Also delete what only the server has.")
-def flows_deploy(run: Run, folder: Path | None, dry_run: bool, deletes: bool) -> dict[str, Any]:
+@click.option("--enable", "enables", is_flag=True, help="Also enable triggers that were disabled in the browser.")
+def flows_deploy(run: Run, folder: Path | None, dry_run: bool, deletes: bool, enables: bool) -> dict[str, Any]:
     """Load the flows and namespace files of FOLDER [flows] that are missing on the server, or differ there.
 
     Only namespaces that begin with `buddy.` are changed. The server validates all flows first; nothing is loaded if it
@@ -40,13 +41,20 @@ def flows_deploy(run: Run, folder: Path | None, dry_run: bool, deletes: bool) ->
     from fitness_buddy.kestra.api import KestraApi, kestra_settings
     from fitness_buddy.kestra.flows import count_statuses
 
-    deployment = _flow_folder(run, folder).deploy(KestraApi(kestra_settings()), deletes=deletes, is_dry_run=dry_run)
+    api = KestraApi(kestra_settings())
+    deployment = _flow_folder(run, folder).deploy(api, deletes=deletes, enables=enables, is_dry_run=dry_run)
     for kind, done in (("flows", deployment.flows), ("files", deployment.files)):
         counts = ", ".join(f"{count} {status}" for status, count in count_statuses(done).items())
         run.say(f"{kind}: {'would be ' if dry_run else ''}{counts}")
         for one in done:
             if one.status != "unchanged":
                 run.say(f"  {one.status}: {one}")
+    triggers = [one for one in deployment.triggers if one.status != "unchanged"]
+    if triggers:
+        hint = "" if enables else "; --enable enables them"
+        run.say(f"triggers: {len(triggers)} disabled in the browser{hint}")
+        for trigger in triggers:
+            run.say(f"  {trigger.status}: {trigger}")
     return deployment.to_dict()
 
 
@@ -54,12 +62,16 @@ def flows_deploy(run: Run, folder: Path | None, dry_run: bool, deletes: bool) ->
 @_folder_argument
 @click.option("--fail", is_flag=True, help="End with exit code 1 if anything differs.")
 def flows_drift(run: Run, folder: Path | None, fail: bool) -> dict[str, Any]:
-    """Compare the server with FOLDER [flows]: flows and files are the same, differ, are missing there, or are extra."""
+    """Compare the server with FOLDER [flows].
+
+    Flows and files are the same, differ, are missing there, or are extra. Triggers are the same, or disabled in the
+    browser.
+    """
     from fitness_buddy.kestra.api import KestraApi, kestra_settings
 
     comparison = _flow_folder(run, folder).compare(KestraApi(kestra_settings()))
     drift = "".join(f"\n  {one.status}: {one}" for one in comparison.drift)
-    result = f"{len(comparison.drift)} of {len(comparison.flows) + len(comparison.files)} flows and files differ{drift}"
+    result = f"{len(comparison.drift)} of {len(comparison.all)} flows, files and triggers differ{drift}"
     if fail and drift:
         raise BuddyError(result, details=comparison.to_dict())
     run.say(result)

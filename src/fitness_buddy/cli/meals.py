@@ -161,7 +161,7 @@ def handle_meal(
     from fitness_buddy.remind.times import Times, language_setting
     from fitness_buddy.warehouse.athlete_settings import current_settings
 
-    outbox = open_outbox(run) if post else None
+    outbox = open_outbox(run, is_awaited=True) if post else None
     timezone = current_settings(run.warehouse, run.settings)[0].timezone
     # A time that is given as an option is the time, whatever the words say.
     times = None if eaten_at else Times(run.now, timezone, language_setting())
@@ -172,5 +172,5 @@ def handle_meal(
     message_id = message_id or id_of_command(intent, eaten_at, pictures)
     reply = MealConversation(diary, model, times, ZoneInfo(timezone)).handle(intent, pictures, eaten_at, message_id)
     run.say(plain(reply.message))
-    posted = post_reply(run, outbox, "meals", message_id, reply.message)
-    return reply.to_dict() | posted | (model.totals() if model else {})
+    answer = reply.to_dict() | (model.totals() if model else {})
+    return post_reply(run, outbox, "meals", message_id, reply.message, answer)

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from fitness_buddy.cli.command import Run, options
+from fitness_buddy.core.errors import EXIT_NOT_POSTED, BuddyError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from fitness_buddy.notify.message import OutgoingMessage
     from fitness_buddy.remind.posting import Outbox
@@ -21,8 +22,21 @@ post_options = options(
 )
 
 
-def open_outbox(run: Run) -> Outbox:
+class NotPostedError(BuddyError):
+    """What a message asked for is done, but the reply to it was not posted. The details have the command's answer."""
+
+    exit_code = EXIT_NOT_POSTED
+
+    def __init__(self, cause: BuddyError, answer: Mapping[str, Any]) -> None:
+        words = f"{cause}\nOnly the reply was not posted; what was asked for is done. The same message again posts it."
+        super().__init__(words, details={**answer, **cause.details(), "post_error": str(cause)})
+
+
+def open_outbox(run: Run, *, is_awaited: bool = False) -> Outbox:
     """Return the channels of the settings with the ledger of the athlete.
+
+    Args:
+        is_awaited: see :func:`fitness_buddy.notify.channels.open_channels`.
 
     Raises:
         UsageError: no channel is set, or an address is none.
@@ -32,7 +46,7 @@ def open_outbox(run: Run) -> Outbox:
     from fitness_buddy.remind.posting import Outbox
     from fitness_buddy.warehouse.athlete_settings import current_settings
 
-    channels = open_channels()
+    channels = open_channels(is_awaited=is_awaited)
     stated, _ = current_settings(run.warehouse, run.settings)
     return Outbox(Ledger(run.warehouse, run.settings), channels, run.clock, stated.timezone)
 
@@ -52,12 +66,28 @@ def post_once(run: Run, outbox: Outbox, source: str, messages: Sequence[tuple[st
     return delivery.to_dict()
 
 
-def post_reply(run: Run, outbox: Outbox | None, kind: str, message_id: str | None, text: str) -> dict[str, Any]:
-    """Post the reply to a message, once for each message id; nothing without an outbox or without words."""
+def post_reply(
+    run: Run, outbox: Outbox | None, kind: str, message_id: str | None, text: str, answer: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Post the reply to a message, once for each message id; nothing without an outbox or without words.
+
+    Args:
+        answer: of the command, JSON-ready.
+
+    Returns:
+        The answer, with the counts of the delivery.
+
+    Raises:
+        NotPostedError: a channel did not take it.
+    """
     from fitness_buddy.notify.message import OutgoingMessage
     from fitness_buddy.remind.ledger import REPLY
 
     if outbox is None or not text:
-        return {}
+        return dict(answer)
     subject = subject_id(run, REPLY, kind, *([message_id] if message_id else []), again=message_id is None)
-    return post_once(run, outbox, REPLY, [(subject, OutgoingMessage(text, timezone=outbox.timezone))])
+    try:
+        posted = post_once(run, outbox, REPLY, [(subject, OutgoingMessage(text, timezone=outbox.timezone))])
+    except BuddyError as error:
+        raise NotPostedError(error, answer) from None
+    return {**answer, **posted}

@@ -56,7 +56,7 @@ def answer_message(run: Run, message: Message, *, post: bool = False) -> dict[st
     from fitness_buddy.remind.requests import answer
     from fitness_buddy.remind.times import language_setting
 
-    outbox = open_outbox(run) if post else None
+    outbox = open_outbox(run, is_awaited=True) if post else None
     model = None
 
     def propose(text: str, times: Times, name: str) -> Proposal | None:
@@ -78,8 +78,8 @@ def answer_message(run: Run, message: Message, *, post: bool = False) -> dict[st
     )
     if reply.message:
         run.say(plain(reply.message))
-    posted = post_reply(run, outbox, "reminders", message.message_id, reply.message)
-    return reply.to_dict() | posted | (model.totals() if model else {})
+    answered = reply.to_dict() | (model.totals() if model else {})
+    return post_reply(run, outbox, "reminders", message.message_id, reply.message, answered)
 
 
 @command(remind, "deliver", takes_now=True)

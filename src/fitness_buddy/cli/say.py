@@ -41,9 +41,9 @@ def say(run: Run, text: str, post: bool) -> dict[str, Any]:
         from fitness_buddy.ask.question import without_trigger
 
         return answer | answer_question(run, without_trigger(found.text), post=post)
-    outbox = open_outbox(run) if post else None
+    outbox = open_outbox(run, is_awaited=True) if post else None
     run.say(plain(found.reply))
-    return answer | {"message": found.reply} | post_reply(run, outbox, "help", None, found.reply)
+    return post_reply(run, outbox, "help", None, found.reply, answer | {"message": found.reply})
 
 
 def _has_asked(run: Run) -> bool:

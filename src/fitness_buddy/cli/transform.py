@@ -21,8 +21,13 @@ from fitness_buddy.core.errors import UsageError
     is_flag=True,
     help="Only what new loads and changed models affect; everything on a new day.",
 )
+@click.option(
+    "--artifacts", type=PATH, metavar="FOLDER", help="Copy dbt's manifest.json and run_results.json to this folder."
+)
 @click.argument("dbt_options", nargs=-1, type=click.UNPROCESSED)
-def build(run: Run, as_of: datetime | None, quiet: bool, is_slim: bool, dbt_options: tuple[str, ...]) -> dict[str, Any]:
+def build(
+    run: Run, as_of: datetime | None, quiet: bool, is_slim: bool, artifacts: Path | None, dbt_options: tuple[str, ...]
+) -> dict[str, Any]:
     """Build the marts of all athletes: run dbt build with the given DBT_OPTIONS (such as --select fct_activities).
 
     Unit tests are left out: `make test` runs them, and dbt build by hand.
@@ -31,11 +36,18 @@ def build(run: Run, as_of: datetime | None, quiet: bool, is_slim: bool, dbt_opti
         raise UsageError("--as-of and --now both state today: give one of them")
     if as_of and any(option.split("=")[0] == "--vars" for option in dbt_options):
         raise UsageError("give the day as --as-of or in --vars, not both")
-    return build_marts(run, as_of.date() if as_of else None, quiet=quiet, is_slim=is_slim, dbt_options=dbt_options)
+    day = as_of.date() if as_of else None
+    return build_marts(run, day, quiet=quiet, is_slim=is_slim, artifacts=artifacts, dbt_options=dbt_options)
 
 
 def build_marts(
-    run: Run, as_of: date | None, *, quiet: bool, is_slim: bool = False, dbt_options: tuple[str, ...] = ()
+    run: Run,
+    as_of: date | None,
+    *,
+    quiet: bool,
+    is_slim: bool = False,
+    artifacts: Path | None = None,
+    dbt_options: tuple[str, ...] = (),
 ) -> dict[str, Any]:
     from fitness_buddy.core.state import open_state
     from fitness_buddy.transform.build import build as run_build
@@ -49,6 +61,7 @@ def build_marts(
         as_of=as_of,
         is_slim=is_slim,
         quiet=quiet,
+        artifacts=artifacts,
     )
     if failure := result.failure():
         raise failure

@@ -11,6 +11,7 @@ EXIT_DONE = 0
 EXIT_FAILED = 1
 EXIT_WRONG_USE = 2
 EXIT_TRY_LATER = 3
+EXIT_NOT_POSTED = 4
 
 
 class BuddyError(Exception):

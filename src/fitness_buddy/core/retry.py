@@ -21,6 +21,8 @@ from tenacity.stop import stop_base
 from tenacity.wait import wait_base
 
 ATTEMPTS = 4
+# Of a call that a person waits for.
+ATTEMPTS_AWAITED = 2
 # All pauses of one call together: a service that asks for more is left until the next run.
 MAX_PAUSES_S = 120.0
 

@@ -626,6 +626,13 @@ EVENTS_EACH_DAY = _declare(
 KESTRA_URL = _declare(
     "kestra", "BUDDY_KESTRA_URL", _text, "http://localhost:8080", "Kestra's address: https://, or http:// on loopback"
 )
+KESTRA_IN_CLEAR = _declare(
+    "kestra",
+    "BUDDY_KESTRA_IN_CLEAR",
+    _switch,
+    "false",
+    "whether login and keys may go to Kestra over http://, as inside of a cluster: true or false",
+)
 KESTRA_USERNAME = _declare(
     "kestra",
     "BUDDY_KESTRA_USERNAME",

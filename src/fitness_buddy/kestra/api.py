@@ -1,9 +1,10 @@
-"""Kestra's REST API (2.0, open-source edition with its one tenant): sources of flows, files of namespaces."""
+"""Kestra's REST API (2.0, open-source edition with its one tenant): sources of flows, files of namespaces, triggers."""
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterable, Mapping
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 from urllib.parse import quote
@@ -16,22 +17,27 @@ from fitness_buddy.core.http import ApiError, HttpClient, HttpResponse, RateLimi
 
 _TENANT_PATH = "/api/v1/main"
 _YAML = "application/x-yaml"
-_FLOWS_A_PAGE = 100
+_ROWS_A_PAGE = 100
 
 _Read = TypeVar("_Read")
 
 
 @dataclass(frozen=True, slots=True)
 class KestraSettings:
-    """The address of Kestra, and its login (basic authentication)."""
+    """The address of Kestra, and its login (basic authentication).
+
+    Attributes:
+        is_in_clear: whether the login may go there over http://.
+    """
 
     url: str
     username: str
     password: str = field(repr=False)
+    is_in_clear: bool = False
 
 
 def kestra_settings() -> KestraSettings:
-    """Read BUDDY_KESTRA_URL, BUDDY_KESTRA_USERNAME and BUDDY_KESTRA_PASSWORD.
+    """Read BUDDY_KESTRA_URL, BUDDY_KESTRA_USERNAME, BUDDY_KESTRA_PASSWORD and BUDDY_KESTRA_IN_CLEAR.
 
     Raises:
         UsageError: only one of name and password is set.
@@ -39,7 +45,7 @@ def kestra_settings() -> KestraSettings:
     username, password = variables.KESTRA_USERNAME.read(), variables.KESTRA_PASSWORD.read()
     if bool(username) != bool(password):
         raise UsageError("BUDDY_KESTRA_USERNAME and BUDDY_KESTRA_PASSWORD: expected both or neither, found one of them")
-    return KestraSettings(variables.KESTRA_URL.read(), username, password)
+    return KestraSettings(variables.KESTRA_URL.read(), username, password, variables.KESTRA_IN_CLEAR.read() == "true")
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +61,20 @@ class ServedFlow:
     is_disabled: bool
 
 
+@dataclass(frozen=True, order=True, slots=True)
+class ServedTrigger:
+    """A trigger that the server's scheduler evaluates: a schedule or a poll, no webhook.
+
+    Attributes:
+        is_disabled: in the browser, or in the source of its flow.
+    """
+
+    namespace: str
+    flow_id: str
+    trigger_id: str
+    is_disabled: bool
+
+
 def starts_nothing(flow: Mapping[str, Any]) -> bool:
     """Return whether a flow (its YAML or JSON) is disabled, itself or each of its triggers."""
     triggers = flow.get("triggers") or []
@@ -67,7 +87,7 @@ class KestraApi:
     """One server. Every method raises ApiError if the server does not answer as Kestra 2.0 does."""
 
     def __init__(
-        self, settings: KestraSettings, *, backoff_s: float | None = None, flows_a_page: int = _FLOWS_A_PAGE
+        self, settings: KestraSettings, *, backoff_s: float | None = None, rows_a_page: int = _ROWS_A_PAGE
     ) -> None:
         """
         Args:
@@ -77,9 +97,15 @@ class KestraApi:
             UsageError: the address would send the password unencrypted.
         """
         self._url = settings.url
-        self._flows_a_page = flows_a_page
+        self._rows_a_page = rows_a_page
         login = (settings.username, settings.password) if settings.username else None
-        self._client = HttpClient(settings.url, rate_limit=RateLimit("Kestra"), login=login, backoff_s=backoff_s)
+        self._client = HttpClient(
+            settings.url,
+            rate_limit=RateLimit("Kestra"),
+            login=login,
+            is_clear_text_allowed=settings.is_in_clear,
+            backoff_s=backoff_s,
+        )
 
     def problem(self, source: str) -> str:
         """Return what is wrong with a flow, in the server's words on one line; empty if nothing is."""
@@ -89,17 +115,34 @@ class KestraApi:
 
     def flows(self, namespace_prefix: str) -> list[ServedFlow]:
         """Return all flows of namespaces with this prefix, sorted by namespace and id."""
-        flows: dict[tuple[str, str], ServedFlow] = {}
+        flows = [
+            ServedFlow(str(flow["namespace"]), str(flow["id"]), starts_nothing(flow))
+            for flow in self._search("/flows/search", "id:asc", namespace_prefix)
+        ]
+        return sorted(set(flows), key=lambda flow: (flow.namespace, flow.flow_id))
+
+    def triggers(self, namespace_prefix: str) -> list[ServedTrigger]:
+        """Return all evaluated triggers of namespaces with this prefix, sorted."""
+        found = self._search("/triggers/search", "triggerId:asc", namespace_prefix, lambda entry: entry["state"])
+        return sorted({_served_trigger(state) for state in found})
+
+    def enable(self, triggers: Iterable[tuple[str, str, str]]) -> None:
+        """Enable triggers, each given by namespace, flow and id; the server does it shortly after."""
+        ids = [dict(zip(("namespace", "flowId", "triggerId"), trigger, strict=True)) for trigger in triggers]
+        body = json.dumps({"triggers": ids, "disabled": False}).encode()
+        self._call("POST", "/triggers/set-disabled/by-triggers", content=("application/json", body))
+
+    def _search(
+        self, path: str, sort: str, namespace_prefix: str, read: Callable[[Any], Any] = lambda entry: entry
+    ) -> Iterator[Mapping[str, Any]]:
         for page in itertools.count(1):
-            asked = {"page": page, "size": self._flows_a_page, "sort": "id:asc"}
+            asked = {"page": page, "size": self._rows_a_page, "sort": sort}
             asked |= {"filters[namespace][STARTS_WITH]": namespace_prefix}
-            found = self._read(self._call("GET", "/flows/search", params=asked), lambda found: list(found["results"]))
-            for flow in found:
-                served = ServedFlow(str(flow["namespace"]), str(flow["id"]), starts_nothing(flow))
-                flows[served.namespace, served.flow_id] = served
-            if len(found) < self._flows_a_page:
-                break
-        return [flows[key] for key in sorted(flows)]
+            response = self._call("GET", path, params=asked)
+            found = self._read(response, lambda found: [dict(read(entry)) for entry in found["results"]])
+            yield from found
+            if len(found) < self._rows_a_page:
+                return
 
     def source(self, namespace: str, flow_id: str) -> str:
         """Return the YAML of a flow, verbatim."""
@@ -169,6 +212,11 @@ class KestraApi:
             raise response.error(
                 f"That is not how Kestra 2 answers: what is at {self._url} (BUDDY_KESTRA_URL)?"
             ) from None
+
+
+def _served_trigger(state: Mapping[str, Any]) -> ServedTrigger:
+    namespace, flow_id, trigger_id = (str(state[name]) for name in ("namespace", "flowId", "triggerId"))
+    return ServedTrigger(namespace, flow_id, trigger_id, state.get("disabled") is True)
 
 
 def _flow_path(namespace: str, flow_id: str) -> str:

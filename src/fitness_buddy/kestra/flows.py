@@ -2,7 +2,7 @@
 
 A folder has ``<purpose>/<id>.yaml``, the flows of the namespace ``buddy.<purpose>``, and ``<purpose>/files/**``, the
 files of the namespace. Triggers that need an account are disabled there. BUDDY_FLOWS_ENABLED names the flows whose
-triggers are enabled all the same.
+triggers are enabled all the same. A trigger can also be disabled in the browser, which no source shows.
 """
 
 from __future__ import annotations
@@ -33,6 +33,7 @@ class LocalFlow:
 
     Attributes:
         is_disabled: see :func:`fitness_buddy.kestra.api.starts_nothing`.
+        enabled_triggers: the ids of the triggers that start it.
     """
 
     path: Path
@@ -40,6 +41,7 @@ class LocalFlow:
     flow_id: str
     source: str
     is_disabled: bool
+    enabled_triggers: frozenset[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,39 +80,69 @@ class Difference:
 
 
 @dataclass(frozen=True, slots=True)
+class TriggerDifference:
+    """A trigger that the folder enables, in a flow that is the same on the server.
+
+    Attributes:
+        status: in a comparison ``same`` or ``disabled`` (in the browser); in a deployment ``unchanged``, ``enabled`` or
+            ``disabled``.
+    """
+
+    namespace: str
+    flow_id: str
+    trigger_id: str
+    status: str
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return it as JSON-ready values: ``id`` is the flow's."""
+        return {"namespace": self.namespace, "id": self.flow_id, "trigger": self.trigger_id, "status": self.status}
+
+    def __str__(self) -> str:
+        return f"{self.namespace}/{self.flow_id}.{self.trigger_id}"
+
+
+@dataclass(frozen=True, slots=True)
 class Comparison:
-    """All flows and files of the folder and the server, by namespace and name."""
+    """All flows and files of the folder and the server, and the triggers, by namespace and name."""
 
     flows: list[Difference]
     files: list[Difference]
+    triggers: list[TriggerDifference]
 
     @property
-    def drift(self) -> list[Difference]:
-        return [found for found in (*self.flows, *self.files) if found.status != "same"]
+    def all(self) -> list[Difference | TriggerDifference]:
+        return [*self.flows, *self.files, *self.triggers]
+
+    @property
+    def drift(self) -> list[Difference | TriggerDifference]:
+        return [found for found in self.all if found.status != "same"]
 
     def to_dict(self) -> dict[str, Any]:
-        """Return it as JSON-ready values: the lists ``flows`` and ``files``, and how many of both drifted."""
+        """Return it as JSON-ready values: the lists ``flows``, ``files``, ``triggers``, and how many of all drifted."""
         return {
             "flows": [flow.to_dict() for flow in self.flows],
             "files": [file.to_dict() for file in self.files],
+            "triggers": [trigger.to_dict() for trigger in self.triggers],
             "drift": len(self.drift),
         }
 
 
 @dataclass(frozen=True, slots=True)
 class Deployment:
-    """What was done, or would be done: flows and files, each with one of STATUSES."""
+    """What was done, or would be done: flows and files, each with one of STATUSES, and triggers."""
 
     flows: list[Difference]
     files: list[Difference]
+    triggers: list[TriggerDifference]
     is_dry_run: bool
 
     def to_dict(self) -> dict[str, Any]:
-        """Return it as JSON-ready values: the lists ``flows`` and ``files``, and how many of each have which status."""
+        """Return it as JSON-ready values: lists, and how many flows and files have which status."""
         return {
             "dry_run": self.is_dry_run,
             "flows": [flow.to_dict() for flow in self.flows],
             "files": [file.to_dict() for file in self.files],
+            "triggers": [trigger.to_dict() for trigger in self.triggers],
             "flow_counts": count_statuses(self.flows),
             "file_counts": count_statuses(self.files),
         }
@@ -178,13 +210,23 @@ class FlowFolder:
             else:
                 status = "same" if api.file(*key) == self.files[key].path.read_bytes() else "differs"
             files.append(Difference(*key, status))
-        return Comparison(flows, files)
+        return Comparison(flows, files, list(self._compare_triggers(api, flows)))
 
-    def deploy(self, api: KestraApi, *, deletes: bool = False, is_dry_run: bool = False) -> Deployment:
+    def _compare_triggers(self, api: KestraApi, flows: list[Difference]) -> Iterator[TriggerDifference]:
+        same = {(flow.namespace, flow.name) for flow in flows if flow.status == "same"}
+        for served in api.triggers(_NAMESPACES):
+            key = (served.namespace, served.flow_id)
+            if key in same and served.trigger_id in self.flows[key].enabled_triggers:
+                yield TriggerDifference(*key, served.trigger_id, "disabled" if served.is_disabled else "same")
+
+    def deploy(
+        self, api: KestraApi, *, deletes: bool = False, enables: bool = False, is_dry_run: bool = False
+    ) -> Deployment:
         """Make the server equal to this folder; nothing is loaded if the server finds a flow invalid.
 
         Args:
             deletes: delete what only the server has; without it, it stays and is listed as ``extra``.
+            enables: enable the triggers that were disabled in the browser.
             is_dry_run: change nothing.
 
         Raises:
@@ -198,7 +240,9 @@ class FlowFolder:
         flows, files = (
             [replace(one, status=done[one.status]) for one in found] for found in (comparison.flows, comparison.files)
         )
-        deployment = Deployment(flows, files, is_dry_run)
+        becomes = {"same": "unchanged"} | ({"disabled": "enabled"} if enables else {})
+        triggers = [replace(one, status=becomes.get(one.status, one.status)) for one in comparison.triggers]
+        deployment = Deployment(flows, files, triggers, is_dry_run)
         if not is_dry_run:
             self._apply(api, deployment)
         return deployment
@@ -224,6 +268,9 @@ class FlowFolder:
             except BuddyError as error:
                 words = f"Stopped at {one}; {made} of {len(changes)} changes are made. Run it again."
                 raise StoppedError(error, words, details={"changes_made": made}) from error
+        enabled = [one for one in deployment.triggers if one.status == "enabled"]
+        if enabled:
+            api.enable((one.namespace, one.flow_id, one.trigger_id) for one in enabled)
 
     def _change_file(self, api: KestraApi, file: Difference) -> None:
         if file.status == "deleted":
@@ -278,7 +325,8 @@ def _read_flows(folder: Path, enabled_ids: set[str]) -> Iterator[LocalFlow]:
             raise BuddyError(f"{path}: not YAML: {' '.join(str(error).split())}") from error
         if not isinstance(stated, Mapping) or (stated.get("id"), stated.get("namespace")) != (flow_id, namespace):
             raise BuddyError(f"{path}: expected a flow with id {flow_id} and namespace {namespace}, as its place says")
-        yield LocalFlow(path, namespace, flow_id, source, starts_nothing(stated))
+        enabled = {str(one.get("id")) for one in stated.get("triggers") or [] if one.get("disabled") is not True}
+        yield LocalFlow(path, namespace, flow_id, source, starts_nothing(stated), frozenset(enabled))
 
 
 def _refuse_link(path: Path) -> None:

@@ -10,8 +10,11 @@ from fitness_buddy.notify.discord import Webhook
 from fitness_buddy.notify.message import Channel
 
 
-def open_channels() -> list[Channel]:
+def open_channels(*, is_awaited: bool = False) -> list[Channel]:
     """Return the channels of BUDDY_NOTIFY and of BUDDY_DISCORD_WEBHOOK, each once.
+
+    Args:
+        is_awaited: a person waits for the end of a post: fewer and shorter attempts.
 
     Raises:
         UsageError: none is set, or an address is none.
@@ -26,23 +29,24 @@ def open_channels() -> list[Channel]:
         )
     channels: dict[str, Channel] = {}
     for address, name in named:
-        channel = open_channel(address, name)
+        channel = open_channel(address, name, is_awaited=is_awaited)
         channels.setdefault(channel.key, channel)
     return list(channels.values())
 
 
-def open_channel(address: str, name: str) -> Channel:
+def open_channel(address: str, name: str, *, is_awaited: bool = False) -> Channel:
     """Return the channel of an address.
 
     Args:
         name: of the address, for messages.
+        is_awaited: see :func:`open_channels`.
 
     Raises:
         UsageError: nothing knows such an address.
     """
     parts = urlsplit(address)
     if name == variables.DISCORD_WEBHOOK.name or parts.scheme == "discord" or "/api/webhooks/" in parts.path:
-        return Webhook(address, name=name)
+        return Webhook(address, name=name, is_awaited=is_awaited)
     from fitness_buddy.notify.services import Service
 
-    return Service(address, name)
+    return Service(address, name, is_awaited=is_awaited)

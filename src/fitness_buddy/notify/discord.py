@@ -18,6 +18,7 @@ from urllib3.filepost import encode_multipart_formdata
 from fitness_buddy.core import variables
 from fitness_buddy.core.errors import BuddyError, UsageError
 from fitness_buddy.core.http import HttpClient, HttpResponse, RateLimit, retry_after
+from fitness_buddy.core.retry import ATTEMPTS, ATTEMPTS_AWAITED
 from fitness_buddy.notify.message import MAX_CHARACTERS, OutgoingMessage, Section, fit_items, truncate
 
 MAX_FILES = 10
@@ -30,6 +31,8 @@ NO_MENTIONS: dict[str, list[str]] = {"parse": []}
 # "Webhooks posted to forum channels must have a thread_name or thread_id"
 _NEEDS_THREAD = 220001
 _TITLE_OF_A_THREAD = "Buddy"
+# The deadline of an attempt while a person waits.
+_AWAITED_S = 5.0
 
 
 class Webhook:
@@ -40,6 +43,7 @@ class Webhook:
         url: str,
         *,
         name: str = variables.DISCORD_WEBHOOK.name,
+        is_awaited: bool = False,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         """
@@ -47,6 +51,7 @@ class Webhook:
             url: ``https://discord.com/api/webhooks/ID/TOKEN``, with ``?thread_id=`` for a thread; or
                 ``discord://ID/TOKEN``, with ``?thread=``.
             name: of the address, for messages.
+            is_awaited: see :func:`fitness_buddy.notify.channels.open_channels`.
 
         Raises:
             UsageError: the URL is not the address of a webhook.
@@ -69,6 +74,8 @@ class Webhook:
             f"{parts.scheme}://{parts.netloc}",
             rate_limit=RateLimit("Discord", opens_at=_opens_at),
             secrets=[token],
+            attempts=ATTEMPTS_AWAITED if is_awaited else ATTEMPTS,
+            timeout_s=min(variables.HTTP_TIMEOUT_S.read(), _AWAITED_S) if is_awaited else None,
             sleep=sleep,
         )
 

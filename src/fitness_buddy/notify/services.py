@@ -14,7 +14,7 @@ from typing import Any
 from fitness_buddy.core import variables
 from fitness_buddy.core.errors import BuddyError, UsageError
 from fitness_buddy.core.redaction import hidden_parts
-from fitness_buddy.core.retry import ATTEMPTS, back_off
+from fitness_buddy.core.retry import ATTEMPTS, ATTEMPTS_AWAITED, back_off
 from fitness_buddy.notify.message import OutgoingMessage, as_text
 
 # The subject of a message that has no title of its own.
@@ -43,11 +43,12 @@ class ServiceError(BuddyError):
 class Service:
     """One channel of apprise."""
 
-    def __init__(self, address: str, name: str) -> None:
+    def __init__(self, address: str, name: str, *, is_awaited: bool = False) -> None:
         """
         Args:
             address: an address of apprise, such as ``ntfy://topic``.
             name: of the address, for messages; the address itself is a secret.
+            is_awaited: see :func:`fitness_buddy.notify.channels.open_channels`.
 
         Raises:
             UsageError: apprise does not know such an address.
@@ -67,7 +68,7 @@ class Service:
         self._service = found
         self._library = apprise.Apprise(asset=asset)
         self._library.add(found)
-        self._policy = back_off(variables.HTTP_BACKOFF_S.read(), ATTEMPTS)
+        self._policy = back_off(variables.HTTP_BACKOFF_S.read(), ATTEMPTS_AWAITED if is_awaited else ATTEMPTS)
 
     def post(self, message: OutgoingMessage) -> str:
         """Post a message as plain text, with its pictures and files if the service takes files.

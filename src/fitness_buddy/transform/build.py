@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import re
+import shutil
 import tempfile
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any
@@ -20,7 +22,7 @@ from fitness_buddy.core.settings import Settings
 from fitness_buddy.core.state import StateStore
 from fitness_buddy.transform import slim
 from fitness_buddy.transform.dbt import DbtRun, run_dbt
-from fitness_buddy.warehouse import LogTable, Row, Warehouse
+from fitness_buddy.warehouse import LogTable, Row, Warehouse, as_utc
 
 _log = logging.getLogger(__name__)
 
@@ -49,6 +51,17 @@ _FAILED_STATUSES = {"error", "fail", "runtime error"}
 _SELECTION_OPTIONS = re.compile(
     r"-[smf].*|--(select|models?|exclude|selector|full-refresh|state|empty|sample|event-time-(start|end))(=.*)?"
 )
+# Materializations of dbt that store rows.
+_TABLES = {"table", "incremental"}
+# Kestra stops where the id of a task run, which a node is there, has more than 256 characters.
+_MAX_ID = 150
+# The statuses that Kestra's task DbtCLI knows, by dbt's; it fails at others, such as "no-op" of an exposure.
+_KESTRA_STATUSES = {one: one for one in ("success", "pass", "warn", "fail", "error", "skipped")} | {
+    "runtime error": "error",
+    "partial success": "warn",
+}
+# How many models are named as the slowest.
+_SLOWEST = 5
 # A slim build needs all nodes of these types from the last full build.
 _BUILT_TYPES = {"model", "seed", "snapshot"}
 
@@ -67,6 +80,11 @@ class BuildResult:
         warnings: one line for each test that warned.
         dbt_duration_s: the time that dbt took.
         rows_recorded: how many results were added to ``ops.dbt_results``.
+        tests_passed_count: how many data tests passed.
+        tests_failed: the names of the data tests that failed.
+        slowest: the models that took longest, the slowest first; each has ``model`` and ``duration_s``.
+        tables: the tables that were built, by name; each has ``model`` and ``rows``, how many it has or got.
+        loaded_at: when the newest record of all athletes was loaded, in UTC, ISO 8601; None if nothing was built.
     """
 
     mode: str
@@ -77,12 +95,17 @@ class BuildResult:
     warnings: list[str]
     dbt_duration_s: float
     rows_recorded: int
+    tests_passed_count: int = 0
+    tests_failed: list[str] = field(default_factory=list)
+    slowest: list[dict[str, Any]] = field(default_factory=list)
+    tables: list[dict[str, Any]] = field(default_factory=list)
+    loaded_at: str | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Return the result as JSON-ready values."""
         answer = asdict(self)
         del answer["exit_code"]
-        return answer
+        return answer | {"tests_failed_count": len(self.tests_failed), "tables_count": len(self.tables)}
 
     def summary(self) -> str:
         """Return how many nodes have which status, such as ``3 pass, 2 success``."""
@@ -106,6 +129,7 @@ def build(
     as_of: date | None = None,
     is_slim: bool = False,
     quiet: bool = False,
+    artifacts: Path | None = None,
 ) -> BuildResult:
     """Run ``dbt build`` and record its results; dbt's output goes to stderr, or nowhere if ``quiet``.
 
@@ -115,6 +139,8 @@ def build(
         clock: gives the as-of date of each athlete, by their time zone.
         as_of: the as-of date of all athletes.
         is_slim: build only what has changed since the last build, and its children (docs/transform/incremental.md).
+        artifacts: a folder that gets copies of dbt's manifest.json and run_results.json, if dbt ran. The second one
+            is made what Kestra's task DbtCLI reads: long ids are cut, and what did nothing is left out.
 
     Raises:
         UsageError: ``is_slim`` together with options that select models.
@@ -147,6 +173,8 @@ def build(
             environment=_today(clock, as_of),
             quiet=quiet,
         )
+        if artifacts:
+            _copy_artifacts(run, artifacts)
         result = _summarize(run, plan, warehouse)
         if result.mode == "skipped" and last:
             memory.keep(replace(last, inputs=inputs))
@@ -197,7 +225,83 @@ def _summarize(run: DbtRun, plan: slim.Plan, warehouse: Warehouse) -> BuildResul
         warnings=[_problem(result, warehouse) for result in results if result["status"] == "warn"],
         dbt_duration_s=round(run.artifact["elapsed_time"], 1),
         rows_recorded=0,
+        tests_passed_count=sum(result["status"] == "pass" for result in results),
+        tests_failed=[_name(one) for one in results if _type(one) == "test" and one["status"] in _FAILED_STATUSES],
+        slowest=_slowest(results),
+        tables=_tables(run, warehouse),
+        loaded_at=_loaded_at(run, warehouse),
     )
+
+
+def _copy_artifacts(run: DbtRun, folder: Path) -> None:
+    results = [
+        one | {"unique_id": short_id(one["unique_id"]), "status": _KESTRA_STATUSES[one["status"]]}
+        for one in run.artifact["results"]
+        if one["status"] in _KESTRA_STATUSES
+    ]
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        shutil.copy(run.folder / "manifest.json", folder / "manifest.json")
+        (folder / "run_results.json").write_text(json.dumps(run.artifact | {"results": results}), encoding="utf-8")
+    except OSError as error:
+        raise BuddyError(f"{folder}: dbt's artifacts cannot be written there: {error.strerror}") from None
+
+
+def short_id(unique_id: str) -> str:
+    """Return the id of a node, cut before its last part if it is longer than _MAX_ID; the hash of a test stays."""
+    if len(unique_id) <= _MAX_ID:
+        return unique_id
+    last = unique_id.rpartition(".")[2][-_MAX_ID // 2 :]
+    return f"{unique_id[: _MAX_ID - len(last) - 1]}.{last}"
+
+
+def _type(result: Mapping[str, Any]) -> str:
+    return str(result["unique_id"].partition(".")[0])
+
+
+def _name(result: Mapping[str, Any]) -> str:
+    """Return the name of a node, without its package, such as ``fct_meals``."""
+    return str(result["unique_id"].split(".")[2])
+
+
+def _slowest(results: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    models = [one for one in results if _type(one) == "model"]
+    models.sort(key=lambda one: one["execution_time"], reverse=True)
+    return [{"model": _name(one), "duration_s": round(one["execution_time"], 2)} for one in models[:_SLOWEST]]
+
+
+def _tables(run: DbtRun, warehouse: Warehouse) -> list[dict[str, Any]]:
+    """Return the tables that were built, with their rows; dbt-duckdb does not say how many, so they are counted."""
+    nodes = run.read("manifest.json")["nodes"]
+    done = [one for one in run.artifact["results"] if _type(one) == "model" and one["status"] == "success"]
+    rows = {
+        _name(one): _count(one, "rows_affected")
+        for one in done
+        if nodes[one["unique_id"]]["config"]["materialized"] in _TABLES
+    }
+    places = {_name(one): nodes[one["unique_id"]]["relation_name"] for one in done}
+    uncounted = [
+        f"select '{name}' as model, count(*) as row_count from {places[name]}"  # noqa: S608 - dbt's own names
+        for name, known in rows.items()
+        if known is None
+    ]
+    if uncounted:
+        try:
+            rows |= {one["model"]: one["row_count"] for one in warehouse.query(" union all ".join(uncounted))}
+        except BuddyError as error:
+            _log.warning("the rows of the tables cannot be counted: %s", error)
+    return [{"model": name, "rows": count} for name, count in sorted(rows.items())]
+
+
+def _loaded_at(run: DbtRun, warehouse: Warehouse) -> str | None:
+    nodes = run.read("manifest.json")["nodes"].values()
+    athletes = next((node["relation_name"] for node in nodes if node["name"] == "dim_athletes"), None)
+    try:
+        rows = warehouse.query(f"select max(last_loaded_at) as loaded_at from {athletes}") if athletes else []  # noqa: S608
+    except BuddyError:
+        return None  # the model is not built yet
+    loaded_at = rows[0]["loaded_at"] if rows else None
+    return as_utc(loaded_at).isoformat(timespec="seconds") if loaded_at else None
 
 
 def _problem(result: dict[str, Any], warehouse: Warehouse) -> str:

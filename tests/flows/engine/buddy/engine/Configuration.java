@@ -28,6 +28,11 @@ record Configuration(Path folder, boolean isDurable) {
         // A queue that has been idle for as long as this is asked seldom. By default that is a minute, in which twenty
         // queues that are asked all the time cost a third of a processor.
         set.put("kestra.jdbc.queues.poll-switch-interval", "1s");
+        // As the server's own configuration: a larger message is refused.
+        for (String queues : new String[] {"kestra.queue", "kestra.jdbc.queues"}) {
+            set.put(queues + ".message-protection.enabled", "true");
+            set.put(queues + ".message-protection.limit", 1024 * 1024);
+        }
         set.put("kestra.url", "http://localhost:8080/");
         set.put("kestra.anonymous-usage-report.enabled", "false");
         set.put("kestra.server.liveness.enabled", isDurable);

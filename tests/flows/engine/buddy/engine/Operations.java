@@ -4,8 +4,10 @@ import com.fasterxml.jackson.annotation.JsonInclude;
 import com.fasterxml.jackson.annotation.JsonInclude.Include;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import io.kestra.core.models.executions.Execution;
+import io.kestra.core.models.executions.LogEntry;
 import io.kestra.core.models.executions.TaskRun;
 import io.kestra.core.models.flows.Flow;
+import io.kestra.core.models.triggers.TriggerId;
 import io.kestra.core.queues.DispatchQueueInterface;
 import io.kestra.core.repositories.ExecutionRepositoryInterface;
 import io.kestra.core.repositories.FlowRepositoryInterface;
@@ -49,8 +51,10 @@ import java.sql.SQLException;
 import java.sql.Statement;
 import java.time.Duration;
 import java.time.Instant;
+import java.time.ZonedDateTime;
 import java.util.ArrayList;
 import java.util.Base64;
+import java.util.Collections;
 import java.util.Comparator;
 import java.util.HashMap;
 import java.util.LinkedHashMap;
@@ -60,6 +64,7 @@ import java.util.Optional;
 import java.util.TreeSet;
 import java.util.concurrent.TimeUnit;
 import java.util.stream.Stream;
+import org.slf4j.event.Level;
 
 /** What the tests ask of the engine; each public method is called by its name with the members of a JSON object. */
 final class Operations {
@@ -108,6 +113,10 @@ final class Operations {
             case "start_scheduler" -> done(scheduling::start);
             case "stop_scheduler" -> done(scheduling::stop);
             case "triggers" -> scheduling.triggers(TENANT);
+            case "backfill" -> done(() -> scheduling.backfill(
+                    TriggerId.of(TENANT, asked.text("namespace"), asked.text("flow"), asked.text("trigger")),
+                    ZonedDateTime.parse(asked.text("start")),
+                    ZonedDateTime.parse(asked.text("end"))));
             default -> throw new IllegalArgumentException("no operation " + operation);
         };
     }
@@ -274,7 +283,7 @@ final class Operations {
     }
 
     private List<Map<String, Object>> logs(String executionId) {
-        return bean(LogDataStoreInterface.class).findByExecutionId(TENANT, executionId, null).stream()
+        return logLines(executionId, null).stream()
                 .<Map<String, Object>>map(line -> {
                     Map<String, Object> told = new LinkedHashMap<>();
                     told.put("task", line.getTaskId());
@@ -283,6 +292,15 @@ final class Operations {
                     return told;
                 })
                 .toList();
+    }
+
+    /** The lines of a log by their time; as on the server, lines of one time come in any order. */
+    List<LogEntry> logLines(String executionId, Level level) {
+        List<LogEntry> lines = new ArrayList<>(
+                bean(LogDataStoreInterface.class).findByExecutionId(TENANT, executionId, level));
+        Collections.shuffle(lines);
+        lines.sort(Comparator.comparing(LogEntry::getTimestamp));
+        return lines;
     }
 
     private List<Map<String, Object>> metrics(String executionId) {

@@ -1,9 +1,11 @@
 package buddy.engine;
 
 import io.kestra.core.metrics.MetricRegistry;
+import io.kestra.core.models.triggers.TriggerId;
 import io.kestra.core.repositories.TriggerRepositoryInterface;
 import io.kestra.core.scheduler.SchedulerClock;
 import io.kestra.core.scheduler.SchedulerConfiguration;
+import io.kestra.core.scheduler.events.CreateBackfillTrigger;
 import io.kestra.core.scheduler.queue.TriggerEventQueue;
 import io.kestra.core.scheduler.store.TriggerStateStore;
 import io.kestra.core.scheduler.vnodes.internals.StaticVNodesAssigner;
@@ -14,6 +16,7 @@ import io.kestra.scheduler.DefaultScheduler;
 import io.kestra.scheduler.TriggerSchedulingLoopFactory;
 import io.micronaut.context.ApplicationContext;
 import io.micronaut.inject.qualifiers.Qualifiers;
+import java.time.ZonedDateTime;
 import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
@@ -57,6 +60,13 @@ final class Scheduling {
             scheduler.close();
             scheduler = null;
         }
+    }
+
+    /** Ask for the executions of a schedule in a time that is over, as the browser does. */
+    void backfill(TriggerId trigger, ZonedDateTime start, ZonedDateTime end) {
+        context.getBean(TriggerEventQueue.class)
+                .send(new CreateBackfillTrigger(
+                        trigger, new CreateBackfillTrigger.Backfill(start, end, Map.of(), List.of())));
     }
 
     /** When each schedule comes next. */

@@ -1,12 +1,17 @@
 package buddy.engine;
 
+import com.fasterxml.jackson.databind.JsonNode;
 import com.sun.net.httpserver.HttpExchange;
 import com.sun.net.httpserver.HttpHandler;
 import io.kestra.core.models.flows.Flow;
 import io.kestra.core.models.flows.FlowSource;
 import io.kestra.core.models.flows.FlowWithSource;
+import io.kestra.core.models.triggers.TriggerId;
 import io.kestra.core.repositories.FlowRepositoryInterface;
-import io.kestra.core.repositories.LogDataStoreInterface;
+import io.kestra.core.repositories.TriggerRepositoryInterface;
+import io.kestra.core.scheduler.events.SetDisableTrigger;
+import io.kestra.core.scheduler.model.TriggerState;
+import io.kestra.core.scheduler.queue.TriggerEventQueue;
 import io.kestra.core.services.FlowService;
 import io.kestra.core.storages.FileAttributes;
 import io.kestra.core.storages.Namespace;
@@ -134,9 +139,7 @@ final class ServerFront implements HttpHandler {
         List<String> path = request.path();
         if (request.is("GET", "logs", null)) {
             Level level = Level.valueOf(request.only(LEVEL).getOrDefault(LEVEL, "TRACE"));
-            return new Answer(
-                    200,
-                    engine.bean(LogDataStoreInterface.class).findByExecutionId(Operations.TENANT, path.get(1), level));
+            return new Answer(200, engine.logLines(path.get(1), level));
         }
         if (request.is("POST", "flows", "validate") && request.isYaml()) {
             return new Answer(200, flows().validate(Operations.TENANT, List.of(new FlowSource("flow", request.text()))));
@@ -146,6 +149,12 @@ final class ServerFront implements HttpHandler {
         }
         if (request.is("POST", "flows") && request.isYaml()) {
             return new Answer(200, flows().importFlow(Operations.TENANT, request.text()));
+        }
+        if (request.is("GET", "triggers", "search")) {
+            return searchTriggers(request.only(NAMESPACE, "size", "page", "sort"));
+        }
+        if (request.is("POST", "triggers", "set-disabled", "by-triggers")) {
+            return setDisabled(Operations.JSON.readTree(request.text()));
         }
         if (path.size() == 3 && path.get(0).equals("flows")) {
             return flow(request, path.get(1), path.get(2));
@@ -162,15 +171,49 @@ final class ServerFront implements HttpHandler {
 
     /** Return a page of the flows whose namespace begins as the filter says, by id. */
     private Answer search(Map<String, String> query) {
-        String prefix = query.getOrDefault(NAMESPACE, "");
+        return page(query, engine.bean(FlowRepositoryInterface.class).findAll(Operations.TENANT).stream()
+                .filter(flow -> flow.getNamespace().startsWith(query.getOrDefault(NAMESPACE, "")))
+                .sorted(Comparator.comparing(Flow::getId))
+                .toList());
+    }
+
+    private static Answer page(Map<String, String> query, List<?> all) {
         int size = Integer.parseInt(query.getOrDefault("size", "10"));
         int page = Integer.parseInt(query.getOrDefault("page", "1"));
-        List<Flow> all = engine.bean(FlowRepositoryInterface.class).findAll(Operations.TENANT).stream()
-                .filter(flow -> flow.getNamespace().startsWith(prefix))
-                .sorted(Comparator.comparing(Flow::getId))
-                .toList();
-        List<Flow> shown = all.stream().skip((long) (page - 1) * size).limit(size).toList();
+        List<?> shown = all.stream().skip((long) (page - 1) * size).limit(size).toList();
         return new Answer(200, new TreeMap<>(Map.of("results", shown, "total", all.size())));
+    }
+
+    /** Return a page of the triggers that the scheduler has a state of, each with its source, by id. */
+    private Answer searchTriggers(Map<String, String> query) {
+        List<Map<String, Object>> found = new ArrayList<>();
+        for (TriggerState state :
+                engine.bean(TriggerRepositoryInterface.class).findAll(Operations.TENANT).stream()
+                        .filter(one -> one.getNamespace().startsWith(query.getOrDefault(NAMESPACE, "")))
+                        .sorted(Comparator.comparing(TriggerState::getTriggerId))
+                        .toList()) {
+            engine.bean(FlowRepositoryInterface.class)
+                    .findById(Operations.TENANT, state.getNamespace(), state.getFlowId())
+                    .flatMap(flow -> Optional.ofNullable(flow.getTriggers()).orElse(List.of()).stream()
+                            .filter(trigger -> trigger.getId().equals(state.getTriggerId()))
+                            .findFirst())
+                    .ifPresent(trigger -> found.add(Map.of("trigger", trigger, "state", state)));
+        }
+        return page(query, found);
+    }
+
+    /** Ask the scheduler to enable or disable triggers; as on the server, it does so shortly after. */
+    private Answer setDisabled(JsonNode asked) {
+        for (JsonNode one : asked.get("triggers")) {
+            TriggerId id = TriggerId.of(
+                    Operations.TENANT,
+                    one.get("namespace").asText(),
+                    one.get("flowId").asText(),
+                    one.get("triggerId").asText());
+            engine.bean(TriggerEventQueue.class)
+                    .send(new SetDisableTrigger(id, asked.get("disabled").asBoolean()));
+        }
+        return new Answer(202, Map.of("operationId", "1", "totalItems", asked.get("triggers").size()));
     }
 
     private Answer flow(Request request, String namespace, String id) throws Exception {
