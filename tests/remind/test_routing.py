@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from support import run_buddy
 
-from fitness_buddy.bot import BotSettings, Handler, IncomingMessage
+from fitness_buddy.bot import BotSettings, FlowReply, Handler, IncomingMessage
 from fitness_buddy.remind.routing import MEALS, QUESTIONS, REMINDERS, route
 
 NOW = "2026-03-11T10:00:00+01:00"
@@ -104,13 +104,13 @@ class Flows:
         self.said: list[tuple[str, str]] = []
         self.environment = {"BUDDY_DUCKDB_PATH": str(folder / "bot.duckdb"), "BUDDY_STATE_DIR": str(folder / "bot")}
 
-    def forward(self, flow: str, body: Mapping[str, Any]) -> str | None:
+    def forward(self, flow: str, body: Mapping[str, Any]) -> FlowReply:
         path = self.folder / "request.json"
         path.write_text(json.dumps(body))
         command = {REMINDERS: ("remind", "request"), MEALS: ("meal", "request"), QUESTIONS: ("ask", "--request")}[flow]
         answer = run_buddy(*command, path, "--json", "--now", NOW, environment=self.environment).json
         self.said.append((flow, answer["message"]))
-        return str(answer.get("outcome"))
+        return FlowReply(str(answer.get("outcome")))
 
 
 def bot(folder: Path) -> tuple[Handler, Flows]:
