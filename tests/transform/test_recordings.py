@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import random
 import shutil
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
@@ -47,11 +49,11 @@ def uneven(seconds: int, seed: int) -> list[Sample]:
     return samples
 
 
-def load(warehouse: Warehouse, folder: Path, now: datetime, *contents: bytes | str) -> None:
+def load(warehouse: Warehouse, folder: Path, now: datetime, *contents: bytes | str, athlete_id: str = "me") -> None:
     folder.mkdir()
     for number, content in enumerate(contents):
         (folder / f"{number}.bin").write_bytes(content.encode() if isinstance(content, str) else content)
-    Ingest(warehouse, "me", now=now).files(SOURCE, folder)
+    Ingest(warehouse, athlete_id, now=now).files(SOURCE, folder)
 
 
 def build(as_of: datetime, environment: dict[str, str]) -> None:
@@ -222,6 +224,64 @@ def test_numbers_equal_a_plain_search_over_the_records(project: Path, tmp_path: 
     # steady 250 W at a threshold of 250 W: 100 an hour
     assert load_row["load_method"] == "power"
     assert load_row["training_load"] == pytest.approx(100 * 1500 / 3600)
+
+
+def test_a_recording_that_is_cut_thinned_or_loaded_in_another_order_gives_no_better_numbers(
+    project: Path, tmp_path: Path
+) -> None:
+    """One build has all athletes: each has the same rides whole, as two files each, or with fewer records."""
+    warehouse = connect(load_settings())
+    start = instant(1, 8)
+    for seed in range(4):
+        chance = random.Random(seed)
+        samples = uneven(1500, seed)
+        cut = chance.randrange(len(samples) // 4, len(samples) // 2)
+        kept = [one for one in samples[1:-1] if one.second % 3 or chance.random() < 0.5]
+        halves = [fit_of(samples[:cut], start=start, sport="cycling"), _later(samples[cut:], start)]
+        for name, files in {
+            "whole": [[fit_of(samples, start=start, sport="cycling")]],
+            "parts": [halves],
+            "later": [halves[1:], halves[:1]],
+            "thinned": [[fit_of([samples[0], *kept, samples[-1]], start=start, sport="cycling")]],
+        }.items():
+            for number, contents in enumerate(files):
+                athlete_id = f"{name}{seed}"
+                load(
+                    warehouse, tmp_path / f"{athlete_id}-{number}", instant(2, number), *contents, athlete_id=athlete_id
+                )
+    build(instant(2), FROM_EMPTY)
+
+    def best(mart: str, key: str, value: str, athlete_id: str) -> dict[float, float]:
+        condition = f"athlete_id = '{athlete_id}'" + (" and zone_type = 'heartrate'" if "zones" in mart else "")
+        found = rows(warehouse, f"select {key} as k, {value} as v from marts.{mart} where {condition} group by {key}")
+        return {row["k"]: row["v"] for row in found}
+
+    for seed in range(4):
+        efforts, curve, zones = (
+            {name: best(mart, key, value, f"{name}{seed}") for name in ("whole", "parts", "later", "thinned")}
+            for mart, key, value in (
+                ("fct_best_efforts", "distance_m", "min(elapsed_s)"),
+                ("fct_power_curve", "duration_s", "max(power_w)"),
+                ("fct_activity_zones", "zone", "sum(time_s)"),
+            )
+        )
+        for found in (efforts, curve, zones):
+            assert found["later"] == found["parts"]
+            assert found["whole"]
+        for name in ("parts", "thinned"):
+            assert efforts[name].keys() <= efforts["whole"].keys()
+            assert all(elapsed >= efforts["whole"][distance] for distance, elapsed in efforts[name].items())
+        assert curve["parts"].keys() <= curve["whole"].keys()
+        assert all(power <= curve["whole"][duration] + 1e-9 for duration, power in curve["parts"].items())
+        # Only what is between the last record of one file and the first of the next is in neither.
+        assert 0 <= sum(zones["whole"].values()) - sum(zones["parts"].values()) <= 10
+
+
+def _later(samples: Sequence[Sample], start: datetime) -> bytes:
+    """Return a file whose session begins with the first of the samples."""
+    began = samples[0].second
+    shifted = [replace(sample, second=sample.second - began) for sample in samples]
+    return fit_of(shifted, start=start + timedelta(seconds=began), sport="cycling")
 
 
 DURATIONS = (
