@@ -506,6 +506,15 @@ def test_what_the_phone_s_clock_showed_is_collected_once_a_month_and_offset(stor
     assert landing.clocks.zone("UTC") == "Europe/London"
 
 
+def test_of_a_file_with_one_offset_in_all_seasons_only_the_last_time_says_where_the_clock_was(
+    store: Store, tmp_path: Path
+) -> None:
+    days = ("2016-02-11", "2016-07-11", "2016-11-11")
+    lines = [record(startDate=f"{day} 22:00:00 +0100", endDate=f"{day} 22:00:00 +0100") for day in days]
+    landing = store.load("steps", write(tmp_path / "export.xml", export(*lines)))
+    assert landing.clocks.zone("UTC") == "Europe/Berlin"
+
+
 def test_memory_does_not_grow_with_the_file(tmp_path: Path) -> None:
     peaks = []
     for megabytes in (6, 16):

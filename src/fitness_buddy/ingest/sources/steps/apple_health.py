@@ -158,7 +158,13 @@ class _Clock:
         self._seen.setdefault((text[:7], text[20:]), text)
 
     def readings(self) -> Iterator[ClockReading]:
-        for text in self._seen.values():
+        """Return what the clock showed: of a file with one offset in all seasons only the last time.
+
+        Some phones write all times by the clock of the export.
+        """
+        texts = sorted(self._seen.values())
+        is_one_offset = len({offset for _, offset in self._seen}) == 1
+        for text in texts[-1:] if is_one_offset else texts:
             with suppress(ValueError, OverflowError):  # it was refused as a record
                 at = _moment(text)
                 yield ClockReading(at.astimezone(UTC), int((at.utcoffset() or timedelta()).total_seconds()))
