@@ -149,6 +149,13 @@ def test_a_derived_zone_replaces_a_weaker_one_on_all_days(stated: tuple[Warehous
     assert not derive(stated, "Asia/Tokyo", FILE)
 
 
+def test_the_first_statement_after_a_derived_zone_holds_for_all_days(stated: tuple[Warehouse, Settings]) -> None:
+    assert derive(stated, "Asia/Tokyo", FILE)
+    assert state(stated, step_goal=7_000) == "1900-01-01"
+    assert current_settings(*stated)[0].timezone == "Asia/Tokyo"
+    assert state(stated, step_goal=8_000) == "2026-11-21"
+
+
 def test_a_zone_that_the_warehouses_do_not_know_is_not_derived(stated: tuple[Warehouse, Settings]) -> None:
     assert not derive(stated, "Mars/Olympus", FILE)
     assert current_settings(*stated)[0].timezone == "UTC"

@@ -162,8 +162,10 @@ def state_settings(
             statements = _statements(warehouse, settings)
             own = _own(seed, statements, settings.athlete_id)
             new = replace(_current(seed, own)[0], **stated)
-            day = valid_from or (now.astimezone(ZoneInfo(new.timezone)).date() if own else SINCE_EVER)
-            zone_from = ATHLETE if "timezone" in stated else _zone_origin(seed, statements, settings.athlete_id)
+            origin = _zone_origin(seed, statements, settings.athlete_id)
+            is_first = _is_all_default(seed, own) and origin != ATHLETE
+            day = valid_from or (SINCE_EVER if is_first else now.astimezone(ZoneInfo(new.timezone)).date())
+            zone_from = ATHLETE if "timezone" in stated else origin
             if _append(warehouse, settings, statements, {day: new}, zone_from, now):
                 return new, day
 
@@ -202,6 +204,12 @@ def _zone_origin(seed: list[Row], statements: list[Row], athlete_id: str) -> str
     if statements:
         return statements[-1].get("timezone_from") or ATHLETE
     return ATHLETE if _own(seed, [], athlete_id) else DEFAULT
+
+
+def _is_all_default(seed: list[Row], own: Mapping[date, AthleteSettings]) -> bool:
+    """Return whether an athlete has stated nothing, but for a time zone."""
+    defaults = _current(seed, {})[0]
+    return all(replace(values, timezone=defaults.timezone) == defaults for values in own.values())
 
 
 def _append(
