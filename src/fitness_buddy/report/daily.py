@@ -128,7 +128,7 @@ def _goal_streak(days: int, *, is_met: bool) -> str:
 def _seven_days(report: Report) -> str:
     """Return both 7-day averages; one number if every day has an observation."""
     day = report.steps_of_day
-    observed = sum(row.steps is not None for row in report.steps[-7:])
+    observed = day.observed_days_7d or 0
     if observed == 7:
         return f"7-day average: {text.whole(day.average_7d_observed)}."
     return (
@@ -203,13 +203,9 @@ def _adherence(day: MacroDay) -> str:
     """Return what is outside the tolerance, such as `` (± 5 points): carbs 6 over, protein 2 under``."""
     if day.tolerance_pct is None or day.mean_of_meals is None or day.target is None:
         return ""
-    target = day.target.by_macro()
-    off = {name: share - target[name] for name, share in day.mean_of_meals.by_macro().items()}
-    beyond = [
-        f"{name} {abs(points):.0f} {'over' if points > 0 else 'under'}"
-        for name, points in off.items()
-        if abs(points) > day.tolerance_pct
-    ]
+    shares, target = day.mean_of_meals.by_macro(), day.target.by_macro()
+    off = {name: shares[name] - target[name] for name in day.off_target}
+    beyond = [f"{name} {abs(points):.0f} {'over' if points > 0 else 'under'}" for name, points in off.items()]
     return f" (± {day.tolerance_pct:g} points): {', '.join(beyond) or 'all three on it'}"
 
 
