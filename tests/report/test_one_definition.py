@@ -115,7 +115,10 @@ def answers(layer: Layer, report: Report) -> Iterator[tuple[Path, float | None]]
     # The demo athlete's weeks begin on Monday, as MetricFlow's do.
     by_week = layer.rows(
         *("activities", "distance_km", "moving_time_h"),
-        **{"first": report.week_distances[0].first_day, "last": day, "grain": "week", "group_by": ["sport_family"]},
+        first=report.week_distances[0].first_day,
+        last=day,
+        grain="week",
+        group_by=["sport_family"],
     )
     weeks = {(row["time"], row["sport_family"]): row for row in by_week}
     for place, bar in enumerate(report.week_distances):
@@ -135,7 +138,7 @@ def at(path: Path, **values: float | None) -> Iterator[tuple[Path, float | None]
 
 
 def of_period(layer: Layer, first: date, last: date) -> Iterator[tuple[Path, float | None]]:
-    found = {}
+    found: dict[str, Any] = {}
     for metrics in (
         ("activities", "active_days", "distance_km", "moving_time_h"),
         ("elevation_gain_m",),
@@ -163,7 +166,7 @@ def of_period(layer: Layer, first: date, last: date) -> Iterator[tuple[Path, flo
     )
     yield from at(("macros_mean",), **{f"{name}_pct": found[f"day_average_{name}_pct"] for name in MACROS})
     metrics = ("activities", "distance_km", "moving_time_h", "elevation_gain_m")
-    by_sport = {"group_by": ["sport_family"], "first": first, "last": last}
+    by_sport: dict[str, Any] = {"group_by": ["sport_family"], "first": first, "last": last}
     sports = {row["sport_family"]: row for row in layer.rows(*metrics, **by_sport)}
     speeds = {row["sport_family"]: row["average_speed_km_h"] for row in layer.rows("average_speed_km_h", **by_sport)}
     for place, family in enumerate(family for family in SPORT_FAMILIES if family in sports):
@@ -204,7 +207,7 @@ def of_macros(layer: Layer, report: Report) -> Iterator[tuple[Path, float | None
     grams = layer.by_day("carbs_g", "protein_g", "fat_g", "alcohol_g", first=first, last=report.day)
     shares = layer.by_day(*(f"average_{name}_pct" for name in MACROS), "eaten_kcal", first=first, last=report.day)
     counts = layer.by_day("meals", first=first, last=report.day)
-    places = [(("macros", n), row.day) for n, row in enumerate(report.macros)]
+    places: list[tuple[Path, date]] = [(("macros", n), row.day) for n, row in enumerate(report.macros)]
     places += [(("macros_of_day",), report.day)] if report.macros_of_day else []
     for path, day in places:
         energy = shares[day]["eaten_kcal"]
@@ -260,18 +263,19 @@ def test_form_records_goals_and_gear_are_the_answers(warehouse: Warehouse) -> No
     for record in training.records:
         where = {"record_type": record.record_type, "record_sport": record.sport_family}
         where |= {"record_band": record.band} if record.band else {}
-        best = partial(layer.value, "record_value", date(2000, 1, 1), **where)
-        assert record.value == pytest.approx(best(last=record.achieved_on))
+        (best,) = layer.rows("record_value", first=None, last=record.achieved_on, where=where)
+        assert record.value == pytest.approx(best["record_value"])
     for goal in training.goals:
-        reached = partial(layer.value, first=date(2026, 1, 1), last=AS_OF, goal=goal.goal)
-        (running,) = layer.rows(
+        running = layer.rows(
             *("goal_progress", "goal_target", "goal_days_left"),
-            **{"first": date(2026, 1, 1), "last": AS_OF, "where": {"goal": goal.goal}, "grain": "day"},
-        )[-1:]
+            first=date(2026, 1, 1),
+            last=AS_OF,
+            where={"goal": goal.goal},
+            grain="day",
+        )[-1]
         assert (goal.progress, goal.target, goal.days_left) == pytest.approx(
             (running["goal_progress"], running["goal_target"], running["goal_days_left"])
         )
-        assert reached("goal_periods")
     for gear in training.gear:
         used = layer.value("distance_km", date(2000, 1, 1), AS_OF, gear=gear.gear_id)
         assert gear.distance_m == pytest.approx(used * 1000)
@@ -294,7 +298,6 @@ def test_the_week_to_date_and_the_totals_of_periods_are_those_of_the_activities(
         to_date = layer.value(f"week_{name}", wednesday, wednesday)
         assert to_date == pytest.approx(layer.value(name, wednesday - 2 * ONE_DAY, wednesday)), name
     october = (date(2026, 10, 1), date(2026, 10, 31))
-    of_month = {"period_type": "month", "period_sport": "all"}
     for name in ("activities", "distance_km", "moving_time_h", "elevation_gain_m", "training_load"):
-        total = layer.value(f"period_{name}", *october, **of_month)
+        total = layer.value(f"period_{name}", *october, period_type="month", period_sport="all")
         assert total == pytest.approx(layer.value(name, *october)), name

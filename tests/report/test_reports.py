@@ -37,7 +37,7 @@ HOSTILE = "</script><script>alert(1)</script><img src=x onerror=alert(2)>"
 TABLES = {
     "dim_athletes": (
         "athlete_id string, timezone string, as_of_date date, step_goal bigint, has_own_settings boolean, "
-        "first_day_of_week string"
+        "first_day_of_week string, distance_unit string"
     ),
     "fct_activities": (
         "athlete_id string, activity_id string, source string, name string, sport_type string, sport_family string, "
@@ -46,8 +46,8 @@ TABLES = {
         "max_heartrate_bpm double, gear_id string, is_manual boolean, is_commute boolean, is_transition boolean"
     ),
     "fct_best_efforts": (
-        "athlete_id string, activity_date date, sport_family string, distance_m double, distance_name string, "
-        "elapsed_s double, previous_best_s double, is_record boolean"
+        "athlete_id string, activity_id string, activity_date date, sport_family string, distance_m double, "
+        "distance_name string, elapsed_s double, previous_best_s double, is_record boolean"
     ),
     "fct_week_to_date": (
         "athlete_id string, date_day date, activities bigint, active_days bigint, distance_m double, "
@@ -78,6 +78,27 @@ TABLES = {
         "athlete_id string, date_day date, activities bigint, distance_m double, moving_time_s bigint, "
         "step_goal bigint, has_steps boolean, has_meals boolean, active_streak_days bigint, "
         "step_goal_streak_days bigint, avg_carbs_pct_30d double, avg_protein_pct_30d double, avg_fat_pct_30d double"
+    ),
+    "fct_training_load": (
+        "athlete_id string, date_day date, fitness_ctl double, fatigue_atl double, form_tsb double, load_7d double, "
+        "is_warming_up boolean, form_band string"
+    ),
+    "fct_records": (
+        "athlete_id string, record_type string, sport_family string, band string, value double, unit string, "
+        "activity_id string, achieved_on date, previous_value double, previous_on date, is_current boolean"
+    ),
+    "fct_goals": (
+        "athlete_id string, goal string, metric string, period_type string, period_start date, period_end date, "
+        "target double, progress double, days_left bigint, is_on_track boolean"
+    ),
+    "fct_gear_distance": (
+        "athlete_id string, gear_id string, distance_m double, distance_limit_m double, limit_used_pct double"
+    ),
+    "fct_eddington": (
+        "athlete_id string, sport_family string, unit string, eddington_number bigint, days_needed_for_next bigint"
+    ),
+    "fct_streaks": (
+        "athlete_id string, streak_type string, current_length bigint, longest_length bigint, is_alive boolean"
     ),
     "fct_source_coverage": (
         "athlete_id string, source string, area string, records bigint, first_date date, last_date date, "
@@ -128,6 +149,8 @@ class Life:
     meals: list[Eaten] = field(default_factory=list)
     step_goal: int = 8000
     first_day_of_week: str = "monday"
+    distance_unit: str = "km"
+    training: dict[str, list[tuple[Any, ...]]] = field(default_factory=dict)  # rows of training marts, by mart
     as_of: date = AS_OF
     loaded_at: datetime = datetime(2026, 11, 1, 19, 0)  # noqa: DTZ001 - UTC without a zone, as DuckDB hands it out
 
@@ -159,9 +182,12 @@ class Duck:
 def write_marts(path: Path, life: Life) -> Warehouse:
     """The marts of one athlete as a DuckDB file."""
     rows = {
-        "dim_athletes": [("me", "Europe/Zurich", life.as_of, life.step_goal, True, life.first_day_of_week)],
+        "dim_athletes": [
+            ("me", "Europe/Zurich", life.as_of, life.step_goal, True, life.first_day_of_week, life.distance_unit)
+        ],
         "fct_activities": list(_activities(life)),
         "fct_best_efforts": [],
+        **{mart: [("me", *row) for row in rows] for mart, rows in life.training.items()},
         "fct_week_to_date": list(_weeks(life)),
         "fct_week_to_date_by_sport": list(_weeks_by_sport(life)),
         "fct_daily_steps": list(_daily_steps(life)),
@@ -175,7 +201,7 @@ def write_marts(path: Path, life: Life) -> Warehouse:
         connection.execute("begin")
         for table, columns in TABLES.items():
             connection.execute(f"create table marts.{table} ({columns})")
-            for row in rows[table]:
+            for row in rows.get(table, ()):
                 marks = ", ".join("?" * len(row))
                 connection.execute(f"insert into marts.{table} values ({marks})", row)
         connection.execute("commit")

@@ -242,6 +242,7 @@ class Report:
     macros_mean: MacroShares | None  # mean of those days
     macros_target: MacroShares | None  # the latest one in force
     coverage: tuple[Coverage, ...]
+    distance_unit: str = "km"  # km or mi: in which the athlete reads distances
 
     def to_dict(self) -> dict[str, Any]:
         """Return the report as JSON-ready values: tuples as lists, days and times as ISO 8601 text."""
@@ -262,6 +263,7 @@ class BuiltRange:
     first_day: date
     as_of_day: date
     coverage: tuple[Coverage, ...]
+    distance_unit: str = "km"
 
 
 def load_built_range(warehouse: Reader, settings: Settings) -> BuiltRange:
@@ -280,7 +282,25 @@ def load_built_range(warehouse: Reader, settings: Settings) -> BuiltRange:
     if first_day is None or first_day > as_of_day:
         raise BuddyError(marts.no_data_message())
     week_began = FIRST_DAYS[athlete["first_day_of_week"]]
-    return BuiltRange(timezone, week_began, bool(athlete["has_own_settings"]), first_day, as_of_day, coverage)
+    return BuiltRange(
+        timezone=timezone,
+        week_began=week_began,
+        has_own_settings=bool(athlete["has_own_settings"]),
+        first_day=first_day,
+        as_of_day=as_of_day,
+        coverage=coverage,
+        distance_unit=athlete["distance_unit"],
+    )
+
+
+def read_distance_unit(warehouse: Reader, settings: Settings) -> str:
+    """Return in which unit the athlete reads distances, km or mi.
+
+    Raises:
+        BuddyError: the marts have nothing of the athlete.
+        NotBuiltError: the marts do not exist yet.
+    """
+    return str(_Marts(warehouse, settings).athlete()["distance_unit"])
 
 
 def load_report(warehouse: Reader, settings: Settings, day: date | None, built: BuiltRange | None = None) -> Report:
@@ -343,6 +363,7 @@ def load_report(warehouse: Reader, settings: Settings, day: date | None, built: 
         macros_mean=_shares(today, "avg_carbs_pct_30d", "avg_protein_pct_30d", "avg_fat_pct_30d"),
         macros_target=next((row.target for row in reversed(macros) if row.target), None),
         coverage=coverage,
+        distance_unit=built.distance_unit,
     )
 
 
@@ -418,7 +439,7 @@ class _Marts:
         Raises:
             BuddyError: there is none.
         """
-        rows = self._select("dim_athletes", "timezone, as_of_date, has_own_settings, first_day_of_week")
+        rows = self._select("dim_athletes", "timezone, as_of_date, has_own_settings, first_day_of_week, distance_unit")
         if not rows or rows[0]["as_of_date"] is None:
             raise BuddyError(self.no_data_message())
         return rows[0]
