@@ -10,7 +10,7 @@ with statements as (
 lines as (
     select
         statements.athlete_id,
-        part as line -- noqa: RF02
+        part as line -- noqa: RF02, RF03
     from statements
     cross join {{ text_parts('statements.goals', '; ') }}
 ),
