@@ -86,6 +86,8 @@ ROWS_PER_ATHLETE_DAY = {
     "fct_best_efforts": 0.6 * 7,
     "fct_power_curve": 0.2 * 26,
     "fct_training_load": 1,
+    "fct_week_to_date": 1,
+    "fct_week_to_date_by_sport": 1.5,
 }
 ROWS_PER_ATHLETE = {
     "strava_export_gear": 4,

@@ -42,3 +42,15 @@ round(
     9
 )
 {%- endmacro %}
+
+{#- The band of a form, by the limits that intervals.icu shows; null while fitness does not know the training before. -#}
+{% macro form_band(form, is_warming_up) -%}
+case
+    when {{ is_warming_up }} then null
+    when {{ form }} > 20 then 'transition'
+    when {{ form }} > 5 then 'fresh'
+    when {{ form }} >= -10 then 'grey_zone'
+    when {{ form }} >= -30 then 'optimal'
+    else 'high_risk'
+end
+{%- endmacro %}

@@ -29,6 +29,13 @@ settings_before as (
     select * from {{ last_build() }}
 ),
 
+-- the settings that were in force on the as-of date
+settings_as_of as (
+    select * from settings_before
+    where valid_from <= as_of_date
+    qualify row_number() over (partition by athlete_id order by valid_from desc) = 1
+),
+
 -- a new athlete has no earlier settings: their records say which days are affected
 settings_compared as (
     select {{ settings_columns() }} from settings_before
@@ -54,6 +61,12 @@ affected as (
     select as_of_date as affected_day from settings_before
     union all
     select as_of_date as affected_day from {{ ref('int_athletes_as_of') }}
+    union all
+    -- all weeks begin on the day that is in force on the as-of date, also earlier ones
+    select {{ day_constant(first_day(), 1) }} as affected_day
+    from settings_as_of
+    inner join {{ ref('int_athletes_as_of') }} as athletes on settings_as_of.athlete_id = athletes.athlete_id
+    where settings_as_of.first_day_of_week <> athletes.first_day_of_week
     {%- endif %}
 ),
 

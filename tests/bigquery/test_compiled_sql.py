@@ -118,7 +118,7 @@ def test_every_table_of_days_is_partitioned_by_its_day_and_clustered_by_athlete(
         for model in analysed.models()
         if model["config"]["materialized"] == "incremental" and "day" in model["config"]["meta"]
     }
-    assert len(laid_out) == 31
+    assert len(laid_out) == 33
     for model in analysed.models():
         if model["name"] in laid_out:
             partition_by, cluster_by = laid_out[model["name"]]

@@ -7,9 +7,10 @@ import dataclasses
 import io
 import json
 import struct
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -21,10 +22,13 @@ from test_reports import SETTINGS, Eaten, Life, Workout, day, report_of, small_l
 
 from fitness_buddy.core.errors import BuddyError, UsageError
 from fitness_buddy.core.printing import csv_cell
+from fitness_buddy.core.settings import load_settings
 from fitness_buddy.core.weeks import FIRST_DAYS, MONDAY
 from fitness_buddy.notify.discord import payload
-from fitness_buddy.notify.message import OutgoingMessage
+from fitness_buddy.notify.message import OutgoingMessage, as_text, plain
 from fitness_buddy.notify.persona import load_persona
+from fitness_buddy.remind.ledger import DELIVERED, REPORT, Entry, Ledger
+from fitness_buddy.remind.news import claim_news
 from fitness_buddy.report import pictures
 from fitness_buddy.report.daily import SESSION_COLUMNS, macros_message, session_csv, workout_message
 from fitness_buddy.report.data import BuiltRange, Coverage, MacroShares, Meal, Report, Session, load_built_range
@@ -33,6 +37,7 @@ from fitness_buddy.report.freshness import stale_sentence
 from fitness_buddy.report.kinds import ReportKind
 from fitness_buddy.report.messages import ReportMessage, compose_report, terminal_text
 from fitness_buddy.report.text import printable
+from fitness_buddy.warehouse import Warehouse
 
 ZURICH = ZoneInfo("Europe/Zurich")
 LOADED = "-# Last loaded: {area} Wed 28 Oct 00:30 ({source})."
@@ -53,7 +58,7 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> Speak:
     warehouse = write_marts(tmp_path_factory.mktemp("small") / "life.duckdb", small_life())
 
     def speak_of_small(
-        kind: str, stated: date | None = None, now: datetime = SMALL_EVENING, **more: bool
+        kind: str, stated: date | None = None, now: datetime = SMALL_EVENING, **more: Any
     ) -> ReportMessage:
         return compose_report(warehouse, SETTINGS, load_persona(), ReportKind(kind), stated=stated, now=now, **more)
 
@@ -642,3 +647,120 @@ def test_a_session_without_numbers_is_still_one(template: Report) -> None:
     report = dataclasses.replace(template, sessions=(bare,))
     message = workout_message(report, load_persona(), report.day, "Note.")
     assert content_of(message).splitlines()[1:3] == ["1 session · 0:00 h", "**Yoga** · Yoga"]
+
+
+# Form, records, goals, gear ----------------------------------------------------------------------------------------
+
+
+def record(activity_id: str, day_of_it: date, distance_m: float, before_m: float | None) -> tuple[object, ...]:
+    return "longest_distance", "run", None, distance_m, "m", activity_id, day_of_it, before_m, None, True
+
+
+TRAINING: dict[str, list[tuple[Any, ...]]] = {
+    "fct_training_load": [(day(10, 28), 48.4, 55.6, -6.4, 310.0, False, "grey_zone")],
+    "fct_records": [record("a7", day(10, 28), 16_093.44, 15_000)],
+    "fct_goals": [("a_*year*", "distance_m", "year", day(1, 1), day(12, 31), 1_000_000.0, 804_672.0, 64, True)],
+    "fct_gear_distance": [("Old_Shoe", 640_000.0, 800_000.0, 80.0), ("New Shoe", 10_000.0, 800_000.0, 1.25)],
+    "fct_eddington": [("run", "km", 21, 4), ("run", "mi", 13, 2)],
+    "fct_streaks": [("workout_days", 3, 9, True), ("workout_weeks", 5, 5, True), ("step_goal_days", 0, 9, False)],
+}
+SAID_IN_KM = [
+    "Fitness 48, fatigue 56, form -6 (grey zone).",
+    "Load of the last 7 days: 310.",
+    "Eddington number of run: 21; 4 more days of 22 km for the next.",
+    "Days with a workout: 3 in a row; 7 more days for a record (longest: 9).",
+    "A *year*: 804.7 km of 1,000.0 km, 64 days left, on track.",
+    "Old_Shoe: 640.0 km of 800.0 km (80 %).",
+]
+SAID_IN_MILES = [
+    *SAID_IN_KM[:2],
+    "Eddington number of run: 13; 2 more days of 14 mi for the next.",
+    SAID_IN_KM[3],
+    "A *year*: 500.0 mi of 621.4 mi, 64 days left, on track.",
+    "Old_Shoe: 397.7 mi of 497.1 mi (80 %).",
+]
+
+
+def of_training(composed: ReportMessage) -> list[str]:
+    """The sentences of the section as a reader sees them."""
+    return plain("\n".join(section(composed.message, "Form, records and goals"))).splitlines()
+
+
+@pytest.mark.parametrize(("unit", "sentences"), [("km", SAID_IN_KM), ("mi", SAID_IN_MILES)])
+def test_workouts_and_digest_say_form_goals_gear_and_what_the_next_record_needs(
+    tmp_path: Path, unit: str, sentences: list[str]
+) -> None:
+    life = dataclasses.replace(small_life(), training=TRAINING, distance_unit=unit)
+    daily = speak_of(tmp_path / "daily", life, "daily-workout")
+    assert of_training(daily) == sentences
+    value, before = {"km": ("16.1 km", "15.0 km"), "mi": ("10.0 mi", "9.3 mi")}[unit]
+    assert f"**Record!** longest run, {value} (before: {before})" in said(daily)
+    digest = speak_of(tmp_path / "digest", life, "weekly-digest")
+    assert of_training(digest) == [
+        f"Record: longest run, {value} (before: {before}).",
+        *sentences,
+    ]
+    # Also where a channel has neither sections nor markup; names of the athlete have no force.
+    assert "A *year*: " in terminal_text(daily.message)
+    assert "A \\*year\\*: " in daily.message.sections[0].text
+
+
+def test_in_the_first_six_weeks_form_has_no_band(tmp_path: Path) -> None:
+    load = (day(10, 28), 8.0, 20.0, -12.0, None, True, None)
+    composed = speak_of(
+        tmp_path, dataclasses.replace(small_life(), training={"fct_training_load": [load]}), "daily-workout"
+    )
+    assert of_training(composed) == ["Fitness 8, fatigue 20, form -12; the first six weeks: fitness is still too low."]
+
+
+def test_distances_paces_and_speeds_are_in_the_athlete_s_unit(tmp_path: Path) -> None:
+    life = dataclasses.replace(small_life(), distance_unit="mi")
+    lines = said(speak_of(tmp_path / "run", life, "daily-workout", day(10, 27)))
+    assert lines[1:3] == [
+        "1 session · 6.2 mi · 1:00 h · 60 m up",
+        "**Session** · 07:30 · 6.2 mi · 1:00 h · 9:39 /mi · 60 m up",
+    ]
+    assert "18.6 mph" in said(speak_of(tmp_path / "ride", life, "daily-workout", day(10, 21)))[2]
+    digest = speak_of(tmp_path / "digest", life, "weekly-digest").message
+    assert digest.sections[0].picture
+    assert "distance per week in mi. This week 9.9 mi" in digest.sections[0].picture.alt.replace("\u00a0", " ")
+    assert "km" not in as_text(digest).replace("Kilometre", "")
+
+
+def test_a_record_of_a_late_file_is_in_one_message(tmp_path: Path, duckdb_file: Warehouse) -> None:
+    """The run of the 25th is loaded on the 28th, after the message of the 27th."""
+    ledger = Ledger(duckdb_file, load_settings(athlete_id="me"))
+
+    def records_in(number: int, kind: str, known: list[tuple[Any, ...]]) -> list[str]:
+        now = evening(10, number)
+        life = dataclasses.replace(small_life(), as_of=day(10, number), training={"fct_records": known})
+        life.workouts = [row for row in life.workouts if row.day <= life.as_of]
+        life.steps = {one: steps for one, steps in life.steps.items() if one <= life.as_of}
+        life.meals = [row for row in life.meals if row.day <= life.as_of]
+        path = tmp_path / f"{kind}-{number}"
+        path.mkdir()
+        message_id = f"report/{kind}/{number}"
+
+        def choose(found: Mapping[str, bool], _: date) -> Collection[str]:
+            return claim_news(ledger, found, message_id, now, "Europe/Zurich")
+
+        composed = compose_report(
+            write_marts(path / "life.duckdb", life),
+            SETTINGS,
+            load_persona(),
+            ReportKind(kind),
+            stated=life.as_of,
+            now=now,
+            choose=choose,
+        )
+        ledger.change(lambda: ([Entry(message_id, REPORT, DELIVERED, now, None, "", "UTC")], None))
+        words = [*said(composed), *(line for one in composed.message.sections for line in one.text.splitlines())]
+        return [line.replace("\u00a0", " ") for line in words if "ecord" in line and "longest run" in line]
+
+    first = [record("a3", day(10, 26), 12_000, 10_000)]
+    assert records_in(26, "daily-workout", first) == ["**Record!** longest run, 12.0 km (before: 10.0 km)"]
+    assert records_in(27, "daily-workout", first) == []
+    # The late run beats it, and was never said.
+    late = [record("late", day(10, 25), 30_000, 10_000)]
+    assert records_in(28, "daily-workout", late) == ["**Record!** longest run, 30.0 km (before: 10.0 km) on Sun 25 Oct"]
+    assert records_in(28, "weekly-digest", late) == []

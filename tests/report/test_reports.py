@@ -22,6 +22,7 @@ from rich.console import Console
 
 from fitness_buddy.core.errors import BuddyError
 from fitness_buddy.core.settings import Settings
+from fitness_buddy.core.weeks import FIRST_DAYS, first_day_of_week
 from fitness_buddy.report import charts
 from fitness_buddy.report.data import MacroShares, Report, load_report
 from fitness_buddy.report.html import render_html
@@ -36,7 +37,7 @@ HOSTILE = "</script><script>alert(1)</script><img src=x onerror=alert(2)>"
 TABLES = {
     "dim_athletes": (
         "athlete_id string, timezone string, as_of_date date, step_goal bigint, has_own_settings boolean, "
-        "first_day_of_week string"
+        "first_day_of_week string, distance_unit string"
     ),
     "fct_activities": (
         "athlete_id string, activity_id string, source string, name string, sport_type string, sport_family string, "
@@ -45,12 +46,18 @@ TABLES = {
         "max_heartrate_bpm double, gear_id string, is_manual boolean, is_commute boolean, is_transition boolean"
     ),
     "fct_best_efforts": (
-        "athlete_id string, activity_date date, sport_family string, distance_m double, distance_name string, "
-        "elapsed_s double, previous_best_s double, is_record boolean"
+        "athlete_id string, activity_id string, activity_date date, sport_family string, distance_m double, "
+        "distance_name string, elapsed_s double, previous_best_s double, is_record boolean"
     ),
-    "fct_daily_workouts": (
-        "athlete_id string, activity_date date, sport_family string, activities bigint, distance_m double, "
-        "moving_time_s bigint, elevation_gain_m double"
+    "fct_week_to_date": (
+        "athlete_id string, date_day date, activities bigint, active_days bigint, distance_m double, "
+        "moving_time_s bigint, elevation_gain_m double, steps bigint, avg_steps_observed double, "
+        "avg_steps_calendar double, step_days bigint, step_goal_days bigint, meal_days bigint, avg_energy_kcal double, "
+        "avg_carbs_pct double, avg_protein_pct double, avg_fat_pct double, macro_target_days bigint"
+    ),
+    "fct_week_to_date_by_sport": (
+        "athlete_id string, date_day date, sport_family string, activities bigint, distance_m double, "
+        "moving_time_s bigint, elevation_gain_m double, average_speed_m_s double"
     ),
     "fct_daily_steps": (
         "athlete_id string, steps_date date, steps bigint, step_source string, step_goal bigint, goal_pct double, "
@@ -64,12 +71,34 @@ TABLES = {
         "athlete_id string, meal_date date, meals bigint, carbs_g double, protein_g double, fat_g double, "
         "alcohol_g double, energy_kcal double, avg_carbs_pct double, avg_protein_pct double, avg_fat_pct double, "
         "carbs_pct_energy double, protein_pct_energy double, fat_pct_energy double, "
-        "carbs_target_pct double, protein_target_pct double, fat_target_pct double, macro_tolerance_pct double"
+        "carbs_target_pct double, protein_target_pct double, fat_target_pct double, macro_tolerance_pct double, "
+        "is_carbs_on_target boolean, is_protein_on_target boolean, is_fat_on_target boolean"
     ),
     "fct_daily_health": (
         "athlete_id string, date_day date, activities bigint, distance_m double, moving_time_s bigint, "
         "step_goal bigint, has_steps boolean, has_meals boolean, active_streak_days bigint, "
-        "step_goal_streak_days bigint"
+        "step_goal_streak_days bigint, avg_carbs_pct_30d double, avg_protein_pct_30d double, avg_fat_pct_30d double"
+    ),
+    "fct_training_load": (
+        "athlete_id string, date_day date, fitness_ctl double, fatigue_atl double, form_tsb double, load_7d double, "
+        "is_warming_up boolean, form_band string"
+    ),
+    "fct_records": (
+        "athlete_id string, record_type string, sport_family string, band string, value double, unit string, "
+        "activity_id string, achieved_on date, previous_value double, previous_on date, is_current boolean"
+    ),
+    "fct_goals": (
+        "athlete_id string, goal string, metric string, period_type string, period_start date, period_end date, "
+        "target double, progress double, days_left bigint, is_on_track boolean"
+    ),
+    "fct_gear_distance": (
+        "athlete_id string, gear_id string, distance_m double, distance_limit_m double, limit_used_pct double"
+    ),
+    "fct_eddington": (
+        "athlete_id string, sport_family string, unit string, eddington_number bigint, days_needed_for_next bigint"
+    ),
+    "fct_streaks": (
+        "athlete_id string, streak_type string, current_length bigint, longest_length bigint, is_alive boolean"
     ),
     "fct_source_coverage": (
         "athlete_id string, source string, area string, records bigint, first_date date, last_date date, "
@@ -120,6 +149,8 @@ class Life:
     meals: list[Eaten] = field(default_factory=list)
     step_goal: int = 8000
     first_day_of_week: str = "monday"
+    distance_unit: str = "km"
+    training: dict[str, list[tuple[Any, ...]]] = field(default_factory=dict)  # rows of training marts, by mart
     as_of: date = AS_OF
     loaded_at: datetime = datetime(2026, 11, 1, 19, 0)  # noqa: DTZ001 - UTC without a zone, as DuckDB hands it out
 
@@ -151,10 +182,14 @@ class Duck:
 def write_marts(path: Path, life: Life) -> Warehouse:
     """The marts of one athlete as a DuckDB file."""
     rows = {
-        "dim_athletes": [("me", "Europe/Zurich", life.as_of, life.step_goal, True, life.first_day_of_week)],
+        "dim_athletes": [
+            ("me", "Europe/Zurich", life.as_of, life.step_goal, True, life.first_day_of_week, life.distance_unit)
+        ],
         "fct_activities": list(_activities(life)),
         "fct_best_efforts": [],
-        "fct_daily_workouts": list(_daily_workouts(life)),
+        **{mart: [("me", *row) for row in rows] for mart, rows in life.training.items()},
+        "fct_week_to_date": list(_weeks(life)),
+        "fct_week_to_date_by_sport": list(_weeks_by_sport(life)),
         "fct_daily_steps": list(_daily_steps(life)),
         "fct_meals": list(_meals(life)),
         "fct_daily_macros": list(_daily_macros(life)),
@@ -166,7 +201,7 @@ def write_marts(path: Path, life: Life) -> Warehouse:
         connection.execute("begin")
         for table, columns in TABLES.items():
             connection.execute(f"create table marts.{table} ({columns})")
-            for row in rows[table]:
+            for row in rows.get(table, ()):
                 marks = ", ".join("?" * len(row))
                 connection.execute(f"insert into marts.{table} values ({marks})", row)
         connection.execute("commit")
@@ -180,18 +215,48 @@ def _activities(life: Life) -> Iterable[tuple[Any, ...]]:
         yield (
             *("me", f"a{number}", "strava_export", row.name, row.family.capitalize(), row.family, row.day, started),
             *(row.distance_m, seconds, seconds, row.elevation_m),
-            *(None, None, row.heartrate, None, None, False, False, False),
+            *(row.distance_m / seconds if seconds else None, None, row.heartrate, None, None, False, False, False),
         )
 
 
-def _daily_workouts(life: Life) -> Iterable[tuple[Any, ...]]:
-    for day, family in sorted({(row.day, row.family) for row in life.workouts}):
-        own = [row for row in life.workouts if (row.day, row.family) == (day, family)]
-        seconds = sum(round(row.minutes * 60) for row in own)
+def _week_to(day: date, life: Life) -> list[date]:
+    """The days of the week from its first one to this day."""
+    first = first_day_of_week(day, FIRST_DAYS[life.first_day_of_week])
+    return [first + timedelta(days=number) for number in range((day - first).days + 1)]
+
+
+def _totals(workouts: list[Workout]) -> tuple[float, int, float]:
+    seconds = sum(round(row.minutes * 60) for row in workouts)
+    return sum(row.distance_m for row in workouts), seconds, sum(row.elevation_m for row in workouts)
+
+
+def _weeks(life: Life) -> Iterable[tuple[Any, ...]]:
+    eaten = {row[1]: row for row in _daily_macros(life)}
+    for day in life.days:
+        days = _week_to(day, life)
+        own = [row for row in life.workouts if row.day in days]
+        steps = [life.steps[day] for day in days if day in life.steps]
+        meals = [eaten[day] for day in days if day in eaten]
         yield (
-            *("me", day, family, len(own), sum(row.distance_m for row in own)),
-            *(seconds, sum(row.elevation_m for row in own)),
+            *("me", day, len(own), len({row.day for row in own}), *_totals(own)),
+            *(sum(steps) if steps else None, _mean(steps), sum(steps) / len(days) if steps else None, len(steps)),
+            *(sum(count >= life.step_goal for count in steps), len(meals), _mean([row[7] for row in meals])),
+            *(_mean([row[place] for row in meals]) for place in (8, 9, 10)),
+            sum(all(row[-3:]) for row in meals),
         )
+
+
+def _weeks_by_sport(life: Life) -> Iterable[tuple[Any, ...]]:
+    for day in life.days:
+        week = [row for row in life.workouts if row.day in _week_to(day, life)]
+        for family in {row.family for row in week}:
+            own = [row for row in week if row.family == family]
+            distance_m, seconds, elevation_m = _totals(own)
+            yield "me", day, family, len(own), distance_m, seconds, elevation_m, distance_m / seconds
+
+
+def _mean(values: Sequence[float]) -> float | None:
+    return sum(values) / len(values) if values else None
 
 
 def _daily_steps(life: Life) -> Iterable[tuple[Any, ...]]:
@@ -222,6 +287,7 @@ def _daily_macros(life: Life) -> Iterable[tuple[Any, ...]]:
             *("me", day, len(own), totals.carbs_g, totals.protein_g, totals.fat_g),
             *(totals.alcohol_g, totals.energy_kcal),
             *(*means, *totals.shares, 50, 25, 25, 5),
+            *(abs(mean - target) <= 5 for mean, target in zip(means, (50, 25, 25), strict=True)),
         )
 
 
@@ -229,11 +295,14 @@ def _daily_health(life: Life) -> Iterable[tuple[Any, ...]]:
     eaten = {row.day for row in life.meals}
     active = {row.day for row in life.workouts}
     met = {day for day, steps in life.steps.items() if steps >= life.step_goal}
+    macros = list(_daily_macros(life))
     for day in life.days:
+        recent = [row for row in macros if day - timedelta(days=30) < row[1] <= day]
         own = [row for row in life.workouts if row.day == day]
         yield (
             *("me", day, len(own), sum(row.distance_m for row in own), sum(round(row.minutes * 60) for row in own)),
             *(life.step_goal, day in life.steps, day in eaten, _streak(day, active), _streak(day, met)),
+            *(_mean([row[place] for row in recent]) for place in (8, 9, 10)),
         )
 
 

@@ -27,6 +27,8 @@ MARTS = {
     "fct_streaks": "athlete_id, streak_type",
     "fct_eddington": "athlete_id, sport_family, unit",
     "fct_period_totals": "athlete_id, period_type, sport_family, period_start",
+    "fct_week_to_date": "athlete_id, date_day",
+    "fct_week_to_date_by_sport": "athlete_id, date_day, sport_family",
     "fct_records": "athlete_id, sport_family, record_type, band, achieved_on, value",
     "fct_gear_distance": "athlete_id, gear_id",
     "fct_goals": "athlete_id, goal, period_start",

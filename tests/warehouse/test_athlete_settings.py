@@ -242,7 +242,7 @@ def test_python_and_dbt_make_the_same_table() -> None:
     (table,) = source["tables"]
     assert table["identifier"] == STATEMENTS.name
     assert {column["name"]: column["data_type"] for column in table["columns"]} == STATEMENTS.columns
-    assert list(STATEMENTS.columns)[3:] == [*HEADER.split(",")[1:], "timezone_from"]
+    assert list(STATEMENTS.columns)[3:] == [*HEADER.split(",")[1:], "timezone_from", "goals"]
 
 
 def test_settings_that_are_stated_at_once_are_all_kept(project: Path) -> None:

@@ -4,7 +4,7 @@ with goals as (
     select
         *,
         lead(valid_from) over (partition by athlete_id, goal order by valid_from) as valid_before
-    from {{ ref('athlete_goals') }}
+    from {{ ref('int_athlete_goals') }}
 ),
 
 totals as (
@@ -43,6 +43,8 @@ periods as (
             goals.valid_from <= dates.date_day
             and athletes.as_of_date >= dates.date_day
             and (goals.valid_before is null or goals.valid_before > dates.date_day)
+    -- a target of 0 ends a goal
+    where goals.target > 0
 ),
 
 of_periods as (

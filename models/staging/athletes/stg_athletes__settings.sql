@@ -17,7 +17,8 @@ with final as (
         lactate_threshold_heartrate_bpm,
         weight_kg,
         first_day_of_week,
-        distance_unit
+        distance_unit,
+        goals
     from {{ source('athletes', 'settings') }}
 )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any
@@ -84,26 +85,28 @@ def report(
 
 
 def show_report(run: Run, day: date | None, html_path: Path | None) -> dict[str, Any]:
+    from fitness_buddy.report import text
     from fitness_buddy.report.data import load_report
     from fitness_buddy.report.terminal import render_terminal
     from fitness_buddy.report.training import load_training, training_sentences
 
     content = load_report(run.warehouse, run.settings, day)
-    training = load_training(run.warehouse, run.settings, content.day, content.as_of_day)
-    if not run.as_json:
-        render_terminal(content, run.console, training)
-    answer: dict[str, Any] = {"report": content.to_dict(), "training": list(training_sentences(training))}
-    if html_path:
-        from fitness_buddy.report.activity import Activities
-        from fitness_buddy.report.activity_text import page_values
-        from fitness_buddy.report.html import render_html
+    with text.shown_in(content.distance_unit):
+        training = load_training(run.warehouse, run.settings, content.day, content.as_of_day)
+        if not run.as_json:
+            render_terminal(content, run.console, training)
+        answer: dict[str, Any] = {"report": content.to_dict(), "training": list(training_sentences(training))}
+        if html_path:
+            from fitness_buddy.report.activity import Activities
+            from fitness_buddy.report.activity_text import page_values
+            from fitness_buddy.report.html import render_html
 
-        recorded = [page_values(page) for page in Activities(run.warehouse, run.settings).recorded_on(content.day)]
-        html_path.parent.mkdir(parents=True, exist_ok=True)
-        html_path.write_text(render_html(content, training, recorded), encoding="utf-8")
-        run.say(f"Report: {html_path}")
-        answer["html"] = str(html_path)
-    return answer
+            recorded = [page_values(page) for page in Activities(run.warehouse, run.settings).recorded_on(content.day)]
+            html_path.parent.mkdir(parents=True, exist_ok=True)
+            html_path.write_text(render_html(content, training, recorded), encoding="utf-8")
+            run.say(f"Report: {html_path}")
+            answer["html"] = str(html_path)
+        return answer
 
 
 def _write_site(run: Run, folder: Path) -> dict[str, Any]:
@@ -116,6 +119,7 @@ def _write_site(run: Run, folder: Path) -> dict[str, Any]:
 
 
 def _show_year(run: Run, number: int | None, html_path: Path | None) -> dict[str, Any]:
+    from fitness_buddy.report import text
     from fitness_buddy.report.data import load_built_range
     from fitness_buddy.report.year import load_year, record_sentences, year_sentences
     from fitness_buddy.report.year_page import render_year_html
@@ -123,17 +127,23 @@ def _show_year(run: Run, number: int | None, html_path: Path | None) -> dict[str
     with run.warehouse.reading() as reader:
         built = load_built_range(reader, run.settings)
         year = load_year(reader, run.settings, built, number or built.as_of_day.year)
-    sentences = [*year_sentences(year), *record_sentences(year)]
-    run.say(f"{year.year}\n")
-    for sentence in sentences:
-        run.say(sentence)
-    answer: dict[str, Any] = {"year": year.year, "sentences": sentences, "totals": year.totals, "months": year.months}
-    if html_path:
-        html_path.parent.mkdir(parents=True, exist_ok=True)
-        html_path.write_text(render_year_html(year, run.settings.athlete_id), encoding="utf-8")
-        run.say(f"\nYear: {html_path}")
-        answer["html"] = str(html_path)
-    return answer
+    with text.shown_in(built.distance_unit):
+        sentences = [*year_sentences(year), *record_sentences(year)]
+        run.say(f"{year.year}\n")
+        for sentence in sentences:
+            run.say(sentence)
+        answer: dict[str, Any] = {
+            "year": year.year,
+            "sentences": sentences,
+            "totals": year.totals,
+            "months": year.months,
+        }
+        if html_path:
+            html_path.parent.mkdir(parents=True, exist_ok=True)
+            html_path.write_text(render_year_html(year, run.settings.athlete_id), encoding="utf-8")
+            run.say(f"\nYear: {html_path}")
+            answer["html"] = str(html_path)
+        return answer
 
 
 def _message(
@@ -147,10 +157,20 @@ def _message(
     is_build_failed: bool,
 ) -> dict[str, Any]:
     from fitness_buddy.notify.persona import load_persona
-    from fitness_buddy.remind.ledger import REPORT
+    from fitness_buddy.remind.ledger import REPORT, Ledger
+    from fitness_buddy.remind.news import choose_news, claim_news
     from fitness_buddy.report.messages import compose_report, terminal_text, write_files
 
     outbox = open_outbox(run) if post else None
+    ledger = outbox.ledger if outbox else Ledger(run.warehouse, run.settings)
+
+    def choose(found: Mapping[str, bool], day: date) -> Collection[str]:
+        # A message that is posted again has the records that it had.
+        message_id = subject_id(run, REPORT, kind, str(day))
+        if outbox and (again or outbox.is_open(message_id)):
+            return claim_news(ledger, found, message_id, run.now, outbox.timezone)
+        return choose_news(ledger, found, message_id, run.now)
+
     composed = compose_report(
         run.warehouse,
         run.settings,
@@ -159,6 +179,7 @@ def _message(
         stated=stated,
         now=run.now,
         is_build_failed=is_build_failed,
+        choose=choose,
     )
     run.say(terminal_text(composed.message))
     answer: dict[str, Any] = {

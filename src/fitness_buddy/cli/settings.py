@@ -28,14 +28,23 @@ from fitness_buddy.core.errors import UsageError
 @click.option("--weight-kg", type=float, help="Body weight; may stay empty.")
 @click.option("--first-day-of-week", type=click.Choice(["monday", "sunday", "saturday"]), help="Where weeks begin.")
 @click.option("--distance-unit", type=click.Choice(["km", "mi"]), help="How distances are shown.")
+@click.option(
+    "--goal",
+    "goals",
+    multiple=True,
+    metavar="GOAL",
+    help="A goal such as 'run distance 1000 km a year' or 'active days 20 a month'; may be repeated. 0 ends it.",
+)
 @click.option("--valid-from", type=DAY, help="First day in force [the first time: all days; later: today].")
-def init(run: Run, valid_from: datetime | None, **stated: Any) -> dict[str, Any]:
-    """Set your time zone, step goal, macro targets and heart rates; asks for values that are not given as options.
+def init(run: Run, valid_from: datetime | None, goals: tuple[str, ...], **stated: Any) -> dict[str, Any]:
+    """Set your time zone, step goal, macro targets, heart rates, goals; asks for values that no option gives.
 
     They are kept in the warehouse; the project's files stay as they are.
     """
+    from fitness_buddy.warehouse.athlete_goals import parse_goal
     from fitness_buddy.warehouse.athlete_settings import current_settings, state_settings
 
+    parsed = [parse_goal(words) for words in goals]
     current, _ = current_settings(run.warehouse, run.settings)
     changes = {name: value for name, value in stated.items() if value is not None}
     if not run.as_json and sys.stdin.isatty():
@@ -45,13 +54,20 @@ def init(run: Run, valid_from: datetime | None, **stated: Any) -> dict[str, Any]
                 if value != default:
                     changes[name] = value
     new, since = state_settings(
-        run.warehouse, run.settings, changes, valid_from=valid_from.date() if valid_from else None, now=run.now
+        run.warehouse,
+        run.settings,
+        changes,
+        valid_from=valid_from.date() if valid_from else None,
+        now=run.now,
+        goals=parsed,
     )
     run.say(
         f"Settings of {run.settings.athlete_id!r} from {since} on are in {run.warehouse.name}; "
         "the next `buddy build` uses them."
     )
-    return {"settings": asdict(new), "valid_from": since}
+    for goal in parsed:
+        run.say(f"Goal {goal.name}: {goal.target:,.0f} {goal.metric}." if goal.target else f"Goal {goal.name} ends.")
+    return {"settings": asdict(new), "valid_from": since, "goals": [asdict(goal) for goal in parsed]}
 
 
 @command(main, "settings")

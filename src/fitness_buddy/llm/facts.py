@@ -174,6 +174,24 @@ _MARTS = {
         ),
         _BY_ATHLETE,
     ),
+    "fct_week_to_date": _Mart(
+        "date_day",
+        (
+            *("date_day", "week_start", "calendar_days", "has_strava_api", "activities", "active_days", "distance_m"),
+            *("moving_time_s", "elevation_gain_m", "training_load", "steps", "avg_steps_observed"),
+            *("avg_steps_calendar", "step_days", "step_goal_days", "meal_days", "avg_energy_kcal"),
+            *("avg_carbs_pct", "avg_protein_pct", "avg_fat_pct", "macro_target_days"),
+        ),
+        _BY_ATHLETE,
+    ),
+    "fct_week_to_date_by_sport": _Mart(
+        "date_day",
+        (
+            *("date_day", "week_start", "sport_family", "has_strava_api", "activities", "active_days", "distance_m"),
+            *("moving_time_s", "elevation_gain_m", "training_load", "average_speed_m_s", "pace_min_per_km"),
+        ),
+        _BY_ATHLETE,
+    ),
     "fct_records": _Mart(
         "achieved_on",
         (

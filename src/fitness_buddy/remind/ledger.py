@@ -40,6 +40,8 @@ DELIVERIES = LogTable(
 )
 REMINDER, CALENDAR, SHEET = "reminder", "calendar", "sheet"
 REPORT, MEDITATION, HEARTBEAT, REPLY = "report", "meditation", "heartbeat", "reply"
+# A record of the athlete: its text is the id of the message that says it, empty for one that was there before.
+RECORD = "record"
 _CHANNEL = "channel"
 CREATED, CANCELLED, SNOOZED = "created", "cancelled", "snoozed"
 CLAIMED, DELIVERED, RELEASED = "claimed", "delivered", "released"
@@ -55,7 +57,7 @@ class Entry:
 
     Attributes:
         subject_id: the id of the subject, unique for the athlete.
-        source: reminder, calendar, sheet, report, meditation, heartbeat or reply.
+        source: reminder, calendar, sheet, report, meditation, heartbeat, reply or record.
         kind: what led to this state: created, cancelled, snoozed, claimed, delivered or released.
         due_at: when it is delivered next; None if it is not.
         text: what the reminder or event is about, in somebody's words; empty for other subjects.

@@ -168,19 +168,6 @@ class Activities:
             return []
         return [self.page(row["activity_id"]) for row in rows]
 
-    def records_on(self, day: date) -> list[Row]:
-        """Return the best efforts of a local day that beat all earlier ones, the first ever of a distance left out."""
-        marts = self._settings.marts_schema
-        try:
-            return self._warehouse.query(
-                "select sport_family, distance_m, distance_name, elapsed_s, previous_best_s "  # noqa: S608
-                f"from {marts}.fct_best_efforts where athlete_id = @athlete_id and activity_date = @day "
-                "and is_record and previous_best_s is not null order by sport_family, distance_m",
-                {"athlete_id": self._settings.athlete_id, "day": day},
-            )
-        except NotBuiltError:
-            return []
-
     def _rows(self, mart: str, columns: str, activity_id: str, order: str = "activity_id") -> list[Row]:
         return self._warehouse.query(
             f"select {columns} from {self._settings.marts_schema}.{mart} "  # noqa: S608 - names of our own

@@ -21,11 +21,11 @@ def activity_facts(page: ActivityPage) -> list[tuple[str, str]]:
     """Return what is known of the whole activity, as pairs of a label and a text."""
     activity, summary = page.activity, page.summary
     facts = [
-        ("Distance", text.km(activity["distance_m"]) if activity["distance_m"] else None),
+        ("Distance", text.distance(activity["distance_m"]) if activity["distance_m"] else None),
         ("Moving time", text.clock(activity["moving_time_s"])),
         ("Elapsed time", text.clock(activity["elapsed_time_s"])),
         ("Pace", pace(activity["pace_min_per_km"]) if activity["sport_family"] in {"run", "walk", "hike"} else None),
-        ("Speed", _unit(activity["average_speed_m_s"], "km/h", 3.6) if activity["sport_family"] == "ride" else None),
+        ("Speed", _speed(activity["average_speed_m_s"]) if activity["sport_family"] == "ride" else None),
         ("Climb", _unit(activity["elevation_gain_m"], "m")),
         ("Heart rate", _unit(activity["average_heartrate_bpm"], "bpm")),
         ("Power", _unit(summary.get("average_power_w"), "W")),
@@ -41,11 +41,10 @@ def activity_facts(page: ActivityPage) -> list[tuple[str, str]]:
 
 
 def pace(minutes: float | None) -> str | None:
-    """Return a pace as minutes and seconds a kilometre."""
+    """Return minutes per kilometre as a pace in the athlete's unit."""
     if minutes is None or minutes >= 100:
         return None
-    seconds = round(minutes * 60)
-    return f"{seconds // 60}:{seconds % 60:02} /km"
+    return text.pace(1000 / (minutes * 60)) if minutes else f"0:00 /{text.unit()}"
 
 
 def zone_label(zone: Row) -> str:
@@ -66,14 +65,17 @@ def _paces(low: float, high: float | None) -> str:
 
 
 def render_activity(page: ActivityPage, console: Console) -> None:
-    """Print an activity with laps, kilometres, zones, best efforts and power."""
+    """Print an activity with laps, splits, zones, best efforts and power."""
     activity = page.activity
     name = escape(text.printable(activity["name"] or activity["sport_type"]))
     console.print(f"[bold]{name}[/bold] · {activity['sport_type']} · {activity['activity_date']}", soft_wrap=True)
     console.print(" · ".join(f"{label} {value}" for label, value in activity_facts(page)), soft_wrap=True, markup=False)
     if not page.summary:
         console.print("No recording of it is loaded: `buddy ingest activity-files PATH`.")
-    for title, rows, number in (("Laps", page.laps, "lap"), ("Kilometres", kilometres(page), "split")):
+    for title, rows, number in (
+        ("Laps", page.laps, "lap"),
+        (text.unit_words().capitalize(), unit_splits(page), "split"),
+    ):
         if rows:
             console.print(_legs(title, rows, number))
     for zone_type, (title, _) in _ZONES.items():
@@ -99,9 +101,9 @@ def render_activity(page: ActivityPage, console: Console) -> None:
         console.print(f"Note: {remark}.")
 
 
-def kilometres(page: ActivityPage) -> list[Row]:
-    """Return the splits by kilometre."""
-    return [row for row in page.splits if row["unit"] == "km"]
+def unit_splits(page: ActivityPage) -> list[Row]:
+    """Return the splits by kilometre or mile."""
+    return [row for row in page.splits if row["unit"] == text.unit()]
 
 
 def render_activity_html(page: ActivityPage) -> str:
@@ -114,7 +116,11 @@ def page_values(page: ActivityPage) -> dict[str, object]:
     return {
         "page": page,
         "facts": activity_facts(page),
-        "legs": [(title, rows) for title, rows in (("Laps", page.laps), ("Kilometres", kilometres(page))) if rows],
+        "legs": [
+            (title, rows)
+            for title, rows in (("Laps", page.laps), (text.unit_words().capitalize(), unit_splits(page)))
+            if rows
+        ],
         "zones": [(title, zones) for kind, (title, _) in _ZONES.items() if (zones := page.zones_of(kind))],
         "zone_label": zone_label,
         "pace": pace,
@@ -130,7 +136,7 @@ def _legs(title: str, rows: Sequence[Row], number: str) -> Table:
     for row in rows:
         table.add_row(
             str(row[number]),
-            f"{row['distance_m'] / 1000:.2f} km" if row["distance_m"] is not None else "",
+            text.distance(row["distance_m"], 2) if row["distance_m"] is not None else "",
             text.clock(row["elapsed_s"]),
             pace(row["pace_min_per_km"]) or "",
             _decimal(row["average_heartrate_bpm"], places=0) or "",
@@ -140,8 +146,12 @@ def _legs(title: str, rows: Sequence[Row], number: str) -> Table:
     return table
 
 
-def _unit(value: float | None, unit: str, factor: float = 1.0) -> str | None:
-    return f"{text.whole(value * factor)} {unit}" if value else None
+def _speed(speed_m_s: float | None) -> str | None:
+    return text.speed(speed_m_s, 0) if speed_m_s else None
+
+
+def _unit(value: float | None, unit: str) -> str | None:
+    return f"{text.whole(value)} {unit}" if value else None
 
 
 def _decimal(value: float | None, unit: str = "", places: int = 2) -> str | None:

@@ -154,9 +154,9 @@ def config(theme: Theme) -> dict[str, Any]:
 
 
 def week_distance_chart(report: Report) -> Chart | None:
-    """Draw kilometres per week as bars, stacked by sport family, with the total of the week on top."""
-    amounts = [(row, row.distance_m / 1000, text.km(row.distance_m)) for row in report.week_distances]
-    return _weekly("Distance", "km", ",.0f", amounts)
+    """Draw kilometres or miles per week as bars, stacked by sport family, with the total of the week on top."""
+    amounts = [(row, text.in_unit(row.distance_m), text.distance(row.distance_m)) for row in report.week_distances]
+    return _weekly("Distance", text.unit(), ",.0f", amounts)
 
 
 def week_time_chart(report: Report) -> Chart | None:
@@ -195,7 +195,7 @@ def calendar_chart(
             "level": ACTIVE_LEVELS[_active_level(row)],
             "day_label": text.weekday_day(row.day) + f" {row.day.year}",
             "minutes_label": f"{text.whole(row.moving_time_s / 60)} min",
-            "distance_label": text.km(row.distance_m),
+            "distance_label": text.distance(row.distance_m),
             "activities": row.activities,
         }
         for row in days

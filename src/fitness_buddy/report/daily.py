@@ -8,13 +8,15 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import date
 
 from fitness_buddy.core.printing import csv_cell
-from fitness_buddy.notify.message import Attachment, OutgoingMessage, escape_markdown, truncate
+from fitness_buddy.notify.message import Attachment, OutgoingMessage, Section, escape_markdown, truncate
 from fitness_buddy.notify.persona import Persona
 from fitness_buddy.report import lines, pictures, text
 from fitness_buddy.report.data import MacroDay, MacroShares, Report, Session
+from fitness_buddy.report.training import Training, training_sentences
 
 # In the CSV an empty field means: not recorded.
 SESSION_COLUMNS = (
@@ -32,26 +34,36 @@ SESSION_COLUMNS = (
     "source",
 )
 _MAX_CHARACTERS_OF_A_NAME = 80
+_COLOUR = "#8a63d2"
 
 
 def workout_message(
-    report: Report, persona: Persona, today: date, note: str, records: Sequence[str] = ()
+    report: Report,
+    persona: Persona,
+    today: date,
+    note: str,
+    records: Sequence[str] = (),
+    training: Training | None = None,
 ) -> OutgoingMessage:
     """Return the message about the activities of the day, with totals and a CSV; a nudge if there are none.
 
     Args:
-        records: best efforts of the day that are records, such as ``5 km in 24:31``.
+        records: new records, such as ``5 km in 24:31 (before: 25:02)``.
+        training: what a section on form, goals and gear says.
         today: the buddy adds a line of its own only for this day; for an earlier day the message has facts only.
         note: the last line.
     """
     title = f"Workouts · {text.full_day(report.day)}"
     sessions = report.sessions
+    news = [f"**Record!** {' · '.join(records)}"] if records else []
+    sections = training_sections(training)
     if not sessions:
         said = persona.line("no_workout", report.day) if report.day == today else "No workout recorded."
-        return OutgoingMessage(said, title, note=note)
+        return OutgoingMessage("\n".join([said, *news]), title, sections=sections, note=note)
     return OutgoingMessage(
-        "\n".join([_totals(sessions), *([f"**Record!** {' · '.join(records)}"] if records else [])]),
+        "\n".join([_totals(sessions), *news]),
         title,
+        sections=sections,
         items=[
             f"**{format_name(session.name)}** · {format_name(lines.session_facts(session))}" for session in sessions
         ],
@@ -59,6 +71,21 @@ def workout_message(
         attachments=[Attachment(f"workouts-{report.day}.csv", session_csv(report).encode(), "text/csv")],
         note=note,
     )
+
+
+def training_sections(training: Training | None, records: Sequence[str] = ()) -> list[Section]:
+    """Return a section on form, records, goals and gear; none if there is nothing to say.
+
+    Args:
+        records: new records, in place of those of the last days.
+    """
+    sentences = [f"Record: {record}." for record in records]
+    if training:
+        # Goals and gear have names that the athlete chose.
+        others = training_sentences(replace(training, records=()))
+        sentences += [escape_markdown(text.printable(sentence)) for sentence in others]
+    said = "\n".join(sentences)
+    return [Section("Form, records and goals", said, colour=_COLOUR)] if said else []
 
 
 def session_csv(report: Report) -> str:
@@ -128,7 +155,7 @@ def _goal_streak(days: int, *, is_met: bool) -> str:
 def _seven_days(report: Report) -> str:
     """Return both 7-day averages; one number if every day has an observation."""
     day = report.steps_of_day
-    observed = sum(row.steps is not None for row in report.steps[-7:])
+    observed = day.observed_days_7d or 0
     if observed == 7:
         return f"7-day average: {text.whole(day.average_7d_observed)}."
     return (
@@ -187,7 +214,7 @@ def _totals(sessions: Sequence[Session]) -> str:
     elevation_m = sum(session.elevation_gain_m or 0 for session in sessions)
     facts = [
         text.counted(len(sessions), "session"),
-        text.km(distance_m) if distance_m else "",
+        text.distance(distance_m) if distance_m else "",
         text.duration(sum(session.moving_time_s or 0 for session in sessions)),
         f"{text.whole(elevation_m)} m up" if elevation_m else "",
     ]
@@ -203,13 +230,9 @@ def _adherence(day: MacroDay) -> str:
     """Return what is outside the tolerance, such as `` (± 5 points): carbs 6 over, protein 2 under``."""
     if day.tolerance_pct is None or day.mean_of_meals is None or day.target is None:
         return ""
-    target = day.target.by_macro()
-    off = {name: share - target[name] for name, share in day.mean_of_meals.by_macro().items()}
-    beyond = [
-        f"{name} {abs(points):.0f} {'over' if points > 0 else 'under'}"
-        for name, points in off.items()
-        if abs(points) > day.tolerance_pct
-    ]
+    shares, target = day.mean_of_meals.by_macro(), day.target.by_macro()
+    off = {name: shares[name] - target[name] for name in day.off_target}
+    beyond = [f"{name} {abs(points):.0f} {'over' if points > 0 else 'under'}" for name, points in off.items()]
     return f" (± {day.tolerance_pct:g} points): {', '.join(beyond) or 'all three on it'}"
 
 

@@ -1,4 +1,4 @@
-"""Read the marts and compute the numbers of a report once, for the terminal, the page and the charts.
+"""Read the numbers of a report from the marts, for the terminal, the page and the charts; nothing is computed.
 
 Days are the athlete's local days, weeks those of :mod:`fitness_buddy.core.weeks`. Names end in their unit: ``_m``,
 ``_s``, ``_m_s``, ``_g``, ``_kcal``, ``_pct``. ``None`` always means "not recorded", never zero.
@@ -108,14 +108,7 @@ class MacroDay:
     of_totals: MacroShares | None
     target: MacroShares | None
     tolerance_pct: float | None  # how far from the target, in points, is still on it
-
-    @property
-    def is_on_target(self) -> bool:
-        """Return whether the mean of the meals is within the tolerance for all three macros."""
-        if self.mean_of_meals is None or self.target is None or self.tolerance_pct is None:
-            return False
-        shares, targets = self.mean_of_meals.by_macro(), self.target.by_macro()
-        return all(abs(shares[macro] - targets[macro]) <= self.tolerance_pct for macro in shares)
+    off_target: tuple[str, ...] = ()  # the macros whose mean of the meals is outside of the tolerance
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +121,7 @@ class StepDay:
     is_goal_met: bool | None
     average_7d_observed: float | None  # over the days with steps
     average_7d_calendar: float | None  # over all seven days
+    observed_days_7d: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -248,6 +242,7 @@ class Report:
     macros_mean: MacroShares | None  # mean of those days
     macros_target: MacroShares | None  # the latest one in force
     coverage: tuple[Coverage, ...]
+    distance_unit: str = "km"  # km or mi: in which the athlete reads distances
 
     def to_dict(self) -> dict[str, Any]:
         """Return the report as JSON-ready values: tuples as lists, days and times as ISO 8601 text."""
@@ -268,6 +263,7 @@ class BuiltRange:
     first_day: date
     as_of_day: date
     coverage: tuple[Coverage, ...]
+    distance_unit: str = "km"
 
 
 def load_built_range(warehouse: Reader, settings: Settings) -> BuiltRange:
@@ -286,7 +282,25 @@ def load_built_range(warehouse: Reader, settings: Settings) -> BuiltRange:
     if first_day is None or first_day > as_of_day:
         raise BuddyError(marts.no_data_message())
     week_began = FIRST_DAYS[athlete["first_day_of_week"]]
-    return BuiltRange(timezone, week_began, bool(athlete["has_own_settings"]), first_day, as_of_day, coverage)
+    return BuiltRange(
+        timezone=timezone,
+        week_began=week_began,
+        has_own_settings=bool(athlete["has_own_settings"]),
+        first_day=first_day,
+        as_of_day=as_of_day,
+        coverage=coverage,
+        distance_unit=athlete["distance_unit"],
+    )
+
+
+def read_distance_unit(warehouse: Reader, settings: Settings) -> str:
+    """Return in which unit the athlete reads distances, km or mi.
+
+    Raises:
+        BuddyError: the marts have nothing of the athlete.
+        NotBuiltError: the marts do not exist yet.
+    """
+    return str(_Marts(warehouse, settings).athlete()["distance_unit"])
 
 
 def load_report(warehouse: Reader, settings: Settings, day: date | None, built: BuiltRange | None = None) -> Report:
@@ -313,17 +327,14 @@ def load_report(warehouse: Reader, settings: Settings, day: date | None, built: 
 
     week_start = first_day_of_week(day, built.week_began)
     year = marts.days("fct_daily_health", "date_day", _HEALTH, week_start - (WEEKS_OF_YEAR - 1) * ONE_WEEK, day)
-    workouts = marts.days(
-        "fct_daily_workouts", "activity_date", _WORKOUTS, week_start - (WEEKS_OF_DISTANCE - 1) * ONE_WEEK, day
-    )
+    week_starts = [week_start - number * ONE_WEEK for number in reversed(range(WEEKS_OF_DISTANCE))]
+    sports = marts.days("fct_week_to_date_by_sport", "date_day", _SPORTS, week_starts[0], day)
+    weeks = marts.days("fct_week_to_date", "date_day", _WEEK, day - ONE_WEEK, day)
     steps_first = max(first_day, day - timedelta(days=DAYS_OF_STEPS - 1))
     steps = _step_days(steps_first, day, year, marts.days("fct_daily_steps", "steps_date", _STEPS, steps_first, day))
-    macros_first = min(day - timedelta(days=DAYS_OF_MACROS - 1), week_start - ONE_WEEK)
-    macros = [_macro_day(row) for row in marts.days("fct_daily_macros", "meal_date", _MACROS, macros_first, day)]
-    recent_macros = tuple(row for row in macros if row.day > day - timedelta(days=DAYS_OF_MACROS))
-    week, week_before = (
-        _period(week_start - shift, day - shift, workouts, steps, macros) for shift in (timedelta(0), ONE_WEEK)
-    )
+    macros_first = day - timedelta(days=DAYS_OF_MACROS - 1)
+    macros = tuple(_macro_day(row) for row in marts.days("fct_daily_macros", "meal_date", _MACROS, macros_first, day))
+    week, week_before = (_period(week_start - shift, day - shift, weeks, sports) for shift in (timedelta(0), ONE_WEEK))
     active_days = tuple(_active_day(row) for row in year)
     today = year[-1] if year and year[-1]["date_day"] == day else {}
     return Report(
@@ -345,13 +356,14 @@ def load_report(warehouse: Reader, settings: Settings, day: date | None, built: 
         week_before=week_before,
         streaks=Streaks(int(today.get("active_streak_days") or 0), int(today.get("step_goal_streak_days") or 0)),
         notices=find_notices(day, as_of_day, active_days, coverage),
-        week_distances=_week_distances(week_start, workouts),
+        week_distances=_week_distances(week_starts, day, sports),
         year=active_days,
         steps=steps,
-        macros=recent_macros,
-        macros_mean=_mean_shares([row.mean_of_meals for row in recent_macros if row.mean_of_meals]),
-        macros_target=next((row.target for row in reversed(recent_macros) if row.target), None),
+        macros=macros,
+        macros_mean=_shares(today, "avg_carbs_pct_30d", "avg_protein_pct_30d", "avg_fat_pct_30d"),
+        macros_target=next((row.target for row in reversed(macros) if row.target), None),
         coverage=coverage,
+        distance_unit=built.distance_unit,
     )
 
 
@@ -389,18 +401,23 @@ def load_meals(
 
 _HEALTH = (
     "date_day, activities, distance_m, moving_time_s, step_goal, has_steps, has_meals, "
-    "active_streak_days, step_goal_streak_days"
+    "active_streak_days, step_goal_streak_days, avg_carbs_pct_30d, avg_protein_pct_30d, avg_fat_pct_30d"
 )
-_WORKOUTS = "activity_date, sport_family, activities, distance_m, moving_time_s, elevation_gain_m"
-_STEPS = "steps_date, steps, step_goal, is_goal_met, steps_7d_avg_observed, steps_7d_avg_calendar"
+_WEEK = (
+    "date_day, activities, active_days, distance_m, moving_time_s, elevation_gain_m, steps, avg_steps_observed, "
+    "avg_steps_calendar, step_days, step_goal_days, meal_days, avg_energy_kcal, avg_carbs_pct, avg_protein_pct, "
+    "avg_fat_pct, macro_target_days"
+)
+_SPORTS = "date_day, sport_family, activities, distance_m, moving_time_s, elevation_gain_m, average_speed_m_s"
+_STEPS = "steps_date, steps, step_goal, is_goal_met, steps_7d_avg_observed, steps_7d_avg_calendar, observed_days_7d"
 _MACROS = (
     "meal_date, meals, carbs_g, protein_g, fat_g, alcohol_g, energy_kcal, avg_carbs_pct, avg_protein_pct, avg_fat_pct, "
     "carbs_pct_energy, protein_pct_energy, fat_pct_energy, carbs_target_pct, protein_target_pct, fat_target_pct, "
-    "macro_tolerance_pct"
+    "macro_tolerance_pct, is_carbs_on_target, is_protein_on_target, is_fat_on_target"
 )
 _ACTIVITIES = (
     "activity_date, started_at, activity_id, name, source, sport_type, sport_family, distance_m, moving_time_s, "
-    "elevation_gain_m, average_heartrate_bpm, is_transition"
+    "elevation_gain_m, average_speed_m_s, average_heartrate_bpm, is_transition"
 )
 _MEALS = (
     "meal_date, eaten_at, meal_id, description, carbs_g, protein_g, fat_g, alcohol_g, energy_kcal, is_energy_plausible"
@@ -422,7 +439,7 @@ class _Marts:
         Raises:
             BuddyError: there is none.
         """
-        rows = self._select("dim_athletes", "timezone, as_of_date, has_own_settings, first_day_of_week")
+        rows = self._select("dim_athletes", "timezone, as_of_date, has_own_settings, first_day_of_week, distance_unit")
         if not rows or rows[0]["as_of_date"] is None:
             raise BuddyError(self.no_data_message())
         return rows[0]
@@ -469,7 +486,6 @@ def _local(value: datetime | None, timezone: ZoneInfo) -> datetime | None:
 
 
 def _session(row: Row, timezone: ZoneInfo) -> Session:
-    distance_m, moving_time_s = _number(row["distance_m"]), _number(row["moving_time_s"])
     return Session(
         activity_id=row["activity_id"],
         name=row["name"] or row["sport_type"] or row["sport_family"],
@@ -477,10 +493,10 @@ def _session(row: Row, timezone: ZoneInfo) -> Session:
         sport_type=row["sport_type"] or row["sport_family"],
         sport_family=row["sport_family"],
         started_at=_local(row["started_at"], timezone),
-        distance_m=distance_m,
-        moving_time_s=moving_time_s,
+        distance_m=_number(row["distance_m"]),
+        moving_time_s=_number(row["moving_time_s"]),
         elevation_gain_m=_number(row["elevation_gain_m"]),
-        speed_m_s=_speed(distance_m, moving_time_s),
+        speed_m_s=_speed(row),
         average_heartrate_bpm=_number(row["average_heartrate_bpm"]),
     )
 
@@ -499,7 +515,7 @@ def _meal(row: Row, timezone: ZoneInfo) -> Meal:
 
 
 def _shares(row: Row, carbs: str, protein: str, fat: str) -> MacroShares | None:
-    values = [_number(row[column]) for column in (carbs, protein, fat)]
+    values = [_number(row.get(column)) for column in (carbs, protein, fat)]
     known = [value for value in values if value is not None]
     return MacroShares(*known) if len(known) == len(values) else None
 
@@ -517,6 +533,7 @@ def _macro_day(row: Row) -> MacroDay:
         of_totals=_shares(row, "carbs_pct_energy", "protein_pct_energy", "fat_pct_energy"),
         target=_shares(row, "carbs_target_pct", "protein_target_pct", "fat_target_pct"),
         tolerance_pct=_number(row["macro_tolerance_pct"]),
+        off_target=tuple(name for name in ("carbs", "protein", "fat") if row[f"is_{name}_on_target"] is False),
     )
 
 
@@ -544,7 +561,7 @@ def _coverage(row: Row, timezone: ZoneInfo) -> Coverage:
     )
 
 
-# Counting --------------------------------------------------------------------------------------------------------
+# Calendars ---------------------------------------------------------------------------------------------------------
 
 
 def calendar(first_day: date, last_day: date) -> list[date]:
@@ -552,28 +569,9 @@ def calendar(first_day: date, last_day: date) -> list[date]:
     return [first_day + timedelta(days=number) for number in range((last_day - first_day).days + 1)]
 
 
-def _speed(distance_m: float | None, moving_time_s: float | None) -> float | None:
-    return distance_m / moving_time_s if distance_m and moving_time_s else None
-
-
-def _total(rows: Iterable[Row], column: str) -> float:
-    return float(sum(row[column] or 0 for row in rows))
-
-
-def _mean(values: Sequence[float]) -> float | None:
-    return sum(values) / len(values) if values else None
-
-
-def _mean_shares(days: Sequence[MacroShares]) -> MacroShares | None:
-    if not days:
-        return None
-    carbs, protein, fat = (sum(values) / len(days) for values in zip(*map(dataclasses.astuple, days), strict=True))
-    return MacroShares(carbs, protein, fat)
-
-
-def _families(rows: Iterable[Row]) -> list[str]:
-    present = {row["sport_family"] for row in rows}
-    return [family for family in SPORT_FAMILIES if family in present]
+def _speed(row: Row) -> float | None:
+    """Return the speed of a row; None also where there was no distance, such as of strength training."""
+    return _number(row["average_speed_m_s"]) or None
 
 
 def _step_days(first_day: date, last_day: date, health: Sequence[Row], observed: Sequence[Row]) -> tuple[StepDay, ...]:
@@ -589,69 +587,65 @@ def _step_days(first_day: date, last_day: date, health: Sequence[Row], observed:
             is_goal_met=row.get("is_goal_met"),
             average_7d_observed=_number(row.get("steps_7d_avg_observed")),
             average_7d_calendar=_number(row.get("steps_7d_avg_calendar")),
+            observed_days_7d=_count(row.get("observed_days_7d")),
         )
         for day in calendar(first_day, last_day)
         for row in (by_day.get(day, nothing),)
     )
 
 
-def _sport_totals(sport_family: str, rows: Sequence[Row]) -> SportTotals:
-    own = [row for row in rows if row["sport_family"] == sport_family]
-    distance_m, moving_time_s = _total(own, "distance_m"), _total(own, "moving_time_s")
+def _by_family(rows: Iterable[Row], day: date) -> dict[str, Row]:
+    """Return the rows of one day by sport family, in the order of SPORT_FAMILIES."""
+    own = {row["sport_family"]: row for row in rows if row["date_day"] == day}
+    return {family: own[family] for family in SPORT_FAMILIES if family in own}
+
+
+def _sport_totals(row: Row) -> SportTotals:
     return SportTotals(
-        sport_family=sport_family,
-        activities=int(_total(own, "activities")),
-        distance_m=distance_m,
-        moving_time_s=moving_time_s,
-        elevation_gain_m=_total(own, "elevation_gain_m"),
-        speed_m_s=_speed(distance_m, moving_time_s),
+        sport_family=row["sport_family"],
+        activities=int(row["activities"]),
+        distance_m=float(row["distance_m"]),
+        moving_time_s=float(row["moving_time_s"]),
+        elevation_gain_m=float(row["elevation_gain_m"]),
+        speed_m_s=_speed(row),
     )
 
 
-def _period(
-    first_day: date, last_day: date, workouts: Sequence[Row], steps: Sequence[StepDay], macros: Sequence[MacroDay]
-) -> PeriodTotals:
-    own = [row for row in workouts if first_day <= row["activity_date"] <= last_day]
-    walked = [row for row in steps if first_day <= row.day <= last_day and row.steps is not None]
-    counts = [row.steps for row in walked if row.steps is not None]
-    eaten = [row for row in macros if first_day <= row.day <= last_day]
+def _period(first_day: date, last_day: date, weeks: Iterable[Row], sports: Iterable[Row]) -> PeriodTotals:
+    """Return the week to its ``last_day``; before the first record there are no rows, and nothing was recorded."""
+    row: Row = next((row for row in weeks if row["date_day"] == last_day), {})
     return PeriodTotals(
         first_day=first_day,
         last_day=last_day,
-        activities=int(_total(own, "activities")),
-        active_days=len({row["activity_date"] for row in own}),
-        distance_m=_total(own, "distance_m"),
-        moving_time_s=_total(own, "moving_time_s"),
-        elevation_gain_m=_total(own, "elevation_gain_m"),
-        sports=tuple(_sport_totals(family, own) for family in _families(own)),
-        steps_total=sum(counts) if counts else None,
-        steps_average=_mean(counts),
-        steps_average_calendar=sum(counts) / ((last_day - first_day).days + 1) if counts else None,
-        steps_days=len(walked),
-        step_goal_days=sum(bool(row.is_goal_met) for row in walked),
-        meal_days=len(eaten),
-        energy_average_kcal=_mean([row.energy_kcal for row in eaten if row.energy_kcal is not None]),
-        macros_mean=_mean_shares([row.mean_of_meals for row in eaten if row.mean_of_meals]),
-        macro_target_days=sum(row.is_on_target for row in eaten),
+        activities=int(row.get("activities") or 0),
+        active_days=int(row.get("active_days") or 0),
+        distance_m=float(row.get("distance_m") or 0),
+        moving_time_s=float(row.get("moving_time_s") or 0),
+        elevation_gain_m=float(row.get("elevation_gain_m") or 0),
+        sports=tuple(map(_sport_totals, _by_family(sports, last_day).values())),
+        steps_total=_count(row.get("steps")),
+        steps_average=_number(row.get("avg_steps_observed")),
+        steps_average_calendar=_number(row.get("avg_steps_calendar")),
+        steps_days=int(row.get("step_days") or 0),
+        step_goal_days=int(row.get("step_goal_days") or 0),
+        meal_days=int(row.get("meal_days") or 0),
+        energy_average_kcal=_number(row.get("avg_energy_kcal")),
+        macros_mean=_shares(row, "avg_carbs_pct", "avg_protein_pct", "avg_fat_pct"),
+        macro_target_days=int(row.get("macro_target_days") or 0),
     )
 
 
-def _week_distances(week_start: date, workouts: Sequence[Row]) -> tuple[WeekDistance, ...]:
-    """Return one row per week and per family that occurs in any of the weeks."""
-    starts = [week_start - number * ONE_WEEK for number in reversed(range(WEEKS_OF_DISTANCE))]
+def _week_distances(starts: Sequence[date], day: date, sports: Sequence[Row]) -> tuple[WeekDistance, ...]:
+    """Return one row per week, to its last day or to ``day``, and per family that occurs in any of the weeks."""
+    present = {row["sport_family"] for row in sports}
+    weeks = [(start, _by_family(sports, min(start + timedelta(days=6), day))) for start in starts]
+    nothing: Row = {"activities": 0, "distance_m": 0, "moving_time_s": 0}
     return tuple(
-        WeekDistance(
-            start, family, int(_total(own, "activities")), _total(own, "distance_m"), _total(own, "moving_time_s")
-        )
-        for start in starts
-        for family in _families(workouts)
-        for own in (
-            [
-                row
-                for row in workouts
-                if row["sport_family"] == family and start <= row["activity_date"] < start + ONE_WEEK
-            ],
-        )
+        WeekDistance(start, family, int(row["activities"]), float(row["distance_m"]), float(row["moving_time_s"]))
+        for start, week in weeks
+        for family in SPORT_FAMILIES
+        if family in present
+        for row in (week.get(family, nothing),)
     )
 
 

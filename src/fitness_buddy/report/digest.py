@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import date, timedelta
 
 from fitness_buddy.core.weeks import MONDAY, first_day_of_week, last_day_of_week, week_number
 from fitness_buddy.notify.message import OutgoingMessage, Section, escape_markdown
 from fitness_buddy.report import charts, lines, pictures, text
-from fitness_buddy.report.daily import shares_line
+from fitness_buddy.report.daily import shares_line, training_sections
 from fitness_buddy.report.data import PeriodTotals, Report
+from fitness_buddy.report.training import Training
 
 
 def week_of(stated: date | None, today: date, week_began: date = MONDAY) -> date:
@@ -23,10 +25,14 @@ def week_of(stated: date | None, today: date, week_began: date = MONDAY) -> date
     return min(last_day_of_week(stated or today, week_began), today)
 
 
-def digest_message(report: Report, note: str) -> OutgoingMessage:
+def digest_message(
+    report: Report, note: str, records: Sequence[str] = (), training: Training | None = None
+) -> OutgoingMessage:
     """Return the message about the week that the report's day ends, with its charts.
 
     Args:
+        records: new records, such as ``longest run, 21.3 km (before: 20.1 km)``.
+        training: what a section on form, goals and gear says.
         note: the last line, in Markdown.
     """
     week, before = report.week, report.week_before
@@ -51,10 +57,11 @@ def digest_message(report: Report, note: str) -> OutgoingMessage:
             colour=charts.STEP_COLOURS["Goal met"],
         ),
         Section("Food", _food(week, before, report), picture=food, colour=charts.MACRO_COLOURS["carbs"]),
+        *training_sections(training, records),
     ]
     said = [
         f"{text.counted(week.activities, 'session')} on {text.counted(week.active_days, 'day')} · "
-        f"{text.km(week.distance_m)} · {text.duration(week.moving_time_s)}",
+        f"{text.distance(week.distance_m)} · {text.duration(week.moving_time_s)}",
         lines.week_sentence(report) if week.days < 7 else _whole_week_sentence(week, before),
         lines.streak_sentence(report),
         *(f"Missing: {escape_markdown(notice.sentence)}" for notice in report.notices),
@@ -73,7 +80,9 @@ def _title(week: PeriodTotals) -> str:
 def _whole_week_sentence(week: PeriodTotals, before: PeriodTotals) -> str:
     if not before.distance_m:
         return "No distance in the week before." if week.distance_m else "No distance in this week or the one before."
-    return f"{text.change(week.distance_m, before.distance_m)} against {text.km(before.distance_m)} the week before."
+    return (
+        f"{text.change(week.distance_m, before.distance_m)} against {text.distance(before.distance_m)} the week before."
+    )
 
 
 def _workouts(week: PeriodTotals, before: PeriodTotals) -> str:
@@ -84,13 +93,13 @@ def _workouts(week: PeriodTotals, before: PeriodTotals) -> str:
         now, then = own.get(family), earlier.get(family)
         facts = [f"{now.activities} ×" if now else "none"]
         if now and now.distance_m:
-            facts.append(text.km(now.distance_m))
+            facts.append(text.distance(now.distance_m))
         if now:
             facts.append(text.duration(now.moving_time_s))
             facts.append(text.effort(family, now.speed_m_s))
         was = "none"
         if then:
-            amount = text.km(then.distance_m) if then.distance_m else text.duration(then.moving_time_s)
+            amount = text.distance(then.distance_m) if then.distance_m else text.duration(then.moving_time_s)
             was = f"{then.activities} ×, {amount}"
         said.append(f"**{family.capitalize()}** {' · '.join(fact for fact in facts if fact)} (before: {was})")
     said.append(f"Climbed {_compared(week.elevation_gain_m, before.elevation_gain_m, 'm')}")

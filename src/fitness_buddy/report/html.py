@@ -142,7 +142,7 @@ def environment() -> jinja2.Environment:
     )
     made.filters |= {
         "whole": text.whole,
-        "km": text.km,
+        "distance": text.distance,
         "duration": text.duration,
         "percent": text.percent,
         "full_day": text.full_day,
@@ -150,6 +150,7 @@ def environment() -> jinja2.Environment:
     }
     made.globals |= {
         "counted": text.counted,
+        "unit_words": text.unit_words,
         "session_facts": lines.session_facts,
         "meal_facts": lines.meal_facts,
         "week_sentence": lines.week_sentence,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from fitness_buddy.report import text
 from fitness_buddy.report.data import SPORT_FAMILIES, Meal, PeriodTotals, Report, Session
 
@@ -10,7 +12,7 @@ def session_facts(session: Session) -> str:
     """Return ``07:30 · 10.2 km · 0:56 h · 5:29 /km · 70 m up · 146 bpm``, without what is not recorded."""
     facts = [
         f"{session.started_at:%H:%M}" if session.started_at else "",
-        text.km(session.distance_m) if session.distance_m else "",
+        text.distance(session.distance_m) if session.distance_m else "",
         text.duration(session.moving_time_s) if session.moving_time_s else "",
         text.effort(session.sport_family, session.speed_m_s),
         f"{text.whole(session.elevation_gain_m)} m up" if session.elevation_gain_m else "",
@@ -39,7 +41,7 @@ def week_sentence(report: Report) -> str:
     now, before = report.week.distance_m, report.week_before.distance_m
     if not before:
         return "No distance on the same days last week." if now else "No distance in this week or the last."
-    return f"{text.change(now, before)} against {text.km(before)} on the same days last week."
+    return f"{text.change(now, before)} against {text.distance(before)} on the same days last week."
 
 
 def streak_sentence(report: Report) -> str:
@@ -56,11 +58,11 @@ def _in_a_row(days: int) -> str:
 
 def week_rows(week: PeriodTotals, before: PeriodTotals) -> list[tuple[str, str, str, str]]:
     """Return (label, this week, week before, change) for every line in which one of the weeks has something."""
-    lines = [
+    lines: list[tuple[str, float | None, float | None, Callable[[float | None], str]]] = [
         ("Activities", week.activities, before.activities, text.whole),
-        ("Distance", week.distance_m, before.distance_m, text.km),
+        ("Distance", week.distance_m, before.distance_m, text.distance),
         *(
-            (f"\u2003{family}", _distance_m(week, family), _distance_m(before, family), text.km)
+            (f"\u2003{family}", _distance_m(week, family), _distance_m(before, family), text.distance)
             for family in SPORT_FAMILIES
         ),
         ("Moving time", week.moving_time_s, before.moving_time_s, text.duration),

@@ -4,22 +4,22 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from fitness_buddy.core.errors import UsageError
 from fitness_buddy.notify.message import OutgoingMessage, as_text
 from fitness_buddy.notify.persona import Persona
 from fitness_buddy.report import text
-from fitness_buddy.report.activity import Activities
 from fitness_buddy.report.daily import macros_message, steps_message, workout_message
 from fitness_buddy.report.data import Report, load_built_range, load_report
 from fitness_buddy.report.digest import digest_message, week_of
 from fitness_buddy.report.freshness import loaded_sentence, stale_sentence
 from fitness_buddy.report.kinds import ReportKind
+from fitness_buddy.report.training import DAYS_OF_RECORDS, NewRecord, Training, load_new_records, load_training
 
 if TYPE_CHECKING:
     from fitness_buddy.core.settings import Settings
@@ -32,7 +32,13 @@ _TITLES: Mapping[ReportKind, tuple[str, str | None]] = {
     ReportKind.DAILY_MACROS: ("Food", "meals"),
     ReportKind.WEEKLY_DIGEST: ("Week", None),
 }
-_BEFORE_UNIT = re.compile(r"(?<=\d) (?=(?:g|m|km|h|kcal|bpm)\b|[%×/])")
+# The messages that have form, new records, goals and gear.
+_WITH_TRAINING = (ReportKind.DAILY_WORKOUT, ReportKind.WEEKLY_DIGEST)
+# A digest is written in the week after its own; goals and gear in it are those of the build.
+_DAYS_OF_WEEK = 7
+# Returns the keys of the records that a message says.
+ChooseNews: TypeAlias = Callable[[Mapping[str, bool], date], Collection[str]]
+_BEFORE_UNIT = re.compile(r"(?<=\d) (?=(?:g|m|km|mi|mph|h|kcal|bpm)\b|[%×/])")
 _NO_BREAK = "\u00a0"
 
 
@@ -60,6 +66,7 @@ def compose_report(
     stated: date | None,
     now: datetime,
     is_build_failed: bool = False,
+    choose: ChooseNews | None = None,
 ) -> ReportMessage:
     """Compose the message of a report; the same marts, day and ``now`` give the same message.
 
@@ -67,6 +74,8 @@ def compose_report(
         stated: the day to report on, for a digest any day of its week; None for today, or the week that has ended.
         now: timezone-aware.
         is_build_failed: the build before this report failed.
+        choose: returns the records that the message says, by the keys of those that it could say and whether each is
+            recent, and the day of the report. None for those of the day, or of the week.
 
     Raises:
         UsageError: the day is in the future.
@@ -87,13 +96,29 @@ def compose_report(
     if stale:
         warning = OutgoingMessage(f"⚠️ Stale: {stale}", f"{title} · {text.full_day(day)}", note=note)
         return ReportMessage(kind, day, is_stale=True, message=warning)
-    records = [
-        f"{row['distance_name']} in {text.clock(row['elapsed_s'])} (before: {text.clock(row['previous_best_s'])})"
-        for row in (Activities(warehouse, settings).records_on(day) if kind == ReportKind.DAILY_WORKOUT else [])
+    with text.shown_in(built.distance_unit):
+        training, records = None, []
+        if kind in _WITH_TRAINING:
+            lag_days = _DAYS_OF_WEEK if kind == ReportKind.WEEKLY_DIGEST else 0
+            training = load_training(warehouse, settings, day, built.as_of_day, lag_days=lag_days)
+            first_day = report.week.first_day if kind == ReportKind.WEEKLY_DIGEST else day
+            records = _news(load_new_records(warehouse, settings, day), first_day, day, choose)
+        message = _message(kind, report, persona, today, note, records, training)
+        return ReportMessage(kind, day, is_stale=False, message=_with_no_break_spaces(message))
+
+
+def _news(found: Sequence[NewRecord], first_day: date, day: date, choose: ChooseNews | None) -> list[str]:
+    """Return the sentences of the chosen records, with the day where it is another than that of the report."""
+    recent_from = day - timedelta(days=DAYS_OF_RECORDS - 1)
+    if choose:
+        chosen = choose({record.key: record.achieved_on >= recent_from for record in found}, day)
+    else:
+        chosen = {record.key for record in found if record.achieved_on >= first_day}
+    return [
+        record.sentence if record.achieved_on == day else f"{record.sentence} on {text.weekday_day(record.achieved_on)}"
+        for record in found
+        if record.key in chosen
     ]
-    return ReportMessage(
-        kind, day, is_stale=False, message=_with_no_break_spaces(_message(kind, report, persona, today, note, records))
-    )
 
 
 def write_files(message: OutgoingMessage, folder: Path) -> list[Path]:
@@ -138,12 +163,18 @@ def _has_records(report: Report, area: str | None) -> bool:
 
 
 def _message(
-    kind: ReportKind, report: Report, persona: Persona, today: date, note: str, records: Sequence[str]
+    kind: ReportKind,
+    report: Report,
+    persona: Persona,
+    today: date,
+    note: str,
+    records: Sequence[str],
+    training: Training | None,
 ) -> OutgoingMessage:
     if kind == ReportKind.WEEKLY_DIGEST:
-        return digest_message(report, note)
+        return digest_message(report, note, records, training)
     if kind == ReportKind.DAILY_WORKOUT:
-        return workout_message(report, persona, today, note, records)
+        return workout_message(report, persona, today, note, records, training)
     daily = {
         ReportKind.DAILY_STEPS: steps_message,
         ReportKind.DAILY_MACROS: macros_message,

@@ -110,8 +110,8 @@ def distance_picture(report: Report) -> Attachment | None:
     chart = charts.week_distance_chart(report)
     if chart is None:
         return None
-    said = f"This week {text.km(report.week.distance_m)}{_of_sports(report.week)}."
-    return _weeks_picture(report, "workouts", chart, "Distance per week in km", said)
+    said = f"This week {text.distance(report.week.distance_m)}{_of_sports(report.week)}."
+    return _weeks_picture(report, "workouts", chart, f"Distance per week in {text.unit()}", said)
 
 
 def time_picture(report: Report) -> Attachment | None:
@@ -129,7 +129,7 @@ def _weeks_picture(report: Report, what: str, chart: charts.Chart, title: str, s
 
 
 def _of_sports(week: PeriodTotals) -> str:
-    parts = [f"{sport.sport_family} {text.km(sport.distance_m)}" for sport in week.sports if sport.distance_m]
+    parts = [f"{sport.sport_family} {text.distance(sport.distance_m)}" for sport in week.sports if sport.distance_m]
     return f" ({', '.join(parts)})" if len(parts) > 1 else ""
 
 

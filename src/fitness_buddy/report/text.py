@@ -2,16 +2,51 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from datetime import date
 
 from fitness_buddy.core import printing
 
 NONE = "–"
 
-# The usual units: minutes per kilometre on foot, minutes per 100 m in water, km/h on wheels and snow.
-_PACE_UNITS_M = {"run": (1000, "/km"), "walk": (1000, "/km"), "hike": (1000, "/km"), "swim": (100, "/100 m")}
+# The usual units: minutes per kilometre or mile on foot, minutes per 100 m in water, km/h or mph on wheels and snow.
+_PACE_FAMILIES = ("run", "walk", "hike")
 _SPEED_FAMILIES = ("ride", "winter")
+_UNITS_M = {"km": 1000.0, "mi": 1609.344}
+# The athlete's unit, for all that is written while their report is (shown_in).
+_unit: ContextVar[str] = ContextVar("distance_unit", default="km")
+
+
+@contextmanager
+def shown_in(distance_unit: str) -> Iterator[None]:
+    """Show distances, paces and speeds in a unit, km or mi, until the block ends."""
+    before = _unit.set(distance_unit)
+    try:
+        yield
+    finally:
+        _unit.reset(before)
+
+
+def show_in(distance_unit: str) -> None:
+    """Show them in a unit until the block of :func:`shown_in` around this ends."""
+    _unit.set(distance_unit)
+
+
+def unit() -> str:
+    """Return the unit of distances: km or mi."""
+    return _unit.get()
+
+
+def unit_words() -> str:
+    """Return its name in the plural."""
+    return {"km": "kilometres", "mi": "miles"}[unit()]
+
+
+def in_unit(distance_m: float) -> float:
+    """Return metres in the unit of distances."""
+    return distance_m / _UNITS_M[unit()]
 
 
 def whole(value: float | None) -> str:
@@ -19,9 +54,24 @@ def whole(value: float | None) -> str:
     return NONE if value is None else f"{value:,.0f}"
 
 
-def km(distance_m: float | None) -> str:
-    """Return metres as kilometres with one decimal."""
-    return NONE if distance_m is None else f"{distance_m / 1000:,.1f} km"
+def distance(distance_m: float | None, decimals: int = 1) -> str:
+    """Return metres as kilometres or miles."""
+    return NONE if distance_m is None else f"{in_unit(distance_m):,.{decimals}f} {unit()}"
+
+
+def speed(speed_m_s: float, decimals: int = 1) -> str:
+    """Return km/h or mph."""
+    return f"{in_unit(speed_m_s * 3600):.{decimals}f} {'km/h' if unit() == 'km' else 'mph'}"
+
+
+def pace(speed_m_s: float) -> str:
+    """Return minutes and seconds per kilometre or mile."""
+    return _minutes(_UNITS_M[unit()] / speed_m_s, f"/{unit()}")
+
+
+def _minutes(seconds: float, words: str) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes}:{rest:02d} {words}"
 
 
 def duration(seconds: float | None) -> str:
@@ -64,12 +114,12 @@ def effort(sport_family: str, speed_m_s: float | None) -> str:
     """Return pace or speed in the unit of the sport; empty for sports without a meaningful one."""
     if not speed_m_s:
         return ""
-    if sport_family in _PACE_UNITS_M:
-        metres, unit = _PACE_UNITS_M[sport_family]
-        minutes, seconds = divmod(round(metres / speed_m_s), 60)
-        return f"{minutes}:{seconds:02d} {unit}"
+    if sport_family in _PACE_FAMILIES:
+        return pace(speed_m_s)
+    if sport_family == "swim":
+        return _minutes(100 / speed_m_s, "/100 m")
     if sport_family in _SPEED_FAMILIES:
-        return f"{speed_m_s * 3.6:.1f} km/h"
+        return speed(speed_m_s)
     return ""
 
 

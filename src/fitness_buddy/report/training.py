@@ -1,4 +1,4 @@
-"""Read the training marts for a report: form, load, records, goals and gear near its limit; nothing is computed."""
+"""Read the training marts for a report: form, records, goals, gear near its limit, what the next records need."""
 
 from __future__ import annotations
 
@@ -10,8 +10,10 @@ from fitness_buddy.core.settings import Settings
 from fitness_buddy.report import text
 from fitness_buddy.warehouse import Reader, Row
 
-# Records of so many days are news.
+# Records of so many days are in a report.
 DAYS_OF_RECORDS = 7
+# A record whose file is loaded later than this is no news. So a long history that is loaded at once brings none.
+DAYS_OF_NEWS = 30
 # Gear is shown from this share of its limit on.
 NEAR_LIMIT_PCT = 80.0
 
@@ -25,6 +27,14 @@ _RECORDS = {
     "longest_streak": "Longest streak",
 }
 
+STREAKS = {
+    "workout_days": ("Days with a workout", "day"),
+    "workout_weeks": ("Weeks with a workout", "week"),
+    "workout_months": ("Months with a workout", "month"),
+    "step_goal_days": ("Days with the step goal met", "day"),
+    "meal_log_days": ("Days with meals recorded", "day"),
+}
+
 
 @dataclass(frozen=True, slots=True)
 class Form:
@@ -35,6 +45,7 @@ class Form:
     form: float
     load_7d: float | None
     is_warming_up: bool
+    band: str = ""  # transition, fresh, grey_zone, optimal or high_risk; empty while warming up
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,17 +85,59 @@ class Gear:
 
 
 @dataclass(frozen=True, slots=True)
+class Eddington:
+    """The Eddington number of a sport in the athlete's unit, and what the next one needs."""
+
+    sport_family: str
+    unit: str
+    number: int
+    days_needed: int
+
+
+@dataclass(frozen=True, slots=True)
+class Streak:
+    """A running streak that is not the longest one; lengths in days, weeks or months."""
+
+    streak_type: str
+    length: int
+    longest: int
+
+
+@dataclass(frozen=True, slots=True)
+class NewRecord:
+    """A record that can be news.
+
+    Attributes:
+        key: the same for the same record in every build, also if its value is corrected or its streak goes on.
+        sentence: what it is, such as ``5 km in 24:31 (before: 25:02)``.
+    """
+
+    key: str
+    achieved_on: date
+    sentence: str
+
+
+@dataclass(frozen=True, slots=True)
 class Training:
-    """What the training marts say of a day. Goals and gear are known as of the build only, and empty for other days."""
+    """What the training marts say of a day. All but form and records is known as of the build only, and empty for other
+    days.
+    """
 
     form: Form | None
     records: tuple[Record, ...]
     goals: tuple[Goal, ...]
     gear: tuple[Gear, ...]
+    eddington: tuple[Eddington, ...] = ()
+    streaks: tuple[Streak, ...] = ()
 
 
-def load_training(warehouse: Reader, settings: Settings, day: date, as_of_day: date) -> Training:
-    """Read the training marts for one day."""
+def load_training(warehouse: Reader, settings: Settings, day: date, as_of_day: date, *, lag_days: int = 0) -> Training:
+    """Read the training marts for one day.
+
+    Args:
+        lag_days: by how many days the build may be later than the day, so that what is known as of the build only is
+            read, too.
+    """
     parameters: dict[str, str | date] = {"athlete_id": settings.athlete_id, "day": day}
     parameters["first_day"] = day - timedelta(days=DAYS_OF_RECORDS - 1)
 
@@ -95,7 +148,9 @@ def load_training(warehouse: Reader, settings: Settings, day: date, as_of_day: d
             used,
         )
 
-    forms = rows("fitness_ctl, fatigue_atl, form_tsb, load_7d, is_warming_up", "fct_training_load", "date_day = @day")
+    forms = rows(
+        "fitness_ctl, fatigue_atl, form_tsb, load_7d, is_warming_up, form_band", "fct_training_load", "date_day = @day"
+    )
     records = rows(
         "record_type, sport_family, band, value, unit, achieved_on, previous_value",
         "fct_records",
@@ -103,7 +158,9 @@ def load_training(warehouse: Reader, settings: Settings, day: date, as_of_day: d
     )
     goals: list[Row] = []
     gear: list[Row] = []
-    if day == as_of_day:
+    eddington: list[Row] = []
+    streaks: list[Row] = []
+    if timedelta(0) <= as_of_day - day <= timedelta(days=lag_days):
         goals = rows(
             "goal, metric, period_type, target, progress, days_left, is_on_track",
             "fct_goals",
@@ -114,26 +171,93 @@ def load_training(warehouse: Reader, settings: Settings, day: date, as_of_day: d
             "fct_gear_distance",
             f"limit_used_pct >= {NEAR_LIMIT_PCT} order by limit_used_pct desc",
         )
+        eddington = rows(
+            "sport_family, unit, eddington_number, days_needed_for_next",
+            "fct_eddington",
+            f"eddington_number > 0 and unit = '{text.unit()}' order by eddington_number desc, sport_family",
+        )
+        streaks = rows(
+            "streak_type, current_length, longest_length",
+            "fct_streaks",
+            "is_alive and current_length < longest_length order by streak_type",
+        )
     return Training(
         form=next((_form(row) for row in forms), None),
         records=tuple(to_record(row) for row in records),
         goals=tuple(_goal(row) for row in goals),
         gear=tuple(_gear(row) for row in gear),
+        eddington=tuple(_eddington(row) for row in eddington),
+        streaks=tuple(_streak(row) for row in streaks),
+    )
+
+
+def load_new_records(warehouse: Reader, settings: Settings, day: date) -> list[NewRecord]:
+    """Return the records of the last DAYS_OF_NEWS days up to a day that beat an earlier one and still hold."""
+    parameters: dict[str, str | date] = {
+        "athlete_id": settings.athlete_id,
+        "first_day": day - timedelta(days=DAYS_OF_NEWS - 1),
+        "day": day,
+    }
+    marts = settings.marts_schema
+    efforts = warehouse.query(
+        "select activity_id, activity_date, sport_family, distance_name, elapsed_s, previous_best_s "  # noqa: S608
+        f"from {marts}.fct_best_efforts where athlete_id = @athlete_id and activity_date between @first_day and @day "
+        "and is_record and previous_best_s is not null order by activity_date, sport_family, distance_m",
+        parameters,
+    )
+    records = warehouse.query(
+        "select record_type, sport_family, band, value, unit, activity_id, achieved_on, previous_value, previous_on "  # noqa: S608
+        f"from {marts}.fct_records where athlete_id = @athlete_id and achieved_on between @first_day and @day "
+        "and is_current and previous_value is not null order by achieved_on, sport_family, record_type, band",
+        parameters,
+    )
+    return [*(_new_effort(row) for row in efforts), *(_new_record(row) for row in records)]
+
+
+def _new_effort(row: Row) -> NewRecord:
+    return NewRecord(
+        key="/".join(["record", row["sport_family"], "best_effort", row["distance_name"], row["activity_id"]]),
+        achieved_on=row["activity_date"],
+        sentence=f"{row['distance_name']} in {text.clock(row['elapsed_s'])} "
+        f"(before: {text.clock(row['previous_best_s'])})",
+    )
+
+
+def _new_record(row: Row) -> NewRecord:
+    """Return a row of ``fct_records``: an activity's by its activity, a streak by the record that it beat."""
+    record = to_record(row)
+    beaten = f"after {row['previous_on']}" if record.record_type == "longest_streak" else str(record.achieved_on)
+    key = ["record", record.sport_family, record.record_type, record.band or "", row["activity_id"] or beaten]
+    before = "" if record.previous is None else f" (before: {record_value(record.previous, record.unit)})"
+    return NewRecord(
+        key="/".join(key),
+        achieved_on=record.achieved_on,
+        sentence=f"{record_named(record)}, {record_value(record.value, record.unit)}{before}",
     )
 
 
 def training_sentences(training: Training) -> Iterator[str]:
-    """Yield a sentence on form, and one for each record, goal, and bike or pair of shoes near its limit."""
+    """Yield a sentence on form, and one for each record, each next record, goal, and bike or pair of shoes near its
+    limit.
+    """
     if training.form:
         form = training.form
-        warming_up = "; the first six weeks: fitness is still too low" if form.is_warming_up else ""
-        yield f"Fitness {form.fitness:.0f}, fatigue {form.fatigue:.0f}, form {form.form:+.0f}{warming_up}."
+        band = "; the first six weeks: fitness is still too low" if form.is_warming_up else ""
+        band = f" ({form.band.replace('_', ' ')})" if form.band else band
+        yield f"Fitness {form.fitness:.0f}, fatigue {form.fatigue:.0f}, form {form.form:+.0f}{band}."
         if form.load_7d is not None:
             yield f"Load of the last 7 days: {form.load_7d:.0f}."
     for record in training.records:
         before = f" (before: {record_value(record.previous, record.unit)})" if record.previous is not None else ""
         value = record_value(record.value, record.unit)
         yield f"Record on {text.weekday_day(record.achieved_on)}: {record_named(record)}, {value}{before}."
+    for number in training.eddington:
+        days, next_one = text.counted(number.days_needed, "more day"), f"{number.number + 1} {number.unit}"
+        yield f"Eddington number of {number.sport_family}: {number.number}; {days} of {next_one} for the next."
+    for streak in training.streaks:
+        name, one = STREAKS[streak.streak_type]
+        needed = text.counted(streak.longest - streak.length + 1, f"more {one}")
+        yield f"{name}: {streak.length} in a row; {needed} for a record (longest: {streak.longest})."
     for goal in training.goals:
         track = {True: "on track", False: "behind", None: "not known"}[goal.is_on_track]
         done = "nothing yet" if goal.progress is None else measured(goal.progress, goal.metric)
@@ -141,7 +265,8 @@ def training_sentences(training: Training) -> Iterator[str]:
         name, target = goal.goal.replace("_", " ").capitalize(), measured(goal.target, goal.metric)
         yield f"{name}: {done} of {target}, {left} left, {track}."
     for gear in training.gear:
-        yield f"{gear.gear_id}: {text.km(gear.distance_m)} of {text.km(gear.limit_m)} ({gear.limit_used_pct:.0f} %)."
+        used = f"{text.distance(gear.distance_m)} of {text.distance(gear.limit_m)}"
+        yield f"{gear.gear_id}: {used} ({gear.limit_used_pct:.0f} %)."
 
 
 def record_named(record: Record) -> str:
@@ -155,11 +280,11 @@ def record_named(record: Record) -> str:
 def record_value(value: float, unit: str) -> str:
     """Return the value of a record with its unit."""
     if unit == "m":
-        return text.km(value) if value >= 1000 else f"{value:.0f} m"
+        return text.distance(value) if value >= 1000 else f"{value:.0f} m"
     if unit == "s":
         return text.duration(value)
     if unit == "m/s":
-        return f"{value * 3.6:.1f} km/h"
+        return text.speed(value)
     return f"{value:,.0f} {unit}"
 
 
@@ -177,6 +302,7 @@ def _form(row: Row) -> Form:
         form=float(row["form_tsb"]),
         load_7d=None if load is None else float(load),
         is_warming_up=bool(row["is_warming_up"]),
+        band=row["form_band"] or "",
     )
 
 
@@ -213,3 +339,11 @@ def _gear(row: Row) -> Gear:
         limit_m=float(row["distance_limit_m"]),
         limit_used_pct=float(row["limit_used_pct"]),
     )
+
+
+def _eddington(row: Row) -> Eddington:
+    return Eddington(row["sport_family"], row["unit"], int(row["eddington_number"]), int(row["days_needed_for_next"]))
+
+
+def _streak(row: Row) -> Streak:
+    return Streak(row["streak_type"], int(row["current_length"]), int(row["longest_length"]))

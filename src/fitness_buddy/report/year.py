@@ -24,14 +24,14 @@ _TOTALS = (
 _LINES = (
     ("Activities", "activities", text.whole),
     ("Active days", "active_days", text.whole),
-    ("Distance", "distance_m", text.km),
+    ("Distance", "distance_m", text.distance),
     ("Moving time", "moving_time_s", text.duration),
     ("Climb (m)", "elevation_gain_m", text.whole),
     ("Training load", "training_load", text.whole),
 )
 # What makes an activity the biggest of the year.
 _BIGGEST = (
-    ("Longest distance", "distance_m", text.km),
+    ("Longest distance", "distance_m", text.distance),
     ("Longest time", "moving_time_s", text.duration),
     ("Most climbing", "elevation_gain_m", lambda metres: f"{text.whole(metres)} m"),
 )
@@ -240,7 +240,7 @@ def year_sentences(year: Year) -> Iterator[str]:
         total = year.totals[0]
         yield (
             f"{text.counted(int(total['activities']), 'activity', 'activities')} on "
-            f"{text.counted(int(total['active_days']), 'day')}: {text.km(total['distance_m'])}, "
+            f"{text.counted(int(total['active_days']), 'day')}: {text.distance(total['distance_m'])}, "
             f"{text.duration(total['moving_time_s'])} moving, {text.whole(total['elevation_gain_m'])} m up."
         )
     if year.steps:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import csv
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, asdict, dataclass, fields, replace
 from datetime import date, datetime
 from pathlib import Path
@@ -20,6 +20,7 @@ from fitness_buddy.core.errors import BuddyError, UsageError
 from fitness_buddy.core.settings import Settings
 from fitness_buddy.core.weeks import FIRST_DAYS
 from fitness_buddy.warehouse import LogTable, NotBuiltError, Row, Warehouse
+from fitness_buddy.warehouse.athlete_goals import Goal, add_goals
 
 SEED = "athlete_settings.csv"
 ZONES = "time_zones.csv"
@@ -51,6 +52,7 @@ STATEMENTS = LogTable(
         "first_day_of_week": "string",
         "distance_unit": "string",
         "timezone_from": "string",
+        "goals": "string",
     },
     schema="raw",
 )
@@ -141,6 +143,7 @@ def state_settings(
     *,
     valid_from: date | None,
     now: datetime,
+    goals: Sequence[Goal] = (),
 ) -> tuple[AthleteSettings, date]:
     """Add a row with the athlete's latest settings and what is stated now; return it and its day.
 
@@ -150,6 +153,7 @@ def state_settings(
         stated: values by the names of the settings; the others stay.
         valid_from: the first local day. None: all days for the first row of an athlete, else today.
         now: timezone-aware.
+        goals: hold from ``valid_from`` on, or from today.
 
     Raises:
         UsageError: a value that no athlete can have.
@@ -164,9 +168,11 @@ def state_settings(
             new = replace(_current(seed, own)[0], **stated)
             origin = _zone_origin(seed, statements, settings.athlete_id)
             is_first = _is_all_default(seed, own) and origin != ATHLETE
-            day = valid_from or (SINCE_EVER if is_first else now.astimezone(ZoneInfo(new.timezone)).date())
+            today = now.astimezone(ZoneInfo(new.timezone)).date()
+            day = valid_from or (SINCE_EVER if is_first else today)
             zone_from = ATHLETE if "timezone" in stated else origin
-            if _append(warehouse, settings, statements, {day: new}, zone_from, now):
+            all_goals = add_goals(_goals(statements), list(goals), valid_from or today)
+            if _append(warehouse, settings, statements, {day: new}, zone_from, now, all_goals):
                 return new, day
 
 
@@ -195,8 +201,13 @@ def derive_zone(warehouse: Warehouse, settings: Settings, timezone: str, origin:
                 return False
             own = _own(seed, statements, settings.athlete_id) or {SINCE_EVER: _current(seed, {})[0]}
             new = {day: replace(values, timezone=timezone) for day, values in own.items()}
-            if _append(warehouse, settings, statements, new, origin, now):
+            if _append(warehouse, settings, statements, new, origin, now, _goals(statements)):
                 return True
+
+
+def _goals(statements: list[Row]) -> str | None:
+    """Return the goals of the last statement; a row of an earlier version has none."""
+    return statements[-1].get("goals") if statements else None
 
 
 def _zone_origin(seed: list[Row], statements: list[Row], athlete_id: str) -> str:
@@ -219,13 +230,14 @@ def _append(
     new: Mapping[date, AthleteSettings],
     zone_from: str,
     now: datetime,
+    goals: str | None,
 ) -> bool:
     """Append a row for each day; return False if another process has appended one since they were read."""
     last = max((row["sequence"] for row in statements), default=0)
     rows = [
         {"athlete_id": settings.athlete_id, "sequence": sequence, "loaded_at": now, "valid_from": day}
         | asdict(values)
-        | {"timezone_from": zone_from}
+        | {"timezone_from": zone_from, "goals": goals}
         for sequence, (day, values) in enumerate(new.items(), start=last + 1)
     ]
     return warehouse.append_next(STATEMENTS, rows, athlete_id=settings.athlete_id, last_sequence=last)

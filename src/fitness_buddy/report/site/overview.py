@@ -12,7 +12,7 @@ from fitness_buddy.report.site.filters import Filters
 from fitness_buddy.report.site.page import Content, PageKind
 from fitness_buddy.report.site.pictures import Picture
 from fitness_buddy.report.site.reading import SiteReader
-from fitness_buddy.report.text import full_day, km
+from fitness_buddy.report.text import distance, full_day, unit_words
 from fitness_buddy.report.training import load_training, training_sentences
 
 
@@ -26,7 +26,7 @@ def _read(site: SiteReader, filters: Filters) -> Content:
     pictures = {}
     if any(row.distance_m for row in report.week_distances):
         pictures["distance"] = Picture(
-            f"Bars of the kilometres of the last 12 weeks by sport. This week {km(report.week.distance_m)}.",
+            f"Bars of the {unit_words()} of the last 12 weeks by sport. This week {distance(report.week.distance_m)}.",
             240,
             lambda _: charts.week_distance_chart(report),
         )

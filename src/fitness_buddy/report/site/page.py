@@ -24,11 +24,13 @@ class Content:
         title: of the page.
         values: of its template.
         pictures: by name; only those with something to draw.
+        distance_unit: km or mi, in which the page shows distances.
     """
 
     title: str
     values: Mapping[str, Any]
     pictures: Mapping[str, Picture] = field(default_factory=dict)
+    distance_unit: str = "km"
 
 
 @dataclass(frozen=True, slots=True)

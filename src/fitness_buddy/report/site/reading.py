@@ -9,6 +9,7 @@ from datetime import date, datetime
 
 from fitness_buddy.core.settings import Settings
 from fitness_buddy.report.data import BuiltRange, load_built_range
+from fitness_buddy.report.text import show_in
 from fitness_buddy.warehouse import Reader, Row, Warehouse
 
 
@@ -61,10 +62,13 @@ class SiteReader:
             NotBuiltError: the marts do not exist yet.
         """
         if self.held:
+            show_in(self.held.marts.built.distance_unit)
             yield self.held.marts
             return
         with self.warehouse.reading() as reader:
-            yield Marts(reader, self.settings, load_built_range(reader, self.settings))
+            built = load_built_range(reader, self.settings)
+            show_in(built.distance_unit)
+            yield Marts(reader, self.settings, built)
 
     def file_loads(self) -> Sequence[Row]:
         """Return the last result of each activity file. It opens the warehouse: not while the marts are open."""

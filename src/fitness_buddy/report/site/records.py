@@ -6,16 +6,9 @@ from fitness_buddy.report.data import SPORT_FAMILIES
 from fitness_buddy.report.site.filters import Filters
 from fitness_buddy.report.site.page import Content, PageKind
 from fitness_buddy.report.site.reading import SiteReader
-from fitness_buddy.report.training import measured, record_named, record_value, to_record
+from fitness_buddy.report.training import STREAKS, measured, record_named, record_value, to_record
 from fitness_buddy.warehouse import Row
 
-_STREAKS = {
-    "workout_days": ("Days with a workout", "day"),
-    "workout_weeks": ("Weeks with a workout", "week"),
-    "workout_months": ("Months with a workout", "month"),
-    "step_goal_days": ("Days with the step goal met", "day"),
-    "meal_log_days": ("Days with meals recorded", "day"),
-}
 EFFORTS_EACH = 3
 
 
@@ -77,7 +70,7 @@ def _read(site: SiteReader, filters: Filters) -> Content:
                 }
                 for row in goals
             ],
-            "streaks": [{**row, "words": _STREAKS[row["streak_type"]]} for row in streaks],
+            "streaks": [{**row, "words": STREAKS[row["streak_type"]]} for row in streaks],
             "eddington": eddington,
             "gear": gear,
         },

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import cache
 from typing import Any, Protocol
 
@@ -64,7 +65,10 @@ def read(site: SiteReader, name: str, query: Mapping[str, str]) -> Content:
     kind = PAGES.get(name)
     if kind is None:
         raise NoSuchPageError(f"there is no page {name!r}")
-    return kind.read(site, Filters(query, kind.filters))
+    # The unit is the athlete's as soon as the marts are open.
+    with text.shown_in("km"):
+        content = kind.read(site, Filters(query, kind.filters))
+        return replace(content, distance_unit=text.unit())
 
 
 def render(site: SiteReader, links: Links, name: str, query: Mapping[str, str], content: Content) -> str:
@@ -84,22 +88,23 @@ def render(site: SiteReader, links: Links, name: str, query: Mapping[str, str], 
     def sources(picture: str) -> dict[str, str]:
         return {width: links.picture(name, stated, picture, width) for width in ("wide", "narrow")}
 
-    return page_html(
-        links,
-        f"site/{name}.html.j2",
-        name=name,
-        title=content.title,
-        athlete_id=site.settings.athlete_id,
-        stated=stated,
-        pictures=content.pictures,
-        picture_sources=sources,
-        here=here,
-        **content.values,
-        sport_links=[
-            (family, here(sport=family, **dropped), family == stated.get("sport"))
-            for family in content.values.get("sports", ())
-        ],
-    )
+    with text.shown_in(content.distance_unit):
+        return page_html(
+            links,
+            f"site/{name}.html.j2",
+            name=name,
+            title=content.title,
+            athlete_id=site.settings.athlete_id,
+            stated=stated,
+            pictures=content.pictures,
+            picture_sources=sources,
+            here=here,
+            **content.values,
+            sport_links=[
+                (family, here(sport=family, **dropped), family == stated.get("sport"))
+                for family in content.values.get("sports", ())
+            ],
+        )
 
 
 def page_html(links: Links, template: str, **values: Any) -> str:
@@ -130,7 +135,8 @@ def draw(content: Content, picture: str, width: str) -> str:
         NoSuchPageError: the page has no such picture.
     """
     found = content.pictures.get(picture)
-    drawn = found.draw(width) if found else None
+    with text.shown_in(content.distance_unit):
+        drawn = found.draw(width) if found else None
     if drawn is None:
         raise NoSuchPageError(f"there is no picture {picture!r}")
     return drawn

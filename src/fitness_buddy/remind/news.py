@@ -1,0 +1,64 @@
+"""Decide which records a message says: each is in one message, whenever its file was loaded."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime, timedelta
+
+from fitness_buddy.remind.delivery import claim_setting
+from fitness_buddy.remind.ledger import DELIVERED, RECORD, Entry, Ledger
+
+
+def choose_news(ledger: Ledger, found: Mapping[str, bool], message_id: str, now: datetime) -> frozenset[str]:
+    """Return which records are news for a message, without keeping it.
+
+    Before the first message that says records, only recent ones are news. From then on all that no message has said.
+
+    Args:
+        found: the ids of the records, and whether each is recent.
+        message_id: the subject of the message. Asked again for the same message, the answer has the same records.
+    """
+    entries = {entry.subject_id: entry for entry in ledger.of_source(RECORD)}
+    return frozenset(
+        record_id
+        for record_id, is_recent in found.items()
+        if (
+            (is_recent or bool(entries))
+            if record_id not in entries
+            else _is_open(ledger, entries[record_id], message_id, now)
+        )
+    )
+
+
+def claim_news(
+    ledger: Ledger, found: Mapping[str, bool], message_id: str, now: datetime, timezone: str
+) -> frozenset[str]:
+    """Return the same, and keep in the ledger that this message says them."""
+
+    def decide() -> tuple[Sequence[Entry], frozenset[str]]:
+        chosen = choose_news(ledger, found, message_id, now)
+        known = {entry.subject_id: entry for entry in ledger.of_source(RECORD)}
+        return [*_said(chosen, known), *_skipped(found.keys() - chosen - known.keys())], chosen
+
+    def _said(chosen: Collection[str], known: Mapping[str, Entry]) -> list[Entry]:
+        until = now + timedelta(seconds=claim_setting())
+        return [
+            Entry(record_id, RECORD, DELIVERED, now, None, message_id, timezone, claimed_until=until)
+            for record_id in sorted(chosen)
+            if record_id not in known or known[record_id].text != message_id
+        ]
+
+    def _skipped(record_ids: Collection[str]) -> list[Entry]:
+        return [Entry(record_id, RECORD, DELIVERED, now, None, "", timezone) for record_id in sorted(record_ids)]
+
+    return ledger.change(decide)
+
+
+def _is_open(ledger: Ledger, entry: Entry, message_id: str, now: datetime) -> bool:
+    """Return whether a known record is for this message: it is its own, or of a message that was never delivered."""
+    if entry.text == message_id or not entry.text:
+        return entry.text == message_id
+    if entry.is_claimed(now):
+        return False
+    other = ledger.newest(entry.text)
+    return other is None or other.due_at is not None
