@@ -18,16 +18,14 @@ def choose_news(ledger: Ledger, found: Mapping[str, bool], message_id: str, now:
         found: the ids of the records, and whether each is recent.
         message_id: the subject of the message. Asked again for the same message, the answer has the same records.
     """
-    entries = {entry.subject_id: entry for entry in ledger.of_source(RECORD)}
-    return frozenset(
-        record_id
-        for record_id, is_recent in found.items()
-        if (
-            (is_recent or bool(entries))
-            if record_id not in entries
-            else _is_open(ledger, entries[record_id], message_id, now)
-        )
-    )
+    known = {entry.subject_id: entry for entry in ledger.of_source(RECORD)}
+
+    def is_news(record_id: str, *, is_recent: bool) -> bool:
+        if record_id in known:
+            return _is_open(ledger, known[record_id], message_id, now)
+        return is_recent or bool(known)
+
+    return frozenset(record_id for record_id, is_recent in found.items() if is_news(record_id, is_recent=is_recent))
 
 
 def claim_news(
