@@ -661,21 +661,31 @@ TRAINING: dict[str, list[tuple[Any, ...]]] = {
     "fct_records": [record("a7", day(10, 28), 16_093.44, 15_000)],
     "fct_goals": [("a_*year*", "distance_m", "year", day(1, 1), day(12, 31), 1_000_000.0, 804_672.0, 64, True)],
     "fct_gear_distance": [("Old_Shoe", 640_000.0, 800_000.0, 80.0), ("New Shoe", 10_000.0, 800_000.0, 1.25)],
-    "fct_eddington": [("run", "km", 21, 4), ("run", "mi", 13, 2)],
-    "fct_streaks": [("workout_days", 3, 9, True), ("workout_weeks", 5, 5, True), ("step_goal_days", 0, 9, False)],
+    "fct_eddington": [
+        *(("run", "km", 21, 4), ("run", "mi", 13, 2), ("walk", "km", 5, 1), ("walk", "mi", 3, 1)),
+        *(("ride", "km", 22, 1), ("ride", "mi", 14, 1)),
+    ],
+    "fct_streaks": [
+        ("workout_days", 5, 9, True),
+        ("meal_log_days", 4, 9, True),
+        ("workout_weeks", 5, 5, True),
+        ("step_goal_days", 0, 9, False),
+    ],
 }
 SAID_IN_KM = [
     "Fitness 48, fatigue 56, form -6 (grey zone).",
     "Load of the last 7 days: 310.",
+    "Eddington number of ride: 22; 1 more day of 23 km for the next.",
     "Eddington number of run: 21; 4 more days of 22 km for the next.",
-    "Days with a workout: 3 in a row; 7 more days for a record (longest: 9).",
+    "Days with a workout: 5 in a row; 5 more days for a record (longest: 9).",
     "A *year*: 804.7 km of 1,000.0 km, 64 days left, on track.",
     "Old_Shoe: 640.0 km of 800.0 km (80 %).",
 ]
 SAID_IN_MILES = [
     *SAID_IN_KM[:2],
+    "Eddington number of ride: 14; 1 more day of 15 mi for the next.",
     "Eddington number of run: 13; 2 more days of 14 mi for the next.",
-    SAID_IN_KM[3],
+    SAID_IN_KM[4],
     "A *year*: 500.0 mi of 621.4 mi, 64 days left, on track.",
     "Old_Shoe: 397.7 mi of 497.1 mi (80 %).",
 ]

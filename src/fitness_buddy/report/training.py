@@ -14,6 +14,8 @@ from fitness_buddy.warehouse import Reader, Row
 DAYS_OF_RECORDS = 7
 # A record whose file is loaded later than this is no news. So a long history that is loaded at once brings none.
 DAYS_OF_NEWS = 30
+# The Eddington numbers of so many sports are shown, the highest first.
+MOST_EDDINGTON = 2
 # Gear is shown from this share of its limit on.
 NEAR_LIMIT_PCT = 80.0
 
@@ -96,7 +98,7 @@ class Eddington:
 
 @dataclass(frozen=True, slots=True)
 class Streak:
-    """A running streak that is not the longest one; lengths in days, weeks or months."""
+    """A running streak of at least half of the longest one; lengths in days, weeks or months."""
 
     streak_type: str
     length: int
@@ -174,12 +176,14 @@ def load_training(warehouse: Reader, settings: Settings, day: date, as_of_day: d
         eddington = rows(
             "sport_family, unit, eddington_number, days_needed_for_next",
             "fct_eddington",
-            f"eddington_number > 0 and unit = '{text.unit()}' order by eddington_number desc, sport_family",
+            f"eddington_number > 0 and unit = '{text.unit()}' order by eddington_number desc, sport_family "
+            f"limit {MOST_EDDINGTON}",
         )
         streaks = rows(
             "streak_type, current_length, longest_length",
             "fct_streaks",
-            "is_alive and current_length < longest_length order by streak_type",
+            "is_alive and current_length < longest_length and 2 * current_length >= longest_length "
+            "order by streak_type",
         )
     return Training(
         form=next((_form(row) for row in forms), None),
