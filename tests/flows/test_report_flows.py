@@ -22,6 +22,9 @@ from fitness_buddy.core.settings import load_settings
 from fitness_buddy.demo import DEMO_AS_OF
 from fitness_buddy.notify.discord import payload as discord_payload
 from fitness_buddy.notify.persona import load_persona
+from fitness_buddy.remind.ledger import REPORT as REPORT_SOURCE
+from fitness_buddy.remind.ledger import Ledger
+from fitness_buddy.remind.news import choose_news
 from fitness_buddy.report.kinds import ReportKind
 from fitness_buddy.report.messages import compose_report
 from fitness_buddy.warehouse import connect
@@ -71,12 +74,22 @@ def today(reports: TimedServer, tmp_path_factory: pytest.TempPathFactory) -> Tim
 
 
 def payload(reports: TimedServer, kind: str, day: str) -> tuple[dict[str, Any], dict[str, bytes]]:
-    """What Discord gets of a report of a past day: its JSON, and the files by name."""
+    """What Discord gets of a report of a past day: its JSON, and the files by name, with the records it has said."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("BUDDY_DUCKDB_PATH", str(reports.duckdb_path))
         settings = load_settings(athlete_id=DEMO_ATHLETE_ID)
         stated, now = date.fromisoformat(day), EVENING + timedelta(days=1)
-        composed = compose_report(connect(settings), settings, load_persona(), ReportKind(kind), stated=stated, now=now)
+        warehouse = connect(settings)
+        ledger = Ledger(warehouse, settings)
+        composed = compose_report(
+            warehouse,
+            settings,
+            load_persona(),
+            ReportKind(kind),
+            stated=stated,
+            now=now,
+            choose=lambda found, _: choose_news(ledger, found, f"{REPORT_SOURCE}/{kind}/{day}", now),
+        )
     return discord_payload(composed.message), {one.name: one.content for one in composed.message.files}
 
 

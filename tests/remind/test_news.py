@@ -53,6 +53,12 @@ def test_a_record_of_a_message_that_no_channel_took_is_in_the_next_one(ledger: L
     assert claim(ledger, SUNDAY, later + timedelta(days=1), one=True) == set()
 
 
+def test_a_record_of_a_message_that_was_posted_again_only_is_not_said_twice(ledger: Ledger) -> None:
+    assert claim(ledger, SUNDAY, one=True) == {"one"}
+    deliver(ledger, f"{SUNDAY}/2026-11-01T20:00:00+00:00")
+    assert claim(ledger, MONDAY, NOW + timedelta(days=1), one=True) == set()
+
+
 def test_a_look_at_a_message_keeps_nothing(ledger: Ledger) -> None:
     for _ in range(2):
         assert choose_news(ledger, {"one": True, "old": False}, SUNDAY, NOW) == {"one"}

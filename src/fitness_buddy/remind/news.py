@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 
 from fitness_buddy.remind.delivery import claim_setting
-from fitness_buddy.remind.ledger import DELIVERED, RECORD, Entry, Ledger
+from fitness_buddy.remind.ledger import DELIVERED, RECORD, REPORT, Entry, Ledger
 
 
 def choose_news(ledger: Ledger, found: Mapping[str, bool], message_id: str, now: datetime) -> frozenset[str]:
@@ -58,5 +58,6 @@ def _is_open(ledger: Ledger, entry: Entry, message_id: str, now: datetime) -> bo
         return entry.text == message_id
     if entry.is_claimed(now):
         return False
-    other = ledger.newest(entry.text)
-    return other is None or other.due_at is not None
+    # Posted again, a message has an id of its own that begins with the first one's.
+    posted = [one for one in ledger.of_source(REPORT) if f"{one.subject_id}/".startswith(f"{entry.text}/")]
+    return all(one.due_at is not None for one in posted)
