@@ -88,7 +88,7 @@ def payload(reports: TimedServer, kind: str, day: str) -> tuple[dict[str, Any], 
             ReportKind(kind),
             stated=stated,
             now=now,
-            choose=lambda found, _: choose_news(ledger, found, f"{REPORT_SOURCE}/{kind}/{day}", now),
+            choose=lambda found, last: choose_news(ledger, found, f"{REPORT_SOURCE}/{kind}/{last}", now),
         )
     return discord_payload(composed.message), {one.name: one.content for one in composed.message.files}
 
