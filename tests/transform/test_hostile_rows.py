@@ -96,6 +96,12 @@ def good_batches() -> list[Batch]:
     ]
 
 
+# The last statement's goals hold.
+HOSTILE_GOALS = (
+    "x; 2026-01-01 a distance_m run year nan; 2026-01-01 b distance_m run year 1e308; 0001-01-01 c no such; ;'"
+)
+
+
 def state_hostile_settings() -> None:
     settings = load_settings()
     good = {
@@ -103,7 +109,7 @@ def state_hostile_settings() -> None:
         **{"step_goal": 10_000, "carbs_target_pct": 45.0, "protein_target_pct": 25.0, "fat_target_pct": 30.0},
         **{"macro_tolerance_pct": 5.0, "resting_heartrate_bpm": 60, "max_heartrate_bpm": 190, "sex": ""},
         **{"ftp_w": None, "lactate_threshold_heartrate_bpm": None, "weight_kg": None},
-        **{"first_day_of_week": "monday", "distance_unit": "km"},
+        **{"first_day_of_week": "monday", "distance_unit": "km", "timezone_from": "athlete", "goals": HOSTILE_GOALS},
     }
     others: list[dict[str, Any]] = [{"timezone": zone} for zone in ZONES]
     others += [{"carbs_target_pct": number} for number in (float("nan"), float("inf"), -5.0, 1e308)]
