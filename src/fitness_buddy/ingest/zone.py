@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo, available_timezones
@@ -40,6 +40,11 @@ class ClockReading:
 
     at: datetime
     utc_offset_s: int
+
+    @classmethod
+    def of(cls, moment: datetime) -> ClockReading:
+        """Return what a time with an offset states."""
+        return cls(moment.astimezone(UTC), int((moment.utcoffset() or timedelta()).total_seconds()))
 
 
 class Clocks:

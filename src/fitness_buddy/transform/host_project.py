@@ -12,6 +12,7 @@ from typing import Any
 
 from fitness_buddy.core.errors import BuddyError, UsageError
 from fitness_buddy.core.settings import PROFILE_NAME, Settings, profiles_dir
+from fitness_buddy.core.yaml_text import parse_yaml
 from fitness_buddy.warehouse import Warehouse
 
 _FILES = Path(__file__).with_name("host_files")
@@ -87,7 +88,7 @@ def _profile(settings: Settings, name: str) -> str:
     import yaml
 
     path = profiles_dir(settings.project_dir) / "profiles.yml"
-    profile = yaml.safe_load(path.read_text(encoding="utf-8"))[PROFILE_NAME]
+    profile = parse_yaml(path.read_text(encoding="utf-8"))[PROFILE_NAME]
     outputs: dict[str, dict[str, Any]] = profile["outputs"]
     for target, output in outputs.items():
         output["dataset" if "dataset" in output else "schema"] = "{{ env_var('BUDDY_SCHEMA_PREFIX', '') }}" + _SCHEMA

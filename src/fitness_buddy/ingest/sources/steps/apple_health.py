@@ -15,7 +15,7 @@ import re
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from functools import lru_cache
 from hashlib import sha256
 from typing import Any, NamedTuple, TypeVar
@@ -166,8 +166,7 @@ class _Clock:
         is_one_offset = len({offset for _, offset in self._seen}) == 1
         for text in texts[-1:] if is_one_offset else texts:
             with suppress(ValueError, OverflowError):  # it was refused as a record
-                at = _moment(text)
-                yield ClockReading(at.astimezone(UTC), int((at.utcoffset() or timedelta()).total_seconds()))
+                yield ClockReading.of(_moment(text))
 
 
 class _Devices:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 
 from fitness_buddy.core.errors import InputError, Refusal
 from fitness_buddy.ingest.landing import Record
@@ -64,8 +64,7 @@ def _interval_records(file: InputFile, source: str | None, now: datetime) -> Rec
 
 def _clock(day: date, start: str) -> Iterator[ClockReading]:
     with suppress(ValueError):  # it is refused as a record
-        at = _moment(day, start)
-        yield ClockReading(at.astimezone(UTC), int((at.utcoffset() or timedelta()).total_seconds()))
+        yield ClockReading.of(_moment(day, start))
 
 
 def _day(file: InputFile, now: datetime) -> date:
