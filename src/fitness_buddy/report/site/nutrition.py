@@ -8,16 +8,16 @@ from fitness_buddy.report.data import MacroShares, calendar, load_macro_days, lo
 from fitness_buddy.report.site.charts import means_chart
 from fitness_buddy.report.site.filters import Days, Filters
 from fitness_buddy.report.site.page import Content, PageKind
-from fitness_buddy.report.site.periods import MOST_DAYS, column_of, label_of, starts_of, unit_of
+from fitness_buddy.report.site.periods import MOST_DAYS, bars_of, column_of, grouped, labelled, unit_of
 from fitness_buddy.report.site.pictures import Picture
 from fitness_buddy.report.site.reading import Marts, SiteReader
 from fitness_buddy.warehouse import Row
 
 DAYS_OF_MEALS = 7
 _MEASURES = (
-    "count(*) as days, avg(macros.energy_kcal) as energy_kcal, avg(macros.avg_carbs_pct) as carbs_pct, "
-    "avg(macros.avg_protein_pct) as protein_pct, avg(macros.avg_fat_pct) as fat_pct, "
-    "sum(case when macros.is_on_target then 1 else 0 end) as target_days"
+    "count(*) as days, avg(facts.energy_kcal) as energy_kcal, avg(facts.avg_carbs_pct) as carbs_pct, "
+    "avg(facts.avg_protein_pct) as protein_pct, avg(facts.avg_fat_pct) as fat_pct, "
+    "sum(case when facts.is_on_target then 1 else 0 end) as target_days"
 )
 
 
@@ -26,7 +26,7 @@ def _read(site: SiteReader, filters: Filters) -> Content:
         days = filters.days(marts.built, "4w")
         began, unit = marts.built.week_began, unit_of(days)
         periods = _grouped(marts, days, f"dates.{column_of(unit, began)}")
-        whole = next(iter(_grouped(marts, days, "macros.athlete_id")), None)
+        whole = next(iter(_grouped(marts, days, "facts.athlete_id")), None)
         eaten = days.latest(DAYS_OF_MEALS)
         meals = load_meals(marts.reader, site.settings, eaten.first, eaten.last, marts.built.timezone)
         shown = days if days.number <= MOST_DAYS else eaten
@@ -44,8 +44,7 @@ def _read(site: SiteReader, filters: Filters) -> Content:
             )
         else:
             title = f"Mean energy of the days with meals of each {unit}"
-            means = {row["period"]: row["energy_kcal"] for row in periods}
-            bars = [(label_of(start, unit), means.get(start)) for start in starts_of(days, unit, began)]
+            bars = bars_of(periods, "energy_kcal", days, unit, began)
             pictures["energy"] = Picture(
                 f"{title}, {days.first} to {days.last}. Mean {text.whole(whole['energy_kcal'])} kcal.",
                 240,
@@ -59,7 +58,7 @@ def _read(site: SiteReader, filters: Filters) -> Content:
             "whole": whole,
             "target": target,
             "unit": unit,
-            "periods": [{**row, "label": label_of(row["period"], unit)} for row in reversed(periods)],
+            "periods": labelled(periods, unit),
             "meal_days": list(reversed(meals.items())),
             "day_rows": {row.day: row for row in rows},
         },
@@ -69,14 +68,7 @@ def _read(site: SiteReader, filters: Filters) -> Content:
 
 def _grouped(marts: Marts, days: Days, group: str) -> list[Row]:
     """Return the means of the days with meals by a column, ordered by it; ``shares`` is None if no meal has energy."""
-    rows = marts.select(
-        f"select {group} as period, {_MEASURES} "  # noqa: S608 - words of this program
-        "from {marts}.fct_daily_macros as macros inner join {marts}.dim_dates as dates "
-        "on macros.meal_date = dates.date_day "
-        "where macros.athlete_id = @athlete_id and macros.meal_date between @first and @last group by 1 order by 1",
-        first=days.first,
-        last=days.last,
-    )
+    rows = grouped(marts, days, "fct_daily_macros", "meal_date", _MEASURES, group)
     return [{**row, "shares": _shares(row)} for row in rows]
 
 

@@ -8,15 +8,15 @@ from fitness_buddy.report.data import load_step_days
 from fitness_buddy.report.site.charts import means_chart
 from fitness_buddy.report.site.filters import Days, Filters
 from fitness_buddy.report.site.page import Content, PageKind
-from fitness_buddy.report.site.periods import MOST_DAYS, column_of, label_of, starts_of, unit_of
+from fitness_buddy.report.site.periods import MOST_DAYS, bars_of, column_of, grouped, labelled, unit_of
 from fitness_buddy.report.site.pictures import Picture
 from fitness_buddy.report.site.reading import Marts, SiteReader
 from fitness_buddy.warehouse import Row
 
 _LATEST_DAYS = 14
 _MEASURES = (
-    "count(*) as observed, avg(steps.steps) as mean, max(steps.steps) as most, "
-    "sum(case when steps.is_goal_met then 1 else 0 end) as goal_days"
+    "count(*) as observed, avg(facts.steps) as mean, max(facts.steps) as most, "
+    "sum(case when facts.is_goal_met then 1 else 0 end) as goal_days"
 )
 
 
@@ -25,7 +25,7 @@ def _read(site: SiteReader, filters: Filters) -> Content:
         days = filters.days(marts.built, "12w")
         began, unit = marts.built.week_began, unit_of(days)
         periods = _grouped(marts, days, f"dates.{column_of(unit, began)}")
-        whole = next(iter(_grouped(marts, days, "steps.athlete_id")), None)
+        whole = next(iter(_grouped(marts, days, "facts.athlete_id")), None)
         best = marts.rows(
             "fct_daily_steps",
             "steps_date, steps",
@@ -53,8 +53,7 @@ def _read(site: SiteReader, filters: Filters) -> Content:
         )
     elif whole:
         title = f"Mean steps of the observed days of each {unit}"
-        means = {row["period"]: row["mean"] for row in periods}
-        bars = [(label_of(start, unit), means.get(start)) for start in starts_of(days, unit, began)]
+        bars = bars_of(periods, "mean", days, unit, began)
         pictures["steps"] = Picture(
             f"{title}, {days.first} to {days.last}. Mean {text.whole(whole['mean'])}.",
             240,
@@ -67,7 +66,7 @@ def _read(site: SiteReader, filters: Filters) -> Content:
             "whole": whole,
             "best": best[0] if best else None,
             "unit": unit,
-            "periods": [{**row, "label": label_of(row["period"], unit)} for row in reversed(periods)],
+            "periods": labelled(periods, unit),
             "latest": list(reversed(rows[-_LATEST_DAYS:])),
             "sources": sources,
         },
@@ -77,14 +76,7 @@ def _read(site: SiteReader, filters: Filters) -> Content:
 
 def _grouped(marts: Marts, days: Days, group: str) -> list[Row]:
     """Return the measures of the observed days by a column, ordered by it."""
-    return marts.select(
-        f"select {group} as period, {_MEASURES} "  # noqa: S608 - words of this program
-        "from {marts}.fct_daily_steps as steps inner join {marts}.dim_dates as dates "
-        "on steps.steps_date = dates.date_day "
-        "where steps.athlete_id = @athlete_id and steps.steps_date between @first and @last group by 1 order by 1",
-        first=days.first,
-        last=days.last,
-    )
+    return grouped(marts, days, "fct_daily_steps", "steps_date", _MEASURES, group)
 
 
 PAGE = PageKind("steps", "Steps", ("span", "from", "to"), _read)
