@@ -12,13 +12,12 @@ from pathlib import Path
 from typing import Any, cast
 
 import pytest
-from chromium import FLAGS, NO_CHROMIUM, find_chromium
+from chromium import running_chromium
 from discord_stub import DiscordStub, Refusal, running_discord
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from llm_stub import API_KEY, LlmStub, drawn, png, recorded, running_llm
 from meal_answers import MEALS, TINY_JPEG, segment
-from playwright.sync_api import sync_playwright
 from support import run_buddy
 
 from fitness_buddy.meals.picture import MAX_BYTES, PictureError, picture_prompt, read_picture
@@ -79,9 +78,6 @@ def test_which_way_up_it_is_stays_and_nothing_else_of_exif(orientation: int, ord
 
 @pytest.mark.slow
 def test_a_browser_sees_the_same_picture_the_same_way_up() -> None:
-    chromium = find_chromium()
-    if chromium is None:
-        pytest.skip(NO_CHROMIUM)
     look = """async url => {
         const image = new Image(); image.src = url; await image.decode();
         const canvas = document.createElement('canvas');
@@ -90,8 +86,8 @@ def test_a_browser_sees_the_same_picture_the_same_way_up() -> None:
         return [canvas.width, canvas.height, ...context.getImageData(0, 0, canvas.width, canvas.height).data];
     }"""
     shown = [PLATE_JPEG, photographed(6), photographed(3), png(20, 10, ((b"tEXt", b"Comment\0planted"),))]
-    with sync_playwright() as playwright:
-        page = playwright.chromium.launch(executable_path=chromium, args=list(FLAGS)).new_page()
+    with running_chromium() as chromium:
+        page = chromium.new_page()
         seen = [
             [page.evaluate(look, f"data:image;base64,{base64.b64encode(content).decode()}") for content in pair]
             for pair in ((content, read_picture(content).content) for content in shown)

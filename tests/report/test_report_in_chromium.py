@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Literal, TypeAlias
 
 import pytest
-from chromium import FLAGS, NO_CHROMIUM, find_chromium
-from playwright.sync_api import Browser, ConsoleMessage, Dialog, Page, Request, sync_playwright
+from chromium import running_chromium
+from playwright.sync_api import Browser, ConsoleMessage, Dialog, Page, Request
 from support import HANGS_AFTER_S
 from test_reports import (
     AS_OF,
@@ -79,13 +79,8 @@ Open: TypeAlias = Callable[..., Opened]
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    chromium = find_chromium()
-    if chromium is None:
-        pytest.skip(NO_CHROMIUM)
-    with sync_playwright() as playwright:
-        launched = playwright.chromium.launch(executable_path=chromium, args=list(FLAGS))
-        yield launched
-        launched.close()
+    with running_chromium() as chromium:
+        yield chromium
 
 
 @pytest.fixture

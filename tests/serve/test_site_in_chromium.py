@@ -12,7 +12,7 @@ from typing import Any
 import duckdb
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from chromium import FLAGS, NO_CHROMIUM, find_chromium
+from chromium import running_chromium
 from PIL import Image
 from playwright.sync_api import (
     Browser,
@@ -22,7 +22,6 @@ from playwright.sync_api import (
     Page,
     Request,
     expect,
-    sync_playwright,
 )
 from serve_load import RunningSite, compared, running_site
 from support import HANGS_AFTER_S, REPOSITORY, Demo
@@ -59,13 +58,8 @@ def environment_of(demo: Demo) -> dict[str, str]:
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    chromium = find_chromium()
-    if chromium is None:
-        pytest.skip(NO_CHROMIUM)
-    with sync_playwright() as playwright:
-        launched = playwright.chromium.launch(executable_path=chromium, args=list(FLAGS))
-        yield launched
-        launched.close()
+    with running_chromium() as chromium:
+        yield chromium
 
 
 @pytest.fixture(scope="module")

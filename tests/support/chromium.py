@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
-from playwright.sync_api import sync_playwright
+import pytest
+from playwright.sync_api import Browser, sync_playwright
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "microsoft-edge")
 NO_CHROMIUM = (
@@ -35,3 +38,15 @@ def find_chromium() -> Path | None:
     with sync_playwright() as playwright:
         managed = Path(playwright.chromium.executable_path)
     return managed if managed.is_file() else None
+
+
+@contextmanager
+def running_chromium() -> Iterator[Browser]:
+    """Start Chromium; skip the test if there is none."""
+    chromium = find_chromium()
+    if chromium is None:
+        pytest.skip(NO_CHROMIUM)
+    with sync_playwright() as playwright:
+        launched = playwright.chromium.launch(executable_path=chromium, args=list(FLAGS))
+        yield launched
+        launched.close()
