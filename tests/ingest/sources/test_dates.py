@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date, time
 
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from fitness_buddy.ingest.sources import dates
@@ -22,6 +22,7 @@ DAYS = st.lists(st.dates(date(1970, 1, 1), date(2100, 12, 31)), min_size=1, max_
 
 
 @given(days=DAYS, name=st.sampled_from(sorted(SPELLED)))
+@example(days=[date(2000, 1, 1), date(2000, 1, 2)], name="dmy")
 def test_days_of_a_file_are_read_as_they_were_written_or_refused(days: list[date], name: str) -> None:
     cells = [SPELLED[name].format(day) for day in days]
     try:

@@ -100,11 +100,16 @@ def _decide_unsure(different: Sequence[str], names: Sequence[str]) -> DateFormat
     following = [name for days, name in distinct.items() if _follow(days)]
     decided = list(distinct.values()) if len(distinct) == 1 else following
     if len(decided) != 1:
-        one, other = sorted({days[0] for days in distinct})[:2]
+        # The first cell may be 01/01/2026, which is one day in both readings.
+        cell, (one, other, *_) = next(
+            (cell, sorted(readings))
+            for cell, *days in zip(different, *distinct, strict=True)
+            if len(readings := set(days)) > 1
+        )
         raise UndecidedError(
-            f"{shown(different[0])} may be {one.day} {one:%B} or {other.day} {other:%B}, and no other date of the file "
+            f"{shown(cell)} may be {one.day} {one:%B} or {other.day} {other:%B}, and no other date of the file "
             "decides it: write dates like 2026-11-20",
-            different[0],
+            cell,
         )
     return FORMATS[decided[0]]
 
