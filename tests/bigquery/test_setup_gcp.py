@@ -68,6 +68,7 @@ def test_bucket_and_datasets_are_made_once_in_the_location_of_the_profile(
     }
     assert first.json | expected | {"created": made, "existing": []} == first.json
     assert datasets(client, prefix) == dict.fromkeys(("shared_raw", *ROOMS), "europe-west3")
+    assert [table.table_id for table in client.list_tables(f"{prefix}ops")] == ["deliveries"]
     bucket = gcs.buckets[BUCKET]
     assert bucket["location"] == "EUROPE-WEST3"
     assert bucket["iamConfiguration"]["publicAccessPrevention"] == "enforced"

@@ -132,6 +132,7 @@ def timed(server: Server, parsed: Path, tmp_path_factory: pytest.TempPathFactory
         "BUDDY_PROJECT_DIR": str(project),
         "BUDDY_STATE_DIR": str(folder / "state"),
         "BUDDY_ATHLETE": DEMO_ATHLETE_ID,
+        "ENV_ATHLETE": DEMO_ATHLETE_ID,
     }
     engine = start_engine(folder / "engine", environment, timezone=TIMEZONE)
     try:

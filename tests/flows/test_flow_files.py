@@ -20,6 +20,7 @@ PURPOSES = {"ingest", "transform", "remind", "report", "ops", "learn"}
 SCRIPTS = "io.kestra.plugin.scripts."
 COMMANDS, SCRIPT = f"{SCRIPTS}shell.Commands", f"{SCRIPTS}python.Script"
 DBT = "io.kestra.plugin.dbt.cli.DbtCLI"
+BIGQUERY = "io.kestra.plugin.gcp.bigquery.Trigger"
 # Tasks of these types start a process.
 PROCESSES = (SCRIPTS, DBT)
 # What only arranges other tasks runs nothing itself, so it needs no time limit of its own.
@@ -72,7 +73,8 @@ def tasks_of(value: Any) -> Iterator[dict[str, Any]]:
         for item in value:
             yield from tasks_of(item)
     elif isinstance(value, dict):
-        if "id" in value and str(value.get("type", "")).startswith("io.kestra.") and ".trigger." not in value["type"]:
+        kind = str(value.get("type", ""))
+        if "id" in value and kind.startswith("io.kestra.") and ".trigger." not in kind and kind != BIGQUERY:
             yield value
         for item in value.values():
             yield from tasks_of(item)
@@ -146,7 +148,8 @@ def test_what_is_given_to_a_script_is_no_command_and_no_expression(path: Path) -
         if task["type"].startswith(PROCESSES):
             code, env = str(task.get("commands", "")) + str(task.get("script", "")), str(task.get("env", {}))
             assert not re.search(r"{{[^}]*\b(inputs|trigger|item|outputs)\b", code), task["id"]
-            assert not re.search(r"\btrigger\.(?!date\b)|\bitem\.", env), task["id"]
+            # An instant that BigQuery has computed.
+            assert not re.search(r"\btrigger\.(?!date\b|row\.due_at\b)|\bitem\.", env), task["id"]
             for name in re.findall(r"\binputs\.(\w+)", env):
                 if inputs[name]["type"] not in CLOSED:
                     assert not re.fullmatch(inputs[name]["validator"], "{{ secret('NAME') }}"), name
@@ -286,3 +289,30 @@ def test_a_webhook_stores_its_body(path: Path) -> None:
     for trigger in read(path).get("triggers", []):
         if trigger["type"].endswith(".Webhook"):
             assert trigger["fetchType"] == "STORE", trigger["id"]
+
+
+@each_file
+def test_a_flow_that_bigquery_can_start_has_a_trigger_for_each_target(path: Path) -> None:
+    """`buddy flows deploy` negates what each of them says of itself where the target is BigQuery."""
+    triggers = read(path).get("triggers", [])
+    asking = [trigger for trigger in triggers if trigger["type"] == BIGQUERY]
+    if asking:
+        assert [trigger["disabled"] for trigger in triggers] == [trigger in asking for trigger in triggers]
+        assert {trigger["type"] for trigger in triggers} == {BIGQUERY, "io.kestra.plugin.core.trigger.Schedule"}
+    for trigger in asking:
+        # A query that fails is an execution that failed, with an alert; without rows to fetch nothing would ever start.
+        assert (trigger["failOnTriggerError"], trigger["fetchType"]) == (True, "FETCH_ONE")
+        assert trigger["description"]
+
+
+@pytest.mark.parametrize(
+    "line", ["location: EU", "impersonatedServiceAccount: a@b", "maximumBytesBilled: 1", "bogus: 1"]
+)
+def test_the_stand_in_for_bigquerys_trigger_refuses_what_the_real_one_does(engine: Engine, line: str) -> None:
+    source = (
+        "id: bad\nnamespace: buddy.ops\ntasks: [{id: x, type: io.kestra.plugin.core.debug.Return, format: x}]\n"
+        f"triggers:\n  - id: t\n    type: {BIGQUERY}\n    sql: select 1\n    interval: PT5M\n"
+    )
+    assert engine.validate(source)["errors"] == []
+    (error,) = engine.validate(f"{source}    {line}\n")["errors"]
+    assert line.partition(":")[0] in error

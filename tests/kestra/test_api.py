@@ -15,7 +15,7 @@ from kestra_stub import PASSWORD, KestraStub, running_kestra
 from support import REPOSITORY, Answer
 
 from fitness_buddy.kestra.api import KestraApi, KestraSettings
-from fitness_buddy.kestra.flows import FlowFolder, enable_triggers
+from fitness_buddy.kestra.flows import FlowFolder, enable_triggers, negate_triggers
 
 Buddy = Callable[..., Answer]
 
@@ -45,6 +45,21 @@ id: weekly
 namespace: buddy.report
 tasks:
   - {id: say, type: io.kestra.plugin.core.log.Log, message: hello}
+"""
+TWO_TRIGGERS = """\
+id: daily
+namespace: buddy.report
+tasks:
+  - {id: say, type: io.kestra.plugin.core.log.Log, message: hello, disabled: false}
+triggers:
+  - id: every_evening
+    type: io.kestra.plugin.core.trigger.Schedule
+    disabled: false # on DuckDB
+    cron: "0 21 * * *"
+  - id: when_built
+    type: io.kestra.plugin.gcp.bigquery.Trigger
+    disabled: true
+    sql: select 1
 """
 BINARY = bytes(range(256)) + b"\r\n--\r\n"
 
@@ -213,6 +228,25 @@ def test_triggers_of_enabled_flows_start(
         {"namespace": "buddy.ingest", "id": "strava_daily", "disabled": False, "status": "same"},
         {"namespace": "buddy.report", "id": "weekly", "disabled": False, "status": "same"},
     ]
+
+
+def test_a_flow_that_bigquery_can_start_is_deployed_with_the_trigger_of_the_target(
+    buddy: Buddy, kestra: KestraStub, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(folder / "report/daily.yaml", TWO_TRIGGERS)
+    # The names of flows enable what needs an account; this flow starts by itself.
+    monkeypatch.setenv("BUDDY_FLOWS_ENABLED", "daily")
+    buddy("flows", "deploy", folder)
+    assert kestra.flows["buddy.report", "daily"].strip() == TWO_TRIGGERS.strip()
+    on_bigquery = ("--target", "bigquery")
+    assert buddy("flows", "drift", folder, *on_bigquery, "--json").json["drift"] == 1
+    assert buddy("flows", "deploy", folder, *on_bigquery, "--json").json["flow_counts"] == counts(
+        updated=1, unchanged=2
+    )
+    deployed = kestra.flows["buddy.report", "daily"]
+    assert [trigger["disabled"] for trigger in yaml.safe_load(deployed)["triggers"]] == [True, False]
+    assert negate_triggers(deployed).strip() == TWO_TRIGGERS.strip()
+    assert buddy("flows", "drift", folder, *on_bigquery, "--json").json["drift"] == 0
 
 
 def test_an_unknown_flow_cannot_be_enabled(
@@ -423,11 +457,16 @@ def test_a_change_that_fails_stops_the_rest_and_the_next_run_goes_on(
 
 def test_the_projects_own_flows_stand_where_they_belong() -> None:
     flows = FlowFolder(REPOSITORY / "flows").flows.values()
-    enabled = FlowFolder(REPOSITORY / "flows", {flow.flow_id for flow in flows}).flows.values()
-    for flow, started in zip(flows, enabled, strict=True):
-        assert started.source.count("\n") == flow.source.count("\n")
-        for trigger in yaml.safe_load(started.source).get("triggers", []):
-            assert not trigger.get("disabled")
+    ids = {flow.flow_id for flow in flows}
+    for is_on_bigquery in (False, True):
+        enabled = FlowFolder(REPOSITORY / "flows", ids, is_on_bigquery=is_on_bigquery).flows.values()
+        for flow, started in zip(flows, enabled, strict=True):
+            assert started.source.count("\n") == flow.source.count("\n")
+            triggers = yaml.safe_load(started.source).get("triggers", [])
+            has_both = any("bigquery" in trigger["type"] for trigger in triggers)
+            for trigger in triggers:
+                on_bigquery = "bigquery" in trigger["type"]
+                assert trigger.get("disabled", False) == (has_both and on_bigquery != is_on_bigquery)
 
 
 @pytest.mark.parametrize("place", ["report/linked.yaml", "report/files/linked.txt"])

@@ -20,7 +20,7 @@ def flows() -> None:
 
     BUDDY_KESTRA_URL is the address of the server [http://localhost:8080], BUDDY_KESTRA_USERNAME and
     BUDDY_KESTRA_PASSWORD are its login. BUDDY_FLOWS_ENABLED has the ids of flows whose disabled triggers are enabled
-    (comma separated).
+    (comma separated). Of a flow that BigQuery can start, the trigger of the target is enabled: a schedule, or a query.
     """
 
 
@@ -79,7 +79,6 @@ def flows_drift(run: Run, folder: Path | None, fail: bool) -> dict[str, Any]:
 
 
 def _flow_folder(run: Run, folder: Path | None) -> FlowFolder:
-    from fitness_buddy.core import variables
-    from fitness_buddy.kestra.flows import FlowFolder
+    from fitness_buddy.kestra.flows import open_flows
 
-    return FlowFolder(folder or run.settings.project_dir / "flows", variables.FLOWS_ENABLED.read())
+    return open_flows(run.settings, folder)

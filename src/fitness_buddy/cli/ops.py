@@ -140,11 +140,15 @@ def load_from_bucket(run: Run, bucket_url: str) -> dict[str, Any]:
     "--bucket", required=True, metavar="NAME", help="The bucket for files and backfills (docs/ingest/bulk-load.md)."
 )
 def setup_gcp(run: Run, bucket: str) -> dict[str, Any]:
-    """Create the bucket and the datasets that are missing (BigQuery only)."""
+    """Create the bucket, the datasets and the ledger of deliveries that are missing (BigQuery only)."""
     _require_bigquery(run, "and a DuckDB file needs no set-up: load something (buddy ingest …)")
+    from fitness_buddy.remind.ledger import DELIVERIES
     from fitness_buddy.warehouse.bigquery.setup import set_up
 
     there = set_up(run.settings, bucket)
+    # Triggers of flows read it before anything was posted.
+    with run.warehouse.exclusive():
+        run.warehouse.append_rows(DELIVERIES, [])
     run.say(f"Project {there.project}, {there.location}")
     run.say(f"Created: {', '.join(there.created) or 'nothing'}")
     run.say(f"Existing: {', '.join(there.existing) or 'nothing'}")

@@ -2,7 +2,9 @@
 
 A folder has ``<purpose>/<id>.yaml``, the flows of the namespace ``buddy.<purpose>``, and ``<purpose>/files/**``, the
 files of the namespace. Triggers that need an account are disabled there. BUDDY_FLOWS_ENABLED names the flows whose
-triggers are enabled all the same. A trigger can also be disabled in the browser, which no source shows.
+triggers are enabled all the same. A flow that BigQuery can start has a trigger for each target, and its ``disabled``
+are those of DuckDB; for BigQuery each of them is negated. A trigger can also be disabled in the browser, which no
+source shows.
 """
 
 from __future__ import annotations
@@ -15,12 +17,16 @@ from typing import Any
 
 import yaml
 
+from fitness_buddy.core import variables
 from fitness_buddy.core.errors import BuddyError, StoppedError, UsageError
+from fitness_buddy.core.settings import Settings
 from fitness_buddy.core.yaml_text import parse_yaml
 from fitness_buddy.kestra.api import KestraApi, starts_nothing
 
 _NAMESPACES = "buddy."
 _FILES = "files"
+# It asks BigQuery with a query whether a flow has something to do.
+_BIGQUERY_TRIGGER = "io.kestra.plugin.gcp.bigquery.Trigger"
 # The status of a comparison, and the status of a deployment that it becomes.
 _DONE = {"same": "unchanged", "differs": "updated", "missing": "created", "extra": "extra"}
 STATUSES = ("created", "updated", "unchanged", "deleted", "extra")
@@ -29,7 +35,7 @@ _CHANGES = {"created", "updated", "deleted"}
 
 @dataclass(frozen=True, slots=True)
 class LocalFlow:
-    """A flow of the folder, with its triggers enabled if BUDDY_FLOWS_ENABLED names it.
+    """A flow of the folder, with its triggers as they are deployed.
 
     Attributes:
         is_disabled: see :func:`fitness_buddy.kestra.api.starts_nothing`.
@@ -162,18 +168,20 @@ class FlowFolder:
         files: by namespace and path on the server.
     """
 
-    def __init__(self, folder: Path, enabled_ids: Iterable[str] = ()) -> None:
+    def __init__(self, folder: Path, enabled_ids: Iterable[str] = (), *, is_on_bigquery: bool = False) -> None:
         """Read the flows and files of a folder.
 
         Args:
             enabled_ids: the flows whose disabled triggers are enabled.
+            is_on_bigquery: whether flows that BigQuery can start are started by it.
 
         Raises:
             UsageError: the folder has no flows, or not one with an id that is to be enabled.
             BuddyError: a file is not a flow, or its id and namespace differ from its place.
         """
         enabled_ids = set(enabled_ids)
-        self.flows = {(flow.namespace, flow.flow_id): flow for flow in _read_flows(folder, enabled_ids)}
+        read = _read_flows(folder, enabled_ids, is_on_bigquery=is_on_bigquery)
+        self.flows = {(flow.namespace, flow.flow_id): flow for flow in read}
         self.files = {(file.namespace, file.server_path): file for file in _find_files(folder)}
         if not self.flows:
             raise UsageError(f"{folder}: no flows there; expected <purpose>/<id>.yaml")
@@ -287,22 +295,59 @@ class FlowFolder:
             api.update(flow.namespace, flow.name, self.flows[flow.namespace, flow.name].source)
 
 
+def open_flows(settings: Settings, folder: Path | None = None) -> FlowFolder:
+    """Return the flows of a folder [the project's] as they are deployed for the warehouse and the settings.
+
+    Raises:
+        UsageError, BuddyError: see :class:`FlowFolder`.
+    """
+    return FlowFolder(
+        folder or settings.project_dir / "flows",
+        variables.FLOWS_ENABLED.read(),
+        is_on_bigquery=settings.profile.get("type") == "bigquery",
+    )
+
+
 def enable_triggers(source: str) -> str:
     """Return a flow's text with ``disabled: false`` for every trigger that says true; the rest is unchanged.
 
     Raises:
         yaml.YAMLError: the text is not YAML.
     """
+    return _replace_disabled(source, {"true": "false"})
+
+
+def negate_triggers(source: str) -> str:
+    """Return a flow's text with the other word for every ``disabled`` of a trigger; the rest is unchanged.
+
+    Raises:
+        yaml.YAMLError: the text is not YAML.
+    """
+    return _replace_disabled(source, {"true": "false", "false": "true"})
+
+
+def _replace_disabled(source: str, words: Mapping[str, str]) -> str:
     places = [
-        (value.start_mark.index, value.end_mark.index)
+        (value.start_mark.index, value.end_mark.index, words[value.value])
+        for value in _values_of_triggers(source, "disabled")
+        if value.value in words
+    ]
+    for start, end, word in reversed(places):
+        source = source[:start] + word + source[end:]
+    return source
+
+
+def _asks_bigquery(source: str) -> bool:
+    return any(value.value == _BIGQUERY_TRIGGER for value in _values_of_triggers(source, "type"))
+
+
+def _values_of_triggers(source: str, name: str) -> list[Any]:
+    return [
+        value
         for triggers in _values(yaml.compose(source, Loader=yaml.SafeLoader), "triggers")
         for trigger in triggers.value
-        for value in _values(trigger, "disabled")
-        if value.value == "true"
+        for value in _values(trigger, name)
     ]
-    for start, end in reversed(places):
-        source = source[:start] + "false" + source[end:]
-    return source
 
 
 def _values(node: Any, name: str) -> Iterator[Any]:
@@ -310,7 +355,7 @@ def _values(node: Any, name: str) -> Iterator[Any]:
         yield from (value for key, value in node.value if key.value == name)
 
 
-def _read_flows(folder: Path, enabled_ids: set[str]) -> Iterator[LocalFlow]:
+def _read_flows(folder: Path, enabled_ids: set[str], *, is_on_bigquery: bool) -> Iterator[LocalFlow]:
     for path in sorted(folder.glob("*/*.yml")):
         raise BuddyError(f"{path}: expected the ending .yaml")
     for path in sorted(folder.glob("*/*.yaml")):
@@ -318,7 +363,9 @@ def _read_flows(folder: Path, enabled_ids: set[str]) -> Iterator[LocalFlow]:
         _refuse_link(path)
         try:
             source = path.read_text(encoding="utf-8")
-            if flow_id in enabled_ids:
+            if _asks_bigquery(source):
+                source = negate_triggers(source) if is_on_bigquery else source
+            elif flow_id in enabled_ids:
                 source = enable_triggers(source)
             stated = parse_yaml(source)
         except (yaml.YAMLError, ValueError) as error:

@@ -20,7 +20,7 @@ from fitness_buddy.ingest.services.google_health import google_health_settings
 from fitness_buddy.ingest.services.oauth import ServiceSettings
 from fitness_buddy.ingest.services.strava import strava_settings
 from fitness_buddy.kestra.api import KestraApi, kestra_settings
-from fitness_buddy.kestra.flows import FlowFolder
+from fitness_buddy.kestra.flows import open_flows
 from fitness_buddy.ops.heartbeat import find_stale_sources
 from fitness_buddy.ops.status import Status, read_status
 from fitness_buddy.warehouse import NotBuiltError, Warehouse
@@ -251,7 +251,7 @@ def _kestra(settings: Settings) -> Iterator[Finding]:
         yield Finding("kestra", "note", "not examined: BUDDY_KESTRA_URL is not set", "set it if you have a server")
         return
     try:
-        folder = FlowFolder(settings.project_dir / "flows", variables.FLOWS_ENABLED.read())
+        folder = open_flows(settings)
         comparison = folder.compare(KestraApi(kestra_settings(), backoff_s=0))
     except BuddyError as error:
         remedy = "correct the setting that it names, or start the server (`make up`)"
