@@ -22,7 +22,7 @@ TAKE_NOW = {
     *("ask", "build", "check", "events", "heartbeat", "init", "load-from-bucket", "meditation", "report", "say"),
     *(f"ingest {name}" for name in ("activity-files", "google-health", "inbox", "meals", "path", "steps")),
     *("ingest strava-api", "ingest strava-export"),
-    *(f"meal {name}" for name in ("correct", "delete", "estimate", "picture", "request")),
+    *(f"meal {name}" for name in ("correct", "delete", "estimate", "picture", "request", "step")),
     *(f"remind {name}" for name in ("deliver", "list", "request")),
     *("doctor", "mcp", "serve"),
 }

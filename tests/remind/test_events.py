@@ -16,6 +16,8 @@ from zoneinfo import ZoneInfo
 
 import pytest
 from discord_stub import DiscordStub, running_discord
+from hypothesis import given
+from hypothesis import strategies as st
 from reminder_support import (
     NOON,
     TIMEZONE,
@@ -44,6 +46,7 @@ from fitness_buddy.remind.events import (
     read_events,
     window_option,
 )
+from fitness_buddy.remind.found import read_found, write_found
 from fitness_buddy.remind.sheet import read_sheet
 from fitness_buddy.warehouse import connect
 
@@ -620,3 +623,73 @@ def test_a_source_that_fails_fails_the_command_after_the_other_was_told(discord:
     assert (failed.exit_code, failed.json["delivered_count"]) == (1, 1)
     assert "BUDDY_CALENDAR_URL: the file cannot be read" in failed.errors
     assert len(discord.sent("buddy")) == 1
+
+
+# Two steps, as the flow takes them
+
+
+def test_what_is_read_in_one_step_is_announced_in_another_once(discord: DiscordStub, tmp_path: Path) -> None:
+    (tmp_path / "events.csv").write_text(
+        "Title,Start Date,Location\nSwim {{ secret('X') }},2026-11-20T11:20:00Z,Pool\nRun,soon,\n"
+    )
+    environment = {SHEET_VARIABLE: str(tmp_path / "events.csv")}
+    path, now = tmp_path / "found.json", ("--now", NOON.isoformat(), "--json")
+    read_first = run_buddy("events", "--write-to", path, *now, environment=environment)
+    assert (read_first.exit_code, read_first.json["begin_count"], read_first.json["rows_refused"]) == (0, 2, 1)
+    assert discord.attempts == 0
+    # The sources are not asked again.
+    posted = [run_buddy("events", "--read-from", path, *now) for _ in range(2)]
+    assert [one.json["delivered_count"] for one in posted] == [2, 0], posted[0].errors
+    assert any("Swim {{ secret\\('X'\\) }}" in text and "Pool" in text for text in discord.sent("buddy"))
+    read_again = run_buddy("events", "--write-to", path, *now, environment=environment)
+    assert (read_again.json["events_count"], read_again.json["begin_count"]) == (1, 0)
+
+
+def test_a_source_that_fails_fails_the_reading_with_what_the_other_has(discord: DiscordStub, tmp_path: Path) -> None:
+    (tmp_path / "events.csv").write_text("Title,Start Date\nSwim,2026-11-20T11:20:00Z\n")
+    environment = {SHEET_VARIABLE: str(tmp_path / "events.csv"), CALENDAR_VARIABLE: "missing.ics"}
+    path, now = tmp_path / "found.json", ("--now", NOON.isoformat(), "--json")
+    failed = run_buddy("events", "--write-to", path, *now, environment=environment)
+    assert (failed.exit_code, failed.json["begin_count"]) == (1, 1)
+    assert "BUDDY_CALENDAR_URL: the file cannot be read" in failed.errors
+    assert run_buddy("events", "--read-from", path, *now).json["delivered_count"] == 1
+
+
+@given(
+    events=st.lists(
+        st.builds(
+            Event,
+            source=st.sampled_from(["calendar", "sheet"]),
+            event_id=st.text(max_size=9),
+            title=st.text(max_size=9),
+            starts_at=st.datetimes(timezones=st.just(UTC)),
+            is_whole_day=st.booleans(),
+            location=st.text(max_size=9),
+            link=st.text(max_size=9),
+            days=st.integers(1, 9),
+            day=st.integers(1, 9),
+        ),
+        max_size=3,
+    ),
+    refusals=st.lists(
+        st.builds(Refusal, st.text(), st.none() | st.integers(1, 99), st.none() | st.text(), st.text()), max_size=2
+    ),
+)
+def test_what_is_written_is_read_as_it_was(
+    tmp_path_factory: pytest.TempPathFactory, events: list[Event], refusals: list[Refusal]
+) -> None:
+    path = tmp_path_factory.getbasetemp() / "found.json"
+    write_found(path, FoundEvents(events, refusals, []))
+    assert read_found(path) == FoundEvents(events, refusals, [])
+
+
+@pytest.mark.parametrize("content", [None, "", "[]", '{"events": [{}], "refusals": []}'])
+def test_a_file_of_something_else_is_refused(discord: DiscordStub, tmp_path: Path, content: str | None) -> None:
+    if content is not None:
+        (tmp_path / "found.json").write_text(content)
+    refused = run_buddy("events", "--read-from", tmp_path / "found.json", "--now", NOON.isoformat())
+    assert (refused.exit_code, "found.json: " in refused.errors, discord.attempts) == (1, True, 0)
+
+
+def test_both_steps_in_one_are_a_wrong_use(tmp_path: Path) -> None:
+    assert run_buddy("events", "--read-from", "a", "--write-to", "b").exit_code == 2

@@ -14,6 +14,8 @@ from fitness_buddy.cli.posting import open_outbox, post_once, post_option, post_
 from fitness_buddy.core.errors import BuddyError, UsageError
 
 if TYPE_CHECKING:
+    from fitness_buddy.llm.client import LanguageModel
+    from fitness_buddy.meals.conversation import MealConversation
     from fitness_buddy.meals.request import MealIntent
 
 _MEAL_ID = click.argument("meal_id")
@@ -89,6 +91,67 @@ def meal_request(run: Run, path: Path, post: bool) -> dict[str, Any]:
     return handle_meal(run, parse_intent(request.text), request.pictures, message_id=request.message_id, post=post)
 
 
+@command(meal, "step", takes_now=True)
+@click.argument("step", type=click.Choice(["understand", "estimate", "store", "answer"]))
+@click.option(
+    "--request", type=PATH, metavar="FILE", help="The message of `buddy meal request`; the first two read it."
+)
+@click.option("--draft", type=PATH, required=True, metavar="FILE", help="What one step passes on to the next.")
+def meal_step(run: Run, step: str, request: Path | None, draft: Path) -> dict[str, Any]:
+    """Do one step of `buddy meal request --post`, as the flow `meal` does: a repeated step changes nothing.
+
+    `understand` writes the reply, and what is to be stored, to the draft; not if the language model is needed for it.
+    `estimate` does the same and asks the model. `store` stores what the draft has, `answer` posts its reply.
+    """
+    if step in {"understand", "estimate"}:
+        if request is None:
+            raise UsageError(f"the step {step} needs the message: --request FILE")
+        return _understand(run, request, draft, may_ask=step == "estimate")
+    return _store(run, draft) if step == "store" else _answer(run, draft)
+
+
+def _understand(run: Run, request: Path, draft: Path, *, may_ask: bool) -> dict[str, Any]:
+    from fitness_buddy.meals.conversation import ModelNeededError
+    from fitness_buddy.meals.draft import Draft, write_draft
+    from fitness_buddy.meals.request import parse_intent, read_message
+    from fitness_buddy.notify.message import plain
+
+    message = read_message(request)
+    conversation, model = _open_conversation(run, may_ask=may_ask)
+    eaten_at, intent = run.now.isoformat(timespec="seconds"), parse_intent(message.text)
+    try:
+        reply = conversation.understand(intent, message.pictures, eaten_at, message.message_id)
+    except ModelNeededError:
+        run.say("The language model has to be asked.")
+        return {"is_to_estimate": True, "is_to_store": False}
+    write_draft(draft, Draft(message.message_id, reply))
+    run.say(plain(reply.message))
+    costs = model.totals() if model and may_ask else {}
+    return {"is_to_estimate": False, "is_to_store": reply.is_to_store, **reply.facts(), **costs}
+
+
+def _store(run: Run, draft: Path) -> dict[str, Any]:
+    from fitness_buddy.meals.draft import read_draft
+
+    understood = read_draft(draft)
+    conversation, _ = _open_conversation(run)
+    reply = conversation.store(understood.reply, understood.message_id)
+    run.say("Stored." if reply.landing else "Nothing was to be stored, or it was stored before.")
+    return reply.to_dict()
+
+
+def _answer(run: Run, draft: Path) -> dict[str, Any]:
+    from fitness_buddy.meals.draft import read_draft
+    from fitness_buddy.notify.message import plain
+
+    understood = read_draft(draft)
+    reply = understood.reply
+    run.say(plain(reply.message))
+    answer = {"outcome": reply.outcome, "message": reply.message}
+    outbox = open_outbox(run, is_awaited=True)
+    return post_reply(run, outbox, "meals", understood.message_id, reply.message, answer)
+
+
 @command(meal, "picture", takes_now=True)
 @click.argument("meal_id", required=False)
 @click.option("--text", default="", metavar="WORDS", help="A meal that was not noted.")
@@ -152,25 +215,39 @@ def handle_meal(
     post: bool = False,
 ) -> dict[str, Any]:
     """Do what is asked for, once for each message, print the reply, and post it."""
+    from fitness_buddy.meals.request import id_of_command
+    from fitness_buddy.notify.message import plain
+
+    outbox = open_outbox(run, is_awaited=True) if post else None
+    # A time that is given as an option is the time, whatever the words say.
+    conversation, model = _open_conversation(run, reads_times=not eaten_at)
+    eaten_at = eaten_at or run.now.isoformat(timespec="seconds")
+    message_id = message_id or id_of_command(intent, eaten_at, pictures)
+    reply = conversation.handle(intent, pictures, eaten_at, message_id)
+    run.say(plain(reply.message))
+    answer = reply.to_dict() | (model.totals() if model else {})
+    return post_reply(run, outbox, "meals", message_id, reply.message, answer)
+
+
+def _open_conversation(
+    run: Run, *, reads_times: bool = True, may_ask: bool = True
+) -> tuple[MealConversation, LanguageModel | None]:
+    """Return the athlete's conversation, and the language model of it, if there is one.
+
+    Args:
+        reads_times: whether the words may say when a meal was eaten.
+        may_ask: whether the language model may be asked.
+    """
     from fitness_buddy.ingest.load import load_clock
     from fitness_buddy.llm.calls import open_model
     from fitness_buddy.meals.conversation import MealConversation
     from fitness_buddy.meals.diary import Diary
-    from fitness_buddy.meals.request import id_of_command
-    from fitness_buddy.notify.message import plain
     from fitness_buddy.remind.times import Times, language_setting
     from fitness_buddy.warehouse.athlete_settings import current_settings
 
-    outbox = open_outbox(run, is_awaited=True) if post else None
     timezone = current_settings(run.warehouse, run.settings)[0].timezone
-    # A time that is given as an option is the time, whatever the words say.
-    times = None if eaten_at else Times(run.now, timezone, language_setting())
-    eaten_at = eaten_at or run.now.isoformat(timespec="seconds")
+    times = Times(run.now, timezone, language_setting()) if reads_times else None
     model = open_model(run.warehouse, run.settings)
     clock = load_clock(run.clock, run.warehouse, run.settings.athlete_id)
     diary = Diary(run.warehouse, run.settings.athlete_id, clock.now)
-    message_id = message_id or id_of_command(intent, eaten_at, pictures)
-    reply = MealConversation(diary, model, times, ZoneInfo(timezone)).handle(intent, pictures, eaten_at, message_id)
-    run.say(plain(reply.message))
-    answer = reply.to_dict() | (model.totals() if model else {})
-    return post_reply(run, outbox, "meals", message_id, reply.message, answer)
+    return MealConversation(diary, model, times, ZoneInfo(timezone), may_ask), model

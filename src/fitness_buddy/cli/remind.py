@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from fitness_buddy.cli.command import Run, command, main
+from fitness_buddy.cli.command import PATH, Run, command, main
 from fitness_buddy.cli.posting import open_outbox, post_once, post_option, post_options, post_reply, subject_id
-from fitness_buddy.core.errors import UsageError
+from fitness_buddy.core.errors import BuddyError, UsageError
 
 if TYPE_CHECKING:
+    from fitness_buddy.remind.events import FoundEvents
     from fitness_buddy.remind.ledger import Ledger
     from fitness_buddy.remind.questions import Proposal
     from fitness_buddy.remind.requests import Message
@@ -132,7 +133,9 @@ def remind_list(run: Run, most: int) -> dict[str, Any]:
 
 @command(main, "events", takes_now=True)
 @click.option("--within", default="30m", show_default=True, metavar="TIME", help="How far to look ahead: 30m, 1h.")
-def events(run: Run, within: str) -> dict[str, Any]:
+@click.option("--write-to", type=PATH, metavar="FILE", help="Post nothing, and write what was read, for --read-from.")
+@click.option("--read-from", type=PATH, metavar="FILE", help="Post from the file of --write-to.")
+def events(run: Run, within: str, write_to: Path | None, read_from: Path | None) -> dict[str, Any]:
     """Post on the channels of BUDDY_NOTIFY which events begin soon, each once; events of a whole day from 7:00 on.
 
     The events come from an iCalendar feed (BUDDY_CALENDAR_URL) and from a sheet as CSV with the columns Title and Start
@@ -141,11 +144,21 @@ def events(run: Run, within: str) -> dict[str, Any]:
     """
     from fitness_buddy.notify.channels import open_channels
     from fitness_buddy.remind.events import announce, each_day_setting, read_events, window_option
+    from fitness_buddy.remind.found import read_found
     from fitness_buddy.remind.times import language_setting
 
+    if write_to and read_from:
+        raise UsageError("--write-to and --read-from are two steps: give one of them")
     span, timezone = window_option(within), _timezone(run)
-    channels = open_channels()
-    found = read_events(run.settings.data_dir, timezone, language_setting(), run.now, span)
+    channels = [] if write_to else open_channels()
+    if read_from:
+        found = read_found(read_from)
+    else:
+        found = read_events(run.settings.data_dir, timezone, language_setting(), run.now, span)
+    for refusal in found.refusals:
+        run.say(f"Note: {refusal}")
+    if write_to:
+        return _write_events(run, found, write_to, span, timezone)
     delivery = announce(
         _ledger(run),
         channels,
@@ -157,18 +170,39 @@ def events(run: Run, within: str) -> dict[str, Any]:
     )
     for entry in delivery.delivered:
         run.say(f"Delivered: {entry.text}")
-    for refusal in found.refusals:
-        run.say(f"Note: {refusal}")
     delivery.failures.extend(found.failures)
-    answer = delivery.to_dict() | {
-        "rows_refused": len(found.refusals),
-        "refusals": [str(refusal) for refusal in found.refusals],
-    }
     if failure := delivery.failure("events"):
         raise failure
     if not delivery.delivered:
         run.say("No further event begins soon.")
+    return delivery.to_dict() | _refused(found)
+
+
+def _write_events(run: Run, found: FoundEvents, path: Path, span: timedelta, timezone: str) -> dict[str, Any]:
+    """Write what was read, also where a source could not be read.
+
+    Raises:
+        BuddyError: a source could not be read; the details have the answer.
+    """
+    from fitness_buddy.remind.events import count_due, each_day_setting
+    from fitness_buddy.remind.found import write_found
+
+    write_found(path, found)
+    begin_count = count_due(
+        _ledger(run), found, span=span, timezone=timezone, now=run.now, is_each_day=each_day_setting()
+    )
+    run.say(f"Read: {len(found.events):,} events, {begin_count:,} to announce.")
+    answer = {"events_count": len(found.events), "begin_count": begin_count, **_refused(found)}
+    if found.failures:
+        first = found.failures[0]
+        error = BuddyError(str(first), details={**first.details(), **answer})
+        error.exit_code = first.exit_code
+        raise error
     return answer
+
+
+def _refused(found: FoundEvents) -> dict[str, Any]:
+    return {"rows_refused": len(found.refusals), "refusals": [str(refusal) for refusal in found.refusals]}
 
 
 @command(main, "meditation", takes_now=True)

@@ -5,13 +5,13 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from fitness_buddy.core.errors import BuddyError
-from fitness_buddy.ingest.landing import Landing, totals
+from fitness_buddy.ingest.landing import Landing, Record, totals
 from fitness_buddy.ingest.sources import values
 from fitness_buddy.llm.client import (
     BudgetSpentError,
@@ -81,6 +81,7 @@ class MealReply:
             stored.
         message: the text for Discord.
         meals: the current versions of the meals; empty if no meal was meant.
+        versions: of these meals, to be stored; empty if they are stored.
         landing: the result of the load; None if nothing was added to raw.
         reason: why the language model gave no answer, for the log; empty if it did, or was not asked.
     """
@@ -88,6 +89,7 @@ class MealReply:
     outcome: str
     message: str
     meals: Sequence[LoggedMeal] = ()
+    versions: Sequence[Record] = ()
     landing: Landing | None = None
     reason: str = ""
 
@@ -96,24 +98,38 @@ class MealReply:
         """The first of the meals; None if no meal was meant."""
         return self.meals[0] if self.meals else None
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return the reply as JSON-ready values, with the counts of the load.
+    @property
+    def is_to_store(self) -> bool:
+        return bool(self.versions)
 
-        ``is_to_draw`` is true once for each meal: with the message after which it counts.
-        """
+    def facts(self) -> dict[str, Any]:
+        """Return the reply as JSON-ready values."""
         meal = self.meal
         return {
             "outcome": self.outcome,
             "message": self.message,
-            "is_stored": meal is not None and meal.counts,
+            "is_stored": meal is not None and meal.counts and not self.is_to_store,
             "meal_id": meal.meal_id if meal else "",
             "meal_ids": [one.meal_id for one in self.meals],
             "eaten_at": meal.eaten_at if meal else "",
             "confidence": meal.confidence if meal else None,
             "reason": self.reason,
+        }
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the reply as JSON-ready values, with the counts of the load.
+
+        ``is_to_draw`` is true once for each meal: with the message after which it counts.
+        """
+        return {
+            **self.facts(),
             "is_to_draw": self.outcome in {"noted", "confirmed"} and self.landing is not None and can_draw(),
             **totals([self.landing] if self.landing else []),
         }
+
+
+class ModelNeededError(Exception):
+    """The language model has to be asked, and may not be."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,12 +140,14 @@ class MealConversation:
         model: None if no language model is set; stated numbers are understood without one.
         times: reads when a meal was eaten; None if that is not looked for in the words.
         zone: of the times in replies.
+        may_ask: whether the language model may be asked.
     """
 
     diary: Diary
     model: LanguageModel | None
     times: Times | None = None
     zone: ZoneInfo = _UTC
+    may_ask: bool = True
 
     def handle(self, intent: MealIntent, pictures: Sequence[bytes], eaten_at: str, message_id: str) -> MealReply:
         """Carry out an intent; a message that was handled before changes nothing and gets the same reply.
@@ -139,6 +157,24 @@ class MealConversation:
 
         Raises:
             UsageError: eaten_at is not a time, or is in the future.
+            ModelNeededError: see ``may_ask``.
+        """
+        return self.store(self.understand(intent, pictures, eaten_at, message_id), message_id)
+
+    def store(self, reply: MealReply, message_id: str) -> MealReply:
+        """Store what a reply says is stored, once for each message.
+
+        Raises:
+            BuddyError: see :meth:`fitness_buddy.meals.diary.Diary.store`.
+        """
+        if not reply.is_to_store:
+            return reply
+        return replace(reply, landing=self.diary.store(reply.versions, message_id), versions=())
+
+    def understand(self, intent: MealIntent, pictures: Sequence[bytes], eaten_at: str, message_id: str) -> MealReply:
+        """Return the reply to an intent, and the versions to store; change nothing.
+
+        The arguments and errors are those of :meth:`handle`.
         """
         if known := self.diary.of_message(message_id):
             return self._reply(known)
@@ -155,11 +191,15 @@ class MealConversation:
         except _NotUnderstoodError as error:
             return error.reply
 
-    def _reply(self, meals: Sequence[LoggedMeal], landing: Landing | None = None, note: str = "") -> MealReply:
+    def _new_reply(self, versions: Sequence[Record], note: str = "") -> MealReply:
+        meals = [LoggedMeal(version.record_id, version.payload) for version in versions]
+        return replace(self._reply(meals, note), versions=versions)
+
+    def _reply(self, meals: Sequence[LoggedMeal], note: str = "") -> MealReply:
         outcomes = [meal.outcome for meal in meals]
         message = "\n\n".join([*(describe_meal(meal, self.zone) for meal in meals), *([note] if note else [])])
         # What waits for the athlete is the outcome of all.
-        return MealReply("pending" if "pending" in outcomes else outcomes[0], message, meals, landing)
+        return MealReply("pending" if "pending" in outcomes else outcomes[0], message, meals)
 
     def _note(self, words: str, pictures: Sequence[Picture], eaten_at: str, message_id: str) -> MealReply:
         new, note = [], ""
@@ -168,8 +208,7 @@ class MealConversation:
             note = note or understood.note
             content = {**understood.content, "words": part.words if part.is_one_of_many else words}
             new.append(NewMeal(content, part.eaten_at, understood.is_pending))
-        meals, landing = self.diary.note(new, message_id)
-        return self._reply(meals, landing, note)
+        return self._new_reply(self.diary.new_versions(new, message_id), note)
 
     def _parts(self, words: str, eaten_at: str, *, has_picture: bool) -> list[_Part]:
         """Return the meals of a message, each with its time.
@@ -250,15 +289,14 @@ class MealConversation:
                 content["description"] = meal.description
             # Numbers that do not fit are asked about once more.
             outcome = "pending" if stated and understood.is_pending else "corrected"
-        changed, landing = self.diary.replace(meal, content, message_id, outcome, eaten_at=eaten_at)
-        return self._reply([changed], landing, note)
+        changed = self.diary.next_version(meal, content, message_id, outcome, eaten_at=eaten_at)
+        return self._new_reply([changed], note)
 
     def _delete(self, intent: MealIntent, message_id: str) -> MealReply:
         found = self.diary.find(intent.meal_id) if len(intent.meal_id) >= MIN_ID_LENGTH else []
         if len(found) != 1:
             return self._ask_which(intent, found)
-        meal, landing = self.diary.replace(found[0], found[0].full_content(), message_id, "deleted")
-        return self._reply([meal], landing)
+        return self._new_reply([self.diary.next_version(found[0], found[0].full_content(), message_id, "deleted")])
 
     def _ask_which(self, intent: MealIntent, found: Sequence[LoggedMeal]) -> MealReply:
         """Return the question which meal is meant, when none or several fit."""
@@ -298,6 +336,8 @@ class MealConversation:
         if self.model is None:
             why = "No language model is set up here, so I cannot weigh that myself."
             raise _NotUnderstoodError(MealReply("asked", f"{why} {how}", reason="no language model is set"))
+        if not self.may_ask:
+            raise ModelNeededError
         note = ""
         earlier_content = earlier.content() if earlier else None
         try:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from fitness_buddy.core.errors import BuddyError, UsageError
+from fitness_buddy.core.errors import EXIT_TRY_LATER, BuddyError, UsageError
 from fitness_buddy.ingest.landing import Landing, Record, is_tombstone, tombstone
 from fitness_buddy.ingest.load import Ingest
 from fitness_buddy.ingest.sources.meals import TABLE, FieldError, settled_time, to_record
@@ -161,8 +161,8 @@ class Diary:
         except FieldError as error:
             raise UsageError(f"{error.field}: {error}") from None
 
-    def note(self, meals: Sequence[NewMeal], message_id: str) -> tuple[list[LoggedMeal], Landing]:
-        """Store the new meals of a message, whose times were checked: all of them or none."""
+    def new_versions(self, meals: Sequence[NewMeal], message_id: str) -> list[Record]:
+        """Return the first versions of the new meals of a message, whose times were checked, to store them."""
         records = []
         for number, meal in enumerate(meals):
             # The first meal of a message has the id that it has always had.
@@ -172,21 +172,37 @@ class Diary:
             noted_at = self._now + timedelta(microseconds=number)
             outcome = "pending" if meal.is_pending else "noted"
             records.append(self._record(meal_id, meal.content, meal.eaten_at, [message_id], outcome, noted_at))
-        landing = self._ingest.answers(TABLE, records)
-        return [LoggedMeal(record.record_id, record.payload) for record in records], landing
+        return records
 
-    def replace(
+    def next_version(
         self, meal: LoggedMeal, content: Mapping[str, Any], message_id: str, outcome: str, *, eaten_at: str = ""
-    ) -> tuple[LoggedMeal, Landing]:
-        """Store another version of a meal; a deleted meal keeps its last content.
+    ) -> Record:
+        """Return another version of a meal, to store it; a deleted meal keeps its last content.
 
         Args:
             eaten_at: another time, which was checked; empty for the time of the version before.
         """
         messages = [*meal.payload[_MESSAGES], message_id]
-        record = self._record(meal.meal_id, content, eaten_at or meal.eaten_at, messages, outcome, self._now)
-        landing = self._ingest.answers(TABLE, [record])
-        return LoggedMeal(meal.meal_id, record.payload), landing
+        return self._record(meal.meal_id, content, eaten_at or meal.eaten_at, messages, outcome, self._now)
+
+    def store(self, versions: Sequence[Record], message_id: str) -> Landing | None:
+        """Store the versions that a message makes, all of them or none; None if they are stored already.
+
+        Raises:
+            BuddyError: another message has changed one of the meals since the versions were made.
+        """
+        if self.of_message(message_id):
+            return None
+        known = {meal.meal_id: list(meal.payload[_MESSAGES]) for meal in self._meals}
+        for version in versions:
+            if known.get(version.record_id, []) != list(version.payload[_MESSAGES])[:-1]:
+                error = BuddyError(
+                    f"meal {version.record_id[:_SHORT_ID_LENGTH]}: another message has changed it since this one was "
+                    "understood, and nothing is stored: send the message again"
+                )
+                error.exit_code = EXIT_TRY_LATER
+                raise error
+        return self._ingest.answers(TABLE, versions)
 
     def _record(
         self,

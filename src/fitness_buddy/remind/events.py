@@ -135,16 +135,8 @@ def announce(
     Args:
         is_each_day: whether events of several days are announced on each of them.
     """
-    zone, now = ZoneInfo(timezone), clock()
-    events = sorted(
-        _event_candidates(found.events, now, span, timezone, is_each_day=is_each_day),
-        key=lambda one: (one.entry.due_at, one.entry.text),
-    )
-    problems = list(_problem_candidates(found.refusals, now, timezone))
-    due = [
-        *_capped(_undelivered(ledger, events), _MAX_POSTS, len(events), "and {count:,} more that begin soon"),
-        *_capped(_undelivered(ledger, problems), _MAX_PROBLEMS, len(problems), "and {count:,} more"),
-    ]
+    zone = ZoneInfo(timezone)
+    due = _due(ledger, found, span, timezone, clock(), is_each_day=is_each_day)
     messages = {candidate.entry.subject_id: candidate for candidate in due}
 
     def words(entry: Entry, at: datetime, is_repeat: bool) -> OutgoingMessage:
@@ -156,6 +148,28 @@ def announce(
         if covered := messages[entry.subject_id].covers:
             _mark_delivered(ledger, covered, clock())
     return delivery
+
+
+def count_due(
+    ledger: Ledger, found: FoundEvents, *, span: timedelta, timezone: str, now: datetime, is_each_day: bool = False
+) -> int:
+    """Return how many messages :func:`announce` would post now."""
+    return len(_due(ledger, found, span, timezone, now, is_each_day=is_each_day))
+
+
+def _due(
+    ledger: Ledger, found: FoundEvents, span: timedelta, timezone: str, now: datetime, *, is_each_day: bool
+) -> list[_Candidate]:
+    """Return what is to be announced: events in the order of their times, then problems."""
+    events = sorted(
+        _event_candidates(found.events, now, span, timezone, is_each_day=is_each_day),
+        key=lambda one: (one.entry.due_at, one.entry.text),
+    )
+    problems = list(_problem_candidates(found.refusals, now, timezone))
+    return [
+        *_capped(_undelivered(ledger, events), _MAX_POSTS, len(events), "and {count:,} more that begin soon"),
+        *_capped(_undelivered(ledger, problems), _MAX_PROBLEMS, len(problems), "and {count:,} more"),
+    ]
 
 
 @dataclass(frozen=True, slots=True)
