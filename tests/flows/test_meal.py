@@ -57,15 +57,23 @@ def meals_count(server: Server) -> int:
     return int(server.query("select count(*) as versions from raw.meals_entries")[0]["versions"])
 
 
-def test_a_picture_is_estimated_stored_answered_and_drawn(
+# What cannot be packed: noise in a piece of the file that every reader passes on.
+def large_picture() -> bytes:
+    """A JPEG of five megabytes."""
+    noise = b"\xff\xd8\xff\xdb" + b"\x00\x43" + bytes(65) + TINY_JPEG[2:-2]
+    return noise + os.urandom(5 * 2**20).replace(b"\xff", b"\xfe") + b"\xff\xd9"
+
+
+def test_pictures_are_estimated_stored_answered_and_drawn_in_steps(
     server: Server, engine: Engine, discord: DiscordStub, kitchen: LlmStub
 ) -> None:
     known = engine.executions(FLOW)
-    answer = send(server, "", PLATE, TINY_JPEG)
+    large = large_picture()
+    answer = send(server, "", large, TINY_JPEG)
     assert (answer["outcome"], answer["is_stored"]) == ("noted", True)
     (stored,) = versions(server, answer["meal_id"])
     assert stored["meal_summary"] == "Spaghetti with tomato sauce and a beer"
-    assert kitchen.chats[0].pictures == [PLATE, TINY_JPEG]
+    assert kitchen.chats[0].pictures == [large, TINY_JPEG]
     words, picture = discord.messages
     assert words.content == answer["answer"]
     assert words.content.startswith("Noted: **Spaghetti with tomato sauce and a beer**")
@@ -73,27 +81,13 @@ def test_a_picture_is_estimated_stored_answered_and_drawn(
     assert "Spaghetti with tomato sauce" in kitchen.images[0].user
     execution = engine.next_execution(FLOW, known)
     assert execution.state == "SUCCESS"
+    steps = [task.id for task in execution.tasks if task.state == "SUCCESS" and task.id != "with_a_picture"]
+    assert steps == ["understand", "estimate", "store", "answer", "draw"]
     metrics = engine.metrics(execution)
     assert (metrics["rows_new"], metrics["model_calls_count"], metrics["model_cost_usd"]) == (1, 2, 0)
 
 
-def test_a_large_picture_arrives_whole(server: Server, discord: DiscordStub, kitchen: LlmStub) -> None:
-    # What cannot be packed: noise in a piece of the file that every reader passes on.
-    noise = b"\xff\xd8\xff\xdb" + b"\x00\x43" + bytes(65) + TINY_JPEG[2:-2]
-    large = noise + os.urandom(5 * 2**20).replace(b"\xff", b"\xfe") + b"\xff\xd9"
-    assert send(server, "", large)["outcome"] == "noted"
-    assert kitchen.chats[0].pictures == [large]
-
-
-def test_words_with_numbers_need_no_model(server: Server, discord: DiscordStub, llm: LlmStub) -> None:
-    llm.answer = lambda _: recorded("chat.500")
-    answer = send(server, f"meal {OATS}")
-    assert (answer["outcome"], answer["is_stored"]) == ("noted", True)
-    assert llm.chats == []
-    assert discord.sent("buddy") == [answer["answer"]]
-
-
-def test_a_refusal_is_asked_back_in_words_that_are_then_understood(
+def test_a_refusal_is_asked_back_in_words(
     server: Server, engine: Engine, discord: DiscordStub, kitchen: LlmStub
 ) -> None:
     before = meals_count(server)
@@ -105,7 +99,6 @@ def test_a_refusal_is_asked_back_in_words_that_are_then_understood(
     (words,) = discord.sent("buddy")
     assert words == answer["answer"]
     assert meals_count(server) == before
-    assert send(server, f"meal {words.split('`')[1]}")["outcome"] == "noted"
 
 
 def test_the_same_message_again_adds_nothing_and_is_answered_alike(
@@ -135,22 +128,18 @@ def test_what_is_unsure_counts_when_it_is_confirmed_and_a_correction_adds_a_vers
     }
     kitchen.answers.append(RICE)
     assert send(server, f"correct {short_id}: it was 200 g rice")["outcome"] == "corrected"
-    assert send(server, f"delete meal {short_id}")["outcome"] == "deleted"
     assert [version["outcome"] for version in versions(server, first["meal_id"])] == [
         "pending",
         "confirmed",
         "corrected",
-        "deleted",
     ]
 
 
 # Part of the first one stays as it is in Discord's Markdown: whoever carried it out would say the name of a flow.
-@pytest.mark.parametrize(
-    "words", ["{{ secret('DECOY') }} {{ flow.id }}", '{% raw %}{{ outputs }} $(exit 9) `exit 9` "; exit 9']
-)
 def test_what_is_written_is_no_expression_and_no_command(
-    server: Server, engine: Engine, discord: DiscordStub, kitchen: LlmStub, words: str
+    server: Server, engine: Engine, discord: DiscordStub, kitchen: LlmStub
 ) -> None:
+    words = "{{ secret('DECOY') }} {{ flow.id }} {% raw %}{{ outputs }} $(exit 9) `exit 9` \"; exit 9"
     answer = send(server, f"meal {words}: 1 carbs, 1 protein, 1 fat")
     (stored,) = versions(server, answer["meal_id"])
     assert stored["description"] == words
@@ -232,9 +221,10 @@ def test_another_key_is_no_webhook(server: Server, engine: Engine) -> None:
     assert len(engine.executions(FLOW)) == len(known)
 
 
-def test_messages_that_come_together_wait_for_each_other(
-    server: Server, engine: Engine, discord: DiscordStub, kitchen: LlmStub
+def test_messages_with_numbers_that_come_together_wait_for_each_other_and_for_no_model(
+    server: Server, engine: Engine, discord: DiscordStub, llm: LlmStub
 ) -> None:
+    llm.answer = lambda _: recorded("chat.500")
     known = engine.executions(FLOW)
     with ThreadPoolExecutor(3) as pool:
         answers = list(pool.map(lambda _: send(server, f"meal {OATS}", message_id="888"), range(3)))
@@ -242,3 +232,7 @@ def test_messages_that_come_together_wait_for_each_other(
     assert len({answer["meal_id"] for answer in answers}) == 1
     assert len(versions(server, answers[0]["meal_id"])) == 1
     assert until(lambda: len(engine.executions(FLOW)) == len(known) + 3)
+    (first, *_) = engine.executions(FLOW)[len(known) :]
+    assert "estimate" not in [task.id for task in first.tasks if task.state == "SUCCESS"]
+    assert llm.chats == []
+    assert discord.sent("buddy") == [answers[0]["answer"]]
