@@ -83,8 +83,9 @@ def test_pictures_are_estimated_stored_answered_and_drawn_in_steps(
     assert execution.state == "SUCCESS"
     steps = [task.id for task in execution.tasks if task.state == "SUCCESS" and task.id != "with_a_picture"]
     assert steps == ["understand", "estimate", "store", "answer", "draw"]
-    metrics = engine.metrics(execution)
-    assert (metrics["rows_new"], metrics["model_calls_count"], metrics["model_cost_usd"]) == (1, 2, 0)
+    # Those of the last task may arrive after those of the others.
+    metrics = until(lambda: found if (found := engine.metrics(execution)).get("model_calls_count") == 2 else None)
+    assert (metrics["rows_new"], metrics["model_cost_usd"]) == (1, 0)
 
 
 def test_a_refusal_is_asked_back_in_words(
