@@ -13,6 +13,7 @@ import pytest
 from api_stub import ApiStub, running_apis
 from emulator import NO_EMULATOR, is_installed, running_emulator
 from filelock import FileLock
+from hypothesis import settings
 from support import DATASETS, REPOSITORY, Answer, Demo, run_buddy, run_dbt
 
 from fitness_buddy.core.settings import load_settings
@@ -29,6 +30,12 @@ LIVE = (
     else {}
 )
 
+
+# Each run tries the same examples, so a test fails only where something changed. No machine is too slow for an example.
+# `pytest --hypothesis-profile explore` looks for new ones.
+settings.register_profile("repeatable", derandomize=True, deadline=None)
+settings.register_profile("explore", deadline=None)
+settings.load_profile("repeatable")
 
 OF_A_DEVELOPER = ("BUDDY_", "DBT_", "GOOGLE_", "STORAGE_", "STRAVA_")
 # What takes seconds to make: a parsed project, a built warehouse, an emulator, an engine, a browser.
