@@ -195,9 +195,7 @@ def _write_events(run: Run, found: FoundEvents, path: Path, span: timedelta, tim
     answer = {"events_count": len(found.events), "begin_count": begin_count, **_refused(found)}
     if found.failures:
         first = found.failures[0]
-        error = BuddyError(str(first), details={**first.details(), **answer})
-        error.exit_code = first.exit_code
-        raise error
+        raise BuddyError(str(first), details={**first.details(), **answer}, exit_code=first.exit_code)
     return answer
 
 

@@ -19,9 +19,11 @@ class BuddyError(Exception):
 
     exit_code = EXIT_FAILED
 
-    def __init__(self, message: str, *, details: Mapping[str, Any] | None = None) -> None:
+    def __init__(self, message: str, *, details: Mapping[str, Any] | None = None, exit_code: int | None = None) -> None:
         super().__init__(message)
         self._details = dict(details or {})
+        if exit_code is not None:
+            self.exit_code = exit_code
 
     def details(self) -> dict[str, Any]:
         """Return what a program needs beside the message, JSON-ready."""
@@ -38,8 +40,7 @@ class StoppedError(BuddyError):
     """A load in several steps that stopped; the steps before are loaded. It has the exit code of its cause."""
 
     def __init__(self, cause: BuddyError, words: str, *, details: Mapping[str, Any]) -> None:
-        super().__init__(f"{cause}\n{words}", details={**cause.details(), **details})
-        self.exit_code = cause.exit_code
+        super().__init__(f"{cause}\n{words}", details={**cause.details(), **details}, exit_code=cause.exit_code)
 
 
 def machine_error(error: MemoryError | RecursionError | OSError) -> BuddyError:

@@ -61,9 +61,7 @@ class Delivery:
             return None
         first = self.failures[0]
         message = f"{first}\nThe others stay due ({len(self.delivered)} {what} were delivered before)."
-        error = BuddyError(message, details={**first.details(), **self.to_dict()})
-        error.exit_code = first.exit_code
-        return error
+        return BuddyError(message, details={**first.details(), **self.to_dict()}, exit_code=first.exit_code)
 
 
 class Dispatcher:

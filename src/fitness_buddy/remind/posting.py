@@ -83,8 +83,6 @@ class Outbox:
                 return newest
             seen = seen or newest.claimed_until
             if newest.claimed_until > seen:
-                error = BuddyError("other runs keep posting this message; try again later")
-                error.exit_code = EXIT_TRY_LATER
-                raise error
+                raise BuddyError("other runs keep posting this message; try again later", exit_code=EXIT_TRY_LATER)
             self.sleep(min(pause_s, (newest.claimed_until - now).total_seconds()) + 0.01)
             pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
