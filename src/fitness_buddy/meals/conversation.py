@@ -11,7 +11,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from fitness_buddy.core.errors import BuddyError
-from fitness_buddy.ingest.landing import Landing, Record, totals
+from fitness_buddy.ingest.landing import Landing, totals
 from fitness_buddy.ingest.sources import values
 from fitness_buddy.llm.client import (
     BudgetSpentError,
@@ -81,7 +81,7 @@ class MealReply:
             stored.
         message: the text for Discord.
         meals: the current versions of the meals; empty if no meal was meant.
-        versions: of these meals, to be stored; empty if they are stored.
+        is_to_store: whether these versions are still to be stored.
         landing: the result of the load; None if nothing was added to raw.
         reason: why the language model gave no answer, for the log; empty if it did, or was not asked.
     """
@@ -89,7 +89,7 @@ class MealReply:
     outcome: str
     message: str
     meals: Sequence[LoggedMeal] = ()
-    versions: Sequence[Record] = ()
+    is_to_store: bool = False
     landing: Landing | None = None
     reason: str = ""
 
@@ -97,10 +97,6 @@ class MealReply:
     def meal(self) -> LoggedMeal | None:
         """The first of the meals; None if no meal was meant."""
         return self.meals[0] if self.meals else None
-
-    @property
-    def is_to_store(self) -> bool:
-        return bool(self.versions)
 
     def facts(self) -> dict[str, Any]:
         """Return the reply as JSON-ready values."""
@@ -169,7 +165,7 @@ class MealConversation:
         """
         if not reply.is_to_store:
             return reply
-        return replace(reply, landing=self.diary.store(reply.versions, message_id), versions=())
+        return replace(reply, landing=self.diary.store(reply.meals, message_id), is_to_store=False)
 
     def understand(self, intent: MealIntent, pictures: Sequence[bytes], eaten_at: str, message_id: str) -> MealReply:
         """Return the reply to an intent, and the versions to store; change nothing.
@@ -191,9 +187,8 @@ class MealConversation:
         except _NotUnderstoodError as error:
             return error.reply
 
-    def _new_reply(self, versions: Sequence[Record], note: str = "") -> MealReply:
-        meals = [LoggedMeal(version.record_id, version.payload) for version in versions]
-        return replace(self._reply(meals, note), versions=versions)
+    def _new_reply(self, versions: Sequence[LoggedMeal], note: str = "") -> MealReply:
+        return replace(self._reply(versions, note), is_to_store=True)
 
     def _reply(self, meals: Sequence[LoggedMeal], note: str = "") -> MealReply:
         outcomes = [meal.outcome for meal in meals]

@@ -15,6 +15,7 @@ from typing import Any
 from fitness_buddy.core.errors import EXIT_TRY_LATER, BuddyError, UsageError
 from fitness_buddy.ingest.landing import Landing, Record, is_tombstone, tombstone
 from fitness_buddy.ingest.load import Ingest
+from fitness_buddy.ingest.sources import values
 from fitness_buddy.ingest.sources.meals import TABLE, FieldError, settled_time, to_record
 from fitness_buddy.warehouse import Warehouse
 
@@ -161,9 +162,9 @@ class Diary:
         except FieldError as error:
             raise UsageError(f"{error.field}: {error}") from None
 
-    def new_versions(self, meals: Sequence[NewMeal], message_id: str) -> list[Record]:
+    def new_versions(self, meals: Sequence[NewMeal], message_id: str) -> list[LoggedMeal]:
         """Return the first versions of the new meals of a message, whose times were checked, to store them."""
-        records = []
+        versions = []
         for number, meal in enumerate(meals):
             # The first meal of a message has the id that it has always had.
             key = f"{message_id}\n{number}" if number else message_id
@@ -171,21 +172,21 @@ class Diary:
             # The times keep the meals in their order.
             noted_at = self._now + timedelta(microseconds=number)
             outcome = "pending" if meal.is_pending else "noted"
-            records.append(self._record(meal_id, meal.content, meal.eaten_at, [message_id], outcome, noted_at))
-        return records
+            versions.append(self._version(meal_id, meal.content, meal.eaten_at, [message_id], outcome, noted_at))
+        return versions
 
     def next_version(
         self, meal: LoggedMeal, content: Mapping[str, Any], message_id: str, outcome: str, *, eaten_at: str = ""
-    ) -> Record:
+    ) -> LoggedMeal:
         """Return another version of a meal, to store it; a deleted meal keeps its last content.
 
         Args:
             eaten_at: another time, which was checked; empty for the time of the version before.
         """
         messages = [*meal.payload[_MESSAGES], message_id]
-        return self._record(meal.meal_id, content, eaten_at or meal.eaten_at, messages, outcome, self._now)
+        return self._version(meal.meal_id, content, eaten_at or meal.eaten_at, messages, outcome, self._now)
 
-    def store(self, versions: Sequence[Record], message_id: str) -> Landing | None:
+    def store(self, versions: Sequence[LoggedMeal], message_id: str) -> Landing | None:
         """Store the versions that a message makes, all of them or none; None if they are stored already.
 
         Raises:
@@ -195,16 +196,15 @@ class Diary:
             return None
         known = {meal.meal_id: list(meal.payload[_MESSAGES]) for meal in self._meals}
         for version in versions:
-            if known.get(version.record_id, []) != list(version.payload[_MESSAGES])[:-1]:
-                error = BuddyError(
-                    f"meal {version.record_id[:_SHORT_ID_LENGTH]}: another message has changed it since this one was "
-                    "understood, and nothing is stored: send the message again"
+            if known.get(version.meal_id, []) != list(version.payload[_MESSAGES])[:-1]:
+                raise BuddyError(
+                    f"meal {version.short_id}: another message has changed it since this one was understood, and "
+                    "nothing is stored: send the message again",
+                    exit_code=EXIT_TRY_LATER,
                 )
-                error.exit_code = EXIT_TRY_LATER
-                raise error
-        return self._ingest.answers(TABLE, versions)
+        return self._ingest.answers(TABLE, [_record(version) for version in versions])
 
-    def _record(
+    def _version(
         self,
         meal_id: str,
         content: Mapping[str, Any],
@@ -212,7 +212,13 @@ class Diary:
         messages: Sequence[str],
         outcome: str,
         noted_at: datetime,
-    ) -> Record:
+    ) -> LoggedMeal:
         origin = {_MESSAGES: list(messages), _NOTED_AT: noted_at.astimezone(UTC).isoformat(), _OUTCOME: outcome}
         record = to_record({**content, **origin, "meal_id": meal_id, "eaten_at": eaten_at}, self._now)
-        return tombstone(record) if outcome in {"pending", "deleted"} else record
+        if outcome in {"pending", "deleted"}:
+            record = tombstone(record)
+        return LoggedMeal(record.record_id, record.payload)
+
+
+def _record(meal: LoggedMeal) -> Record:
+    return Record(meal.meal_id, meal.payload, values.day_of(meal.eaten_at), is_deleted=not meal.counts)

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 from fitness_buddy.core.errors import BuddyError
-from fitness_buddy.ingest.landing import Record, is_tombstone
 from fitness_buddy.ingest.sources import values
 from fitness_buddy.meals.conversation import MealReply
 from fitness_buddy.meals.diary import LoggedMeal
@@ -52,12 +51,12 @@ def read_draft(path: Path) -> Draft:
     """
     try:
         document = json.loads(path.read_bytes())
-        meals = [LoggedMeal(str(meal["meal_id"]), dict(meal["payload"])) for meal in document["meals"]]
+        meals = [_meal(stated) for stated in document["meals"]]
         reply = MealReply(
             str(document["outcome"]),
             str(document["message"]),
             meals,
-            [_version(meal) for meal in meals] if document["is_to_store"] else (),
+            is_to_store=bool(document["is_to_store"]),
             reason=str(document["reason"]),
         )
         return Draft(str(document["message_id"]), reply)
@@ -67,6 +66,7 @@ def read_draft(path: Path) -> Draft:
         raise BuddyError(f"{path}: expected a draft, as `buddy meal step understand` writes it") from None
 
 
-def _version(meal: LoggedMeal) -> Record:
-    payload: Mapping[str, Any] = meal.payload
-    return Record(meal.meal_id, payload, values.day_of(meal.eaten_at), is_deleted=is_tombstone(payload))
+def _meal(stated: Mapping[str, Any]) -> LoggedMeal:
+    meal = LoggedMeal(str(stated["meal_id"]), dict(stated["payload"]))
+    values.day_of(meal.eaten_at)  # refuses a meal without a time
+    return meal
