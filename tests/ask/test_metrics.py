@@ -295,7 +295,7 @@ DOCUMENTS = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=80, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(document=DOCUMENTS)
 def test_whatever_the_schema_allows_is_looked_up_or_refused_in_words(
     demo_settings: Settings, document: dict[str, Any]

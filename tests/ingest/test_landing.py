@@ -335,7 +335,7 @@ def test_a_payload_that_is_not_json_is_never_written() -> None:
         to_raw_row(Record("a", {"x": float("nan")}))
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     st.lists(
         st.lists(st.tuples(st.sampled_from("abc"), st.integers(0, 2)), max_size=6),

@@ -366,7 +366,7 @@ def test_a_recorded_mistake_twice_is_no_document(llm: LlmStub, record: Record, n
         ask_for_oats(record)
 
 
-@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(answer=st.text() | st.recursive(st.none() | st.floats() | st.text(), st.lists, max_leaves=5).map(json.dumps))
 def test_whatever_it_says_is_a_document_or_a_model_s_error(llm: LlmStub, record: Record, answer: str) -> None:
     llm.answer = lambda _: Canned(body=said(answer).body)

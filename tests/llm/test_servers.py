@@ -348,7 +348,7 @@ def test_of_several_objects_the_one_in_the_fence_counts_and_two_are_none() -> No
         find_json("{{{{ not at all")
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.text(alphabet=st.characters(exclude_characters="{}`~<>[]|◁"), max_size=60), st.sampled_from(FENCES[:5]))
 def test_whatever_prose_is_around_it_the_document_is_the_same(prose: str, fence: str) -> None:
     assert find_json(f"{prose}\n{fence.replace('{}', json.dumps(OATS))}\n{prose}") == OATS
@@ -400,7 +400,7 @@ def test_a_usage_that_can_be_true_is_taken() -> None:
     assert (call.input_tokens, call.output_tokens) == (12, 900)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     document=st.recursive(
         st.none() | st.integers() | st.text(max_size=5),

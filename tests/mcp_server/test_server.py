@@ -182,7 +182,7 @@ _values = (
 )
 
 
-@limits(deadline=None, max_examples=50)
+@limits(max_examples=50)
 @given(st.lists(st.dictionaries(st.text(max_size=20), _values, max_size=4), max_size=30), st.integers(1, 400))
 def test_any_rows_become_json_within_the_limit_and_none_is_lost_unsaid(rows: list[dict[str, Any]], times: int) -> None:
     document = Reply("Rows.", [Part("rows", rows * times)]).to_dict()

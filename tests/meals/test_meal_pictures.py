@@ -189,7 +189,7 @@ def test_a_damaged_or_huge_one_is_refused(kind: str, monkeypatch: pytest.MonkeyP
 
 
 @given(st.sampled_from(["WEBP", "HEIF"]), st.integers(0, 400), st.binary(min_size=1, max_size=4))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_no_damage_breaks_the_conversion(kind: str, place: int, damage: bytes) -> None:
     whole = converted(kind)
     place %= len(whole)

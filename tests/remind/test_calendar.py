@@ -257,7 +257,7 @@ _NAMES = st.sampled_from(
 )
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=150, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(st.tuples(_NAMES, _VALUES), max_size=6))
 def test_whatever_an_event_holds_the_next_one_is_announced(lines: list[tuple[str, str]]) -> None:
     events, _ = read(feed(["UID:odd", "SUMMARY:Odd", *(f"{name}:{value}" for name, value in lines)], GOOD))

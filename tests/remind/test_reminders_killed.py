@@ -231,7 +231,6 @@ class Reminders(RuleBasedStateMachine):
 Reminders.TestCase.settings = settings(
     max_examples=8,
     stateful_step_count=10,
-    deadline=None,
     phases=[Phase.explicit, Phase.reuse, Phase.generate],  # each step opens a database: what fails is short enough
     suppress_health_check=list(HealthCheck),
 )

@@ -174,7 +174,7 @@ texts = st.text(st.characters(codec="utf-8"), max_size=120) | st.just(HOSTILE)
 
 
 @given(st.lists(texts, min_size=1, max_size=40))
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 def test_whatever_sessions_are_called_discord_takes_the_message(template: Report, names: list[str]) -> None:
     report = sessions_of(names, template)
     message = workout_message(report, load_persona(), report.day, "Note.")
@@ -185,7 +185,7 @@ def test_whatever_sessions_are_called_discord_takes_the_message(template: Report
 
 
 @given(st.lists(texts, min_size=1, max_size=40))
-@settings(deadline=None, max_examples=15)
+@settings(max_examples=15)
 def test_whatever_meals_are_called_discord_takes_the_message(template: Report, names: list[str]) -> None:
     meals = [Meal(name, None, 80.0, 32.0, 20.0, 640.0, 0.0, None) for name in names]
     message = macros_message(dataclasses.replace(template, meals=tuple(meals)), load_persona(), template.day, "Note.")

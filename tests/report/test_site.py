@@ -252,7 +252,7 @@ def test_an_activity_that_is_not_there_is_no_page(site: SiteReader) -> None:
         read(site, "nothing", {})
 
 
-@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     st.sampled_from(list(PAGES)),
     st.dictionaries(

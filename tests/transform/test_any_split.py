@@ -125,7 +125,7 @@ class Pages:
 
 
 @pytest.mark.slow
-@settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=10, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     page_size=st.integers(1, 60),
     seed=st.integers(0, 99),
@@ -185,7 +185,7 @@ RECORDS = apple_records()
 
 
 @pytest.mark.slow
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(
     exports=st.lists(st.sets(st.integers(0, len(RECORDS) - 1), min_size=1), max_size=4),
     order=st.permutations(range(len(RECORDS))),

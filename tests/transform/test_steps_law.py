@@ -85,7 +85,7 @@ def generated(cases: int) -> list[list[Claim]]:
     """As many sets of claims, always the same."""
     found: list[list[Claim]] = []
 
-    @settings(max_examples=cases, phases=[Phase.generate], database=None, derandomize=True, deadline=None)
+    @settings(max_examples=cases, phases=[Phase.generate], database=None)
     @given(st.lists(CLAIMS | WHOLE_DAYS, min_size=1, max_size=10, unique=True))
     def collect(claims: list[Claim]) -> None:
         found.append(claims)

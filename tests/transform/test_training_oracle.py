@@ -157,7 +157,7 @@ def sex_of(number: int) -> str:
 
 
 # An example is a build of several athletes: one in every run, and a failing one is not made smaller by many more.
-@settings(max_examples=1, deadline=None, phases=[Phase.generate], suppress_health_check=list(HealthCheck))
+@settings(max_examples=1, phases=[Phase.generate], suppress_health_check=list(HealthCheck))
 @given(athletes=ATHLETES)
 def test_every_training_metric_agrees_with_pandas(project: Path, athletes: list[list[Done]]) -> None:
     build(project, athletes)

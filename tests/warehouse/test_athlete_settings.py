@@ -182,7 +182,7 @@ def test_rows_of_the_seed_count_until_something_is_stated_for_their_day(seeded: 
     assert (current.step_goal, current.max_heartrate_bpm, is_own) == (9_000, 190, True), "the latest day counts"
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=15)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=15)
 @given(days=st.lists(st.tuples(st.dates(date(2020, 1, 1), date(2027, 1, 1)), st.integers(1, 200_000)), max_size=5))
 def test_python_and_sql_agree_on_the_latest_settings(
     seeded: tuple[Warehouse, Settings], days: list[tuple[date, int]]

@@ -227,7 +227,7 @@ def test_a_bomb_of_zeros_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "this is no recording" in result.reason
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.integers(0, 10_000), st.integers(0, 255), st.integers(0, 10_000))
 def test_no_damage_raises(position: int, value: int, cut: int) -> None:
     """Whatever the bytes, a file has an outcome."""
@@ -351,7 +351,7 @@ def test_many_files_are_read_by_several_processes_in_their_order(tmp_path: Path)
     assert list(outcomes(store)) == [name.replace("__", ".") for name in contents]
 
 
-@settings(max_examples=5, deadline=None)
+@settings(max_examples=5)
 @given(st.randoms(use_true_random=False))
 def test_any_order_of_loads_gives_the_same_rows(rng: random.Random) -> None:
     import tempfile

@@ -399,7 +399,7 @@ def elements(draw: st.DrawFn) -> str:
     )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(parts=st.lists(elements(), max_size=6), before=st.integers(0, 300))
 def test_the_parser_finds_what_another_one_finds_in_the_whole_file(parts: list[str], before: int) -> None:
     """Other records are cut out before the parser: nothing of the rest may go, wherever a piece of the file ends."""
@@ -416,7 +416,7 @@ def test_the_parser_finds_what_another_one_finds_in_the_whole_file(parts: list[s
     assert [isinstance(one, Record) for one in found] == ["startDate" in attributes for attributes in expected]
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(content=st.binary(max_size=200))
 def test_no_bytes_escape_as_a_bug(content: bytes) -> None:
     whole = export(record(), record(type=HEART_RATE)).encode()
@@ -463,7 +463,7 @@ def rows_of(path: Path) -> list[tuple[str, ...]]:
     return staged
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(lines=st.lists(LINES, min_size=1, max_size=8), others=st.lists(OTHERS, max_size=3))
 def test_lines_in_apples_spelling_are_read_as_the_parser_reads_them(lines: list[str], others: list[str]) -> None:
     with tempfile.TemporaryDirectory() as folder:

@@ -380,7 +380,7 @@ def tables(draw: st.DrawFn) -> list[list[str]]:
     return draw(st.lists(st.lists(cells, min_size=width, max_size=width), max_size=8))
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(rows=tables(), quoting=st.sampled_from(["all", "where needed"]))
 def test_every_cell_written_as_csv_is_read_as_it_was(rows: list[list[str]], quoting: str) -> None:
     header = [f"column {number}" for number in range(len(rows[0]) if rows else 1)]
@@ -397,7 +397,7 @@ def test_every_cell_written_as_csv_is_read_as_it_was(rows: list[list[str]], quot
             assert list(table.rows) == [CsvRow(number, row) for number, row in enumerate(told, start=1)]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(texts=st.lists(CELLS.filter(str.strip), min_size=1, max_size=5))
 def test_every_text_of_an_activity_arrives_in_its_payload(texts: list[str]) -> None:
     rows = [
@@ -413,7 +413,7 @@ def test_every_text_of_an_activity_arrives_in_its_payload(texts: list[str]) -> N
     assert read == [text.strip() for text in texts]
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(texts=st.lists(CELLS.filter(str.strip), min_size=1, max_size=5))
 def test_loading_any_texts_twice_adds_nothing(texts: list[str]) -> None:
     rows = [{"description": text} for text in texts]
@@ -467,7 +467,7 @@ def test_gear_tells_no_day(tmp_path: Path) -> None:
     assert record.day is None
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(content=st.binary(max_size=200), source=st.sampled_from(SOURCES), suffix=st.sampled_from([".csv", ".json"]))
 def test_no_bytes_escape_as_a_bug(content: bytes, source: str, suffix: str) -> None:
     header = GOOD[source].split("\n", 1)[0].encode() + b"\n"

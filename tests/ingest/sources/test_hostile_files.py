@@ -252,7 +252,7 @@ def check_loaded(store: Store) -> None:
         assert day is None or values.EARLIEST.isoformat() <= day <= "2026-11-21"
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(name=st.sampled_from(sorted(SEEDS)), seed=st.integers(0, 2**32))
 def test_no_reader_breaks_on_any_file(tmp_path_factory: pytest.TempPathFactory, name: str, seed: int) -> None:
     """A file is loaded or refused in words; scripts/fuzz_readers.py does the same for longer."""
@@ -267,7 +267,7 @@ def test_no_reader_breaks_on_any_file(tmp_path_factory: pytest.TempPathFactory, 
     check_loaded(store)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(cells=st.lists(st.lists(st.text(max_size=12), min_size=1, max_size=6), min_size=1, max_size=5))
 def test_any_table_is_read_or_refused(tmp_path_factory: pytest.TempPathFactory, cells: list[list[str]]) -> None:
     folder = tmp_path_factory.mktemp("tables")

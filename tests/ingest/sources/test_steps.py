@@ -357,7 +357,7 @@ def split_days(draw: st.DrawFn) -> tuple[list[tuple[str, str]], list[list[int]]]
     return rows, [[index for index in order if places[index] == place] for place in range(4)]
 
 
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=8)
 @given(split=split_days(), as_bundle=st.booleans(), rerun=st.integers(0, 3))
 def test_the_same_rows_in_any_files_and_any_order_make_the_same_raw(
     split: tuple[list[tuple[str, str]], list[list[int]]], as_bundle: bool, rerun: int
