@@ -135,7 +135,7 @@ def test_hostile_rows_of_one_athlete_stop_nobody(project: Path) -> None:
     state_hostile_settings()
     built = run_buddy("build", "--json", "--as-of", str(DAY))
     assert built.exit_code == 0, built.json
-    assert any("plausible_rows_of" in warning for warning in built.json["warnings"])
+    assert any("sound_rows_stg_" in warning for warning in built.json["warnings"])
     assert of_good(settings) == before
     sums = warehouse.query("select * from marts.fct_daily_macros where athlete_id = 'hostile'")
     assert all(0 <= row["carbs_g"] < 1e6 for row in sums)

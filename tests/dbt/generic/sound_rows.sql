@@ -1,12 +1,15 @@
-{#- The grain holds: no two rows share the key, and none of its columns is null. And no row meets any of the conditions.
+{#- The grain holds: no two rows share the key, and none of its columns is null. No row meets any of the conditions of
+    `never`; for those of `warns` the test only warns, because rows that meet them are set aside or are some athlete's own.
     One test for each model, because every test costs dbt time and a query; the rows it gives say what is broken, and
-    `buddy build` shows them. Without a key it looks at the conditions only, as for a test that warns. -#}
-{% test sound_rows(model, key=[], never=[]) %}
+    `buddy build` shows them. -#}
+{% test sound_rows(model, key=[], never=[], warns=[]) %}
+{{- config(error_if='> 0 and min(only_warns) = 0') if warns }}
 {%- set conditions = [] -%}
 {%- for column in key -%}{%- do conditions.append(column ~ ' is null') -%}{%- endfor %}
 {%- if key %}
 select
     {{ dbt.string_literal(dbt.escape_single_quotes(key | join(', ') ~ ': not unique')) }} as broken,
+    0 as only_warns,
     count(*) as broken_rows
 from (
     select {{ key | join(', ') }}
@@ -18,17 +21,15 @@ having count(*) > 0
 union all
 {%- endif %}
 select
-    broken,
+    broken || warned as broken,
+    case when broken = '' then 1 else 0 end as only_warns,
     count(*) as broken_rows
 from (
     select
-        {% for condition in conditions + never -%}
-        case when {{ condition }} then {{ dbt.string_literal(dbt.escape_single_quotes(condition) ~ '; ') }} else '' end
-        {{- ' || ' if not loop.last }}
-        {% endfor -%}
-        as broken
+        {{ met_conditions(conditions + never) }} as broken,
+        {{ met_conditions(warns) }} as warned
     from {{ model }}
 ) as checked
-where broken <> ''
-group by broken
+where broken || warned <> ''
+group by broken, warned
 {% endtest %}
