@@ -43,10 +43,12 @@ round(
 )
 {%- endmacro %}
 
-{#- The band of a form, by the limits that intervals.icu shows; null while fitness does not know the training before. -#}
-{% macro form_band(form, is_warming_up) -%}
+{#- The band of a form, by the limits that intervals.icu shows. Null while fitness does not know the training before, and
+    where fitness and fatigue are below 1: then form is always in the grey zone, and says nothing. -#}
+{% macro form_band(fitness, fatigue, is_warming_up) -%}
+{%- set form = fitness ~ ' - ' ~ fatigue -%}
 case
-    when {{ is_warming_up }} then null
+    when {{ is_warming_up }} or greatest({{ fitness }}, {{ fatigue }}) < 1 then null
     when {{ form }} > 20 then 'transition'
     when {{ form }} > 5 then 'fresh'
     when {{ form }} >= -10 then 'grey_zone'

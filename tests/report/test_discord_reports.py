@@ -715,6 +715,23 @@ def test_workouts_and_digest_say_form_goals_gear_and_what_the_next_record_needs(
     assert "A \\*year\\*: " in daily.message.sections[0].text
 
 
+def test_a_digest_after_its_week_says_of_which_day_its_goals_and_gear_are(tmp_path: Path) -> None:
+    """Defect: they were those of the build, and read as those of the week's end."""
+    life = dataclasses.replace(small_life(), training=TRAINING)
+    sentences = of_training(speak_of(tmp_path, life, "weekly-digest", day(10, 25)))
+    assert sentences == ["As of Wed 28 Oct:", *SAID_IN_KM[2:]]
+
+
+def test_without_training_form_has_no_band(tmp_path: Path) -> None:
+    idle = dataclasses.replace(
+        small_life(), training={"fct_training_load": [(day(10, 28), 0.0, 0.0, 0.0, 0.0, False, None)]}
+    )
+    assert of_training(speak_of(tmp_path, idle, "daily-workout")) == [
+        "Fitness 0, fatigue 0, form +0; without training, form says nothing.",
+        "Load of the last 7 days: 0.",
+    ]
+
+
 def test_in_the_first_six_weeks_form_has_no_band(tmp_path: Path) -> None:
     load = (day(10, 28), 8.0, 20.0, -12.0, None, True, None)
     composed = speak_of(

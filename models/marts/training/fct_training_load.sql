@@ -60,7 +60,7 @@ final as (
         fatigue as fatigue_atl,
         -- what the athlete starts the day with
         fitness_yesterday - fatigue_yesterday as form_tsb,
-        {{ form_band('fitness_yesterday - fatigue_yesterday', 'history_days <= 42') | indent(8) }} as form_band,
+        {{ form_band('fitness_yesterday', 'fatigue_yesterday', 'history_days <= 42') | indent(8) }} as form_band,
         fitness - fatigue as balance_end_of_day,
         fitness - fitness_a_week_ago as ramp_rate_7d,
         case when has_four_weeks then fatigue / nullif(fitness, 0) end as acwr_coupled,

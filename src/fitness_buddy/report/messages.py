@@ -34,7 +34,7 @@ _TITLES: Mapping[ReportKind, tuple[str, str | None]] = {
 }
 # The messages that have form, new records, goals and gear.
 _WITH_TRAINING = (ReportKind.DAILY_WORKOUT, ReportKind.WEEKLY_DIGEST)
-# A digest is written in the week after its own; goals and gear in it are those of the build.
+# A digest is written in the week after its own; it says of which day its goals and gear are.
 _DAYS_OF_WEEK = 7
 # Returns the keys of the records that a message says.
 ChooseNews: TypeAlias = Callable[[Mapping[str, bool], date], Collection[str]]

@@ -47,7 +47,7 @@ class Form:
     form: float
     load_7d: float | None
     is_warming_up: bool
-    band: str = ""  # transition, fresh, grey_zone, optimal or high_risk; empty while warming up
+    band: str = ""  # transition, fresh, grey_zone, optimal or high_risk; empty while warming up and without training
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,8 +121,11 @@ class NewRecord:
 
 @dataclass(frozen=True, slots=True)
 class Training:
-    """What the training marts say of a day. All but form and records is known as of the build only, and empty for other
-    days.
+    """What the training marts say of a day.
+
+    Attributes:
+        as_of: the day of the build where it is a later one: goals, gear, Eddington numbers and streaks are known as of
+            the build only. None where it is the same day.
     """
 
     form: Form | None
@@ -131,6 +134,7 @@ class Training:
     gear: tuple[Gear, ...]
     eddington: tuple[Eddington, ...] = ()
     streaks: tuple[Streak, ...] = ()
+    as_of: date | None = None
 
 
 def load_training(warehouse: Reader, settings: Settings, day: date, as_of_day: date, *, lag_days: int = 0) -> Training:
@@ -192,6 +196,7 @@ def load_training(warehouse: Reader, settings: Settings, day: date, as_of_day: d
         gear=tuple(_gear(row) for row in gear),
         eddington=tuple(_eddington(row) for row in eddington),
         streaks=tuple(_streak(row) for row in streaks),
+        as_of=None if as_of_day == day else as_of_day,
     )
 
 
@@ -242,19 +247,19 @@ def _new_record(row: Row) -> NewRecord:
 
 def training_sentences(training: Training) -> Iterator[str]:
     """Yield a sentence on form, and one for each record, each next record, goal, and bike or pair of shoes near its
-    limit.
+    limit. Where these are not known for the day itself, a line says for which day.
     """
     if training.form:
         form = training.form
-        band = "; the first six weeks: fitness is still too low" if form.is_warming_up else ""
-        band = f" ({form.band.replace('_', ' ')})" if form.band else band
-        yield f"Fitness {form.fitness:.0f}, fatigue {form.fatigue:.0f}, form {form.form:+.0f}{band}."
+        yield f"Fitness {form.fitness:.0f}, fatigue {form.fatigue:.0f}, form {form.form:+.0f}{_band_words(form)}."
         if form.load_7d is not None:
             yield f"Load of the last 7 days: {form.load_7d:.0f}."
     for record in training.records:
         before = f" (before: {record_value(record.previous, record.unit)})" if record.previous is not None else ""
         value = record_value(record.value, record.unit)
         yield f"Record on {text.weekday_day(record.achieved_on)}: {record_named(record)}, {value}{before}."
+    if training.as_of and any([training.eddington, training.streaks, training.goals, training.gear]):
+        yield f"As of {text.weekday_day(training.as_of)}:"
     for number in training.eddington:
         days, next_one = text.counted(number.days_needed, "more day"), f"{number.number + 1} {number.unit}"
         yield f"Eddington number of {number.sport_family}: {number.number}; {days} of {next_one} for the next."
@@ -271,6 +276,14 @@ def training_sentences(training: Training) -> Iterator[str]:
     for gear in training.gear:
         used = f"{text.distance(gear.distance_m)} of {text.distance(gear.limit_m)}"
         yield f"{gear.gear_id}: {used} ({gear.limit_used_pct:.0f} %)."
+
+
+def _band_words(form: Form) -> str:
+    if form.is_warming_up:
+        return "; the first six weeks: fitness is still too low"
+    if not form.band:
+        return "; without training, form says nothing"
+    return f" ({form.band.replace('_', ' ')})"
 
 
 def record_named(record: Record) -> str:

@@ -23,7 +23,7 @@ _MOST_POINTS_BY_WEEK = 1600
 _MOST_DAYS_BY_MONTH = 3 * 366
 _FORM = (
     "date_day, training_load, fitness_ctl, fatigue_atl, form_tsb, ramp_rate_7d, acwr_coupled, acwr_uncoupled, "
-    "load_7d, monotony_7d, strain_7d, is_warming_up"
+    "load_7d, monotony_7d, strain_7d, is_warming_up, form_band"
 )
 # Names, columns and explanations of the last day.
 _MEASURES = (
