@@ -384,7 +384,7 @@ def _of_stated(meal: StatedMeal) -> _Understood:
     content = meal.content
     if "energy_kcal" not in content:
         return _Understood(content)
-    energy_kcal = sum(float(content.get(name, 0)) * kcal for name, kcal in KCAL_PER_G.items())
+    energy_kcal = values.energy_of(content)
     stated_kcal = float(content["energy_kcal"])
     indigestible = "carbs_g" if has_sugar_alcohols(content["description"]) else "fiber_g"
     if values.is_energy_plausible(stated_kcal, energy_kcal, float(content.get(indigestible, 0))):
@@ -466,7 +466,7 @@ def _counts_for(meal: LoggedMeal, zone: ZoneInfo) -> str:
 
 def _amounts(meal: LoggedMeal) -> list[str]:
     grams = {name: meal.grams(name) for name in KCAL_PER_G}
-    energy_kcal = sum(grams[name] * kcal for name, kcal in KCAL_PER_G.items())
+    energy_kcal = values.energy_of(grams)
     titles = {"carbs_g": "carbs", "protein_g": "protein", "fat_g": "fat"}
     amounts = [f"{grams[name]:.0f} g {title}" for name, title in titles.items()]
     amounts += [f"{grams['alcohol_g']:.0f} g alcohol"] if grams["alcohol_g"] else []

@@ -185,7 +185,7 @@ def check_answer(answer: Mapping[str, Any], words: str = "") -> Estimate:
         total = sum(item[name] for item in items)
         if abs(answer["totals"][name] - total) > max(_ROUNDING_PER_ITEM_G * len(items), 0.02 * total):
             raise ValueError(f"totals.{name}: expected the sum of the items, {total:g}")
-    energy_kcal = sum(float(answer["totals"][name]) * kcal for name, kcal in KCAL_PER_G.items())
+    energy_kcal = values.energy_of(answer["totals"])
     stated_kcal = float(answer["totals"]["calories_kcal"])
     named = (str(item[key]) for item in items for key in ("name", "assumptions"))
     is_sweetened = has_sugar_alcohols(words, str(content["meal_summary"]), *named)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import duckdb
+import jinja2
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from support import REPOSITORY
 
@@ -114,3 +116,41 @@ def test_readers_and_models_refuse_the_same() -> None:
     assert variables["most_kcal_a_meal"] == values.MOST_KCAL
     assert variables["energy_tolerance"] == values.ENERGY_TOLERANCE
     assert variables["energy_rounding_kcal"] == values.ENERGY_ROUNDING_KCAL
+
+
+GRAMS = st.floats(0, 2000) | st.integers(0, 300).map(float)
+# The four nutrients, fibre among the carbs, and the stated energy as a share of that of the macros.
+MEALS = st.tuples(GRAMS, GRAMS, GRAMS, GRAMS, st.floats(0, 1), st.floats(0, 1.6) | st.sampled_from([0.8, 1, 1.2]))
+
+
+@given(meals=st.lists(MEALS, min_size=1, max_size=50))
+@example(meals=[(25.0, 25.0, 0.0, 0.0, 0.0, share) for share in (0.8, 0.79, 1.2, 1.21)])
+@example(meals=[(5.0, 0.0, 0.0, 0.0, 0.0, share) for share in (0.0, 2.25, 2.26)])
+def test_a_meal_is_plausible_for_messages_as_it_is_for_the_mart(
+    meals: list[tuple[float, float, float, float, float, float]],
+) -> None:
+    """The rule is needed before there is a warehouse, so it is in Python and in SQL: both read the same meals."""
+    rows = []
+    for *grams, fibre, share in meals:
+        energy_kcal = values.energy_of(dict(zip(values.KCAL_PER_G, grams, strict=True)))
+        rows.append((*grams, grams[0] * fibre, energy_kcal * share))
+    expected = []
+    for *grams, fibre_g, stated_kcal in rows:
+        energy_kcal = values.energy_of(dict(zip(values.KCAL_PER_G, grams, strict=True)))
+        expected.append((energy_kcal, values.is_energy_plausible(stated_kcal, energy_kcal, fibre_g)))
+    with duckdb.connect() as connection:
+        connection.execute(f"create table meals ({', '.join(f'{name} double' for name in (*MEAL_COLUMNS, 'kcal'))})")
+        connection.executemany("insert into meals values (?, ?, ?, ?, ?, ?)", rows)
+        assert connection.execute(f"select {ENERGY}, {PLAUSIBLE} from meals order by rowid").fetchall() == expected
+
+
+def macros(name: str) -> jinja2.environment.TemplateModule:
+    """The macros of a file, with the vars of the project."""
+    variables = yaml.safe_load((REPOSITORY / "dbt_project.yml").read_text())["vars"]
+    text = (REPOSITORY / "macros" / name).read_text()
+    return jinja2.Environment(autoescape=False).from_string(text, globals={"var": variables.get}).module
+
+
+MEAL_COLUMNS = ("carbs_g", "protein_g", "fat_g", "alcohol_g", "fiber_g")
+ENERGY = macros("macro_percentages.sql").energy_kcal(*MEAL_COLUMNS[:4])  # type: ignore[attr-defined]
+PLAUSIBLE = macros("macro_percentages.sql").is_energy_plausible("kcal", ENERGY, "fiber_g")  # type: ignore[attr-defined]

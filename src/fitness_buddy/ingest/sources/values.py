@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
+from typing import Any
 
 # The first instant of a local day comes up to 14 hours before the same day's in UTC.
 AHEAD_OF_UTC = timedelta(hours=14)
@@ -101,11 +103,20 @@ def steps_of_a_minute(steps: str) -> str:
     return steps
 
 
-def is_energy_plausible(stated_kcal: float, energy_kcal: float, indigestible_g: float = 0.0) -> bool:
-    """Return whether a stated energy fits the energy of the macros; the mart fct_meals has the same rule.
+def energy_of(grams: Mapping[str, Any]) -> float:
+    """Return the energy of macros and alcohol in kcal, all carbs counted with 4 kcal per gram.
 
     Args:
-        energy_kcal: of the macros and alcohol, all carbs counted with 4 kcal per gram.
+        grams: by the names of KCAL_PER_G; others are left out, and a missing one is 0.
+    """
+    return sum(kcal * float(grams.get(name, 0)) for name, kcal in KCAL_PER_G.items())
+
+
+def is_energy_plausible(stated_kcal: float, energy_kcal: float, indigestible_g: float = 0.0) -> bool:
+    """Return whether a stated energy fits the energy of the macros; macros/macro_percentages.sql has the same rule.
+
+    Args:
+        energy_kcal: the energy of macros and alcohol (`energy_of`).
         indigestible_g: grams of the carbs that have 0 to 4 kcal each: fibre, and sugar alcohols.
     """
     least_kcal = max(0.0, energy_kcal - KCAL_PER_G["carbs_g"] * indigestible_g)
