@@ -13,8 +13,8 @@ from fitness_buddy.core.errors import EXIT_TRY_LATER, BuddyError, UsageError
 from fitness_buddy.core.http import RateLimitedError
 from fitness_buddy.core.retry import ATTEMPTS
 from fitness_buddy.notify.channels import open_channels
-from fitness_buddy.notify.discord import Webhook, payload
-from fitness_buddy.notify.message import MAX_CHARACTERS, Attachment, OutgoingMessage, Section, escape_markdown, truncate
+from fitness_buddy.notify.discord import MAX_CHARACTERS, Webhook, payload
+from fitness_buddy.notify.message import Attachment, OutgoingMessage, Section, escape_markdown, truncate
 
 # Half of a character has no bytes that could be sent.
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=60)

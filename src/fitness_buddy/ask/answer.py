@@ -7,7 +7,10 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
 
-from fitness_buddy.notify.message import MAX_CHARACTERS, escape_markdown, length, truncate
+from fitness_buddy.notify.message import escape_markdown, length, truncate
+
+# Of an answer in a conversation; a longer table is cut. A channel may take less, and cuts by itself.
+_MAX_CHARACTERS = 2000
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +54,7 @@ class Answer:
         return "\n\n".join(part for part in parts if part)
 
     def message(self, *, with_sql: bool = False) -> str:
-        """Return the answer for a channel, within Discord's limit, with escaped Markdown.
+        """Return the answer for a channel, of at most _MAX_CHARACTERS, with escaped Markdown.
 
         A long table is cut. The SQL is left out if it does not fit beside all of the answer.
         """
@@ -59,16 +62,16 @@ class Answer:
         notes = "\n".join(escape_markdown(line) for line in self.notes)
         statement = _block(self.statement.splitlines(), "sql") if with_sql else ""
         whole = "\n".join(filter(None, [said, _block(self.table), notes, statement]))
-        if length(whole) <= MAX_CHARACTERS:
+        if length(whole) <= _MAX_CHARACTERS:
             return whole
         for lines in range(len(self.table), 1, -1):
             table = list(self.table[:lines])
             if lines < len(self.table):
                 table.append(f"… and {len(self.table) - lines} more")
             message = "\n".join(filter(None, [said, _block(table), notes]))
-            if length(message) <= MAX_CHARACTERS:
+            if length(message) <= _MAX_CHARACTERS:
                 return message
-        return truncate("\n".join(filter(None, [said, notes])), MAX_CHARACTERS)
+        return truncate("\n".join(filter(None, [said, notes])), _MAX_CHARACTERS)
 
     def to_dict(self, *, with_sql: bool = False) -> dict[str, Any]:
         """Return the answer as JSON-ready values; ``with_sql`` concerns the message only."""

@@ -19,8 +19,10 @@ from fitness_buddy.core import variables
 from fitness_buddy.core.errors import BuddyError, UsageError
 from fitness_buddy.core.http import HttpClient, HttpResponse, RateLimit, retry_after
 from fitness_buddy.core.retry import ATTEMPTS, ATTEMPTS_AWAITED
-from fitness_buddy.notify.message import MAX_CHARACTERS, OutgoingMessage, Section, fit_items, truncate
+from fitness_buddy.notify.message import OutgoingMessage, Section, fit_items, truncate
 
+# What Discord takes in one message; lengths are in UTF-16 units.
+MAX_CHARACTERS = 2000
 MAX_FILES = 10
 _MAX_ALT_CHARACTERS = 1024
 _MAX_THREAD_NAME_CHARACTERS = 100

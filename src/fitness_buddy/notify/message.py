@@ -14,8 +14,6 @@ from datetime import UTC, datetime
 from typing import Protocol
 from zoneinfo import ZoneInfo
 
-# The longest text that a single line of a persona or a model may have: the smallest limit of the channels (Discord).
-MAX_CHARACTERS = 2000
 _MARKUP = re.compile(
     r"```(?:\w*\n)?(?P<block>.*?)\n?```|`(?P<code>[^`\n]*)`|\\(?P<character>[^A-Za-z0-9\s])|<t:(?P<instant>\d+):t>"
     r"|\*\*?(?=\S)|(?<=\S)\*\*?",
@@ -164,7 +162,7 @@ def plain(text: str, timezone: str = "UTC") -> str:
 
 
 def truncate(text: str, max_characters: int) -> str:
-    """Return the text, cut with an ellipsis if it is too long. Lengths are in UTF-16 units, as Discord counts them."""
+    """Return the text, cut with an ellipsis if it is too long. Lengths are in UTF-16 units (see `length`)."""
     if length(text) <= max_characters:
         return text
     kept = text[: max_characters - 1]
@@ -181,5 +179,5 @@ def escape_markdown(text: str) -> str:
 
 
 def length(text: str) -> int:
-    """Return the length of a text in UTF-16 units, as Discord counts it."""
+    """Return the length of a text in UTF-16 units, the largest of the counts that services use."""
     return len(text.encode("utf-16-le", "surrogatepass")) // 2

@@ -13,10 +13,11 @@ import yaml
 from fitness_buddy.core import variables
 from fitness_buddy.core.errors import InputError, Refusal
 from fitness_buddy.core.yaml_text import parse_yaml
-from fitness_buddy.notify.message import MAX_CHARACTERS
 
 DEFAULT = Path(__file__).with_name("persona.yaml")
 KINDS = ("meditation", "no_workout", "goal_met", "goal_missed", "no_steps", "no_meals")
+# Of one line, by the persona or by a model in its voice.
+MAX_LINE_CHARACTERS = 2000
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,8 +74,8 @@ def _problems(document: Any) -> dict[str, str]:
         said = lines.get(kind)
         if not isinstance(said, list) or not said or not all(_is_text(line) for line in said):
             problems[f"lines.{kind}"] = "expected a list of one line or more"
-        elif any(len(line) > MAX_CHARACTERS for line in said):
-            problems[f"lines.{kind}"] = f"expected lines of up to {MAX_CHARACTERS} characters"
+        elif any(len(line) > MAX_LINE_CHARACTERS for line in said):
+            problems[f"lines.{kind}"] = f"expected lines of up to {MAX_LINE_CHARACTERS} characters"
     return problems
 
 

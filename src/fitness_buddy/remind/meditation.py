@@ -9,8 +9,7 @@ from datetime import date
 
 from fitness_buddy.llm.client import LanguageModel, ModelError
 from fitness_buddy.llm.facts import Facts
-from fitness_buddy.notify.message import MAX_CHARACTERS
-from fitness_buddy.notify.persona import Persona
+from fitness_buddy.notify.persona import MAX_LINE_CHARACTERS, Persona
 
 _TASK = """
 It is the morning of {day:%A}, {day.day} {day:%B}. Write the athlete a short message that invites to five minutes of
@@ -44,6 +43,6 @@ def morning_words(model: LanguageModel | None, persona: Persona, day: date, fact
     except ModelError as error:
         _log.warning("%s", error)
         return Words(persona.line("meditation", day), "persona", str(error))
-    if len(text) > MAX_CHARACTERS:
+    if len(text) > MAX_LINE_CHARACTERS:
         return Words(persona.line("meditation", day), "persona", f"the model wrote {len(text)} characters")
     return Words(text, "model")
