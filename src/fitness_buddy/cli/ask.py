@@ -59,7 +59,7 @@ def ask(
     """
     from fitness_buddy.ask.catalogue import load_catalogue
     from fitness_buddy.ask.lookup import look_up
-    from fitness_buddy.warehouse.athlete_settings import current_settings
+    from fitness_buddy.warehouse.athlete_settings import current_timezone
 
     ways = [bool(question), request_path is not None, bool(metrics)]
     if sum(ways) != 1:
@@ -80,7 +80,7 @@ def ask(
                 raise
         return answer_question(run, question, message_id=message_id, shows_sql=shows_sql, post=post)
     catalogue = load_catalogue(run.settings.project_dir)
-    timezone = current_settings(run.warehouse, run.settings)[0].timezone
+    timezone = current_timezone(run.warehouse, run.settings)
     choice = _stated(catalogue, run.today(timezone), metrics, **chosen)
     outbox = open_outbox(run, is_awaited=True) if post else None
     answer = look_up(choice, catalogue, run.warehouse, run.settings)
@@ -115,10 +115,10 @@ def _answer(run: Run, question: str, *, shows_sql: bool) -> tuple[dict[str, Any]
     from fitness_buddy.ask.lookup import look_up
     from fitness_buddy.ask.question import Asker, check_question, split_wish_for_sql
     from fitness_buddy.llm.calls import open_model
-    from fitness_buddy.warehouse.athlete_settings import current_settings
+    from fitness_buddy.warehouse.athlete_settings import current_timezone
 
     catalogue = load_catalogue(run.settings.project_dir)
-    timezone = current_settings(run.warehouse, run.settings)[0].timezone
+    timezone = current_timezone(run.warehouse, run.settings)
 
     def look_up_choice(choice: Choice) -> Answer:
         return look_up(choice, catalogue, run.warehouse, run.settings)

@@ -243,9 +243,9 @@ def _open_conversation(
     from fitness_buddy.meals.conversation import MealConversation
     from fitness_buddy.meals.diary import Diary
     from fitness_buddy.remind.times import Times, language_setting
-    from fitness_buddy.warehouse.athlete_settings import current_settings
+    from fitness_buddy.warehouse.athlete_settings import current_timezone
 
-    timezone = current_settings(run.warehouse, run.settings)[0].timezone
+    timezone = current_timezone(run.warehouse, run.settings)
     times = Times(run.now, timezone, language_setting()) if reads_times else None
     model = open_model(run.warehouse, run.settings)
     clock = load_clock(run.clock, run.warehouse, run.settings.athlete_id)

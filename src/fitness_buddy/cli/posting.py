@@ -44,11 +44,11 @@ def open_outbox(run: Run, *, is_awaited: bool = False) -> Outbox:
     from fitness_buddy.notify.channels import open_channels
     from fitness_buddy.remind.ledger import Ledger
     from fitness_buddy.remind.posting import Outbox
-    from fitness_buddy.warehouse.athlete_settings import current_settings
+    from fitness_buddy.warehouse.athlete_settings import current_timezone
 
     channels = open_channels(is_awaited=is_awaited)
-    stated, _ = current_settings(run.warehouse, run.settings)
-    return Outbox(Ledger(run.warehouse, run.settings), channels, run.clock, stated.timezone)
+    timezone = current_timezone(run.warehouse, run.settings)
+    return Outbox(Ledger(run.warehouse, run.settings), channels, run.clock, timezone)
 
 
 def subject_id(run: Run, *parts: str, again: bool = False) -> str:

@@ -244,10 +244,9 @@ def _ledger(run: Run) -> Ledger:
 
 
 def _timezone(run: Run) -> str:
-    from fitness_buddy.warehouse.athlete_settings import current_settings
+    from fitness_buddy.warehouse.athlete_settings import current_timezone
 
-    stated, _ = current_settings(run.warehouse, run.settings)
-    return stated.timezone
+    return current_timezone(run.warehouse, run.settings)
 
 
 def _read(path: Path | None) -> str:

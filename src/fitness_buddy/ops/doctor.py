@@ -24,7 +24,7 @@ from fitness_buddy.kestra.flows import open_flows
 from fitness_buddy.ops.heartbeat import find_stale_sources
 from fitness_buddy.ops.status import Status, read_status
 from fitness_buddy.warehouse import NotBuiltError, Warehouse
-from fitness_buddy.warehouse.athlete_settings import current_settings
+from fitness_buddy.warehouse.athlete_settings import current_timezone
 
 _DISTRIBUTION = "fitness-buddy"
 _SHOWN_PACKAGES = ("dbt-core", "dbt-duckdb", "dbt-bigquery", "duckdb", "metricflow")
@@ -135,7 +135,7 @@ def _warehouse(settings: Settings, warehouse: Warehouse, now: datetime) -> Itera
     try:
         status = read_status(settings, warehouse)
         failed = _failed_nodes(settings, warehouse)
-        timezone = current_settings(warehouse, settings)[0].timezone
+        timezone = current_timezone(warehouse, settings)
     except BuddyError as error:
         yield Finding("warehouse", "problem", str(error), _remedy_of(settings))
         return

@@ -10,7 +10,7 @@ from typing import Any
 
 from fitness_buddy.core.settings import Settings
 from fitness_buddy.warehouse import NotBuiltError, RawSummary, Row, Warehouse, as_utc
-from fitness_buddy.warehouse.athlete_settings import current_settings, zone_origin
+from fitness_buddy.warehouse.athlete_settings import settings_and_zone_origin
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,13 +64,13 @@ def read_status(settings: Settings, warehouse: Warehouse) -> Status:
         pass
     loaded = max((summary.last_loaded_at for summary in raw), default=None)
     outcomes = Counter(row["outcome"] for row in warehouse.file_loads(settings.athlete_id))
-    current, has_own_settings = current_settings(warehouse, settings)
+    current, has_own_settings, timezone_from = settings_and_zone_origin(warehouse, settings)
     return Status(
         athlete_id=settings.athlete_id,
         warehouse=warehouse.name,
         has_own_settings=has_own_settings,
         timezone=current.timezone,
-        timezone_from=zone_origin(warehouse, settings),
+        timezone_from=timezone_from,
         raw=raw,
         sources=sources,
         built_as_of=built_as_of,

@@ -107,6 +107,11 @@ def neutral_colours(theme: Theme) -> tuple[str, ...]:
     return (neutral.surface, neutral.text, neutral.muted, neutral.grid, *neutral.levels)
 
 
+def vega_lite_version() -> str:
+    """Return the version of Vega-Lite that the charts are written in, as vl-convert names it, such as ``6.1``."""
+    return ".".join(alt.SCHEMA_VERSION.removeprefix("v").split(".")[:2])
+
+
 def config(theme: Theme) -> dict[str, Any]:
     """Return the Vega-Lite config of a theme; charts use its styles and its ``ordinal`` range."""
     neutral = _NEUTRALS[theme]

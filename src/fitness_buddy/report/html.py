@@ -10,7 +10,6 @@ from dataclasses import astuple
 from functools import cache
 from typing import Any
 
-import altair as alt
 import jinja2
 import vl_convert
 from markupsafe import Markup
@@ -123,8 +122,7 @@ def _inert_json(data: Mapping[str, Any]) -> Markup:
 @cache
 def _script() -> str:
     """Return Vega-Embed, Vega-Lite, Vega and the drawing code as one module; bundling takes a second."""
-    version = ".".join(alt.SCHEMA_VERSION.removeprefix("v").split(".")[:2])
-    bundle: str = vl_convert.javascript_bundle(snippet=_DRAW, vl_version=version)
+    bundle: str = vl_convert.javascript_bundle(snippet=_DRAW, vl_version=charts.vega_lite_version())
     if "</script" in bundle.lower() or "<!--" in bundle:
         raise AssertionError("the chart library would end its own script element")
     return bundle

@@ -145,8 +145,7 @@ def _png(spec: dict[str, Any], title: str, *, columns: int = 1) -> bytes:
     spec |= {"width": WIDTH_PX // _SCALE, "autosize": {"type": "fit", "contains": "padding"}, "padding": 14}
     spec["height"] += 90
     spec["config"] = _config(columns)
-    version = ".".join(alt.SCHEMA_VERSION.removeprefix("v").split(".")[:2])
-    picture: bytes = vl_convert.vegalite_to_png(spec, vl_version=version, scale=_SCALE)
+    picture: bytes = vl_convert.vegalite_to_png(spec, vl_version=charts.vega_lite_version(), scale=_SCALE)
     return picture
 
 

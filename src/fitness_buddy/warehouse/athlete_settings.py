@@ -132,8 +132,19 @@ _OPTIONAL = {field.name for field in fields(AthleteSettings) if field.default is
 
 def current_settings(warehouse: Warehouse, settings: Settings) -> tuple[AthleteSettings, bool]:
     """Return the athlete's latest settings, or the defaults; and whether they are the athlete's own."""
-    seed = _read_seed(settings.seeds_dir / SEED)
-    return _current(seed, _own(seed, _statements(warehouse, settings), settings.athlete_id))
+    return settings_and_zone_origin(warehouse, settings)[:2]
+
+
+def settings_and_zone_origin(warehouse: Warehouse, settings: Settings) -> tuple[AthleteSettings, bool, str]:
+    """Return the same, and where the time zone comes from, one of ``ZONE_ORIGINS``."""
+    seed, statements = _read_seed(settings.seeds_dir / SEED), _statements(warehouse, settings)
+    own = _own(seed, statements, settings.athlete_id)
+    return *_current(seed, own), _zone_origin(seed, statements, settings.athlete_id)
+
+
+def current_timezone(warehouse: Warehouse, settings: Settings) -> str:
+    """Return the athlete's latest time zone, an IANA name."""
+    return current_settings(warehouse, settings)[0].timezone
 
 
 def state_settings(
@@ -178,8 +189,7 @@ def state_settings(
 
 def zone_origin(warehouse: Warehouse, settings: Settings) -> str:
     """Return where the athlete's current time zone comes from, one of ``ZONE_ORIGINS``."""
-    seed = _read_seed(settings.seeds_dir / SEED)
-    return _zone_origin(seed, _statements(warehouse, settings), settings.athlete_id)
+    return settings_and_zone_origin(warehouse, settings)[2]
 
 
 def derive_zone(warehouse: Warehouse, settings: Settings, timezone: str, origin: str, *, now: datetime) -> bool:

@@ -46,7 +46,6 @@ class Picture:
 
 
 def _svg(spec: dict[str, Any], width_px: int, height_px: int, legend_columns: int | None) -> str:
-    import altair as alt
     import vl_convert
 
     # The browser's font may be wider than the one that the labels were measured with.
@@ -59,8 +58,7 @@ def _svg(spec: dict[str, Any], width_px: int, height_px: int, legend_columns: in
     _drop_tooltips(spec)
     if legend_columns:
         spec["config"]["legend"]["columns"] = legend_columns
-    version = ".".join(alt.SCHEMA_VERSION.removeprefix("v").split(".")[:2])
-    drawn: str = vl_convert.vegalite_to_svg(spec, vl_version=version)
+    drawn: str = vl_convert.vegalite_to_svg(spec, vl_version=charts.vega_lite_version())
     drawn = _LONG_NUMBERS.sub(r"\1", drawn)
     return drawn.replace("<rect", f"<style>{_dark_style()}</style><rect", 1)
 
