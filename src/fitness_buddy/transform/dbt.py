@@ -15,7 +15,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any, TextIO, cast
@@ -50,11 +50,13 @@ class DbtRun:
     artifact: dict[str, Any]
     output: str
     folder: Path
+    _documents: dict[str, dict[str, Any]] = field(default_factory=dict, repr=False)
 
     def read(self, name: str) -> dict[str, Any]:
-        """Return another artifact of the same run, such as manifest.json."""
-        document: dict[str, Any] = json.loads((self.folder / name).read_text(encoding="utf-8"))
-        return document
+        """Return another artifact of the same run, such as manifest.json, which has megabytes and is read once."""
+        if name not in self._documents:
+            self._documents[name] = json.loads((self.folder / name).read_text(encoding="utf-8"))
+        return self._documents[name]
 
 
 def run_dbt(
