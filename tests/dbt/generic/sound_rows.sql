@@ -21,15 +21,15 @@ having count(*) > 0
 union all
 {%- endif %}
 select
-    broken || warned as broken,
-    case when broken = '' then 1 else 0 end as only_warns,
+    met || met_warns as broken,
+    case when met = '' then 1 else 0 end as only_warns,
     count(*) as broken_rows
 from (
     select
-        {{ met_conditions(conditions + never) }} as broken,
-        {{ met_conditions(warns) }} as warned
+        {{ met_conditions(conditions + never) }} as met,
+        {{ met_conditions(warns) }} as met_warns
     from {{ model }}
 ) as checked
-where broken || warned <> ''
-group by broken, warned
+where met <> '' or met_warns <> ''
+group by met, met_warns
 {% endtest %}
