@@ -432,7 +432,7 @@ def is_ignored(path: str) -> bool:
 def test_the_image_is_pinned_and_its_shell_lines_are_shell() -> None:
     (base,) = [words for kind, words in instructions() if kind == "FROM"]
     assert base == "kestra/kestra:v2.0.0"
-    assert {kind for kind, _ in instructions()} == {"FROM", "USER", "RUN", "COPY", "WORKDIR", "ENV"}
+    assert {kind for kind, _ in instructions()} == {"FROM", "ARG", "USER", "RUN", "COPY", "WORKDIR", "ENV"}
     for kind, words in instructions():
         if kind == "RUN":
             run("sh", "-n", "-c", words)
