@@ -1,7 +1,7 @@
 """Run the bot on Discord's gateway: it posts what an athlete writes to the webhooks of Kestra's flows.
 
-The bot decides only who may write to it and which flow gets the message; the flows read the words. It holds two
-secrets, its token and the key of the webhooks, and no database.
+The bot decides only who may write to it, whose messages they are, and which flow gets them; the flows read the words.
+It holds its token and the keys of the webhooks, and no database.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from typing import Any
 import discord
 
 from fitness_buddy.core import variables
+from fitness_buddy.core.athletes import listed_athletes
 from fitness_buddy.core.errors import BuddyError, UsageError
 from fitness_buddy.core.http import ApiError, HttpClient
 from fitness_buddy.meals.picture import KINDS, MAX_BYTES, MEDIA_TYPES, kind_of
@@ -26,6 +27,12 @@ from fitness_buddy.remind.times import language_setting
 # A flow that asks a model may take its time.
 _ANSWER_TIMEOUT_S = 300.0
 
+_KEYS = {
+    MEALS: variables.KESTRA_MEAL_WEBHOOK_KEY,
+    QUESTIONS: variables.KESTRA_ASK_WEBHOOK_KEY,
+    REMINDERS: variables.KESTRA_REMIND_WEBHOOK_KEY,
+}
+
 _log = logging.getLogger(__name__)
 
 
@@ -34,16 +41,17 @@ class BotSettings:
     """Who may write to the bot, and the server that gets the messages; ids are Discord's.
 
     Attributes:
-        webhook_keys: the key of each flow's webhook, by the flow.
+        webhook_keys: the keys of the flows' webhooks, by the athlete and the flow.
+        athletes: by the ids of the users who may write.
         channel_ids: where it listens; direct messages of the allowed users count always.
         languages: in which messages about reminders may be written, the athlete's first.
         is_in_clear: whether messages may go to the server over http://.
     """
 
     token: str = field(repr=False)
-    webhook_keys: Mapping[str, str] = field(repr=False)
+    webhook_keys: Mapping[str, Mapping[str, str]] = field(repr=False)
     kestra_url: str
-    user_ids: frozenset[int]
+    athletes: Mapping[int, str]
     channel_ids: frozenset[int]
     languages: Sequence[str] = ("en",)
     is_in_clear: bool = False
@@ -53,27 +61,47 @@ def bot_settings() -> BotSettings:
     """Read the bot's settings from the environment.
 
     Raises:
-        UsageError: one is missing or not of its type.
+        UsageError: one is missing or not of its type, or two athletes have one key.
     """
     token, users = variables.DISCORD_BOT_TOKEN, variables.DISCORD_USERS
+    athletes = _athletes_of_users()
+    own_athlete_id = variables.ATHLETE.read()
     keys = {
-        MEALS: variables.KESTRA_MEAL_WEBHOOK_KEY,
-        QUESTIONS: variables.KESTRA_ASK_WEBHOOK_KEY,
-        REMINDERS: variables.KESTRA_REMIND_WEBHOOK_KEY,
+        athlete_id: {
+            flow: key if athlete_id == own_athlete_id else key.of_further(athlete_id) for flow, key in _KEYS.items()
+        }
+        for athlete_id in sorted({*athletes.values()} or {own_athlete_id})
     }
-    needed: list[variables.Variable[Any]] = [token, *keys.values(), users]
+    needed: list[variables.Variable[Any]] = [token, *(key for of in keys.values() for key in of.values()), users]
     missing = [variable.name for variable in needed if not variable.read()]
     if missing:
         raise UsageError(f"not set: {', '.join(missing)} (docs/notify/buddy.md says how a bot is made)")
+    for flow, key in _KEYS.items():
+        if len({of[flow].read() for of in keys.values()}) < len(keys):
+            raise UsageError(f"{key.name}: two athletes have the same key, so one would write for the other")
     return BotSettings(
         token=token.read(),
-        webhook_keys={flow: key.read() for flow, key in keys.items()},
+        webhook_keys={athlete_id: {flow: key.read() for flow, key in of.items()} for athlete_id, of in keys.items()},
         kestra_url=variables.KESTRA_URL.read(),
-        user_ids=users.read(),
+        athletes=athletes,
         channel_ids=variables.DISCORD_CHANNELS.read(),
         languages=language_setting(),
         is_in_clear=variables.KESTRA_IN_CLEAR.read() == "true",
     )
+
+
+def _athletes_of_users() -> dict[int, str]:
+    """Return the athletes of BUDDY_DISCORD_USERS; without BUDDY_ATHLETES all users are BUDDY_ATHLETE."""
+    listed, own_athlete_id = listed_athletes(), variables.ATHLETE.read()
+    athletes = {}
+    for user_id, athlete_id in variables.DISCORD_USERS.read().items():
+        if listed and athlete_id not in listed:
+            expected = f"ATHLETE={user_id} with an athlete of {variables.ATHLETES.name} ({', '.join(listed)})"
+            raise UsageError(f"{variables.DISCORD_USERS.name}: expected {expected}, found {athlete_id or 'no athlete'}")
+        if not listed and athlete_id not in ("", own_athlete_id):
+            raise UsageError(f"{variables.DISCORD_USERS.name}: {athlete_id} is not in {variables.ATHLETES.name}")
+        athletes[user_id] = athlete_id or own_athlete_id
+    return athletes
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,19 +153,19 @@ class Forwarder:
         # One attempt: a flow that failed has retried by itself, and would answer in the channel for each request.
         self._client = HttpClient(
             settings.kestra_url,
-            secrets=settings.webhook_keys.values(),
+            secrets=[key for keys in settings.webhook_keys.values() for key in keys.values()],
             is_clear_text_allowed=settings.is_in_clear,
             timeout_s=_ANSWER_TIMEOUT_S,
             attempts=1,
         )
 
-    def forward(self, flow: str, body: Mapping[str, Any]) -> FlowReply:
-        """Post to the flow's webhook, which answers when the flow has ended; once.
+    def forward(self, athlete_id: str, flow: str, body: Mapping[str, Any]) -> FlowReply:
+        """Post to the athlete's webhook of the flow, which answers when the flow has ended; once.
 
         Raises:
             BuddyError: the server was not reached or does not know the flow, or the flow failed.
         """
-        path = f"/api/v1/main/executions/webhook/{flow}/{self._keys[flow]}"
+        path = f"/api/v1/main/executions/webhook/{flow}/{self._keys[athlete_id][flow]}"
         response = self._client.call("POST", path, body_json=body, expects_json=False)
         if response.status >= 400:
             raise response.error(f"{flow} did not take the message")
@@ -150,10 +178,10 @@ class Forwarder:
 class Handler:
     """Decides about a message: ignore it, forward it, or answer why not."""
 
-    def __init__(self, settings: BotSettings, forward: Callable[[str, Mapping[str, Any]], FlowReply]) -> None:
+    def __init__(self, settings: BotSettings, forward: Callable[[str, str, Mapping[str, Any]], FlowReply]) -> None:
         """
         Args:
-            forward: hands a message on to a flow.
+            forward: hands a message of an athlete on to a flow.
         """
         self._settings = settings
         self._forward = forward
@@ -195,7 +223,7 @@ class Handler:
             "pictures": contents,
         }
         try:
-            reply = await asyncio.to_thread(self._forward, flow, body)
+            reply = await asyncio.to_thread(self._forward, self._settings.athletes[message.user_id], flow, body)
         except BuddyError as error:
             # The message may name the server: it is for the operator, not for the channel.
             _log.error("%s", error)
@@ -208,7 +236,7 @@ class Handler:
         return reply.unposted or None
 
     def _is_for_us(self, message: IncomingMessage) -> bool:
-        if message.is_bot or message.user_id not in self._settings.user_ids:
+        if message.is_bot or message.user_id not in self._settings.athletes:
             return False
         return message.channel_id is None or message.channel_id in self._settings.channel_ids
 

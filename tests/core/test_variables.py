@@ -17,6 +17,7 @@ from support import REPOSITORY, run_buddy
 from fitness_buddy.core import variables
 from fitness_buddy.core.errors import UsageError
 from fitness_buddy.core.redaction import without_secrets
+from fitness_buddy.core.validators import ATHLETE_ID_WORDS
 from fitness_buddy.core.variables import ENV, IMAGE, SECRETS, VARIABLES, Variable
 
 REGISTRY = REPOSITORY / "src/fitness_buddy/core/variables.py"
@@ -26,6 +27,7 @@ OF_TESTS = {"BUDDY_CHROMIUM", "BUDDY_TEST_BIGQUERY_LIVE"}
 OF_FLOWS = {"DISCORD_ALERTS_URL", "GIT_TOKEN", "STEPS_WEBHOOK_KEY"}
 OF_COMPOSE = {"COMPOSE_PROJECT_NAME", "POSTGRES_PASSWORD"}
 ANY = list(VARIABLES.values())
+USERS = "Discord's ids as ID or ATHLETE=ID, each once, commas between"
 
 
 def name_of(variable: Variable[Any]) -> str:
@@ -58,7 +60,22 @@ def test_a_number_of_seconds_is_read_as_it_is_stated(monkeypatch: pytest.MonkeyP
         ("BUDDY_HTTP_BACKOFF_S", "inf", "a number of seconds from 0 on, found 'inf'"),
         ("BUDDY_CLAIM_S", "nan", "a number of seconds from 1 on, found 'nan'"),
         ("BUDDY_LLM_IMAGE_USD", "-1", "an amount in US dollars such as 2.50, found '-1'"),
-        ("BUDDY_DISCORD_USERS", "12345,ada", "Discord's ids, whole numbers with commas between, found '12345,ada'"),
+        ("BUDDY_DISCORD_CHANNELS", "12345,ada", "Discord's ids, whole numbers with commas between, found '12345,ada'"),
+        ("BUDDY_DISCORD_USERS", "12345,ada", f"{USERS}, found '12345,ada'"),
+        ("BUDDY_DISCORD_USERS", "ada=12345,ben=12345", f"{USERS}, found 'ada=12345,ben=12345'"),
+        ("BUDDY_DISCORD_USERS", "=12345", f"{USERS}, found '=12345'"),
+        ("BUDDY_ATHLETES", "ada=Berlin", "a time zone of ada such as Europe/Berlin, found 'ada=Berlin'"),
+        ("BUDDY_ATHLETES", "ada", "a time zone of ada such as Europe/Berlin, found 'ada'"),
+        (
+            "BUDDY_ATHLETES",
+            "a b=UTC",
+            f"athletes as ATHLETE=ZONE, commas between, each athlete {ATHLETE_ID_WORDS}, found 'a b=UTC'",
+        ),
+        (
+            "BUDDY_ATHLETES",
+            "a.b=UTC,A-b=UTC",
+            "athletes whose settings have different names (_A_B twice), found 'a.b=UTC,A-b=UTC'",
+        ),
         ("BUDDY_RAW_SCHEMA", " raw", "letters, digits and '_', found ' raw'"),
         ("BUDDY_SCHEMA_PREFIX", "dev-", "letters, digits and '_', found 'dev-'"),
         ("BUDDY_BIGQUERY_MAXIMUM_BYTES_BILLED", "1e9", "a whole number of bytes, found '1e9'"),
@@ -83,9 +100,13 @@ def test_a_value_of_another_type_is_refused(
 def test_lists_and_labels_may_have_spaces(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("BUDDY_FLOWS_ENABLED", "strava_daily, ,google_health_daily,")
     monkeypatch.setenv("BUDDY_DISCORD_CHANNELS", " 12345 , 67890")
+    monkeypatch.setenv("BUDDY_DISCORD_USERS", " ada=12345 , 67890")
+    monkeypatch.setenv("BUDDY_ATHLETES", " ada = Europe/Berlin , ben=America/New_York,")
     monkeypatch.setenv("BUDDY_BIGQUERY_LABELS", "team=health, cost-center=1,empty=")
     assert variables.FLOWS_ENABLED.read() == ("strava_daily", "google_health_daily")
     assert variables.DISCORD_CHANNELS.read() == {12345, 67890}
+    assert variables.DISCORD_USERS.read() == {12345: "ada", 67890: ""}
+    assert variables.ATHLETES.read() == {"ada": "Europe/Berlin", "ben": "America/New_York"}
     assert variables.BIGQUERY_LABELS.read() == {"team": "health", "cost-center": "1", "empty": ""}
 
 

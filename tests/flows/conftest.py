@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import itertools
 import shutil
-from collections.abc import Iterator
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 
 import emulator as bigquery_emulator
@@ -16,12 +17,22 @@ from discord_stub import DiscordStub, running_discord
 from engine_client import Engine, start_engine, task_environment
 from fork_server import running_fork_server
 from gcs_stub import running_gcs
-from kestra_server import DECOY, TIMEZONE, Server, TimedServer, encoded, free_port, hurried_copy
+from kestra_server import (
+    DECOY,
+    OF_AN_ATHLETE,
+    TIMEZONE,
+    Server,
+    TimedServer,
+    encoded,
+    free_port,
+    hurried_copy,
+)
 from llm_stub import API_KEY, LlmStub, running_llm
 from support import REPOSITORY, Demo
 from tcp_gate import Gate
 
 from fitness_buddy.cli.demo import DEMO_ATHLETE_ID
+from fitness_buddy.core.validators import name_suffix
 from fitness_buddy.demo import write_demo_files
 
 
@@ -67,6 +78,10 @@ def server(tmp_path_factory: pytest.TempPathFactory, demo: Demo, parsed: Path) -
             "LLM_API_KEY": API_KEY,
             "CALENDAR_URL": str(calendar),
             "EVENTS_SHEET_URL": str(folder / "planted-events.csv"),
+            # Of a further athlete, who has channels of their own and no login anywhere.
+            **{f"{name}_WEBHOOK_KEY_BEN": f"planted-key-of-ben-{name}" for name in ("STEPS", "MEAL", "ASK", "REMIND")},
+            "NOTIFY_BEN": ntfy.address("planted-topic-of-ben"),
+            "DISCORD_URL_BEN": discord.webhook("ben"),
         }
         project = copy_of_the_project(parsed, folder)
         inbox, port, duckdb_path = folder / "inbox", free_port(), project / "data" / "buddy.duckdb"
@@ -75,7 +90,7 @@ def server(tmp_path_factory: pytest.TempPathFactory, demo: Demo, parsed: Path) -
         environment = task_environment(
             commands,
             **(settings | model),
-            **encoded(secrets | {"DECOY": DECOY}),
+            **encoded(secrets | of_tests_athletes(secrets) | {"DECOY": DECOY}),
             BUDDY_PROJECT_DIR=str(project),
             BUDDY_INBOX_DIR=str(inbox),
             BUDDY_BIGQUERY_ENDPOINT=bigquery.url if bigquery else "",
@@ -105,6 +120,13 @@ def server(tmp_path_factory: pytest.TempPathFactory, demo: Demo, parsed: Path) -
         assert_keeps_no_secret(engine, server)
 
 
+def of_tests_athletes(secrets: dict[str, str]) -> dict[str, str]:
+    """Secrets of the athletes that tests name: the channels and logins of the server's own; Ben's are empty."""
+    athletes = [DEMO_ATHLETE_ID, "other", *(athlete_of(number) for number in range(1, MOST_ATHLETES + 1))]
+    bens = {f"{name}_BEN": "" for name in OF_AN_ATHLETE if f"{name}_BEN" not in secrets}
+    return bens | {f"{name}{name_suffix(one)}": secrets[name] for one in athletes for name in OF_AN_ATHLETE}
+
+
 def copy_of_the_project(parsed: Path, folder: Path) -> Path:
     """A copy in which dbt takes up what it has parsed: it does where the warehouse is the default one."""
     project = shutil.copytree(parsed, folder / "project")
@@ -124,15 +146,29 @@ def assert_keeps_no_secret(engine: Engine, server: Server) -> None:
 
 
 @pytest.fixture(scope="session")
-def timed(server: Server, parsed: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[TimedServer]:
+def run_timed(server: Server, parsed: Path) -> Callable[..., AbstractContextManager[TimedServer]]:
+    """Run a server as `timed` in a folder, with further settings."""
+    return partial(_running_timed, server, parsed)
+
+
+@pytest.fixture(scope="session")
+def timed(
+    run_timed: Callable[..., AbstractContextManager[TimedServer]], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[TimedServer]:
     """A server without flows, with all that the other one speaks to; its athlete is the demo's."""
-    folder = tmp_path_factory.mktemp("timed")
+    with run_timed(tmp_path_factory.mktemp("timed")) as found:
+        yield found
+
+
+@contextmanager
+def _running_timed(server: Server, parsed: Path, folder: Path, **settings: str) -> Iterator[TimedServer]:
     project = copy_of_the_project(parsed, folder)
     environment = server.environment | {
         "BUDDY_PROJECT_DIR": str(project),
         "BUDDY_STATE_DIR": str(folder / "state"),
         "BUDDY_ATHLETE": DEMO_ATHLETE_ID,
         "ENV_ATHLETE": DEMO_ATHLETE_ID,
+        **settings,
     }
     engine = start_engine(folder / "engine", environment, timezone=TIMEZONE)
     try:
@@ -173,12 +209,19 @@ def llm(server: Server) -> Iterator[LlmStub]:
 
 
 _numbers = itertools.count(1)
+MOST_ATHLETES = 60
+
+
+def athlete_of(number: int) -> str:
+    return f"athlete-{number}"
 
 
 @pytest.fixture
 def athlete(server: Server) -> str:
     """An athlete of the test's own: all tests share a warehouse, as all athletes do."""
-    return f"athlete-{next(_numbers)}"
+    number = next(_numbers)
+    assert number <= MOST_ATHLETES
+    return athlete_of(number)
 
 
 @pytest.fixture(scope="session")

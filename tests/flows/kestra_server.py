@@ -30,6 +30,11 @@ RETRY_PAUSE = re.compile(r"\binterval: PT\w+")
 ANSWERS = ("  - id: after_ingest\n", "  - id: on_failure\n")
 # A secret that tests may leak, to see that they would find one.
 DECOY = "planted-decoy-secret"
+# Secrets of one athlete, beside the keys of webhooks; another athlete's have a longer name.
+OF_AN_ATHLETE = (
+    *("NOTIFY", "DISCORD_URL", "CALENDAR_URL", "EVENTS_SHEET_URL"),
+    *("STRAVA_REFRESH_TOKEN", "GOOGLE_HEALTH_REFRESH_TOKEN"),
+)
 # The schedules' zone where none is named; the athlete's.
 TIMEZONE = "Europe/Berlin"
 

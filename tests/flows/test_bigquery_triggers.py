@@ -12,7 +12,7 @@ from emulator import NO_EMULATOR
 from engine_client import Engine, until
 from google.auth.credentials import AnonymousCredentials
 from google.cloud import bigquery
-from kestra_server import FLOWS, Server, TimedServer
+from kestra_server import FLOWS, TIMEZONE, Server, TimedServer
 from support import Demo, run_buddy
 
 from fitness_buddy.cli.demo import DEMO_ATHLETE_ID
@@ -25,6 +25,7 @@ BUILDS = "runIf: \"{{ (inputs.date ?? '') == '' }}\""
 # The emulator keeps the tables of this test apart by project.
 PROJECT = "triggers"
 DATASETS = {"gcp_project_id": PROJECT, "gcp_dataset_marts": "marts", "gcp_dataset_ops": "ops"}
+ATHLETES = {DEMO_ATHLETE_ID: TIMEZONE, "ben": "America/New_York"}
 ON_BIGQUERY = {"BUDDY_TARGET": "bigquery", "BUDDY_BIGQUERY_PROJECT": PROJECT}
 
 
@@ -37,11 +38,12 @@ def client(server: Server) -> bigquery.Client:
 
 
 def deploy(folder: Path, *names: str) -> Path:
-    """Write flows as `buddy flows deploy` does for the target bigquery.
+    """Write flows as `buddy flows deploy` does for the target bigquery and two athletes.
 
     The one that delivers has its ledger there; the reports have their marts in DuckDB, and build nothing.
     """
-    for flow in FlowFolder(FLOWS, is_on_bigquery=True).flows.values():
+    deployed = FlowFolder(FLOWS, is_on_bigquery=True, athletes=ATHLETES, own_athlete_id=DEMO_ATHLETE_ID)
+    for flow in deployed.flows.values():
         if f"{flow.namespace}.{flow.flow_id}" in names:
             path = folder / flow.path.relative_to(FLOWS)
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -54,13 +56,14 @@ def deploy(folder: Path, *names: str) -> Path:
 
 
 def next_poll(engine: Engine, flow: str) -> str:
-    """When BigQuery is asked next for a flow."""
-    (trigger,) = (
-        one
+    """When BigQuery is asked next for a flow and the athlete who is asked for first."""
+    polls = [
+        str(one["next"])
         for one in engine.ask("triggers")
         if f"{one['namespace']}.{one['flow']}" == flow and one["trigger"].startswith("when_")
-    )
-    return str(trigger["next"])
+    ]
+    assert len(polls) == len(ATHLETES)
+    return min(polls)
 
 
 def have_polled(engine: Engine, polls: dict[str, str]) -> bool:
@@ -78,11 +81,12 @@ def test_flows_start_when_bigquery_has_something_for_them_and_once(
     timed: TimedServer, client: bigquery.Client, demo: Demo, discord: DiscordStub, tmp_path: Path
 ) -> None:
     timed.begin_with(demo.duckdb_path)
-    stored = run_buddy(
-        *("remind", "request", "--text", "remind me to stretch in 1 second"),
-        environment=timed.environment | ON_BIGQUERY,
-    )
-    assert stored.exit_code == 0, stored.errors
+    for athlete in ATHLETES:
+        stored = run_buddy(
+            *("remind", "request", "--text", f"remind me to stretch {athlete} in 1 second", "--athlete", athlete),
+            environment=timed.environment | ON_BIGQUERY,
+        )
+        assert stored.exit_code == 0, stored.errors
     client.create_dataset("marts")
     client.query_and_wait("create table marts.dim_athletes (athlete_id string, timezone string)")
     client.query_and_wait("create table marts.fct_daily_health (athlete_id string, date_day date, has_steps bool)")
@@ -94,11 +98,15 @@ def test_flows_start_when_bigquery_has_something_for_them_and_once(
         known = {flow: engine.executions(flow) for flow in (DELIVER, STEPS, SEND)}
 
         advance(timedelta(minutes=2))
-        delivered = engine.next_execution(DELIVER, known[DELIVER])
-        assert (delivered.state, delivered.outputs["delivered"]) == ("SUCCESS", 1), engine.logs(delivered)
-        assert discord.sent("buddy") == ["⏰ stretch (reminder 1)"]
+        delivered = [engine.next_execution(DELIVER, known[DELIVER])]
+        delivered.append(engine.next_execution(DELIVER, [*known[DELIVER], *delivered]))
+        for run in delivered:
+            assert (run.state, run.outputs["delivered"]) == ("SUCCESS", 1), engine.logs(run)
+        assert {f"athlete: {athlete}" for athlete in ATHLETES} <= {label for run in delivered for label in run.labels}
+        assert discord.sent("buddy") == [f"⏰ stretch {DEMO_ATHLETE_ID} (reminder 1)"]
+        assert discord.sent("ben") == ["⏰ stretch ben (reminder 1)"]
 
-        # No athlete is there whose day could be over.
+        # No athlete is there whose day could be over. Ben is not there later either.
         assert engine.executions(STEPS) == known[STEPS]
         client.query_and_wait(
             f"insert into marts.dim_athletes values ('{DEMO_ATHLETE_ID}', '{zone_where_it_is_late()}')"
@@ -119,7 +127,7 @@ def test_flows_start_when_bigquery_has_something_for_them_and_once(
             polls = {flow: next_poll(engine, flow) for flow in (DELIVER, STEPS)}
             advance(timedelta(minutes=15))
             until(partial(have_polled, engine, polls))
-        assert [len(engine.executions(flow)) - len(known[flow]) for flow in (DELIVER, STEPS)] == [1, 1]
+        assert [len(engine.executions(flow)) - len(known[flow]) for flow in (DELIVER, STEPS)] == [2, 1]
 
         # What cannot be asked is an execution that failed, and so has an alert.
         engine.kv_set("buddy", "gcp_dataset_ops", "nowhere")

@@ -10,10 +10,11 @@ from typing import Any
 import pytest
 import yaml
 from engine_client import Engine
-from kestra_server import FLOWS, Server
+from kestra_server import FLOWS, OF_AN_ATHLETE, Server
 from support import REPOSITORY
 
-from fitness_buddy.core.validators import ATHLETE_ID, BUCKET_NAME, BUCKET_URL
+from fitness_buddy.core.validators import ATHLETE_ID, BUCKET_NAME, BUCKET_URL, name_suffix
+from fitness_buddy.ingest.sources.registry import sources
 
 FILES = sorted(FLOWS.glob("*/*.yaml"))
 PURPOSES = {"ingest", "transform", "remind", "report", "ops", "learn"}
@@ -23,8 +24,9 @@ DBT = "io.kestra.plugin.dbt.cli.DbtCLI"
 BIGQUERY = "io.kestra.plugin.gcp.bigquery.Trigger"
 # Tasks of these types start a process.
 PROCESSES = (SCRIPTS, DBT)
-# What only arranges other tasks runs nothing itself, so it needs no time limit of its own.
+# What only arranges other tasks, or labels the execution, runs nothing itself, so it needs no time limit of its own.
 FLOWABLE = "io.kestra.plugin.core.flow."
+ARRANGES = (FLOWABLE, "io.kestra.plugin.core.execution.Labels")
 # Inputs of these types hold no text of anybody's own.
 CLOSED = {"INT", "FLOAT", "BOOL", "DATE", "DATETIME", "TIME", "DURATION", "SELECT", "MULTISELECT"}
 # Before 2.0 all of this was written so, and much of what one finds still is.
@@ -102,7 +104,7 @@ def test_it_says_what_it_is_for(path: Path) -> None:
 @each_file
 def test_every_task_ends_some_time(path: Path) -> None:
     endless = [
-        task["id"] for task in tasks_of(read(path)) if not task["type"].startswith(FLOWABLE) and "timeout" not in task
+        task["id"] for task in tasks_of(read(path)) if not task["type"].startswith(ARRANGES) and "timeout" not in task
     ]
     assert endless == []
 
@@ -148,8 +150,8 @@ def test_what_is_given_to_a_script_is_no_command_and_no_expression(path: Path) -
         if task["type"].startswith(PROCESSES):
             code, env = str(task.get("commands", "")) + str(task.get("script", "")), str(task.get("env", {}))
             assert not re.search(r"{{[^}]*\b(inputs|trigger|item|outputs)\b", code), task["id"]
-            # An instant that BigQuery has computed.
-            assert not re.search(r"\btrigger\.(?!date\b|row\.due_at\b)|\bitem\.", env), task["id"]
+            # An instant that BigQuery has computed, and the athlete whom the query names.
+            assert not re.search(r"\btrigger\.(?!date\b|row\.(due_at|athlete_id)\b)|\bitem\.", env), task["id"]
             for name in re.findall(r"\binputs\.(\w+)", env):
                 if inputs[name]["type"] not in CLOSED:
                     assert not re.fullmatch(inputs[name]["validator"], "{{ secret('NAME') }}"), name
@@ -282,6 +284,78 @@ def test_a_body_in_an_execution_has_the_servers_limit(engine: Engine, tmp_path: 
         for size in (2**18, 2**20)
     }
     assert sizes == {2**18: 200, 2**20: 500}
+
+
+# All other flows are the server's, for all athletes at once.
+OF_THE_SERVER = {
+    *("dbt_build", "dbt_docs", "dbt_freshness", "data_checks"),
+    *("alert_on_failure", "send_discord", "flow_inventory", "sync_from_git", "promote", "purge"),
+    *("setup_gcp", "load_from_bucket", "inputs_and_outputs", "staging_and_merge", "http_to_duckdb", "list_flows"),
+}
+ATHLETE = "{{ (inputs.athlete_id ?? '') == '' ? (envs.athlete ?? 'me') : inputs.athlete_id }}"
+SUFFIX = (
+    "{{ (inputs.athlete_id ?? '') isIn ['', envs.athlete ?? 'me'] ? '' "
+    ": '_' ~ (inputs.athlete_id | upper | replace({'.': '_', '-': '_'})) }}"
+)
+
+
+def of_the_flow(expression: str, flow: dict[str, Any]) -> str:
+    """An expression of the athlete as the flow has it: where BigQuery starts it, a row of the query has the id."""
+    if not any("sql" in trigger for trigger in flow.get("triggers", [])):
+        return expression
+    either = "inputs.athlete_id ?? trigger.row.athlete_id"
+    expression = re.sub(r"inputs\.athlete_id(?! \?\?)", f"({either})", expression)
+    return expression.replace("inputs.athlete_id ?? ''", f"{either} ?? ''")
+
+
+@each_file
+def test_it_takes_the_athlete_and_labels_its_executions(path: Path) -> None:
+    flow = read(path)
+    takes_one = any(given["id"] == "athlete_id" for given in flow.get("inputs", []))
+    assert takes_one == (path.stem not in OF_THE_SERVER)
+    if takes_one and flow["namespace"] != "buddy.learn":
+        assert flow["tasks"][0]["labels"] == {"athlete": of_the_flow(ATHLETE, flow)}
+        assert re.search(r"inputs\.athlete_id", str(flow["tasks"][1:]))
+        # It would be a day of the server's zone.
+        assert not re.search(r"trigger\.\w+\)? \| date\(['\"][^)]*d['\"]\)", path.read_text())
+
+
+@each_file
+def test_what_an_athlete_has_of_their_own_is_asked_for_by_the_same_rule(path: Path) -> None:
+    flow, text = read(path), path.read_text()
+    secrets = re.findall(r"secret\('(\w+)'( ~ render\(vars\.suffix\))?\)", text)
+    assert {name: bool(is_own) for name, is_own in secrets} == {name: name in OF_AN_ATHLETE for name, _ in secrets}
+    if "vars.suffix" in text:
+        assert flow["variables"]["suffix"] == of_the_flow(SUFFIX, flow)
+
+
+@pytest.mark.parametrize("athlete_id", ["ben", "Ben.x", "a-b_c.D9"])
+def test_the_rule_is_the_one_of_buddy(engine: Engine, tmp_path: Path, athlete_id: str) -> None:
+    task = {"id": "x", "type": "io.kestra.plugin.core.debug.Return", "format": "{{ render(vars.suffix) }}|" + ATHLETE}
+    flow = {"id": "suffix", "namespace": "buddy.test", "variables": {"suffix": SUFFIX}, "tasks": [task]}
+    flow["inputs"] = [{"id": "athlete_id", "type": "STRING", "required": False}]
+    (tmp_path / "suffix.yaml").write_text(yaml.safe_dump(flow))
+    engine.load(tmp_path)
+    for given, expected in ((athlete_id, name_suffix(athlete_id)), ("me", ""), ("", "")):
+        ran = engine.run("buddy.test.suffix", {"athlete_id": given})
+        assert ran.task("x").outputs["value"] == f"{expected}|{given or 'me'}"
+
+
+@each_file
+def test_a_flow_that_loads_says_from_which_source(path: Path) -> None:
+    flow = read(path)
+    if flow["namespace"] == "buddy.ingest":
+        # Of Google Health come steps, with a flow of their own.
+        assert flow["labels"]["source"].replace("_", "-") in {*sources(), "google-health"}
+
+
+@each_file
+def test_a_flow_that_is_called_by_one_without_alerts_has_its_own(path: Path) -> None:
+    """It inherits the label of the caller, by which alerts would leave it out, if it has none itself."""
+    for task in tasks_of(read(path)):
+        if task.get("inheritLabels"):
+            called = read(FLOWS / task["namespace"].removeprefix("buddy.") / f"{task['flowId']}.yaml")
+            assert called["labels"].get("alerts", "") not in {"", "subflow"}
 
 
 @each_file

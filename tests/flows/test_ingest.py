@@ -17,6 +17,7 @@ from kestra_server import FLOWS, TIMEZONE, Server, TimedServer
 
 from fitness_buddy.cli.demo import DEMO_ATHLETE_ID
 from fitness_buddy.core.retry import ATTEMPTS
+from fitness_buddy.core.validators import name_suffix
 
 FIXTURES = Path(__file__).resolve().parents[1] / "fixtures"
 LIST = "/athlete/activities"
@@ -107,7 +108,7 @@ def test_the_first_run_reads_everything_and_the_next_one_what_has_changed(
     first = ended(engine, engine.run(STRAVA, {"athlete_id": athlete}))
     assert rows(first) == (4, 4, 0, 0)
     assert engine.metrics(first)["rows_new"] == 4
-    assert first.states() == {"strava": "SUCCESS", "read": "SUCCESS", "rate_limit": "SKIPPED"}
+    assert first.states() == {"label": "SUCCESS", "strava": "SUCCESS", "read": "SUCCESS", "rate_limit": "SKIPPED"}
 
     find(strava, 103)["name"] = "Parkrun"
     strava.activities.remove(find(strava, 104))
@@ -271,9 +272,9 @@ def test_without_an_account_nothing_starts_by_itself() -> None:
 
 
 @pytest.fixture
-def folder(server: Server) -> Path:
-    """The empty folder that the phone syncs to."""
-    folder = server.inbox / "steps"
+def folder(server: Server, athlete: str) -> Path:
+    """The empty folder that the athlete's phone syncs to."""
+    folder = server.inbox / f"steps{name_suffix(athlete)}"
     (folder / "loaded").mkdir(parents=True, exist_ok=True)
     for path in [*folder.glob("loaded/*"), *folder.glob("*.*")]:
         path.unlink()

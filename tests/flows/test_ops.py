@@ -300,7 +300,7 @@ def test_a_stale_source_is_reported_once_and_so_is_its_recovery(
     load(
         source(HEARTBEAT),
         ("id: heartbeat\n", "id: heartbeat_of_one\n"),
-        ("buddy heartbeat", f"BUDDY_DUCKDB_PATH={own} buddy heartbeat --athlete {athlete}"),
+        ("buddy heartbeat", f"BUDDY_DUCKDB_PATH={own} buddy heartbeat"),
     )
 
     def eat(day: int, loaded_at: datetime) -> None:
@@ -309,7 +309,7 @@ def test_a_stale_source_is_reported_once_and_so_is_its_recovery(
         Ingest(connect(load_settings(target="duckdb")), athlete, now=loaded_at).files(meals.SOURCE, path)
 
     def beat() -> tuple[str, int]:
-        execution = engine.run("buddy.ops.heartbeat_of_one")
+        execution = engine.run("buddy.ops.heartbeat_of_one", {"athlete_id": athlete})
         return execution.state, len(discord.sent("buddy"))
 
     eat(1, now - timedelta(days=5))

@@ -25,7 +25,11 @@ SECRET_PREFIXES = ("SECRET_", "KESTRA_", "DATASOURCES_", "MICRONAUT_")
 PINNED = re.compile(r"[\w.-]+(/[\w.-]+)*:v?\d+(\.\d+)+")
 SECRET_SETTINGS = ("POSTGRES_PASSWORD", "KESTRA_USERNAME", "KESTRA_PASSWORD")
 # Flows that ask for them do without: Kestra would fail them where there is none.
-DISPENSABLE = {"NOTIFY", "DISCORD_URL", "LLM_API_KEY", "CALENDAR_URL", "EVENTS_SHEET_URL"}
+OF_AN_ATHLETE = {"NOTIFY", "DISCORD_URL", "CALENDAR_URL", "EVENTS_SHEET_URL"} | {
+    *("STRAVA_REFRESH_TOKEN", "GOOGLE_HEALTH_REFRESH_TOKEN")
+}
+DISPENSABLE = {"LLM_API_KEY", *OF_AN_ATHLETE}
+KEYS = {f"{name}_WEBHOOK_KEY" for name in ("STEPS", "MEAL", "ASK", "REMIND")}
 ENV = "POSTGRES_PASSWORD=pg-Secret-1\nKESTRA_USERNAME=ada@example.com\nKESTRA_PASSWORD=kestra-Secret-1\n"
 
 
@@ -244,6 +248,76 @@ def test_flows_ask_for_no_secret_and_no_setting_that_is_not_handed_in() -> None:
     assert set(re.findall(r"\bsecret\(\s*['\"](\w+)['\"]", flows)) <= handed_in
     environment = {name.removeprefix("ENV_").lower() for name in server_environment({})}
     assert set(re.findall(r"\benvs\.(\w+)", flows)) <= environment
+    # And of an athlete's secrets, for those of the athlete of the execution.
+    of_the_athlete = set(re.findall(r"\bsecret\(['\"](\w+)['\"] ~ render\(vars\.suffix\)\)", flows))
+    assert of_the_athlete == OF_AN_ATHLETE
+    assert not set(re.findall(r"\bsecret\(['\"](\w+)['\"]\)", flows)) & OF_AN_ATHLETE
+
+
+ATHLETES = "BUDDY_ATHLETE=ada\nBUDDY_ATHLETES=ada=Europe/Berlin,ben.x=America/New_York,\n"
+
+
+def test_a_further_athlete_gets_secrets_of_their_own_with_keys_of_their_own(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text(ENV + ATHLETES)
+    run(DEPLOY / "make_settings", tmp_path)
+    stated = settings_of(tmp_path / "secrets.env")
+    own = {name: value for name, value in stated.items() if not name.endswith("_BEN_X")}
+    further = {name.removesuffix("_BEN_X"): value for name, value in stated.items() if name not in own}
+    assert own.keys() == settings_of(DEPLOY / "secrets.env.example").keys()
+    assert further.keys() == OF_AN_ATHLETE | KEYS
+    assert len({stated[name] for name in stated if "_WEBHOOK_KEY" in name}) == 8
+    made = (tmp_path / "secrets.env").read_text()
+    assert run(DEPLOY / "make_settings", tmp_path).stdout == ""
+    assert (tmp_path / "secrets.env").read_text() == made
+    encoded = run(DEPLOY / "encode_secrets", tmp_path)
+    assert encoded.stderr == ""
+    secrets = settings_of(tmp_path / "secrets.encoded.env")
+    assert {f"SECRET_{name}_BEN_X" for name in OF_AN_ATHLETE | KEYS} <= secrets.keys()
+    bot = settings_of(tmp_path / "bot.env")
+    assert {bot[f"BUDDY_KESTRA_{name}_WEBHOOK_KEY_BEN_X"] for name in ("MEAL", "ASK", "REMIND")} == {
+        further[f"{name}_WEBHOOK_KEY"] for name in ("MEAL", "ASK", "REMIND")
+    }
+
+
+TOKEN = "STRAVA_REFRESH_TOKEN"
+
+
+def keys(suffix: str, **other: str) -> str:
+    return "".join(f"{name}{suffix}={other.get(name, f'key-{name}{suffix}')}\n" for name in sorted(KEYS))
+
+
+@pytest.mark.parametrize(
+    ("athletes", "secrets", "problem"),
+    [
+        (ATHLETES, keys(""), "ASK_WEBHOOK_KEY_BEN_X is missing|STEPS_WEBHOOK_KEY_BEN_X is missing"),
+        (
+            ATHLETES,
+            keys("") + keys("_BEN_X", MEAL_WEBHOOK_KEY="key-MEAL_WEBHOOK_KEY"),
+            "another athlete has the same one",
+        ),
+        (ATHLETES, f"{TOKEN}=login-1\n{TOKEN}_BEN_X=login-1\n", f"{TOKEN}_BEN_X: another athlete has the same one"),
+        (ATHLETES, keys("") + keys("_BEN_X", ASK_WEBHOOK_KEY="a/b"), "ASK_WEBHOOK_KEY_BEN_X: expected letters"),
+        (ATHLETES.replace("ada=", "bob="), "", r"does not list BUDDY_ATHLETE \(ada\)"),
+        (ATHLETES.replace("ben.x=America/New_York", "ben"), "", "expected ATHLETE=ZONE, commas between, found ben"),
+        (ATHLETES.replace("ben.x", "ADA"), "", "the secrets of two athletes would have the same names"),
+    ],
+    ids=[
+        "no key",
+        "one key for two",
+        "one login for two",
+        "a key that is no word",
+        "the own one left out",
+        "no zone",
+        "same names",
+    ],
+)
+def test_athletes_who_could_write_for_each_other_are_refused(
+    tmp_path: Path, athletes: str, secrets: str, problem: str
+) -> None:
+    refused = encode(tmp_path, secrets, ENV + athletes, check=False)
+    assert refused.returncode == 1
+    assert re.search(problem, refused.stderr)
+    assert not (tmp_path / "secrets.encoded.env").exists()
 
 
 # --- compose.yaml ---------------------------------------------------------------------------------------------------
@@ -303,7 +377,9 @@ def test_the_bot_runs_beside_the_server_and_knows_no_more_than_it_needs() -> Non
     assert (bot["image"], bot["restart"]) == (COMPOSE["services"]["kestra"]["image"], "unless-stopped")
     assert bot["network_mode"] == "service:kestra"
     assert (bot["env_file"], bot["profiles"], bot["entrypoint"]) == (["bot.env"], ["bot"], ["buddy", "bot"])
-    assert bot["environment"].keys() == {"BUDDY_DISCORD_USERS", "BUDDY_DISCORD_CHANNELS"}
+    assert bot["environment"].keys() == {
+        *("BUDDY_ATHLETE", "BUDDY_ATHLETES", "BUDDY_DISCORD_USERS", "BUDDY_DISCORD_CHANNELS")
+    }
 
 
 def test_what_must_last_is_in_volumes() -> None:

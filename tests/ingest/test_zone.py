@@ -100,6 +100,25 @@ def test_a_load_gives_an_athlete_without_a_zone_the_one_of_its_clocks(duckdb_fil
     assert current_settings(duckdb_file, stated)[0].timezone == "Asia/Tokyo"
 
 
+def test_the_zone_of_the_server_s_list_comes_before_that_of_files(
+    duckdb_file: Warehouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The schedules have it; a report would come at its hour about a day of another zone."""
+    monkeypatch.setenv("BUDDY_ATHLETES", "me=America/New_York,ben=Europe/Berlin")
+    monkeypatch.setenv("BUDDY_ATHLETE", "me")
+    own, ben = load_settings(athlete_id="me"), load_settings(athlete_id="ben")
+    assert keep_zone(duckdb_file, own, clocks((NOON, 9)), now=NOON) == DerivedZone("America/New_York", "server")
+    assert keep_zone(duckdb_file, own, clocks((NOON, 9)), now=NOON) is None
+    # What is known already stays, and so does what the athlete states.
+    monkeypatch.delenv("BUDDY_ATHLETES")
+    assert keep_zone(duckdb_file, ben, clocks((NOON, 9)), now=NOON) == DerivedZone("Asia/Tokyo", "file")
+    monkeypatch.setenv("BUDDY_ATHLETES", "me=America/New_York,ben=Europe/Berlin")
+    assert keep_zone(duckdb_file, ben, clocks(), now=NOON) is None
+    state_settings(duckdb_file, own, {"timezone": "UTC"}, valid_from=None, now=NOON)
+    assert keep_zone(duckdb_file, own, clocks(), now=NOON) is None
+    assert [current_settings(duckdb_file, one)[0].timezone for one in (own, ben)] == ["UTC", "Asia/Tokyo"]
+
+
 def test_a_load_leaves_a_stated_zone_alone(duckdb_file: Warehouse) -> None:
     stated = load_settings()
     state_settings(duckdb_file, stated, {"timezone": "Europe/Berlin"}, valid_from=None, now=NOON)

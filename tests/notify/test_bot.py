@@ -32,7 +32,7 @@ from fitness_buddy.remind.routing import MEALS, QUESTIONS, REMINDERS
 ADA, STRANGER, CHANNEL = 100000000000000001, 100000000000000002, 200000000000000001
 KEY = "planted-webhook-key"
 WEBHOOKS = {MEALS: "MEAL", QUESTIONS: "ASK", REMINDERS: "REMIND"}
-KEYS = {flow: f"{KEY}-{name}" for flow, name in WEBHOOKS.items()}
+KEYS = {"me": {flow: f"{KEY}-{name}" for flow, name in WEBHOOKS.items()}}
 PNG = b"\x89PNG\r\n\x1a\n" + b"\0" * 100
 ENVIRONMENT = {
     "BUDDY_DISCORD_BOT_TOKEN": "planted.bot.token",
@@ -75,7 +75,7 @@ def kestra() -> Iterator[Kestra]:
 
 @pytest.fixture
 def settings(kestra: Kestra) -> BotSettings:
-    return BotSettings("planted.bot.token", KEYS, kestra.url, frozenset({ADA}), frozenset({CHANNEL}))
+    return BotSettings("planted.bot.token", KEYS, kestra.url, {ADA: "me"}, frozenset({CHANNEL}))
 
 
 @pytest.fixture
@@ -228,7 +228,7 @@ def test_a_flow_that_does_not_take_it_is_reported_and_the_key_is_nowhere(
 
 
 def test_a_server_that_is_not_reached_is_reported(settings: BotSettings) -> None:
-    away = BotSettings("t", KEYS, "http://127.0.0.1:9", settings.user_ids, settings.channel_ids)
+    away = BotSettings("t", KEYS, "http://127.0.0.1:9", settings.athletes, settings.channel_ids)
     handler = Handler(away, Forwarder(away).forward)
     answer = asyncio.run(handler.handle(IncomingMessage(1, ADA, False, CHANNEL, "cancel 3")))
     assert "cannot reach" in (answer or "")
@@ -257,7 +257,7 @@ def gateway_message(**overrides: Any) -> dict[str, Any]:
 
 
 # Settings of a bot that nobody may write to.
-NOBODY = BotSettings("t", KEYS, "http://localhost", frozenset(), frozenset())
+NOBODY = BotSettings("t", KEYS, "http://localhost", {}, frozenset())
 
 
 def received(payload: Mapping[str, Any]) -> list[IncomingMessage]:
@@ -325,7 +325,7 @@ def test_settings_are_read_from_the_environment(monkeypatch: pytest.MonkeyPatch)
     for name, value in ENVIRONMENT.items():
         monkeypatch.setenv(name, value)
     settings = bot_settings()
-    assert settings.user_ids == {ADA}
+    assert (settings.athletes, settings.webhook_keys) == ({ADA: "me"}, KEYS)
     assert settings.channel_ids == {CHANNEL, 200000000000000003}
     assert "planted" not in repr(settings)
 
@@ -345,6 +345,52 @@ def test_what_is_missing_or_wrong_is_named(monkeypatch: pytest.MonkeyPatch, name
     for variable, stated in {**ENVIRONMENT, name: value}.items():
         monkeypatch.setenv(variable, stated)
     with pytest.raises(UsageError, match=name):
+        bot_settings()
+
+
+BEN = 100000000000000003
+TWO = {
+    **ENVIRONMENT,
+    "BUDDY_ATHLETE": "ada",
+    "BUDDY_ATHLETES": "ada=Europe/Berlin,ben.x=America/New_York",
+    "BUDDY_DISCORD_USERS": f"ada={ADA}, ben.x={BEN}",
+    **{f"BUDDY_KESTRA_{name}_WEBHOOK_KEY_BEN_X": f"{KEY}-of-ben-{name}" for name in ("MEAL", "ASK", "REMIND")},
+}
+
+
+def test_each_message_goes_to_its_athletes_webhook_and_a_stranger_s_nowhere(
+    kestra: Kestra, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in {**TWO, "BUDDY_KESTRA_URL": kestra.url}.items():
+        monkeypatch.setenv(name, value)
+    settings = bot_settings()
+    assert "planted" not in repr(settings)
+    handler = Handler(settings, Forwarder(settings).forward)
+    for number, user_id in enumerate((ADA, BEN, STRANGER)):
+        message = IncomingMessage(number, user_id, False, None, "meal: oats")
+        assert asyncio.run(handler.handle(message)) is None
+    assert [(path.rpartition("/")[2], body["user_id"]) for path, body in kestra.posts] == [
+        (f"{KEY}-MEAL", str(ADA)),
+        (f"{KEY}-of-ben-MEAL", str(BEN)),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "problem"),
+    [
+        ("BUDDY_DISCORD_USERS", f"ada={ADA}, {BEN}", f"expected ATHLETE={BEN} with an athlete of .*, found no athlete"),
+        ("BUDDY_DISCORD_USERS", f"bem={BEN}", r"BUDDY_ATHLETES \(ada, ben.x\), found bem"),
+        ("BUDDY_ATHLETES", "", "BUDDY_DISCORD_USERS: ben.x is not in BUDDY_ATHLETES"),
+        ("BUDDY_KESTRA_ASK_WEBHOOK_KEY_BEN_X", "", "not set: BUDDY_KESTRA_ASK_WEBHOOK_KEY_BEN_X"),
+        ("BUDDY_KESTRA_ASK_WEBHOOK_KEY_BEN_X", f"{KEY}-ASK", "two athletes have the same key"),
+    ],
+)
+def test_who_would_write_for_another_athlete_is_refused(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str, problem: str
+) -> None:
+    for variable, stated in {**TWO, name: value}.items():
+        monkeypatch.setenv(variable, stated)
+    with pytest.raises(UsageError, match=problem):
         bot_settings()
 
 

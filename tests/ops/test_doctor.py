@@ -50,6 +50,16 @@ def test_the_demo_is_well_on_the_next_day_and_outdated_later(demo: Demo) -> None
     assert any("has brought nothing new for 52 days" in found for found in of(findings, "sources", "note"))
 
 
+def test_schedules_of_another_time_zone_are_named(demo: Demo) -> None:
+    def found(zone: str) -> list[str]:
+        athletes = {"BUDDY_ATHLETE": "demo", "BUDDY_ATHLETES": f"demo={zone},ben=UTC"}
+        _, findings = examined(*AFTER_THE_DEMO, **demo.environment, **athletes)
+        return [one for one in of(findings, "settings", "problem") if "BUDDY_ATHLETES" in one]
+
+    assert found("Europe/Berlin") == []
+    assert found("Asia/Tokyo") == ["demo is in Europe/Berlin, and BUDDY_ATHLETES says Asia/Tokyo"]
+
+
 def test_a_failed_build_and_a_load_after_it_have_to_be_dealt_with(demo: Demo, tmp_path: Path) -> None:
     path = tmp_path / "buddy.duckdb"
     shutil.copy(demo.duckdb_path, path)

@@ -104,18 +104,19 @@ class Flows:
         self.said: list[tuple[str, str]] = []
         self.environment = {"BUDDY_DUCKDB_PATH": str(folder / "bot.duckdb"), "BUDDY_STATE_DIR": str(folder / "bot")}
 
-    def forward(self, flow: str, body: Mapping[str, Any]) -> FlowReply:
+    def forward(self, athlete_id: str, flow: str, body: Mapping[str, Any]) -> FlowReply:
         path = self.folder / "request.json"
         path.write_text(json.dumps(body))
         command = {REMINDERS: ("remind", "request"), MEALS: ("meal", "request"), QUESTIONS: ("ask", "--request")}[flow]
-        answer = run_buddy(*command, path, "--json", "--now", NOW, environment=self.environment).json
+        words = (*command, path, "--athlete", athlete_id, "--json", "--now", NOW)
+        answer = run_buddy(*words, environment=self.environment).json
         self.said.append((flow, answer["message"]))
         return FlowReply(str(answer.get("outcome")))
 
 
 def bot(folder: Path) -> tuple[Handler, Flows]:
     flows = Flows(folder)
-    settings = BotSettings("t", {}, "http://localhost", frozenset({ADA}), frozenset({CHANNEL}), ("de", "en"))
+    settings = BotSettings("t", {}, "http://localhost", {ADA: "me"}, frozenset({CHANNEL}), ("de", "en"))
     return Handler(settings, flows.forward), flows
 
 

@@ -21,6 +21,7 @@ def flows() -> None:
     BUDDY_KESTRA_URL is the address of the server [http://localhost:8080], BUDDY_KESTRA_USERNAME and
     BUDDY_KESTRA_PASSWORD are its login. BUDDY_FLOWS_ENABLED has the ids of flows whose disabled triggers are enabled
     (comma separated). Of a flow that BigQuery can start, the trigger of the target is enabled: a schedule, or a query.
+    With BUDDY_ATHLETES each athlete has schedules in their own time zone, and webhooks of their own.
     """
 
 

@@ -131,9 +131,11 @@ def _understand(run: Run, request: Path, draft: Path, *, may_ask: bool) -> dict[
 
 
 def _store(run: Run, draft: Path) -> dict[str, Any]:
+    from fitness_buddy.ingest.zone import keep_listed_zone
     from fitness_buddy.meals.draft import read_draft
 
     understood = read_draft(draft)
+    keep_listed_zone(run.warehouse, run.settings, now=run.clock())
     conversation, _ = _open_conversation(run)
     reply = conversation.store(understood.reply, understood.message_id)
     run.say("Stored." if reply.landing else "Nothing was to be stored, or it was stored before.")
@@ -215,9 +217,11 @@ def handle_meal(
     post: bool = False,
 ) -> dict[str, Any]:
     """Do what is asked for, once for each message, print the reply, and post it."""
+    from fitness_buddy.ingest.zone import keep_listed_zone
     from fitness_buddy.meals.request import id_of_command
     from fitness_buddy.notify.message import plain
 
+    keep_listed_zone(run.warehouse, run.settings, now=run.clock())
     outbox = open_outbox(run, is_awaited=True) if post else None
     # A time that is given as an option is the time, whatever the words say.
     conversation, model = _open_conversation(run, reads_times=not eaten_at)

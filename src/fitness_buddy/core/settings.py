@@ -12,6 +12,7 @@ from typing import Any, Literal
 import platformdirs
 
 from fitness_buddy.core import variables
+from fitness_buddy.core.athletes import require_listed
 from fitness_buddy.core.errors import BuddyError, UsageError
 from fitness_buddy.core.redaction import without_secrets
 from fitness_buddy.core.state import state_dir
@@ -97,12 +98,15 @@ def load_settings(
     """Resolve the settings of one command.
 
     Raises:
-        UsageError: no project, target or profile of that name, or an athlete id that is not one plain word.
+        UsageError: no project, target or profile of that name, an athlete id that is not one plain word, or an athlete
+            whom BUDDY_ATHLETES does not list.
     """
     project_dir = find_project_dir()
     athlete_id = athlete_id or variables.ATHLETE.stated() or default_athlete_id or variables.ATHLETE.default
     if not re.fullmatch(ATHLETE_ID, athlete_id):
         raise UsageError(f"athlete {athlete_id!r}: expected {ATHLETE_ID_WORDS}")
+    if athlete_id != default_athlete_id:
+        require_listed(athlete_id)
     target, profile = _read_profile(project_dir, target)
     return Settings(
         project_dir=project_dir,

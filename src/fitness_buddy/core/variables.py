@@ -9,11 +9,13 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Generic, TypeVar
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from fitness_buddy.core.errors import UsageError
+from fitness_buddy.core.validators import ATHLETE_ID, ATHLETE_ID_WORDS, name_suffix
 
 _LABEL_KEY = re.compile(r"[a-z][a-z0-9_-]{0,62}")
 _LABEL_VALUE = re.compile(r"[a-z0-9_-]{0,63}")
@@ -45,6 +47,7 @@ class Variable(Generic[_Value]):
         profile_key: the key of the target in profiles/profiles.yml that holds the value.
         deployed_in: the file of `deploy/` that sets it on a server; empty if none does.
         deployed_as: the name there, if it is another one.
+        is_per_athlete: whether each further athlete of BUDDY_ATHLETES has one, too (see :meth:`of_further`).
     """
 
     name: str
@@ -57,6 +60,11 @@ class Variable(Generic[_Value]):
     profile_key: str = ""
     deployed_in: str = ""
     deployed_as: str = ""
+    is_per_athlete: bool = False
+
+    def of_further(self, athlete_id: str) -> Variable[_Value]:
+        """Return the variable of an athlete who is not BUDDY_ATHLETE: its name ends with the athlete's."""
+        return replace(self, name=self.name + name_suffix(athlete_id))
 
     def stated(self) -> str:
         """Return the text of the environment; empty if it is not set."""
@@ -95,7 +103,17 @@ def _declare(
 
 def unknown_names() -> list[str]:
     """Return the names of the environment that look like settings and are none, such as misspelled ones."""
-    return sorted(name for name in os.environ if name.startswith("BUDDY_") and name not in VARIABLES)
+    known = {*VARIABLES, *_names_of_further()}
+    return sorted(name for name in os.environ if name.startswith("BUDDY_") and name not in known)
+
+
+def _names_of_further() -> set[str]:
+    """Return the names of the settings of further athletes; none while BUDDY_ATHLETES cannot be read."""
+    try:
+        athletes = ATHLETES.read()
+    except UsageError:
+        return set()
+    return {one.of_further(athlete).name for one in VARIABLES.values() if one.is_per_athlete for athlete in athletes}
 
 
 def _shown(value: object) -> str:
@@ -182,6 +200,43 @@ def _http_url(stated: str) -> str:
     return stated.strip()
 
 
+def _discord_users(stated: str) -> dict[int, str]:
+    """Read ``ID`` or ``ATHLETE=ID``, commas between; the value is the athlete, empty where none is named."""
+    users: dict[int, str] = {}
+    for part in _list(stated):
+        athlete_id, _, user = part.rpartition("=")
+        is_named = re.fullmatch(ATHLETE_ID, athlete_id) if "=" in part else True
+        if not is_named or not _DISCORD_ID.fullmatch(user) or int(user) in users:
+            raise ValueError("Discord's ids as ID or ATHLETE=ID, each once, commas between")
+        users[int(user)] = athlete_id
+    return users
+
+
+def _athletes(stated: str) -> dict[str, str]:
+    """Read ``ATHLETE=ZONE``, commas between, such as ``ada=Europe/Berlin,ben=America/New_York``."""
+    athletes: dict[str, str] = {}
+    suffixes: set[str] = set()
+    for part in _list(stated):
+        athlete_id, _, zone = (word.strip() for word in part.partition("="))
+        if not re.fullmatch(ATHLETE_ID, athlete_id):
+            raise ValueError(f"athletes as ATHLETE=ZONE, commas between, each athlete {ATHLETE_ID_WORDS}")
+        if not _is_zone(zone):
+            raise ValueError(f"a time zone of {athlete_id} such as Europe/Berlin")
+        if name_suffix(athlete_id) in suffixes:
+            raise ValueError(f"athletes whose settings have different names ({name_suffix(athlete_id)} twice)")
+        suffixes.add(name_suffix(athlete_id))
+        athletes[athlete_id] = zone
+    return athletes
+
+
+def _is_zone(name: str) -> bool:
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        return False
+    return True
+
+
 def _discord_ids(stated: str) -> frozenset[int]:
     parts = _list(stated)
     if not all(_DISCORD_ID.fullmatch(part) for part in parts):
@@ -214,6 +269,15 @@ def _labels(stated: str) -> dict[str, str]:
 # The project, and what all commands share.
 
 ATHLETE = _declare("core", "BUDDY_ATHLETE", _text, "me", "the athlete whose data is loaded and shown", deployed_in=ENV)
+ATHLETES = _declare(
+    "core",
+    "BUDDY_ATHLETES",
+    _athletes,
+    dict[str, str](),
+    "the athletes of this server and their time zones, commas between: ATHLETE=ZONE; BUDDY_ATHLETE is one of them",
+    default_words="BUDDY_ATHLETE only",
+    deployed_in=ENV,
+)
 PROJECT_DIR = _declare(
     "core",
     "BUDDY_PROJECT_DIR",
@@ -560,9 +624,9 @@ DISCORD_BOT_TOKEN = _declare(
 DISCORD_USERS = _declare(
     "notify",
     "BUDDY_DISCORD_USERS",
-    _discord_ids,
-    frozenset[int](),
-    "the ids of the users who may speak to the bot, commas between",
+    _discord_users,
+    dict[int, str](),
+    "the ids of the users who may speak to the bot, commas between; with BUDDY_ATHLETES each as ATHLETE=ID",
     deployed_in=ENV,
 )
 DISCORD_CHANNELS = _declare(
@@ -661,6 +725,7 @@ KESTRA_MEAL_WEBHOOK_KEY = _declare(
     is_secret=True,
     deployed_in=SECRETS,
     deployed_as="MEAL_WEBHOOK_KEY",
+    is_per_athlete=True,
 )
 KESTRA_ASK_WEBHOOK_KEY = _declare(
     "kestra",
@@ -671,6 +736,7 @@ KESTRA_ASK_WEBHOOK_KEY = _declare(
     is_secret=True,
     deployed_in=SECRETS,
     deployed_as="ASK_WEBHOOK_KEY",
+    is_per_athlete=True,
 )
 KESTRA_REMIND_WEBHOOK_KEY = _declare(
     "kestra",
@@ -681,6 +747,7 @@ KESTRA_REMIND_WEBHOOK_KEY = _declare(
     is_secret=True,
     deployed_in=SECRETS,
     deployed_as="REMIND_WEBHOOK_KEY",
+    is_per_athlete=True,
 )
 FLOWS_ENABLED = _declare(
     "kestra",

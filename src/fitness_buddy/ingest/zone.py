@@ -11,7 +11,17 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo, available_timezones
 
-from fitness_buddy.warehouse.athlete_settings import DEFAULT, FILE, MACHINE, derive_zone, zone_origin
+from fitness_buddy.core import variables
+from fitness_buddy.core.athletes import listed_athletes
+from fitness_buddy.warehouse.athlete_settings import (
+    DEFAULT,
+    FILE,
+    MACHINE,
+    SERVER,
+    check_zone,
+    derive_zone,
+    zone_origin,
+)
 
 if TYPE_CHECKING:
     from fitness_buddy.core.settings import Settings
@@ -99,7 +109,7 @@ class Clocks:
 
 @dataclass(frozen=True, slots=True)
 class DerivedZone:
-    """A time zone that a load has made the athlete's, and its origin (``file`` or ``machine``)."""
+    """A time zone that a load has made the athlete's, and its origin (``machine``, ``file`` or ``server``)."""
 
     timezone: str
     origin: str
@@ -107,6 +117,8 @@ class DerivedZone:
     def __str__(self) -> str:
         if self.origin == FILE:
             return f"{self.timezone}, from the clocks in what was loaded; `buddy init --timezone` states another"
+        if self.origin == SERVER:
+            return f"{self.timezone}, from {variables.ATHLETES.name}; `buddy init --timezone` states another"
         return (
             f"{self.timezone}, from this machine, because what was loaded names no time zone; "
             "`buddy init --timezone` states another, and so does the first file whose times have an offset"
@@ -116,6 +128,8 @@ class DerivedZone:
 def keep_zone(warehouse: Warehouse, settings: Settings, clocks: Clocks, *, now: datetime) -> DerivedZone | None:
     """Make a time zone the athlete's after a load, if none is known, or only this machine's; return it.
 
+    It is the one of BUDDY_ATHLETES, else the one of the files.
+
     Args:
         clocks: what was loaded says of the athlete's clock.
         now: timezone-aware.
@@ -123,10 +137,31 @@ def keep_zone(warehouse: Warehouse, settings: Settings, clocks: Clocks, *, now: 
     known_from = zone_origin(warehouse, settings)
     if known_from not in (DEFAULT, MACHINE):
         return None
+    derived = _listed_zone(settings) or _zone_of(clocks)
+    return derived if derive_zone(warehouse, settings, derived.timezone, derived.origin, now=now) else None
+
+
+def keep_listed_zone(warehouse: Warehouse, settings: Settings, *, now: datetime) -> None:
+    """Make the time zone of BUDDY_ATHLETES the athlete's as :func:`keep_zone` does; marts do not read that setting.
+
+    Args:
+        now: timezone-aware.
+    """
+    if _listed_zone(settings):
+        keep_zone(warehouse, settings, Clocks(), now=now)
+
+
+def _listed_zone(settings: Settings) -> DerivedZone | None:
+    timezone = listed_athletes().get(settings.athlete_id)
+    if timezone:
+        check_zone(timezone, settings)
+    return DerivedZone(timezone, SERVER) if timezone else None
+
+
+def _zone_of(clocks: Clocks) -> DerivedZone:
     machine = machine_zone()
     in_files = clocks.zone(machine)
-    derived = DerivedZone(in_files, FILE) if in_files else DerivedZone(machine, MACHINE)
-    return derived if derive_zone(warehouse, settings, derived.timezone, derived.origin, now=now) else None
+    return DerivedZone(in_files, FILE) if in_files else DerivedZone(machine, MACHINE)
 
 
 def _fitting(zone: str, readings: Iterable[ClockReading]) -> int:

@@ -3,8 +3,8 @@
 A folder has ``<purpose>/<id>.yaml``, the flows of the namespace ``buddy.<purpose>``, and ``<purpose>/files/**``, the
 files of the namespace. Triggers that need an account are disabled there. BUDDY_FLOWS_ENABLED names the flows whose
 triggers are enabled all the same. A flow that BigQuery can start has a trigger for each target, and its ``disabled``
-are those of DuckDB; for BigQuery each of them is negated. A trigger can also be disabled in the browser, which no
-source shows.
+are those of DuckDB; for BigQuery each of them is negated. With BUDDY_ATHLETES each athlete gets the triggers
+(:mod:`fitness_buddy.kestra.athletes`). A trigger can also be disabled in the browser, which no source shows.
 """
 
 from __future__ import annotations
@@ -18,10 +18,12 @@ from typing import Any
 import yaml
 
 from fitness_buddy.core import variables
+from fitness_buddy.core.athletes import listed_athletes
 from fitness_buddy.core.errors import BuddyError, StoppedError, UsageError
 from fitness_buddy.core.settings import Settings
 from fitness_buddy.core.yaml_text import parse_yaml
 from fitness_buddy.kestra.api import KestraApi, starts_nothing
+from fitness_buddy.kestra.athletes import with_athletes
 
 _NAMESPACES = "buddy."
 _FILES = "files"
@@ -168,19 +170,28 @@ class FlowFolder:
         files: by namespace and path on the server.
     """
 
-    def __init__(self, folder: Path, enabled_ids: Iterable[str] = (), *, is_on_bigquery: bool = False) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        enabled_ids: Iterable[str] = (),
+        *,
+        is_on_bigquery: bool = False,
+        athletes: Mapping[str, str] | None = None,
+        own_athlete_id: str = variables.ATHLETE.default,
+    ) -> None:
         """Read the flows and files of a folder.
 
         Args:
             enabled_ids: the flows whose disabled triggers are enabled.
             is_on_bigquery: whether flows that BigQuery can start are started by it.
+            athletes: see :func:`fitness_buddy.kestra.athletes.with_athletes`, also for own_athlete_id.
 
         Raises:
             UsageError: the folder has no flows, or not one with an id that is to be enabled.
             BuddyError: a file is not a flow, or its id and namespace differ from its place.
         """
         enabled_ids = set(enabled_ids)
-        read = _read_flows(folder, enabled_ids, is_on_bigquery=is_on_bigquery)
+        read = _read_flows(folder, enabled_ids, is_on_bigquery, athletes or {}, own_athlete_id)
         self.flows = {(flow.namespace, flow.flow_id): flow for flow in read}
         self.files = {(file.namespace, file.server_path): file for file in _find_files(folder)}
         if not self.flows:
@@ -296,7 +307,7 @@ class FlowFolder:
 
 
 def open_flows(settings: Settings, folder: Path | None = None) -> FlowFolder:
-    """Return the flows of a folder [the project's] as they are deployed for the warehouse and the settings.
+    """Return the flows of a folder [the project's] as they are deployed for the warehouse, the athletes and settings.
 
     Raises:
         UsageError, BuddyError: see :class:`FlowFolder`.
@@ -305,6 +316,8 @@ def open_flows(settings: Settings, folder: Path | None = None) -> FlowFolder:
         folder or settings.project_dir / "flows",
         variables.FLOWS_ENABLED.read(),
         is_on_bigquery=settings.profile.get("type") == "bigquery",
+        athletes=listed_athletes(),
+        own_athlete_id=variables.ATHLETE.read(),
     )
 
 
@@ -351,7 +364,9 @@ def _values(node: Any, name: str) -> Iterator[Any]:
         yield from (value for key, value in node.value if key.value == name)
 
 
-def _read_flows(folder: Path, enabled_ids: set[str], *, is_on_bigquery: bool) -> Iterator[LocalFlow]:
+def _read_flows(
+    folder: Path, enabled_ids: set[str], is_on_bigquery: bool, athletes: Mapping[str, str], own_athlete_id: str
+) -> Iterator[LocalFlow]:
     for path in sorted(folder.glob("*/*.yml")):
         raise BuddyError(f"{path}: expected the ending .yaml")
     for path in sorted(folder.glob("*/*.yaml")):
@@ -363,6 +378,7 @@ def _read_flows(folder: Path, enabled_ids: set[str], *, is_on_bigquery: bool) ->
                 source = negate_triggers(source) if is_on_bigquery else source
             elif flow_id in enabled_ids:
                 source = enable_triggers(source)
+            source = with_athletes(source, athletes, own_athlete_id)
             stated = parse_yaml(source)
         except (yaml.YAMLError, ValueError) as error:
             raise BuddyError(f"{path}: not YAML: {' '.join(str(error).split())}") from error

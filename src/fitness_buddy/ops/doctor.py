@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 
 from fitness_buddy import __version__
 from fitness_buddy.core import variables
+from fitness_buddy.core.athletes import listed_athletes
 from fitness_buddy.core.errors import BuddyError
 from fitness_buddy.core.settings import Settings, SettingValue
 from fitness_buddy.core.state import StateStore, read_renamed, state_dir, state_name
@@ -144,10 +145,19 @@ def _warehouse(settings: Settings, warehouse: Warehouse, now: datetime) -> Itera
     if failed:
         found = f"the last build failed: {_listed(failed)}"
         yield Finding("warehouse", "problem", found, "run `buddy build` and read its messages")
+    yield from _zone(settings, timezone)
     yield from _built(status, now.astimezone(ZoneInfo(timezone)))
     if not status.has_own_settings:
         yield Finding("warehouse", "note", f"{settings.athlete_id} has the default settings", "run `buddy init`")
     yield from _sources(status, now)
+
+
+def _zone(settings: Settings, timezone: str) -> Iterator[Finding]:
+    listed = listed_athletes().get(settings.athlete_id, timezone)
+    if listed != timezone:
+        found = f"{settings.athlete_id} is in {timezone}, and {variables.ATHLETES.name} says {listed}"
+        remedy = f"correct {variables.ATHLETES.name} and deploy the flows, or run `buddy init --timezone {listed}`"
+        yield Finding("settings", "problem", found, remedy)
 
 
 def _remedy_of(settings: Settings) -> str:
@@ -208,7 +218,7 @@ def _credentials(
         if one.is_secret and one.is_set:
             yield _shape(one.name, variables.VARIABLES[one.name].stated())
     for service, command in ((strava_settings(), "strava"), (google_health_settings(), "google-health")):
-        yield from _login(settings, store, service, command)
+        yield from _login(settings, store, service.of_athlete(settings.athlete_id), command)
     for remedy, read in readers.items():
         try:
             read()

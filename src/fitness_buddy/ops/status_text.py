@@ -7,8 +7,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from fitness_buddy.core import variables
 from fitness_buddy.ops.status import Status
-from fitness_buddy.warehouse.athlete_settings import ATHLETE, DEFAULT, FILE, MACHINE
+from fitness_buddy.warehouse.athlete_settings import ATHLETE, DEFAULT, FILE, MACHINE, SERVER
 
 
 def render_status(status: Status, console: Console) -> None:
@@ -32,13 +33,18 @@ def render_status(status: Status, console: Console) -> None:
     elif status.is_build_outdated:
         console.print(f"Loaded after the last build (as of {status.built_as_of}): run `buddy build`.")
     if not status.has_own_settings:
-        console.print("Default settings hold (UTC days, 10000 steps): state your own with `buddy init`.")
+        console.print(f"Default settings hold ({status.timezone} days, 10000 steps): state your own with `buddy init`.")
     elif status.timezone_from != ATHLETE:
         origin = _ZONE_ORIGINS[status.timezone_from]
         console.print(f"Days are in {status.timezone} ({origin}): state another with `buddy init --timezone`.")
 
 
-_ZONE_ORIGINS = {DEFAULT: "the default", MACHINE: "this machine's", FILE: "from clocks in loaded files"}
+_ZONE_ORIGINS = {
+    DEFAULT: "the default",
+    MACHINE: "this machine's",
+    FILE: "from clocks in loaded files",
+    SERVER: f"from {variables.ATHLETES.name}",
+}
 
 
 def _loaded(status: Status) -> Table:

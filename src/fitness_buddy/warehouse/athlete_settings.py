@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from fitness_buddy.core.athletes import listed_athletes
 from fitness_buddy.core.errors import BuddyError, UsageError
 from fitness_buddy.core.settings import Settings
 from fitness_buddy.core.weeks import FIRST_DAYS
@@ -57,7 +58,7 @@ STATEMENTS = LogTable(
     schema="raw",
 )
 # Where a time zone comes from. A later one of these replaces an earlier one; null, of an earlier version, is the last.
-DEFAULT, MACHINE, FILE, ATHLETE = ZONE_ORIGINS = ("default", "machine", "file", "athlete")
+DEFAULT, MACHINE, FILE, SERVER, ATHLETE = ZONE_ORIGINS = ("default", "machine", "file", "server", "athlete")
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +132,10 @@ _OPTIONAL = {field.name for field in fields(AthleteSettings) if field.default is
 
 
 def current_settings(warehouse: Warehouse, settings: Settings) -> tuple[AthleteSettings, bool]:
-    """Return the athlete's latest settings, or the defaults; and whether they are the athlete's own."""
+    """Return the athlete's latest settings, or the defaults; and whether they are the athlete's own.
+
+    The default time zone is the one of BUDDY_ATHLETES, if it lists the athlete.
+    """
     return settings_and_zone_origin(warehouse, settings)[:2]
 
 
@@ -139,7 +143,7 @@ def settings_and_zone_origin(warehouse: Warehouse, settings: Settings) -> tuple[
     """Return the same, and where the time zone comes from, one of ``ZONE_ORIGINS``."""
     seed, statements = _read_seed(settings.seeds_dir / SEED), _statements(warehouse, settings)
     own = _own(seed, statements, settings.athlete_id)
-    return *_current(seed, own), _zone_origin(seed, statements, settings.athlete_id)
+    return *_current(seed, own, settings), _zone_origin(seed, statements, settings.athlete_id)
 
 
 def current_timezone(warehouse: Warehouse, settings: Settings) -> str:
@@ -176,7 +180,7 @@ def state_settings(
         while True:
             statements = _statements(warehouse, settings)
             own = _own(seed, statements, settings.athlete_id)
-            new = replace(_current(seed, own)[0], **stated)
+            new = replace(_current(seed, own, settings)[0], **stated)
             origin = _zone_origin(seed, statements, settings.athlete_id)
             is_first = _is_all_default(seed, own) and origin != ATHLETE
             today = now.astimezone(ZoneInfo(new.timezone)).date()
@@ -197,7 +201,7 @@ def derive_zone(warehouse: Warehouse, settings: Settings, timezone: str, origin:
 
     Args:
         timezone: an IANA name; one that the warehouses do not know is not used.
-        origin: MACHINE or FILE.
+        origin: MACHINE, FILE or SERVER.
         now: timezone-aware.
     """
     seed = _read_seed(settings.seeds_dir / SEED)
@@ -209,7 +213,7 @@ def derive_zone(warehouse: Warehouse, settings: Settings, timezone: str, origin:
             found = _zone_origin(seed, statements, settings.athlete_id)
             if ZONE_ORIGINS.index(found) >= ZONE_ORIGINS.index(origin):
                 return False
-            own = _own(seed, statements, settings.athlete_id) or {SINCE_EVER: _current(seed, {})[0]}
+            own = _own(seed, statements, settings.athlete_id) or {SINCE_EVER: _default(seed)}
             new = {day: replace(values, timezone=timezone) for day, values in own.items()}
             if _append(warehouse, settings, statements, new, origin, now, _goals(statements)):
                 return True
@@ -229,7 +233,7 @@ def _zone_origin(seed: list[Row], statements: list[Row], athlete_id: str) -> str
 
 def _is_all_default(seed: list[Row], own: Mapping[date, AthleteSettings]) -> bool:
     """Return whether an athlete has stated nothing, but for a time zone."""
-    defaults = _current(seed, {})[0]
+    defaults = _default(seed)
     return all(replace(values, timezone=defaults.timezone) == defaults for values in own.values())
 
 
@@ -298,10 +302,18 @@ def _own(seed: list[Row], statements: list[Row], athlete_id: str) -> dict[date, 
     return {row["valid_from"]: _settings_of(row) for row in rows}
 
 
-def _current(seed: list[Row], own: Mapping[date, AthleteSettings]) -> tuple[AthleteSettings, bool]:
+def _current(seed: list[Row], own: Mapping[date, AthleteSettings], settings: Settings) -> tuple[AthleteSettings, bool]:
     if own:
         return own[max(own)], True
-    return _settings_of(next(row for row in seed if row["athlete_id"] == DEFAULTS_ID)), False
+    default, timezone = _default(seed), listed_athletes().get(settings.athlete_id)
+    if timezone:
+        check_zone(timezone, settings)
+        default = replace(default, timezone=timezone)
+    return default, False
+
+
+def _default(seed: list[Row]) -> AthleteSettings:
+    return _settings_of(next(row for row in seed if row["athlete_id"] == DEFAULTS_ID))
 
 
 def _settings_of(row: Row) -> AthleteSettings:

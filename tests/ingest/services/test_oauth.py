@@ -277,9 +277,19 @@ def test_an_answer_that_was_lost_is_explained_where_it_cannot_be_mended(stub: Ap
 
 def test_without_any_login_it_says_how(stub: ApiStub, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("STRAVA_REFRESH_TOKEN", " ")
-    with pytest.raises(UsageError, match=f"no login at Strava yet: run {AUTH}, or set STRAVA_REFRESH_TOKEN"):
+    with pytest.raises(UsageError, match=f"no login of ada at Strava yet: run {AUTH}, or set STRAVA_REFRESH_TOKEN"):
         api().oauth.access_token()
     assert stub.requests == []
+
+
+def test_the_token_of_the_environment_is_one_athlete_s(stub: ApiStub) -> None:
+    """Another athlete would get this one's activities."""
+    for settings, service in ((strava_settings(), StravaApi), (google_health_settings(), GoogleHealthApi)):
+        with pytest.raises(UsageError, match=f"no login of ben at {settings.title} yet"):
+            service(settings, open_state(), "ben").oauth.access_token()
+    assert stub.requests == []
+    open_state().write("strava@ben", {"refresh_token": stub.strava.refresh_token})
+    assert stub.strava.takes(StravaApi(strava_settings(), open_state(), "ben").oauth.access_token())
 
 
 def test_missing_settings_are_named(stub: ApiStub, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,10 +11,11 @@ import logging
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from math import inf
 from typing import Any, ClassVar
 
+from fitness_buddy.core import variables
 from fitness_buddy.core.errors import BuddyError, UsageError
 from fitness_buddy.core.http import ApiError, HttpClient, HttpResponse, RateLimit, RateLimitedError
 from fitness_buddy.core.retry import back_off
@@ -54,6 +55,10 @@ class ServiceSettings:
     client_id: str
     client_secret: str = field(repr=False)
     refresh_token: str = field(repr=False)
+
+    def of_athlete(self, athlete_id: str) -> ServiceSettings:
+        """Return the settings of an athlete: the environment's refresh token is BUDDY_ATHLETE's and nobody else's."""
+        return self if athlete_id == variables.ATHLETE.read() else replace(self, refresh_token="")
 
 
 class OAuthClient:
@@ -146,7 +151,11 @@ class OAuthClient:
             if response.status == 200:
                 return self._keep(response, state, refresh_token)
         if response is None:
-            raise UsageError(f"no login at {title} yet: run {command}, or set {self._settings.variables}_REFRESH_TOKEN")
+            athlete_id = self._state_name.partition("@")[2]
+            raise UsageError(
+                f"no login of {athlete_id} at {title} yet: run {command}, or set "
+                f"{self._settings.variables}_REFRESH_TOKEN, which is the login of {variables.ATHLETE.name}"
+            )
         raise response.error(f"{title} no longer takes this login: run {command}")
 
     def _refresh_tokens(self, state: Mapping[str, Any]) -> Iterator[str]:
@@ -256,7 +265,7 @@ class AthleteApi(ABC):
         ]
         if missing:
             raise UsageError(f"set {' and '.join(missing)}: {self.SETUP}")
-        self.settings = settings
+        self.settings = settings = settings.of_athlete(athlete_id)
         # Waits are in `call`: a client that waits for a token would hold the login's lock.
         self._rate_limit = RateLimit(settings.title, opens_at=self._opens_at, is_waited_for=False, clock=clock)
         self._client, self._token_client = (
