@@ -473,6 +473,41 @@ def test_lines_in_apples_spelling_are_read_as_the_parser_reads_them(lines: list[
         assert rows_of(plain) == rows_of(parsed)
 
 
+def outcome_of(path: Path) -> list[object] | str:
+    """What is read of the file, each in its own row, or why the file is refused."""
+    found: list[object] = []
+    try:
+        with open_bundle(path) as bundle:
+            for batch in read_bundle(steps.SOURCE, bundle, ReadOptions(NOW)).batches:
+                for read in batch.records:
+                    rows = RawRows.of([to_raw_row(read)]) if isinstance(read, Record) else read
+                    found += rows.texts() if isinstance(rows, RawRows) else [rows]
+    except InputError as error:
+        return str(error)
+    return found
+
+
+ODD = st.sampled_from(
+    ('"', '" ', " ", "<", ">", "&", "&#48;", "'", "\t", "\n", "\x01", "é", "0", "9", ":", "-", "/", 'a="', ' value="2"',
+     ' endDate="', "creationDate", "Record", "<!-- -->", "<?a?>", "-0700", "+0530", "2026-11-22", "1969")
+)  # fmt: skip
+
+
+@settings(max_examples=150)
+@given(line=LINES, place=st.floats(0, 1), length=st.integers(0, 12), odd=ODD, before=st.integers(0, 2))
+def test_a_line_with_an_error_anywhere_ends_as_the_parser_ends_it(
+    line: str, place: float, length: int, odd: str, before: int
+) -> None:
+    """The same rows, the same refusals with their numbers, and the same message for what is no XML."""
+    at = round(place * len(line))
+    text = export(*[record(value="3")] * before, line[:at] + odd + line[at + length :], record(value="4"))
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "export.xml"
+        plain = outcome_of(write(path, text))
+        parsed = outcome_of(write(path, text.replace(" <ExportDate", " <!-- --><ExportDate")))
+    assert plain == parsed
+
+
 def test_a_bad_line_among_plain_ones_is_named_by_its_number(store: Store, tmp_path: Path) -> None:
     lines = [record(value=str(number), sourceName=str(number)) for number in range(3000)]
     lines[2500] = record(value="many")
