@@ -75,7 +75,7 @@ _TIME = re.compile(r"\d{4}-\d{2}-\d{2} \d{2}:\d{2}:\d{2} [+-]\d{4}", re.ASCII)
 _MINUTES = frozenset(b":%02d:%02d" % (minute, second) for minute in range(60) for second in range(60))
 # How Apple begins the line of a record, and that of a step count.
 _RECORD_LINE = b' <Record type="'
-_STEP_LINE = _RECORD_LINE + _STEP_COUNT.encode() + b'" '
+_STEP_LINE = _RECORD_LINE + _STEP_COUNT.encode()
 # What is left of a step count with children for the parser: they are of no interest, but have to be in an element.
 _OPEN = b"<Record>"
 # How its line goes on before the value, from the quote before the time of its creation (C) on, to its start and end.
@@ -379,6 +379,8 @@ class _PlainRecords:
             attributes = ElementTree.fromstring(head + _SAMPLE_END).attrib  # noqa: S314 - a line without a DOCTYPE
         except ElementTree.ParseError as error:
             raise ValueError from error
+        if attributes["type"] != _STEP_COUNT:  # a longer one that begins with it
+            raise ValueError
         record = _record("", 0, attributes, self._source, self._now)
         if isinstance(record, Refusal):
             raise ValueError(record.problem)
