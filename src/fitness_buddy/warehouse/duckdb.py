@@ -61,7 +61,7 @@ _SESSION_SETTINGS = "set timezone = 'UTC'; set enable_progress_bar = false"
 # The name of the warehouse in a connection that loads.
 _ATTACHED = "_buddy_warehouse"
 # A load spills to disk, so its memory does not grow with the file. The order of rows in raw has no meaning.
-_LOAD_SETTINGS = "set memory_limit = '150MB'; set preserve_insertion_order = false"
+_LOAD_SETTINGS = "set memory_limit = '200MB'; set preserve_insertion_order = false"
 _APPEND = """
 insert into {table}
 select $athlete_id, record_id, payload::json, payload_hash, $loaded_at, $load_id

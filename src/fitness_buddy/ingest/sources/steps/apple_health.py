@@ -85,7 +85,6 @@ _BEFORE_VALUE = (
 _CREATED, _START, _END = (
     slice(_BEFORE_VALUE.index(name), _BEFORE_VALUE.index(name) + 25) for name in (b"CC", b"SS", b"EE")
 )
-_NAMES = [place for place, byte in enumerate(_BEFORE_VALUE) if byte not in b"CSE"]
 _OF_A_TIME = b"0123456789-: +"
 # Places in a time such as 2016-07-11 21:58:42 +0100, and the least and the last minute byte by byte.
 _HOUR_AND_ZONE, _MINUTE = [*range(13), *range(19, 25)], slice(13, 19)
@@ -208,13 +207,17 @@ class _Devices:
     def unique_ids(self, record_ids: list[bytes], hardware: list[bytes]) -> list[bytes]:
         """Return the ids, each with its hardware if another one had the id shortly before."""
         device_of = self._device_of
-        for place, (key, own) in enumerate(zip(map(hash, record_ids), hardware, strict=True)):
+        if len(device_of) > _MOST_KNOWN:
+            device_of.clear()
+        keys = list(map(hash, record_ids))
+        # Almost always all ids are new, which sets find several times faster than a loop.
+        if len(set(keys)) == len(keys) and device_of.keys().isdisjoint(keys):
+            device_of.update(zip(keys, hardware, strict=True))
+            return record_ids
+        for place, (key, own) in enumerate(zip(keys, hardware, strict=True)):
             other = device_of.setdefault(key, own)
             if other != own and other and own:
                 record_ids[place] = b"%b|%b" % (record_ids[place], own)
-            if len(device_of) > _MOST_KNOWN:
-                device_of.clear()
-                device_of[key] = own
         return record_ids
 
 
@@ -335,8 +338,10 @@ class _PlainRecords:
         if len(joined := b"".join(texts)) != len(texts) * len(pattern):
             raise ValueError
         matrix = np.frombuffer(joined, np.uint8).reshape(-1, len(pattern))
-        is_of_time = np.isin(matrix[:, _CREATED], np.frombuffer(_OF_A_TIME, np.uint8))
-        if (matrix[:, _NAMES] != pattern[_NAMES]).any() or not is_of_time.all():
+        is_of_a_time = np.zeros(256, bool)
+        is_of_a_time[list(_OF_A_TIME)] = True
+        is_name = ~np.isin(pattern, list(b"CSE"))
+        if ((matrix != pattern) & is_name).any() or not is_of_a_time[matrix[:, _CREATED]].all():
             raise ValueError
         started, ended = self._instants(matrix[:, _START]), self._instants(matrix[:, _END])
         for row in np.flatnonzero((ended < started) | (ended.astype(_MONTH) != started.astype(_MONTH))):
