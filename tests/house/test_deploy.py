@@ -358,7 +358,9 @@ def test_images_are_pinned_or_built_here() -> None:
     services = COMPOSE["services"]
     assert services["kestra"]["build"] == {"context": "..", "dockerfile": "deploy/Dockerfile"}
     assert services["flows"]["image"] == services["kestra"]["image"]
-    assert PINNED.fullmatch(services["postgres"]["image"])
+    image, _, digest = services["postgres"]["image"].partition("@")
+    assert PINNED.fullmatch(image)
+    assert re.fullmatch(r"sha256:[0-9a-f]{64}", digest)
 
 
 def test_services_come_back_and_wait_for_one_another() -> None:

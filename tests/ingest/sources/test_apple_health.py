@@ -180,6 +180,7 @@ def test_a_device_that_is_not_told_is_not_in_the_payload(store: Store, tmp_path:
         f'<!-- {record(value="1")} --><Me a="{STEP_COUNT}"/>',
         f"<Note><![CDATA[{record(value='1')}]]></Note>",
         f'<ActivitySummary type="{STEP_COUNT}"/>',
+        record(type=f"{STEP_COUNT}OfAnother"),
     ],
     ids=lambda text: text[:60],
 )
@@ -196,6 +197,7 @@ def test_other_elements_are_passed_over_with_all_they_say(store: Store, tmp_path
             record().replace(f'type="{STEP_COUNT}" ', "").replace("/>", f' type="{STEP_COUNT}"/>'), id="order"
         ),
         pytest.param(record().replace('"', "'"), id="single quotes"),
+        pytest.param(record().replace(" sourceName", "\tsourceName"), id="a tab after the type"),
         pytest.param(record().replace(" ", "\n ", 3), id="over several lines"),
     ],
 )
@@ -471,6 +473,42 @@ def test_lines_in_apples_spelling_are_read_as_the_parser_reads_them(lines: list[
         # With a comment in it a file is the parser's from there on.
         parsed = write(Path(folder) / "parsed.xml", export("<!-- -->", *lines, *lines))
         assert rows_of(plain) == rows_of(parsed)
+
+
+def outcome_of(path: Path) -> list[object] | None:
+    """What is read of the file, each in its own row; None if the whole file is refused."""
+    found: list[object] = []
+    try:
+        with open_bundle(path) as bundle:
+            for batch in read_bundle(steps.SOURCE, bundle, ReadOptions(NOW)).batches:
+                for read in batch.records:
+                    rows = RawRows.of([to_raw_row(read)]) if isinstance(read, Record) else read
+                    found += rows.texts() if isinstance(rows, RawRows) else [rows]
+    except InputError:
+        return None
+    return found
+
+
+# Control characters are not among them: they are passed over where nobody reads, except in a file with comments.
+ODD = st.sampled_from(
+    ('"', '" ', " ", "<", ">", "&", "&#48;", "'", "\t", "\n", "é", "0", "9", ":", "-", "/", 'a="', ' value="2"',
+     ' endDate="', "creationDate", "Record", "<!-- -->", "<?a?>", "-0700", "+0530", "2026-11-22", "1969")
+)  # fmt: skip
+
+
+@settings(max_examples=150)
+@given(line=LINES, place=st.floats(0, 1), length=st.integers(0, 12), odd=ODD, before=st.integers(0, 2))
+def test_a_line_with_an_error_anywhere_ends_as_the_parser_ends_it(
+    line: str, place: float, length: int, odd: str, before: int
+) -> None:
+    """The same rows and the same refusals with their numbers, and what is no XML is none for both."""
+    at = round(place * len(line))
+    text = export(*[record(value="3")] * before, line[:at] + odd + line[at + length :], record(value="4"))
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "export.xml"
+        plain = outcome_of(write(path, text))
+        parsed = outcome_of(write(path, text.replace(" <ExportDate", " <!-- --><ExportDate")))
+    assert plain == parsed
 
 
 def test_a_bad_line_among_plain_ones_is_named_by_its_number(store: Store, tmp_path: Path) -> None:
