@@ -486,10 +486,10 @@ def instructions() -> list[tuple[str, str]]:
 
 
 def copied() -> list[tuple[str, str]]:
-    """Source and destination of what is copied, each source on its own."""
+    """Source and destination of what is copied from the checkout, each source on its own."""
     pairs = []
     for kind, words in instructions():
-        if kind == "COPY":
+        if kind == "COPY" and not words.startswith("--from="):
             *sources, destination = words.split()
             pairs += [(source, destination) for source in sources]
     return pairs
@@ -508,8 +508,8 @@ def is_ignored(path: str) -> bool:
 
 
 def test_the_image_is_pinned_and_its_shell_lines_are_shell() -> None:
-    (base,) = [words for kind, words in instructions() if kind == "FROM"]
-    assert base == "kestra/kestra:v2.0.0"
+    stages = [words for kind, words in instructions() if kind == "FROM"]
+    assert stages == ["kestra/kestra:v2.0.0 AS packages", "packages AS wheel", "packages"]
     assert {kind for kind, _ in instructions()} == {"FROM", "ARG", "USER", "RUN", "COPY", "WORKDIR", "ENV"}
     for kind, words in instructions():
         if kind == "RUN":
@@ -520,7 +520,7 @@ def test_packages_are_those_of_the_lock_file() -> None:
     installs = [words for kind, words in instructions() if kind == "RUN" and "pip install" in words]
     assert len(installs) == 2
     assert "--require-hashes -r /tmp/requirements.lock" in installs[0]
-    assert "--no-deps ." in installs[1]
+    assert "--no-deps --no-index /wheels/*.whl" in installs[1]
 
 
 def test_tasks_do_not_run_as_root_and_what_changes_is_in_the_volumes() -> None:
@@ -528,7 +528,8 @@ def test_tasks_do_not_run_as_root_and_what_changes_is_in_the_volumes() -> None:
     (line,) = [words for kind, words in instructions() if kind == "ENV"]
     environment = dict(word.split("=", 1) for word in shlex.split(line))
     assert environment.pop("PATH") == "/opt/buddy/bin:$PATH"
-    assert environment.pop("BUDDY_PROJECT_DIR") == "/app"
+    # The dbt project in the wheel; test_wheel.py has what is in it.
+    assert environment.pop("BUDDY_PROJECT_DIR") == "/opt/buddy/lib/python$PYTHON/site-packages/fitness_buddy/project"
     assert {name.partition("_")[0] for name in environment} == {"BUDDY", "DBT"}
     assert all(f"{place}/".startswith("/data/") for place in environment.values())
     # None of them is said twice: compose would take the last word.
