@@ -1,7 +1,7 @@
 """Read a message that asks for a reminder: which words are the task, which are the time, and what is not understood.
 
-The law: nothing is a reminder that was not understood to the last word. What is left of a message beside the words that
-ask and the phrases of time is the task, and a task with a time of its own is asked about.
+The rule: a message is a reminder only if every word of it is understood. Some words ask, some state a time; the others are
+the task. The buddy asks back if the task itself contains a time.
 """
 
 from __future__ import annotations
