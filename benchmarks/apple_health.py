@@ -127,7 +127,7 @@ class Usage:
     peak_mb: float
 
 
-def run(command: Sequence[str | Path], folder: Path) -> Usage:
+def run(command: Sequence[str | Path], folder: Path, warehouse: str = "") -> Usage:
     """Run a command to its end, with its warehouse and its compiled modules in the folder.
 
     Raises:
@@ -135,7 +135,7 @@ def run(command: Sequence[str | Path], folder: Path) -> Usage:
     """
     words = [str(word) for word in command]
     own = {
-        "BUDDY_DUCKDB_PATH": str(folder / "buddy.duckdb"),
+        "BUDDY_DUCKDB_PATH": str(folder / warehouse),
         "PYTHONDONTWRITEBYTECODE": "",
         "PYTHONPYCACHEPREFIX": str(folder / "compiled"),
     }
@@ -153,8 +153,8 @@ _SILENT = [(os.POSIX_SPAWN_OPEN, 1, os.devnull, os.O_WRONLY, 0)]
 
 
 def load(export: Path, folder: Path) -> Usage:
-    """Load the file into ``buddy.duckdb`` in the folder with ``buddy ingest steps``."""
-    return run([Path(sys.executable).with_name("buddy"), "ingest", "steps", export], folder)
+    """Load the file into a new warehouse with ``buddy ingest steps``."""
+    return run([Path(sys.executable).with_name("buddy"), "ingest", "steps", export], folder, f"{export.stem}.duckdb")
 
 
 def load_by_rival(rival: Path, export: Path, folder: Path) -> Usage:

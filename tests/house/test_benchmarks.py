@@ -27,7 +27,7 @@ def test_what_the_benchmark_writes_is_what_it_loads(tmp_path: Path) -> None:
         "select count(*) as records, count(distinct json_extract_string(payload, '$.source_name')) as counted_by "
         "from raw.steps_intervals",
         "--json",
-        environment={"BUDDY_DUCKDB_PATH": str(tmp_path / "buddy.duckdb")},
+        environment={"BUDDY_DUCKDB_PATH": str(tmp_path / "export.duckdb")},
     )
     assert held.json["rows"] == [{"records": written, "counted_by": 2}]
     assert used.cpu_s > 0.1

@@ -1,7 +1,7 @@
 """Read a message that asks for a reminder: which words are the task, which are the time, and what is not understood.
 
-The rule: a message is a reminder only if every word of it is understood. Some words ask, some state a time; the others are
-the task. The buddy asks back if the task itself contains a time.
+The rule: a message is a reminder only if every word of it is understood. Some words ask, some state a time; the others
+are the task. The buddy asks back if the task itself contains a time.
 """
 
 from __future__ import annotations

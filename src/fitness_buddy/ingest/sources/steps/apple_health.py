@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 _STEP_COUNT = "HKQuantityTypeIdentifierStepCount"
 # The most bytes before the root; Apple's DOCTYPE has 10 KB.
 _PROLOG_BYTES = 64 * 1024
-_CHUNK_BYTES = 128 * 1024
+_CHUNK_BYTES = 256 * 1024
 # The longest honest element is a record of 500 bytes; beyond this a quote is unbalanced.
 _MAX_ELEMENT_BYTES = 250_000
 # All before the root is left out (_root). The parser never sees it: iOS 16 wrote a DOCTYPE that is no XML, and one can
