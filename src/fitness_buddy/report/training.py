@@ -121,7 +121,7 @@ class NewRecord:
 
 @dataclass(frozen=True, slots=True)
 class Training:
-    """What the training marts say of a day.
+    """The values of the training marts for one day.
 
     Attributes:
         as_of: the day of the build where it is a later one: goals, gear, Eddington numbers and streaks are known as of

@@ -405,7 +405,7 @@ class _DuckDBLoad:
 
     @contextmanager
     def _one_commit(self) -> Iterator[None]:
-        """Commit all blocks at once: a commit for each costs more than the inserts. After an error the load ends."""
+        """Commit all blocks at once instead of each by itself. After an error the load ends."""
         self._connection.execute("begin transaction")
         yield
         self._connection.execute("commit")
