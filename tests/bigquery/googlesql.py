@@ -6,7 +6,7 @@ import csv
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -144,7 +144,10 @@ class Warehouse:
 
     def analyse(self, sql: str) -> tuple[Any, list[Column]]:
         """The resolved statement and its output columns; whatever the analyzer refuses is raised in its words."""
-        statement = Analyzer(self.options, self.catalog).analyze_statement(_one_name_per_table(sql))
+        sql = _one_name_per_table(sql)
+        # The catalog is sent with each statement: only the tables that it may read.
+        named = [table for table in self.catalog.table if table.name in sql]
+        statement = Analyzer(self.options, replace(self.catalog, table=named)).analyze_statement(sql)
         output = getattr(statement, "output_column_list", None) or []
         return statement, [Column(column.name, column.column.type) for column in output]
 

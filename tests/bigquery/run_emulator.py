@@ -1,15 +1,20 @@
 """The emulator of BigQuery (PyPI local-bigquery) as tests need it; runs under .venv-emulator's own Python.
 
-``run_emulator.py FOLDER`` keeps its data in the folder, prints its port once it answers, and ends with its standard
-input, so that it never outlives the program that started it.
+``run_emulator.py FOLDER`` keeps uploads in the folder and all else in memory, prints its port once it answers, and ends
+with its standard input, so that it never outlives the program that started it.
 """
 
 from __future__ import annotations
 
+import functools
+import gc
+import hashlib
+import json
 import os
 import re
 import sys
 import threading
+from collections import defaultdict, deque
 from pathlib import Path
 from typing import Any
 
@@ -18,12 +23,14 @@ import external_tables
 import uvicorn
 from duckdb_extensions import import_extension
 from local_bigquery import app
+from local_bigquery.catalog import metadata, row_access, tables
 from local_bigquery.engine import database
 from local_bigquery.errors import BigQueryError
-from local_bigquery.jobs import runner
-from local_bigquery.models import TableReference
+from local_bigquery.jobs import runner, store
+from local_bigquery.models import Job, TableReference
 from local_bigquery.settings import settings
-from local_bigquery.sql import rules, script
+from local_bigquery.sql import native, rules, script
+from local_bigquery.sql.dialect import MACRO
 from local_bigquery.sql.rules.datetime import from_local
 from sqlglot import exp
 
@@ -34,6 +41,10 @@ _CREATE_TABLE = re.compile(
     re.IGNORECASE | re.DOTALL,
 )
 _SET_ONE = re.compile(r"set\s+\(\s*(\w+)\s*\)\s*=\s*\(\s*select\s+as\s+struct", re.IGNORECASE)
+# dbt's comment at the beginning of a query names the node that it is for.
+_UNIT_TEST = re.compile(r'"node_id": "unit_test\.\w+\.(\w+)\.')
+# So many results of jobs are kept; a client reads its own at once.
+_RESULTS = 100
 
 
 def tell_the_created_table() -> None:
@@ -55,7 +66,7 @@ def tell_the_created_table() -> None:
 
 
 def leave_unit_tests_to_the_reference_implementation() -> None:
-    """Answer the comparison of a unit test with no rows.
+    """Answer the comparison of a unit test with no rows, and its columns with those of the model that it tests.
 
     test_emulator_build.py runs it on the reference implementation. Translating its long fixtures takes half a second.
     """
@@ -63,8 +74,12 @@ def leave_unit_tests_to_the_reference_implementation() -> None:
 
     def query(job: Any, session: Any, running: Any) -> Any:
         config = job.configuration.query
-        if "dbt_internal_unit_test_actual" in (config.query or ""):
+        text = config.query or ""
+        if "dbt_internal_unit_test_actual" in text:
             config.query = "select cast(null as string) as actual_or_expected limit 0"
+        elif (tested := _UNIT_TEST.search(text)) and (created := _CREATE_TABLE.match(text)):
+            dataset = created[1].rpartition(".")[0]
+            config.query = f"create or replace table {created[1]} as select * from {dataset}.`{tested[1]}` limit 0"
         return run_query(job, session, running)
 
     runner._query = query
@@ -78,7 +93,7 @@ def tell_of_a_conflict() -> None:
         try:
             return run_query(job, session, running)
         except BigQueryError as error:
-            if "Failed to commit" in error.message:
+            if re.search(r"(?i)failed to commit|\bconflict\b", error.message):
                 raise BigQueryError("invalidQuery", "Transaction is aborted due to concurrent update") from error
             raise
 
@@ -102,59 +117,126 @@ def read_time_zones_of_rows() -> None:
     rules.NODE_RULES.insert(0, rule)
 
 
-# DuckDB's lists of all tables, views and columns, as DuckLake's own catalogue has them for one project.
-_OF_DUCKLAKE = {
-    "duckdb_tables()": """(
-        select '{project}' as database_name, schema_name, table_name, coalesce(record_count, 0) as estimated_size
-        from {catalogue}.ducklake_table as t join {catalogue}.ducklake_schema as s using (schema_id)
-        left join {catalogue}.ducklake_table_stats using (table_id)
-        where t.end_snapshot is null and s.end_snapshot is null)""",
-    "duckdb_views()": """(
-        select '{project}' as database_name, schema_name, view_name, false as internal
-        from {catalogue}.ducklake_view as v join {catalogue}.ducklake_schema as s using (schema_id)
-        where v.end_snapshot is null and s.end_snapshot is null)""",
-    "duckdb_columns()": """(
-        select '{project}' as database_name, schema_name, table_name, column_name, nulls_allowed as is_nullable
-        from {catalogue}.ducklake_column as c join {catalogue}.ducklake_table as t using (table_id)
-        join {catalogue}.ducklake_schema as s using (schema_id)
-        where c.end_snapshot is null and t.end_snapshot is null and s.end_snapshot is null)""",
-}
+def keep_everything_in_memory() -> None:
+    """Make each project a DuckDB database in memory: DuckLake reads its catalogue a dozen times for each table."""
+
+    @functools.cache
+    def connect() -> duckdb.DuckDBPyConnection:
+        # Tables are small, and two workers share two processors: more threads only wait for each other.
+        connection = duckdb.connect(config={"TimeZone": "UTC", "threads": 1})
+        connection.execute(f"attach ':memory:' as emulator; {database.EMULATOR_SCHEMA} attach ':memory:' as bq")
+        native.register(connection)
+        for path in database.FUNCTIONS:
+            # Functions of geography need an extension more, and nothing here is a place.
+            if path.name != "geography.sql":
+                connection.execute(MACRO.sub(r"CREATE MACRO bq.main.\1", path.read_text()))
+        return connection
+
+    def attach(project: str) -> None:
+        with database._attach_lock:
+            database.execute(f"attach if not exists ':memory:' as {database.quote(project)}")
+            database._attached.add(project)
+
+    database._connect, database.attach = connect, attach
+    database.projects = lambda: sorted(database._attached)
 
 
-def look_tables_up_in_the_catalogue_of_their_project() -> None:
-    """DuckDB's own lists read the catalogues of all projects, for each look-up; a query is a dozen look-ups."""
+def keep_jobs_in_a_dictionary() -> None:
+    """Keep jobs by their id: a table with a key costs more than the job, which is stored three times."""
+    jobs: dict[tuple[str, str], str] = {}
+
+    def save(job: Job) -> Job:
+        jobs[job.jobReference.projectId, job.jobReference.jobId] = job.model_dump_json(by_alias=True, exclude_none=True)
+        return job
+
+    def load(project: str, job_id: str) -> Job | None:
+        stored = jobs.get((project, job_id))
+        return Job.model_validate_json(stored) if stored else None
+
+    def children(project: str, states: Any = None, parent: str | None = None, *_: Any) -> list[Job]:
+        found = [Job.model_validate_json(stored) for (of, _), stored in jobs.items() if of == project]
+        return [job for job in reversed(found) if job.statistics.parentJobId == parent]
+
+    store.save, store.load, store.list_ = save, load, children
+
+
+def keep_resources_in_a_dictionary() -> None:
+    """Keep what is known of tables and datasets beside their rows by its keys: each look-up of a table reads it."""
+    resources: dict[type[Any], dict[tuple[str, ...], str]] = defaultdict(dict)
+
+    def list_(kind: type[Any], *keys: str) -> list[Any]:
+        stored = resources[kind]
+        if len(keys) == len(database.RESOURCES[metadata.KINDS[kind]]):
+            return [kind.model_validate_json(stored[keys])] if keys in stored else []
+        return [kind.model_validate_json(text) for place, text in stored.items() if place[: len(keys)] == keys]
+
+    def save(resource: Any, *keys: str) -> Any:
+        body = {name: value for name, value in resource.dump().items() if name != "etag"}
+        saved = resource.replace(etag=hashlib.md5(json.dumps(body, sort_keys=True).encode()).hexdigest())
+        resources[type(resource)][keys] = saved.model_dump_json(by_alias=True, exclude_none=True)
+        return saved
+
+    def delete(kind: type[Any], *keys: str) -> None:
+        stored = resources[kind]
+        for place in [place for place in stored if place[: len(keys)] == keys]:
+            del stored[place]
+
+    metadata.list_, metadata.save, metadata.delete = list_, save, delete
+    row_access.secured = frozenset  # no policy for rows is made here
+
+
+def look_one_table_up() -> None:
+    """Ask for a table by its name: DuckDB's lists write the SQL of every table of every project, for each look-up."""
     fetch, objects = database.fetch, database.objects
 
-    def objects_of_one_project(project: str, dataset: str, table: str | None = None) -> Any:
-        if project != "emulator" or not table:
+    def objects_by_name(project: str, dataset: str, table: str | None = None) -> Any:
+        if not (project and dataset and table):
             return objects(project, dataset, table)
-        # The answer of a job, which has its own place.
         try:
-            ((rows,),) = fetch(f"select count(*) from {database.quote(project, dataset, table)}")
+            ((rows,),) = fetch(f"select count(rowid) from {database.quote(project, dataset, table)}")
+        except duckdb.BinderException:  # only tables have row ids
+            return [(table, "VIEW", 0)]
         except duckdb.CatalogException:
             return []
         return [(table, "TABLE", rows)]
 
-    def fetch_of_one_project(sql: str, parameters: list[Any] | None = None) -> Any:
-        project = parameters[0] if parameters else None
-        if project in database._attached:
-            for everything, of_one in _OF_DUCKLAKE.items():
-                catalogue = database.quote(f"__ducklake_metadata_{project}")
-                sql = sql.replace(everything, of_one.format(project=project, catalogue=catalogue))
-        elif project == "emulator" and "NOT is_nullable" in sql:
-            return []  # no column of an answer is required
+    def fetch_by_name(sql: str, parameters: list[Any] | None = None) -> Any:
+        if parameters and "FROM duckdb_columns()" in sql:
+            name = database.quote(*parameters[:3]).replace("'", "''")
+            wanted = '"notnull"' if "NOT is_nullable" in sql else "name = ?"
+            try:
+                return fetch(f"select name from pragma_table_info('{name}') where {wanted}", parameters[3:])
+            except duckdb.CatalogException:
+                return []
         return fetch(sql, parameters)
 
-    database.fetch, database.objects = fetch_of_one_project, objects_of_one_project
+    database.fetch, database.objects = fetch_by_name, objects_by_name
+
+
+def forget_old_results() -> None:
+    """Keep the results of the last jobs only: every query lists all tables."""
+    results: deque[str] = deque()
+    run_query = runner._query
+
+    def query(job: Any, session: Any, running: Any) -> Any:
+        statistics = run_query(job, session, running)
+        results.append(f"{job.jobReference.projectId}:{job.jobReference.jobId}")
+        if len(results) > _RESULTS:
+            database.execute(f"drop table if exists {database.quote('emulator', tables.RESULTS, results.popleft())}")
+        return statistics
+
+    runner._query = query
 
 
 def main(folder: Path) -> None:
     """Serve until standard input ends."""
-    for name in ("avro", "ducklake", "icu"):
-        import_extension(name)
-    # Functions of geography need an extension more, and nothing here is a place.
-    database.FUNCTIONS = [path for path in database.FUNCTIONS if path.name != "geography.sql"]
-    look_tables_up_in_the_catalogue_of_their_project()
+    import_extension("icu")
+    gc.set_threshold(200_000, 20, 100)  # trees of SQL are many objects that end together
+    keep_everything_in_memory()
+    keep_jobs_in_a_dictionary()
+    keep_resources_in_a_dictionary()
+    look_one_table_up()
+    forget_old_results()
     tell_the_created_table()
     leave_unit_tests_to_the_reference_implementation()
     tell_of_a_conflict()
@@ -163,8 +245,6 @@ def main(folder: Path) -> None:
     external_tables.read_external_tables()
     external_tables.let_a_merge_filter_partitions_by_its_condition()
     settings.data_dir = folder
-    # Its tables are small, and two workers share two processors: more threads only wait for each other.
-    database.connection().execute("set threads = 1")
     server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=0, log_level="warning"))
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
