@@ -32,6 +32,8 @@ from fitness_buddy.warehouse import (
 )
 from fitness_buddy.warehouse.columns import arrow_tables, given_columns
 from fitness_buddy.warehouse.instances import (
+    HOME,
+    LOADER,
     LOCKED_SETTINGS,
     OFFLINE,
     READER,
@@ -66,8 +68,6 @@ create table if not exists {table} (
 """
 # The name of the warehouse in a connection that loads.
 _ATTACHED = "_buddy_warehouse"
-# A load spills to disk, so its memory does not grow with the file. The order of rows in raw has no meaning.
-_LOAD_SETTINGS = "set memory_limit = '200MB'; set preserve_insertion_order = false"
 _APPEND = """
 insert into {table}
 select $athlete_id, record_id, payload::json, payload_hash, $loaded_at, $load_id
@@ -133,10 +133,8 @@ class DuckDBWarehouse(versions.RawReads):
         # Rows are staged in a database in memory, which spills into a folder of its own: endless input holds no lock.
         spills_to = Path(f"{self._path}.load-{secrets.token_hex(4)}.tmp")
         try:
-            with closing(duckdb.connect(":memory:", config=OFFLINE)) as connection:
+            with LOADER.lent(self._path, spills_to) as instance, closing(instance.cursor()) as connection:
                 connection.execute(SESSION_SETTINGS)
-                connection.execute(_LOAD_SETTINGS)
-                connection.execute(f"set temp_directory = {quoted(str(spills_to))}")
                 yield _DuckDBLoad(self, connection, athlete_id, now, origin)
         except duckdb.Error as error:  # such as a full disk
             raise BuddyError(f"{self._path}: nothing was loaded: {_first_line(error)}") from error
@@ -152,7 +150,7 @@ class DuckDBWarehouse(versions.RawReads):
             connection.execute("begin transaction")
             yield
             connection.execute("commit")  # what is not committed goes when the connection does
-            connection.execute(f"use memory; detach {_ATTACHED}")
+            connection.execute(f"use {HOME}.main; detach {_ATTACHED}")
 
     def latest_load(self, connection: duckdb.DuckDBPyConnection, now: datetime) -> datetime | None:
         """Return the time of the latest load of all athletes, if it is not before ``now``."""
@@ -190,7 +188,7 @@ class DuckDBWarehouse(versions.RawReads):
     @contextmanager
     def reading(self) -> Iterator[_DuckDBReader]:
         self._check_exists()
-        with READER.attached(self._path, self._open_waiting) as connection:
+        with READER.attached(self._path, "read_only", self._open_waiting) as connection:
             yield _DuckDBReader(connection)
 
     @contextmanager
@@ -224,7 +222,7 @@ class DuckDBWarehouse(versions.RawReads):
 
     def _append_log(self, table: LogTable, rows: Sequence[Row], seen: tuple[str, int] | None = None) -> bool:
         """Whether they were added; with what was ``seen`` of an athlete only if that is still the last."""
-        with WRITER.attached(self._path, self._open_waiting) as connection:
+        with WRITER.attached(self._path, "read_write", self._open_waiting) as connection:
             try:
                 connection.execute("begin transaction")
                 name = self._make_log(connection, table)
@@ -269,7 +267,7 @@ class DuckDBWarehouse(versions.RawReads):
     def forget(self, athlete_id: str) -> dict[str, int]:
         if not self._path.exists():
             return {}
-        with WRITER.attached(self._path, self._open_waiting) as connection:
+        with WRITER.attached(self._path, "read_write", self._open_waiting) as connection:
             try:
                 connection.execute("begin transaction")
                 deleted = {name: _delete(connection, name, athlete_id) for name in self._tables_of_athletes(connection)}
