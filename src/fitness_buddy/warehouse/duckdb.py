@@ -250,7 +250,7 @@ class DuckDBWarehouse(versions.RawReads):
             connection.execute(f"alter table if exists {former} rename to {table.name}")
         connection.execute(f"create table if not exists {name} ({columns})")
         # A table of an earlier version has fewer columns.
-        present = {column[0] for column in connection.execute(f"describe {name}").fetchall()}
+        present = {column[0] for column in connection.execute(f"from {name} limit 0").description or ()}
         for column in table.columns.keys() - present:
             kind = table.columns[column]
             connection.execute(f"alter table {name} add column {column} {_TYPES.get(kind, kind)}")
