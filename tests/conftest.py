@@ -12,9 +12,8 @@ from uuid import uuid4
 import pytest
 from api_stub import ApiStub, running_apis
 from emulator import NO_EMULATOR, is_installed, running_emulator
-from filelock import FileLock
 from hypothesis import settings
-from support import DATASETS, REPOSITORY, Answer, Demo, run_buddy, run_dbt
+from support import DATASETS, REPOSITORY, Answer, Demo, once_for_all_workers, run_buddy, run_dbt
 
 from fitness_buddy.core.settings import load_settings
 from fitness_buddy.warehouse import Warehouse, connect
@@ -173,19 +172,6 @@ def copy_project(folder: Path) -> None:
         shutil.copytree(REPOSITORY / name, folder / name)
     shutil.copy(REPOSITORY / "dbt_project.yml", folder)
     (folder / "data").mkdir()
-
-
-def once_for_all_workers(tmp_path_factory: pytest.TempPathFactory, name: str, make: Callable[[Path], None]) -> Path:
-    """Make a folder once, whichever worker of pytest-xdist needs it first."""
-    shared = tmp_path_factory.getbasetemp()
-    if os.environ.get("PYTEST_XDIST_WORKER"):
-        shared = shared.parent
-    folder, done = shared / name, shared / f"{name}.done"
-    with FileLock(str(shared / f"{name}.lock")):
-        if not done.exists():
-            make(folder)
-            done.touch()
-    return folder
 
 
 @pytest.fixture(scope="session")

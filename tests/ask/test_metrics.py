@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from datetime import date, timedelta
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import jsonschema
 import pytest
-import yaml
 from googlesql import Warehouse as GoogleSql
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -23,6 +23,7 @@ from fitness_buddy.ask.choice import ORDERS, REASONS, Choice, Filter, check_choi
 from fitness_buddy.ask.lookup import look_up
 from fitness_buddy.ask.statement import statement
 from fitness_buddy.core.settings import Settings, load_settings
+from fitness_buddy.core.yaml_text import parse_yaml
 from fitness_buddy.llm.facts import allowed_rows_condition, fact_marts, facts_query
 from fitness_buddy.notify.message import length
 from fitness_buddy.warehouse import connect
@@ -316,24 +317,24 @@ def test_whatever_the_schema_allows_is_looked_up_or_refused_in_words(
 # Before the GoogleSQL analyzer
 
 
-class Marts(GoogleSql):
-    """Knows the marts by their contracts, and the parameters of a statement."""
-
-    def __init__(self, parameters: Mapping[str, str | bool | date]) -> None:
-        super().__init__()
-        kinds = {str: TypeKind.TYPE_STRING, bool: TypeKind.TYPE_BOOL, date: TypeKind.TYPE_DATE}
-        self.options.query_parameters = [
-            AnalyzerOptions.QueryParameter(name=name, type=Type(type_kind=kinds[type(value)]))
-            for name, value in parameters.items()
-        ]
-        for name, columns in contracts():
-            self.add_table(f"marts.{name}", columns)
+@cache
+def contracts() -> dict[str, list[tuple[str, str]]]:
+    """The columns of each mart, with their types."""
+    models = [
+        model
+        for path in sorted((REPOSITORY / "models" / "marts").rglob("_*__models.yml"))
+        for model in parse_yaml(path.read_text())["models"]
+    ]
+    return {model["name"]: [(column["name"], column["data_type"]) for column in model["columns"]] for model in models}
 
 
-def contracts() -> Iterator[tuple[str, list[tuple[str, str]]]]:
-    for path in sorted((REPOSITORY / "models" / "marts").rglob("_*__models.yml")):
-        for model in yaml.safe_load(path.read_text())["models"]:
-            yield model["name"], [(column["name"], column["data_type"]) for column in model["columns"]]
+@cache
+def analyzer() -> GoogleSql:
+    """Knows the marts by their contracts."""
+    known = GoogleSql()
+    for name, columns in contracts().items():
+        known.add_table(f"marts.{name}", columns)
+    return known
 
 
 def on_bigquery(monkeypatch: pytest.MonkeyPatch) -> Settings:
@@ -343,7 +344,12 @@ def on_bigquery(monkeypatch: pytest.MonkeyPatch) -> Settings:
 
 def analyse(sql: str, parameters: Mapping[str, str | bool | date]) -> list[str]:
     """The columns of its answer."""
-    _, columns = Marts(parameters).analyse(re.sub(r"\bmarts\.\w+", r"`\g<0>`", sql))
+    kinds = {str: TypeKind.TYPE_STRING, bool: TypeKind.TYPE_BOOL, date: TypeKind.TYPE_DATE}
+    analyzer().options.query_parameters = [
+        AnalyzerOptions.QueryParameter(name=name, type=Type(type_kind=kinds[type(value)]))
+        for name, value in parameters.items()
+    ]
+    _, columns = analyzer().analyse(re.sub(r"\bmarts\.\w+", r"`\g<0>`", sql))
     return [column.name for column in columns]
 
 

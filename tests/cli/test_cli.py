@@ -243,15 +243,6 @@ class TestStatus:
         assert sources["watch"]["observed_days"] + sources["watch"]["missing_days"] == 730
         assert {row["table"]: row["versions"] for row in status["raw"]}["strava_export_activities"] == 538
 
-    def test_after_a_later_load_it_asks_for_a_build(self, buddy: Buddy, project: Path, steps_csv: Path) -> None:
-        assert buddy("ingest", "steps", steps_csv).exit_code == 0
-        assert buddy("build", "--quiet", *NO_TESTS).exit_code == 0
-        assert buddy("status", "--json").json["is_build_outdated"] is False
-        steps_csv.write_text("date,steps\n2026-11-03,\n")
-        buddy("ingest", "steps", steps_csv)
-        answer = buddy("status")
-        assert "run `buddy build`" in answer.output
-
 
 class TestSql:
     def test_rows_come_as_table_csv_and_json(self, buddy: Buddy, demo: Demo) -> None:
@@ -333,17 +324,6 @@ class TestInit:
         # Without a day it holds from today on: in Tokyo that is the next day already.
         buddy("init", "--step-goal", "13000", "--now", "2026-11-20T20:00:00Z")
         assert self.settings_rows(buddy)[-1]["valid_from"] == "2026-11-21"
-
-    def test_a_slim_build_builds_what_was_stated(self, buddy: Buddy, project: Path, steps_csv: Path) -> None:
-        buddy("ingest", "steps", steps_csv)
-        assert buddy("build", "--quiet").exit_code == 0
-        assert buddy("build", "--slim", "--json").json["mode"] == "skipped"
-        buddy("init", "--step-goal", "7000")
-        built = buddy("build", "--slim", "--json").json
-        assert (built["mode"], built["why"]) == ("slim", "new in raw: _athlete_settings")
-        assert buddy("sql", "select distinct step_goal from marts.fct_daily_steps", "--json").json["rows"] == [
-            {"step_goal": 7000}
-        ]
 
     @pytest.mark.parametrize(
         "words",
@@ -446,13 +426,27 @@ def test_what_the_machine_lacks_is_one_sentence_also_in_json(error: OSError, wor
     assert "Traceback" not in answer.errors
 
 
-def test_what_a_command_writes_is_for_its_user_only(project: Path, steps_csv: Path) -> None:
+def test_a_build_is_for_its_user_only_and_outdated_after_a_load_or_a_statement(
+    buddy: Buddy, project: Path, steps_csv: Path
+) -> None:
     before = os.umask(0o022)
     try:
-        assert run_buddy("ingest", "steps", steps_csv).exit_code == 0
-        assert run_buddy("build", "--quiet", *NO_TESTS).exit_code == 0
-        assert run_buddy("report", "--html", project / "report.html").exit_code == 0
+        assert buddy("ingest", "steps", steps_csv).exit_code == 0
+        assert buddy("build", "--quiet").exit_code == 0
+        assert buddy("report", "--html", project / "report.html").exit_code == 0
     finally:
         os.umask(before)
     written = [project / "report.html", *(project / "data").glob("buddy.duckdb*")]
     assert [path.name for path in written if path.stat().st_mode & 0o077] == []
+
+    assert buddy("build", "--slim", "--json").json["mode"] == "skipped"
+    buddy("init", "--step-goal", "7000")
+    built = buddy("build", "--slim", "--json").json
+    assert (built["mode"], built["why"]) == ("slim", "new in raw: _athlete_settings")
+    goals = buddy("sql", "select distinct step_goal from marts.fct_daily_steps", "--json").json["rows"]
+    assert goals == [{"step_goal": 7000}]
+
+    assert buddy("status", "--json").json["is_build_outdated"] is False
+    steps_csv.write_text("date,steps\n2026-11-03,\n")
+    buddy("ingest", "steps", steps_csv)
+    assert "run `buddy build`" in buddy("status").output

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cache
@@ -17,7 +16,7 @@ from history import activity, api_activity
 from mcp.server.mcpserver import MCPServer
 from mcp_client import call, call_text, refusal, server_of
 from recorded import fit_of, steady
-from support import NO_TESTS, run_buddy
+from support import NO_TESTS, once_for_all_workers, run_buddy
 
 from fitness_buddy.core.settings import Settings, load_settings
 from fitness_buddy.ingest.landing import Batch, Record, land
@@ -57,26 +56,34 @@ class Pair:
 
 
 @pytest.fixture(scope="module")
-def pair(parsed: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pair]:
-    folder = tmp_path_factory.mktemp("pair") / "without"
+def pair(parsed: Path, tmp_path_factory: pytest.TempPathFactory) -> Pair:
+    built = once_for_all_workers(tmp_path_factory, "pair", lambda folder: build_pair(parsed, folder))
+    folders = [tmp_path_factory.mktemp("pair") / name for name in ("without", "with_api")]
+    for folder in folders:
+        shutil.copytree(built / folder.name, folder)
+    without, with_api = map(settings_in, folders)
+    return Pair(without, with_api, {one.project_dir: server_of(one, now=NOW) for one in (without, with_api)})
+
+
+def build_pair(parsed: Path, to: Path) -> None:
+    """Make two projects with their warehouses in a folder."""
+    folder = to / "without"
     shutil.copytree(parsed, folder)
-    without = settings_in(folder)
-    warehouse = connect(without)
+    warehouse = connect(settings_in(folder))
     export = [activity(str(number), started(number), 1800 + 100 * number) for number in range(1, REAL + 1)]
     land(warehouse, "me", [Batch("strava_export_activities", export)], now=NOW)
-    recordings = folder.parent / "recordings"
+    recordings = to / "recordings"
     recordings.mkdir()
     for number in range(1, RECORDED + 1):
         content = fit_of(steady(700, speed_m_s=2.5 + number / 100, every=10), start=started(number))
         (recordings / f"{number}.fit").write_bytes(content)
     Ingest(warehouse, "me", now=NOW).files(SOURCE, recordings)
     build(folder)
-    other = folder.with_name("with_api")
+    other = to / "with_api"
     shutil.copytree(folder, other)
-    with_api = settings_in(other)
-    land(connect(with_api), "me", [Batch("strava_api_activities", of_api())], now=NOW + timedelta(minutes=1))
+    of_the_api = [Batch("strava_api_activities", of_api())]
+    land(connect(settings_in(other)), "me", of_the_api, now=NOW + timedelta(minutes=1))
     build(other)
-    yield Pair(without, with_api, {one.project_dir: server_of(one, now=NOW) for one in (without, with_api)})
 
 
 def settings_in(folder: Path) -> Settings:

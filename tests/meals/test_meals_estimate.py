@@ -794,7 +794,7 @@ def test_meals_reach_the_marts_once_each(home: Warehouse, llm: LlmStub) -> None:
     gone = hear(home, "meal", PLATE)
     assert gone.meal
     hear(home, f"delete meal {gone.meal.short_id}")
-    build = run_buddy("build", "--as-of", "2026-11-20", "--json")
+    build = run_buddy("build", "--as-of", "2026-11-20", "--json", "--select", "+fct_meals", "+fct_daily_macros")
     assert build.exit_code == 0, build.errors
     columns = "description, carbs_g, protein_g, fat_g, alcohol_g, energy_kcal, energy_kcal_stated, estimate_confidence"
     rows = home.query(f"select {columns} from marts.fct_meals order by description")

@@ -5,8 +5,10 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
+from time import sleep
 
 import duckdb
 import pytest
@@ -91,3 +93,47 @@ def test_the_version_changes_when_something_is_written_and_only_then(path: Path)
     assert len(set(versions)) == len(versions)
     path.unlink()
     assert warehouse.version() not in versions
+
+
+def test_between_two_statements_another_program_can_write(path: Path) -> None:
+    warehouse = connect(load_settings())
+    for number in range(3):
+        with held(path, 0) as process:
+            process.communicate("\n", timeout=HANGS_AFTER_S)
+            assert process.returncode == 0
+        assert warehouse.query("select @n as n", {"n": number}) == [{"n": number}]
+
+
+def test_another_thread_waits_for_the_one_that_reads(path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    warehouse = connect(load_settings())
+    with ThreadPoolExecutor(1) as pool:
+        with warehouse.reading() as reader:
+            other = pool.submit(warehouse.query, "select 1 as one")
+            while not caplog.records:
+                sleep(0.01)
+            assert reader.query("select 2 as two") == [{"two": 2}]
+            assert not other.done()
+        assert other.result(HANGS_AFTER_S) == [{"one": 1}]
+
+
+def test_a_statement_cannot_open_the_file_again_to_write(path: Path) -> None:
+    warehouse = connect(load_settings())
+    for sql in (
+        f"use _buddy_without_file.main; detach buddy; attach '{path}'; create table buddy.t (a int)",
+        f"attach '{path}' as again; create table again.t (a int)",
+        f"attach '{path}' as again (read_write)",
+    ):
+        with pytest.raises(BuddyError):
+            warehouse.query(sql)
+    assert warehouse.query("select table_name from duckdb_tables()") == []
+    assert warehouse.query("explain select 1") != []
+
+
+@pytest.mark.parametrize("name", ["memory", "main", "raw", "a.b", 'a "quoted" name'])
+def test_a_file_may_have_any_name(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / f"{name}.duckdb"
+    with duckdb.connect(str(path)) as connection:
+        connection.execute("create schema marts; create table marts.t as select 1 as a")
+        connection.execute("create view marts.v as from marts.t")
+    monkeypatch.setenv("BUDDY_DUCKDB_PATH", str(path))
+    assert connect(load_settings()).query("select a from marts.v") == [{"a": 1}]

@@ -6,8 +6,9 @@ import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import platformdirs
 
@@ -17,6 +18,9 @@ from fitness_buddy.core.errors import BuddyError, UsageError
 from fitness_buddy.core.redaction import without_secrets
 from fitness_buddy.core.state import state_dir
 from fitness_buddy.core.validators import ATHLETE_ID, ATHLETE_ID_WORDS
+
+if TYPE_CHECKING:
+    import jinja2
 
 PROFILE_NAME = "fitness_buddy"
 # The project inside an installed wheel (pyproject.toml puts it there); a checkout has none.
@@ -152,7 +156,6 @@ def profiles_dir(project_dir: Path) -> Path:
 def _read_profile(project_dir: Path, target: str | None) -> tuple[str, dict[str, Any]]:
     # dbt's own profile loader costs five seconds of import; its contract is only "Jinja with env_var and as_number, in
     # YAML strings".
-    import jinja2
     import yaml
 
     from fitness_buddy.core.yaml_text import parse_yaml
@@ -167,16 +170,13 @@ def _read_profile(project_dir: Path, target: str | None) -> tuple[str, dict[str,
             raise UsageError(f"{path}: the environment variable {name} is required by the target and is not set")
         return value
 
-    environment = jinja2.Environment(undefined=jinja2.StrictUndefined, autoescape=False)  # noqa: S701 - not HTML
-    environment.filters["as_number"] = lambda text: text
-
     def render(value: Any) -> Any:
         if isinstance(value, dict):
             return {key: render(item) for key, item in value.items()}
         if isinstance(value, list):
             return [render(item) for item in value]
         if isinstance(value, str) and "{{" in value:
-            rendered = environment.from_string(value).render(env_var=env_var)
+            rendered = _template(value).render(env_var=env_var)
             return _number(rendered, value) if _AS_NUMBER.search(value) else rendered
         return value
 
@@ -195,6 +195,15 @@ def _read_profile(project_dir: Path, target: str | None) -> tuple[str, dict[str,
     if target not in outputs:
         raise UsageError(f"target {target!r} is not in {path}; it has: {', '.join(sorted(outputs))}")
     return target, render(outputs[target])
+
+
+@cache
+def _template(text: str) -> jinja2.Template:
+    import jinja2
+
+    environment = jinja2.Environment(undefined=jinja2.StrictUndefined, autoescape=False)  # noqa: S701 - not HTML
+    environment.filters["as_number"] = lambda text: text
+    return environment.from_string(text)
 
 
 @dataclass(frozen=True, slots=True)

@@ -244,7 +244,7 @@ class Warehouse(RawStore, Reader, Protocol):
     def reading(self) -> AbstractContextManager[Reader]:
         """Open the warehouse once for several statements, which all see the same state.
 
-        On DuckDB no other program can write until the block ends, and no thread of this one can open it again.
+        On DuckDB no other program can write until the block ends, and another thread that opens it waits.
 
         Raises:
             NotBuiltError: there is no warehouse yet.

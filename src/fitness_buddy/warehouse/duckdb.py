@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import duckdb
 from filelock import FileLock, Timeout
@@ -31,6 +31,18 @@ from fitness_buddy.warehouse import (
     versions,
 )
 from fitness_buddy.warehouse.columns import arrow_tables, given_columns
+from fitness_buddy.warehouse.instances import (
+    HOME,
+    LOADER,
+    LOCKED_SETTINGS,
+    OFFLINE,
+    READER,
+    SESSION_SETTINGS,
+    WRITER,
+    alone,
+    identifier,
+    quoted,
+)
 from fitness_buddy.warehouse.loads import LOADS, load_rows
 from fitness_buddy.warehouse.raw_checks import Dialect
 from fitness_buddy.warehouse.versions import LOCK_TIMEOUT_S
@@ -39,9 +51,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 log = logging.getLogger(__name__)
-
-# Never reach for the network to fetch an extension: everything used here is linked into the package.
-_OFFLINE: dict[str, Any] = {"autoinstall_known_extensions": "false", "autoload_known_extensions": "false"}
+_Opened = TypeVar("_Opened")
 
 # The type of `ops` tables that has another name in DuckDB.
 _TYPES = {"float64": "double"}
@@ -56,12 +66,8 @@ create table if not exists {table} (
     load_id varchar not null
 )
 """
-# A progress bar would be printed into the output of --json.
-_SESSION_SETTINGS = "set timezone = 'UTC'; set enable_progress_bar = false"
 # The name of the warehouse in a connection that loads.
 _ATTACHED = "_buddy_warehouse"
-# A load spills to disk, so its memory does not grow with the file. The order of rows in raw has no meaning.
-_LOAD_SETTINGS = "set memory_limit = '200MB'; set preserve_insertion_order = false"
 _APPEND = """
 insert into {table}
 select $athlete_id, record_id, payload::json, payload_hash, $loaded_at, $load_id
@@ -127,10 +133,8 @@ class DuckDBWarehouse(versions.RawReads):
         # Rows are staged in a database in memory, which spills into a folder of its own: endless input holds no lock.
         spills_to = Path(f"{self._path}.load-{secrets.token_hex(4)}.tmp")
         try:
-            with closing(duckdb.connect(":memory:", config=_OFFLINE)) as connection:
-                connection.execute(_SESSION_SETTINGS)
-                connection.execute(_LOAD_SETTINGS)
-                connection.execute(f"set temp_directory = {_quoted(str(spills_to))}")
+            with LOADER.lent(self._path, spills_to) as instance, closing(instance.cursor()) as connection:
+                connection.execute(SESSION_SETTINGS)
                 yield _DuckDBLoad(self, connection, athlete_id, now, origin)
         except duckdb.Error as error:  # such as a full disk
             raise BuddyError(f"{self._path}: nothing was loaded: {_first_line(error)}") from error
@@ -141,12 +145,12 @@ class DuckDBWarehouse(versions.RawReads):
     def transaction(self, connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
         """Attach the warehouse to a connection as the only writer; commit at the end, roll back after an error."""
         with self.exclusive():
-            self._open_waiting(lambda: connection.execute(f"attach {_quoted(str(self._path))} as {_ATTACHED}"))
+            self._open_waiting(lambda: connection.execute(f"attach {quoted(str(self._path))} as {_ATTACHED}"))
             connection.execute(f"use {_ATTACHED}")
             connection.execute("begin transaction")
             yield
             connection.execute("commit")  # what is not committed goes when the connection does
-            connection.execute(f"use memory; detach {_ATTACHED}")
+            connection.execute(f"use {HOME}.main; detach {_ATTACHED}")
 
     def latest_load(self, connection: duckdb.DuckDBPyConnection, now: datetime) -> datetime | None:
         """Return the time of the latest load of all athletes, if it is not before ``now``."""
@@ -175,13 +179,25 @@ class DuckDBWarehouse(versions.RawReads):
 
     def query(self, sql: str, parameters: Parameters | None = None) -> list[Row]:
         with self.reading() as reader:
+            if reader.is_select(sql, parameters):
+                return reader.query(sql, parameters)
+        # Any other statement of a stranger: it could detach the file of a kept instance, and attach it again to write.
+        with self._reading_alone() as reader:
             return reader.query(sql, parameters)
 
     @contextmanager
     def reading(self) -> Iterator[_DuckDBReader]:
-        with self._connection(read_only=True) as connection:
-            connection.execute("set enable_external_access = false")  # only the warehouse can be read
-            connection.execute("set lock_configuration = true")
+        self._check_exists()
+        with READER.attached(self._path, "read_only", self._open_waiting) as connection:
+            yield _DuckDBReader(connection)
+
+    @contextmanager
+    def _reading_alone(self) -> Iterator[_DuckDBReader]:
+        """Open the file in an instance of its own."""
+        self._check_exists()
+        with alone(self._path, self._open_waiting), closing(self._connect_waiting()) as connection:
+            connection.execute(SESSION_SETTINGS)
+            connection.execute(LOCKED_SETTINGS)
             yield _DuckDBReader(connection)
 
     def version(self) -> str:
@@ -206,7 +222,7 @@ class DuckDBWarehouse(versions.RawReads):
 
     def _append_log(self, table: LogTable, rows: Sequence[Row], seen: tuple[str, int] | None = None) -> bool:
         """Whether they were added; with what was ``seen`` of an athlete only if that is still the last."""
-        with self._connection(read_only=False) as connection:
+        with WRITER.attached(self._path, "read_write", self._open_waiting) as connection:
             try:
                 connection.execute("begin transaction")
                 name = self._make_log(connection, table)
@@ -234,7 +250,7 @@ class DuckDBWarehouse(versions.RawReads):
             connection.execute(f"alter table if exists {former} rename to {table.name}")
         connection.execute(f"create table if not exists {name} ({columns})")
         # A table of an earlier version has fewer columns.
-        present = {column[0] for column in connection.execute(f"describe {name}").fetchall()}
+        present = {column[0] for column in connection.execute(f"from {name} limit 0").description or ()}
         for column in table.columns.keys() - present:
             kind = table.columns[column]
             connection.execute(f"alter table {name} add column {column} {_TYPES.get(kind, kind)}")
@@ -251,7 +267,7 @@ class DuckDBWarehouse(versions.RawReads):
     def forget(self, athlete_id: str) -> dict[str, int]:
         if not self._path.exists():
             return {}
-        with self._connection(read_only=False) as connection:
+        with WRITER.attached(self._path, "read_write", self._open_waiting) as connection:
             try:
                 connection.execute("begin transaction")
                 deleted = {name: _delete(connection, name, athlete_id) for name in self._tables_of_athletes(connection)}
@@ -274,12 +290,12 @@ class DuckDBWarehouse(versions.RawReads):
         """Copy the database into a new file in its place: deleted rows stay in the old file until it is reused."""
         fresh = Path(f"{self._path}.{secrets.token_hex(4)}.tmp")
         try:
-            with closing(duckdb.connect(":memory:", config=_OFFLINE)) as connection:
+            with closing(duckdb.connect(":memory:", config=OFFLINE)) as connection:
                 # Views name the database, which DuckDB names after its file.
-                former = _identifier(self._path.stem)
-                attach = f"attach {_quoted(str(self._path))} as {former} (read_only)"
+                former = identifier(self._path.stem)
+                attach = f"attach {quoted(str(self._path))} as {former} (read_only)"
                 self._open_waiting(lambda: connection.execute(attach))
-                connection.execute(f"attach {_quoted(str(fresh))} as {_ATTACHED}")
+                connection.execute(f"attach {quoted(str(fresh))} as {_ATTACHED}")
                 connection.execute(f"copy from database {former} to {_ATTACHED}")
                 connection.execute(f"detach {_ATTACHED}")
                 shutil.copymode(self._path, fresh)
@@ -302,21 +318,14 @@ class DuckDBWarehouse(versions.RawReads):
         )
         return [row["table_name"] for row in tables if is_record_table(row["table_name"])]
 
-    @contextmanager
-    def _connection(self, *, read_only: bool) -> Iterator[duckdb.DuckDBPyConnection]:
-        if read_only and not self._path.exists():
+    def _check_exists(self) -> None:
+        if not self._path.exists():
             raise NotBuiltError(f"{self._path} does not exist yet")
-        connection = self._connect_waiting(read_only=read_only)
-        try:
-            connection.execute(_SESSION_SETTINGS)
-            yield connection
-        finally:
-            connection.close()
 
-    def _connect_waiting(self, *, read_only: bool) -> duckdb.DuckDBPyConnection:
-        return self._open_waiting(lambda: duckdb.connect(str(self._path), read_only=read_only, config=_OFFLINE))
+    def _connect_waiting(self) -> duckdb.DuckDBPyConnection:
+        return self._open_waiting(lambda: duckdb.connect(str(self._path), read_only=True, config=OFFLINE))
 
-    def _open_waiting(self, opened: Callable[[], duckdb.DuckDBPyConnection]) -> duckdb.DuckDBPyConnection:
+    def _open_waiting(self, opened: Callable[[], _Opened]) -> _Opened:
         """Open the file, and wait while another program has it open."""
         try:
             return wait_for_lock(LOCK_TIMEOUT_S).call(opened, is_passing=_is_locked, before_pause=self._log_lock)
@@ -337,18 +346,30 @@ class _DuckDBReader:
     def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
         self._connection = connection
 
-    def query(self, sql: str, parameters: Parameters | None = None) -> list[Row]:
-        parameters = dict(parameters or {})
-        for name in parameters:
-            sql = re.sub(rf"@{name}\b", f"${name}", sql)
+    def is_select(self, sql: str, parameters: Parameters | None = None) -> bool:
+        """Return whether the text is a single SELECT."""
         try:
-            cursor = self._connection.execute(sql, parameters or None)
+            statements = self._connection.extract_statements(_translated(sql, parameters))
+        except duckdb.Error:
+            return False
+        return [statement.type for statement in statements] == [duckdb.StatementType.SELECT]
+
+    def query(self, sql: str, parameters: Parameters | None = None) -> list[Row]:
+        try:
+            cursor = self._connection.execute(_translated(sql, parameters), dict(parameters or {}) or None)
             columns = [column[0] for column in cursor.description or []]
             return [dict(zip(columns, values, strict=True)) for values in cursor.fetchall()]
         except duckdb.CatalogException as error:
             raise NotBuiltError(_first_line(error)) from error
         except duckdb.Error as error:
             raise BuddyError(_first_line(error)) from error
+
+
+def _translated(sql: str, parameters: Parameters | None) -> str:
+    """Return SQL with the parameters as DuckDB writes them."""
+    for name in parameters or {}:
+        sql = re.sub(rf"@{name}\b", f"${name}", sql)
+    return sql
 
 
 def _is_locked(error: BaseException) -> bool:
@@ -491,15 +512,6 @@ def _arrow_table(first_ordinal: int, block: RawRows) -> pa.Table:
 def _plain_utc(value: Any) -> Any:
     """Return an instant as DuckDB stores it (UTC without a zone), and any other value unchanged."""
     return value.astimezone(UTC).replace(tzinfo=None) if isinstance(value, datetime) else value
-
-
-def _quoted(text: str) -> str:
-    """Return a literal of SQL, for statements that take no parameters."""
-    return "'" + text.replace("'", "''") + "'"
-
-
-def _identifier(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'
 
 
 def _delete(connection: duckdb.DuckDBPyConnection, table: str, athlete_id: str) -> int:
