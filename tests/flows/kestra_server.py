@@ -22,6 +22,7 @@ from llm_stub import LlmStub
 from support import REPOSITORY, Answer, run_buddy
 from tcp_gate import Gate
 
+from fitness_buddy.cli.demo import DEMO_ATHLETE_ID
 from fitness_buddy.kestra.api import KestraApi, KestraSettings
 
 FLOWS = REPOSITORY / "flows"
@@ -37,6 +38,8 @@ OF_AN_ATHLETE = (
 )
 # The schedules' zone where none is named; the athlete's.
 TIMEZONE = "Europe/Berlin"
+# The athletes of the server whose time tests move, with their zones.
+ATHLETES = {DEMO_ATHLETE_ID: TIMEZONE, "other": TIMEZONE, "ben": "America/New_York"}
 
 
 @dataclass

@@ -129,7 +129,7 @@ def attempted_again(engine: Engine, execution_id: str, attempts: int) -> int:
 
 @contextmanager
 def small_disk(folder: Path) -> Iterator[list[str]]:
-    """Mount one that no other process sees, without the rights of root; yield the words before a command that sees it."""
+    """Mount one that no other process sees, without rights of root; yield the words before a command that does."""
     holds = 'mount -t tmpfs -o "$0" tmpfs "$1" && echo mounted && exec cat'
     process = subprocess.Popen(
         ["unshare", "--map-root-user", "--mount", "sh", "-c", holds, SMALL_DISK, str(folder)],
