@@ -33,6 +33,9 @@ JVM_OPTIONS = (
     "-Xmx1g",
     "-XX:TieredStopAtLevel=1",
     "-XX:+UseSerialGC",
+    # The jars are those of the lock: a tenth of a start was verifying their bytecode.
+    "-XX:+UnlockDiagnosticVMOptions",
+    "-XX:-BytecodeVerificationRemote",
 )
 T = TypeVar("T")
 # More than ten times what anything asked for takes to come.
