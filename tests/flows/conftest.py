@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import itertools
 import shutil
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager
-from functools import partial
+from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import emulator as bigquery_emulator
@@ -18,6 +17,7 @@ from engine_client import Engine, start_engine, task_environment
 from fork_server import running_fork_server
 from gcs_stub import running_gcs
 from kestra_server import (
+    ATHLETES,
     DECOY,
     OF_AN_ATHLETE,
     TIMEZONE,
@@ -146,29 +146,16 @@ def assert_keeps_no_secret(engine: Engine, server: Server) -> None:
 
 
 @pytest.fixture(scope="session")
-def run_timed(server: Server, parsed: Path) -> Callable[..., AbstractContextManager[TimedServer]]:
-    """Run a server as `timed` in a folder, with further settings."""
-    return partial(_running_timed, server, parsed)
-
-
-@pytest.fixture(scope="session")
-def timed(
-    run_timed: Callable[..., AbstractContextManager[TimedServer]], tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[TimedServer]:
-    """A server without flows, with all that the other one speaks to; its athlete is the demo's."""
-    with run_timed(tmp_path_factory.mktemp("timed")) as found:
-        yield found
-
-
-@contextmanager
-def _running_timed(server: Server, parsed: Path, folder: Path, **settings: str) -> Iterator[TimedServer]:
+def timed(server: Server, parsed: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[TimedServer]:
+    """A server without flows, with all that the other one speaks to; its athlete is the demo's, and it lists others."""
+    folder = tmp_path_factory.mktemp("timed")
     project = copy_of_the_project(parsed, folder)
     environment = server.environment | {
         "BUDDY_PROJECT_DIR": str(project),
         "BUDDY_STATE_DIR": str(folder / "state"),
         "BUDDY_ATHLETE": DEMO_ATHLETE_ID,
+        "BUDDY_ATHLETES": ",".join(f"{athlete}={zone}" for athlete, zone in ATHLETES.items()),
         "ENV_ATHLETE": DEMO_ATHLETE_ID,
-        **settings,
     }
     engine = start_engine(folder / "engine", environment, timezone=TIMEZONE)
     try:

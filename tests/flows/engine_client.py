@@ -33,6 +33,9 @@ JVM_OPTIONS = (
     "-Xmx1g",
     "-XX:TieredStopAtLevel=1",
     "-XX:+UseSerialGC",
+    # The jars are those of the lock: a tenth of a start was verifying their bytecode.
+    "-XX:+UnlockDiagnosticVMOptions",
+    "-XX:-BytecodeVerificationRemote",
 )
 T = TypeVar("T")
 # More than ten times what anything asked for takes to come.
@@ -260,7 +263,6 @@ def start_engine(
     is_durable: bool = False,
     port: int = 0,
     timezone: str = "UTC",
-    prefix: Sequence[str] = (),
 ) -> Engine:
     """Start one; it keeps everything in the folder and ends with this process.
 
@@ -268,14 +270,12 @@ def start_engine(
         environment: all that it and its tasks see.
         is_durable: it outlives a crash, and takes up what it was doing when it is started again in the same folder.
         timezone: of schedules that name none.
-        prefix: a command that becomes Java in its end, such as ``nice``.
     """
     assert CLASSES.exists(), (
         "the engine is not installed: run `make test`, or .venv/bin/python scripts/install_engine.py"
     )
     folder.mkdir(parents=True, exist_ok=True)
     command = [
-        *prefix,
         *(str(JAVA), *JVM_OPTIONS, f"-Duser.timezone={timezone}", f"-Dengine.durable={str(is_durable).lower()}"),
         *("-cp", f"{CLASSES}:{JARS}/*"),
         *("buddy.engine.Main", str(folder), str(port)),

@@ -22,6 +22,7 @@ from llm_stub import LlmStub
 from support import REPOSITORY, Answer, run_buddy
 from tcp_gate import Gate
 
+from fitness_buddy.cli.demo import DEMO_ATHLETE_ID
 from fitness_buddy.kestra.api import KestraApi, KestraSettings
 
 FLOWS = REPOSITORY / "flows"
@@ -37,6 +38,8 @@ OF_AN_ATHLETE = (
 )
 # The schedules' zone where none is named; the athlete's.
 TIMEZONE = "Europe/Berlin"
+# The athletes of the server whose time tests move, with their zones.
+ATHLETES = {DEMO_ATHLETE_ID: TIMEZONE, "other": TIMEZONE, "ben": "America/New_York"}
 
 
 @dataclass
@@ -140,6 +143,13 @@ def hurried_copy(folder: Path) -> Path:
             flow = flow.replace(trigger, f"{trigger}    disabled: true\n")
         copy.write_text(flow)
     return folder
+
+
+def without_data_tests(flow: str) -> str:
+    """Return a flow whose build leaves out dbt's tests, half of its time; test_transform.py has builds with them."""
+    assert "buddy build " in flow
+    tests = " ".join(f"--exclude-resource-type {kind}" for kind in ("test", "unit_test"))
+    return flow.replace("buddy build ", f"buddy build {tests} ")
 
 
 def encoded(secrets: dict[str, str]) -> dict[str, str]:

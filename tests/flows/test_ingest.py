@@ -224,7 +224,7 @@ def test_it_runs_at_eight_in_summer_and_winter_and_once_for_all_evenings_missed(
     timed: TimedServer, evenings: Engine, strava: ApiStub
 ) -> None:
     def next_evening(known: list[Execution]) -> Execution:
-        run = ended(evenings, evenings.next_execution(STRAVA, known))
+        run = ended(evenings, evenings.next_execution(STRAVA, [*earlier, *known]))
         known.append(run)
         return run
 
@@ -237,6 +237,7 @@ def test_it_runs_at_eight_in_summer_and_winter_and_once_for_all_evenings_missed(
         return answer["since"], answer["until"]
 
     strava.activities = strava.activities[1:]  # all are younger than these evenings
+    earlier = evenings.executions(STRAVA)
     runs: list[Execution] = []
     # Clocks go back in the night to 25 October 2026.
     with evenings.schedules(FIRST_EVENING - timedelta(seconds=1)) as advance:
@@ -258,7 +259,7 @@ def test_it_runs_at_eight_in_summer_and_winter_and_once_for_all_evenings_missed(
     # Today the server is on: the last evening is made up for, with all that is new.
     with evenings.schedules(datetime.now(BERLIN)):
         assert rows(next_evening(runs)) == (3, 3, 0, 0)
-    assert len(evenings.executions(STRAVA)) == len(runs) == 7
+    assert len(evenings.executions(STRAVA)) - len(earlier) == len(runs) == 7
     # No flow has named an athlete: it is the server's.
     assert timed.query("select distinct athlete_id from raw.strava_api_activities") == [{"athlete_id": DEMO_ATHLETE_ID}]
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import shlex
 import shutil
 import subprocess
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 from channel_stubs import running_ntfy
@@ -14,8 +16,8 @@ from discord_stub import running_discord
 from emulator import NO_EMULATOR
 from engine_client import Engine, start_engine, task_environment, until
 from filelock import FileLock
-from kestra_server import FLOWS, Server, encoded
-from support import REPOSITORY, Demo, run_buddy
+from kestra_server import ANSWERS, FLOWS, Server, encoded
+from support import BUDDY, REPOSITORY, Demo, run_buddy
 
 from fitness_buddy.cli.demo import DEMO_ATHLETE_ID
 
@@ -28,19 +30,16 @@ SMALL_DISK = "size=300k"
 class Place:
     """A folder in which an engine with some flows can be started again and again, and a warehouse."""
 
-    def __init__(
-        self,
-        folder: Path,
-        duckdb_path: Path | None = None,
-        flows: Sequence[str] = ("ingest/strava_export",),
-        **more: str,
-    ) -> None:
+    def __init__(self, folder: Path, duckdb_path: Path, flows: Sequence[str], **more: str) -> None:
         self.folder = folder
-        self.duckdb_path = duckdb_path or folder / "buddy.duckdb"
+        self.duckdb_path = duckdb_path
         self.flows = folder / "flows"
         for flow in flows:
-            (self.flows / flow).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(FLOWS / f"{flow}.yaml", (self.flows / flow).parent)
+            path = self.flows / f"{flow}.yaml"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            # No build follows the load.
+            text = (FLOWS / f"{flow}.yaml").read_text()
+            path.write_text(text.replace(ANSWERS[0], f"{ANSWERS[0]}    disabled: true\n"))
         self.environment = task_environment(
             BUDDY_PROJECT_DIR=str(REPOSITORY),
             BUDDY_DUCKDB_PATH=str(self.duckdb_path),
@@ -49,87 +48,68 @@ class Place:
         )
 
     @contextmanager
-    def running(self, *prefix: str) -> Iterator[Engine]:
+    def running(self) -> Iterator[Engine]:
         """The engine as it comes up again after whatever has happened; in the end nothing of it is left."""
-        engine = start_engine(self.folder / "engine", self.environment, is_durable=True, prefix=prefix)
+        engine = start_engine(self.folder / "engine", self.environment, is_durable=True)
         try:
             engine.load(self.flows)
             yield engine
         finally:
             engine.end_its_processes()
 
-    def versions(self) -> int:
-        """How many activities are in raw; no two of them are the same."""
-        answer = run_buddy(
-            "sql",
-            "select count(*) as versions, count(distinct record_id) as records from raw.strava_export_activities",
-            "--json",
-            environment=self.environment,
-        )
-        (row,) = answer.json["rows"]
-        assert row["versions"] == row["records"]
-        return int(row["versions"])
+
+def versions(duckdb_path: Path, athlete_id: str) -> int:
+    """How many of an athlete's activities are in raw; no two of them are the same."""
+    answer = run_buddy(
+        "sql",
+        "select count(*) as versions, count(distinct record_id) as records from raw.strava_export_activities "
+        f"where athlete_id = '{athlete_id}'",
+        "--json",
+        environment={"BUDDY_DUCKDB_PATH": str(duckdb_path)},
+    )
+    (row,) = answer.json["rows"]
+    assert row["versions"] == row["records"]
+    return int(row["versions"])
 
 
-@pytest.fixture
-def place(tmp_path: Path) -> Place:
-    return Place(tmp_path)
+def waits(engine: Engine, execution_id: str) -> bool:
+    """Whether a command is in the middle of its task, as long as somebody else writes to the warehouse."""
+    execution = engine.execution(execution_id)
+    return execution is not None and any("waiting for it" in line for line in engine.logs(execution))
 
 
-def start_a_load_that_waits(place: Place, engine: Engine, export: Path) -> str:
-    """A load is in the middle of its task as long as somebody else writes to the warehouse."""
-    execution_id = engine.start(EXPORT, files={"export": export})
-
-    def waits() -> bool:
-        execution = engine.execution(execution_id)
-        return execution is not None and any("waiting for it" in line for line in engine.logs(execution))
-
-    until(waits)
-    return execution_id
-
-
-def test_a_load_goes_on_when_its_server_comes_back_from_a_crash_and_from_a_stop(place: Place, export: Path) -> None:
-    with ExitStack() as stack:
-        with FileLock(f"{place.duckdb_path}.lock"):
-            engine = stack.enter_context(place.running())
-            execution_id = start_a_load_that_waits(place, engine, export)
-            # The process of the killed server's task lives on and waits, too: it will load what the new one loads.
-            engine.kill_9()
-            engine = stack.enter_context(place.running())
-            attempts = attempted_again(engine, execution_id, 1)
-            engine.stop()
-            engine = stack.enter_context(place.running())
-            attempted_again(engine, execution_id, attempts)
-        execution = engine.wait(execution_id)
-        assert execution.state == "SUCCESS", engine.logs(execution)
-        assert place.versions() == 510
-        again = engine.run(EXPORT, files={"export": export})
-        assert (again.state, place.versions()) == ("SUCCESS", 510)
-
-
-def test_a_report_of_a_killed_server_is_posted_once_on_each_channel(tmp_path: Path, demo: Demo) -> None:
-    """The process of the killed server's task lives on, and the server that comes back starts the task again."""
-    with running_discord() as discord, running_ntfy() as ntfy:
+def test_loads_and_reports_go_on_when_their_server_comes_back_from_a_crash_and_from_a_stop(
+    tmp_path: Path, demo: Demo, export: Path
+) -> None:
+    """All is loaded, and nothing twice; the report is posted once on each channel."""
+    with running_discord() as discord, running_ntfy() as ntfy, ExitStack() as stack:
         duckdb_path = Path(shutil.copy(demo.duckdb_path, tmp_path / "demo.duckdb"))
         secrets = {"NOTIFY": ntfy.address(), "DISCORD_URL": discord.webhook("buddy")}
-        flows = ("report/daily_workout", "report/send", "transform/dbt_build")
+        flows = ("ingest/strava_export", "report/daily_workout", "report/send", "transform/dbt_build")
         place = Place(tmp_path, duckdb_path, flows, BUDDY_ATHLETE=DEMO_ATHLETE_ID, **encoded(secrets))
-
-        def waits() -> bool:
-            return any("waiting for it" in line for one in engine.executions(REPORT) for line in engine.logs(one))
-
-        with ExitStack() as stack:
-            with FileLock(f"{duckdb_path}.lock"):
-                engine = stack.enter_context(place.running())
-                execution_id = engine.start("buddy.report.daily_workout", {"date": "2026-10-31"})
-                until(waits)
-                (report,) = engine.executions(REPORT)
-                engine.kill_9()
-                assert (discord.messages, ntfy.notes) == ([], [])
-                engine = stack.enter_context(place.running())
-                attempted_again(engine, report.id, 1)
-            execution = engine.wait(execution_id)
-            assert execution.state == "SUCCESS", engine.logs(engine.executions(REPORT)[0])
+        load: dict[str, Any] = {"inputs": {"athlete_id": "other"}, "files": {"export": export}}
+        with FileLock(f"{duckdb_path}.lock"):
+            engine = stack.enter_context(place.running())
+            load_id = engine.start(EXPORT, **load)
+            workout_id = engine.start("buddy.report.daily_workout", {"date": "2026-10-31"})
+            (report,) = until(lambda: engine.executions(REPORT))
+            ids = (load_id, report.id)
+            until(lambda: all(waits(engine, one) for one in ids))
+            # The processes of the killed server's tasks live on and wait, too: they will do what the new ones do.
+            engine.kill_9()
+            assert (discord.messages, ntfy.notes) == ([], [])
+            engine = stack.enter_context(place.running())
+            attempts = [attempted_again(engine, one, 1) for one in ids]
+            engine.stop()
+            engine = stack.enter_context(place.running())
+            for one, tried in zip(ids, attempts, strict=True):
+                attempted_again(engine, one, tried)
+        loaded, posted = engine.wait(load_id), engine.wait(workout_id)
+        assert loaded.state == "SUCCESS", engine.logs(loaded)
+        assert posted.state == "SUCCESS", engine.logs(engine.executions(REPORT)[0])
+        assert versions(duckdb_path, "other") == 510
+        again = engine.run(EXPORT, **load)
+        assert (again.state, versions(duckdb_path, "other")) == ("SUCCESS", 510)
         assert [message.content.partition("\n")[0] for message in discord.messages] == [
             "**Workouts · Saturday 31 October 2026**"
         ]
@@ -147,38 +127,54 @@ def attempted_again(engine: Engine, execution_id: str, attempts: int) -> int:
     return until(more)
 
 
-def test_a_full_disk_keeps_a_load_out_whole_and_the_next_run_brings_it(tmp_path: Path, export: Path) -> None:
-    disk = tmp_path / "disk"
-    disk.mkdir()
-    # A small disk that only this engine sees, and no right of root is needed for.
-    mount = (
-        "unshare",
-        "--map-root-user",
-        "--mount",
-        "sh",
-        "-c",
-        'mount -t tmpfs -o "$0" tmpfs "$1" && shift && exec "$@"',
+@contextmanager
+def small_disk(folder: Path) -> Iterator[list[str]]:
+    """Mount one that no other process sees, without rights of root; yield the words before a command that does."""
+    holds = 'mount -t tmpfs -o "$0" tmpfs "$1" && echo mounted && exec cat'
+    process = subprocess.Popen(
+        ["unshare", "--map-root-user", "--mount", "sh", "-c", holds, SMALL_DISK, str(folder)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
     )
-    if subprocess.run([*mount, SMALL_DISK, str(disk), "true"], capture_output=True, check=False).returncode:
-        pytest.skip("this machine lets nobody mount a small disk (unshare)")
-    place = Place(tmp_path, disk / "buddy.duckdb")
-    with place.running(*mount, SMALL_DISK, str(disk)) as engine:
-        refused = engine.run(EXPORT, files={"export": export})
+    assert process.stdin and process.stdout
+    try:
+        if not process.stdout.readline():
+            pytest.skip("this machine lets nobody mount a small disk (unshare)")
+        yield ["nsenter", f"--target={process.pid}", "--user", "--mount", "--preserve-credentials", "--wd=."]
+    finally:
+        process.stdin.close()
+        process.wait()
+
+
+def test_a_full_disk_keeps_a_load_out_whole_and_the_next_run_brings_it(
+    engine: Engine, athlete: str, tmp_path: Path, export: Path
+) -> None:
+    disk, flows = tmp_path / "disk", tmp_path / "flows"
+    disk.mkdir()
+    flows.mkdir()
+    with small_disk(disk) as enter:
+        # The command of this flow sees the small disk, and has its warehouse there.
+        command = shlex.join([*enter, "env", f"BUDDY_DUCKDB_PATH={disk / 'buddy.duckdb'}", str(BUDDY)])
+        flow = (FLOWS / "ingest" / "strava_export.yaml").read_text()
+        for old, new in (("id: strava_export\n", "id: onto_a_small_disk\n"), ("'buddy ingest", f"'{command} ingest")):
+            assert old in flow
+            flow = flow.replace(old, new)
+        (flows / "onto_a_small_disk.yaml").write_text(flow)
+        assert engine.load(flows)
+        given: dict[str, Any] = {"inputs": {"athlete_id": athlete}, "files": {"export": export}}
+        refused = engine.run("buddy.ingest.onto_a_small_disk", **given)
         assert refused.state == "FAILED"
         engine.wait_for_log(refused, "No space left on device")
         assert not any("Traceback" in line for line in engine.logs(refused)), engine.logs(refused)
 
-        # From here on everything has to happen where the disk is seen.
-        enter = ("nsenter", f"--target={engine.process.pid}", "--user", "--mount", "--preserve-credentials")
         subprocess.run([*enter, "mount", "-o", "remount,size=200m", str(disk)], check=True)
-        loaded = engine.run(EXPORT, files={"export": export})
+        loaded = engine.run("buddy.ingest.onto_a_small_disk", **given)
         assert loaded.state == "SUCCESS", engine.logs(loaded)
         shown = tmp_path / "shown.duckdb"
-        shown.write_bytes(
-            subprocess.run([*enter, "cat", str(place.duckdb_path)], capture_output=True, check=True).stdout
-        )
-        place.environment["BUDDY_DUCKDB_PATH"] = str(shown)
-        assert place.versions() == 510
+        with shown.open("wb") as copy:
+            subprocess.run([*enter, "cat", str(disk / "buddy.duckdb")], stdout=copy, check=True)
+        assert versions(shown, athlete) == 510
 
 
 def test_a_warehouse_out_of_reach_fails_a_load_in_words_and_the_next_run_brings_it(
