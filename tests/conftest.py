@@ -144,7 +144,8 @@ def parsed(tmp_path_factory: pytest.TempPathFactory) -> Path:
         with pytest.MonkeyPatch.context() as patch:
             for name in [name for name in os.environ if name.startswith(OF_A_DEVELOPER)]:
                 patch.delenv(name)
-            done = run_dbt("parse", project=folder)
+            # As `buddy` calls it: dbt parses again if the target is stated at one time and not at another.
+            done = run_dbt("parse", "--target", "duckdb", project=folder)
         assert done.exit_code == 0, done.output
 
     return once_for_all_workers(tmp_path_factory, "parsed", parse)
@@ -154,7 +155,7 @@ def parsed(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def project(parsed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A copy of the dbt project that a test may change, with a warehouse in it: as a fresh clone, already parsed.
 
-    dbt takes up what it has parsed as long as neither profile nor vars change: the warehouse's path is the default.
+    dbt takes up what it has parsed as long as profile, vars and ``--target`` stay: the warehouse's path is the default.
     """
     folder = tmp_path / "project"
     copy_project(folder)

@@ -302,7 +302,7 @@ class TestInit:
         assert buddy("status", "--json").json["raw"] == []
         buddy("ingest", "steps", steps_csv)
         # As an analyst builds, and as Kestra does.
-        assert run_dbt("build", *NO_TESTS, project=project).exit_code == 0
+        assert run_dbt("build", "--target", "duckdb", *NO_TESTS, project=project).exit_code == 0
         rows = buddy(
             "sql", "select step_goal, is_goal_met from marts.fct_daily_steps order by steps_date", "--json"
         ).json

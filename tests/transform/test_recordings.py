@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import shutil
 from collections import defaultdict
@@ -56,8 +57,8 @@ def load(warehouse: Warehouse, folder: Path, now: datetime, *contents: bytes | s
     Ingest(warehouse, athlete_id, now=now).files(SOURCE, folder)
 
 
-def build(as_of: datetime, environment: dict[str, str]) -> None:
-    built = run_buddy("build", "--quiet", "--as-of", str(as_of.date()), *NO_TESTS, environment=environment)
+def build(as_of: datetime, environment: dict[str, str], *options: str) -> None:
+    built = run_buddy("build", "--quiet", "--as-of", str(as_of.date()), *NO_TESTS, *options, environment=environment)
     assert built.exit_code == 0, built.errors
 
 
@@ -67,7 +68,8 @@ def rows(warehouse: Warehouse, sql: str) -> list[Row]:
 
 def marts(warehouse: Warehouse) -> dict[str, list[Row]]:
     names = [name for name in MARTS if name.startswith(("fct_activit", "fct_best", "fct_power", "fct_records"))]
-    return {name: rows(warehouse, f"select * from marts.{name} order by {MARTS[name]}") for name in names}
+    with warehouse.reading() as reader:
+        return {name: list(reader.query(f"select * from marts.{name} order by {MARTS[name]}")) for name in names}
 
 
 def of_strava(*records: Record) -> Batch:
@@ -80,16 +82,6 @@ def test_incremental_builds_equal_builds_from_empty_whatever_order_files_and_row
     warehouse = connect(load_settings())
     rides = {day: fit_of(uneven(900, day), start=instant(day, 8), sport="cycling") for day in range(1, 6)}
 
-    def check(as_of: datetime) -> None:
-        build(as_of, INCREMENTAL)
-        file = Path(warehouse.name)
-        shutil.copy(file, file.with_suffix(".kept"))
-        found = marts(warehouse)
-        environment = {"BUDDY_STATE_DIR": str(project / "state_from_empty")}
-        build(as_of, FROM_EMPTY | environment)
-        assert found == marts(warehouse)
-        file.with_suffix(".kept").replace(file)
-
     # first a row of Strava without a file, a file without a row, and a ride with both
     land(
         warehouse,
@@ -98,7 +90,7 @@ def test_incremental_builds_equal_builds_from_empty_whatever_order_files_and_row
         now=instant(5, 20),
     )
     load(warehouse, tmp_path / "a", instant(5, 21), rides[2], rides[3])
-    check(instant(5))
+    build(instant(5), INCREMENTAL)
     found = {row["activity_id"]: row["sources"] for row in rows(warehouse, "select * from marts.fct_activities")}
     assert found["3"] == "activity_file,strava_export"
     assert sorted(found.values()) == ["activity_file", "activity_file,strava_export", "strava_export"]
@@ -114,19 +106,41 @@ def test_incremental_builds_equal_builds_from_empty_whatever_order_files_and_row
         gpx_of(steady(900), start=instant(2, 8)),
         fit_of(uneven(700, 9), start=instant(6, 7), sport="cycling"),
     )
-    check(instant(6))
+    build(instant(6), INCREMENTAL)
+    incremental = marts(warehouse)
+    build(instant(6), FROM_EMPTY, "--select", *(f"+{name}" for name in incremental))
+    assert marts(warehouse) == incremental
     found = {row["activity_id"]: row["sources"] for row in rows(warehouse, "select * from marts.fct_activities")}
     assert [found[one] for one in "123"] == ["activity_file,strava_export"] * 3
     assert len(found) == 4
 
 
-def test_the_same_ride_is_one_activity_and_a_transition_counts_nowhere(project: Path, tmp_path: Path) -> None:
-    warehouse = connect(load_settings())
+@pytest.fixture(scope="module")
+def recorded(parsed: Path, tmp_path_factory: pytest.TempPathFactory) -> Warehouse:
+    """One build of all athletes of the tests below; rows of one athlete never touch those of another."""
+    project = tmp_path_factory.mktemp("recorded") / "project"
+    shutil.copytree(parsed, project)
+    settings = SETTINGS_HEADER + DEFAULTS + "numbers,1900-01-01,UTC,10000,45,25,30,5,60,180,,250,,,monday,km\n"
+    (project / "seeds" / "athlete_settings.csv").write_text(settings)
+    with pytest.MonkeyPatch.context() as patch:
+        for name in [name for name in os.environ if name.startswith(("BUDDY_", "DBT_"))]:
+            patch.delenv(name)
+        patch.setenv("BUDDY_PROJECT_DIR", str(project))
+        warehouse = connect(load_settings())
+        for load_athletes in (load_same_ride, load_numbers, load_pieces):
+            folder = project / load_athletes.__name__
+            folder.mkdir()
+            load_athletes(warehouse, folder)
+        build(instant(9), {"BUDDY_STATE_DIR": str(project / "state")})
+    return warehouse
+
+
+def load_same_ride(warehouse: Warehouse, folder: Path) -> None:
     samples = steady(1800, speed_m_s=5.0, power=190)
     start = instant(1, 8)
     land(
         warehouse,
-        "me",
+        "ride",
         [
             of_strava(activity("7", start + timedelta(seconds=70), 8000, "Ride")),
             Batch("strava_api_activities", [api_activity("7", start + timedelta(seconds=70), 8000, "Ride")]),
@@ -149,50 +163,61 @@ def test_the_same_ride_is_one_activity_and_a_transition_counts_nowhere(project: 
         tcx_of(samples, start=start),
         gpx_of(samples, start=start),
     ]
-    load(warehouse, tmp_path / "a", instant(2, 20), *ride, tri)
-    build(instant(2), FROM_EMPTY)
-    found = rows(warehouse, "select * from marts.fct_activities order by started_at")
+    load(warehouse, folder / "a", instant(2, 20), *ride, tri, athlete_id="ride")
+
+
+def test_the_same_ride_is_one_activity_and_a_transition_counts_nowhere(recorded: Warehouse) -> None:
+    found = rows(recorded, "select * from marts.fct_activities where athlete_id = 'ride' order by started_at")
     assert [(row["sources"], row["sport_type"], row["distance_m"]) for row in found] == [
         ("activity_file,strava_api,strava_export", "Ride", 9000.0),
         ("activity_file", "Transition", 0.0),
         ("activity_file", "Run", 2700.0),
     ]
     assert [row["is_transition"] for row in found] == [False, True, False]
-    totals = rows(warehouse, "select sum(activities) as n, sum(moving_time_s) as s from marts.fct_daily_workouts")
+    totals = rows(
+        recorded,
+        "select sum(activities) as n, sum(moving_time_s) as s from marts.fct_daily_workouts where athlete_id = 'ride'",
+    )
     assert totals == [{"n": 2, "s": 1800 + 900}]
-    assert rows(warehouse, "select count(*) as n from marts.fct_activity_load") == [{"n": 2}]
-    assert not rows(warehouse, "select * from marts.fct_records where sport_family = 'other'")
+    loads = rows(recorded, "select count(*) as n from marts.fct_activity_load where athlete_id = 'ride'")
+    assert loads == [{"n": 2}]
+    assert not rows(recorded, "select * from marts.fct_records where athlete_id = 'ride' and sport_family = 'other'")
     points = rows(
-        warehouse,
+        recorded,
         "select count(*) as n from raw.activity_points as points "
         "inner join intermediate.int_activity_recordings as own "
-        "on points.athlete_id = own.athlete_id and points.activity_id = own.recording_id where own.activity_id = '7'",
+        "on points.athlete_id = own.athlete_id and points.activity_id = own.recording_id "
+        "where own.athlete_id = 'ride' and own.activity_id = '7'",
     )
     assert points == [{"n": 1801}]
 
 
-def test_numbers_equal_a_plain_search_over_the_records(project: Path, tmp_path: Path) -> None:
-    settings = SETTINGS_HEADER + DEFAULTS + "me,1900-01-01,UTC,10000,45,25,30,5,60,180,,250,,,monday,km\n"
-    (project / "seeds" / "athlete_settings.csv").write_text(settings)
-    warehouse = connect(load_settings())
-    recordings = [uneven(2400, 1), uneven(4000, 2), steady(1500, power=250)]
+NUMBERS = [uneven(2400, 1), uneven(4000, 2), steady(1500, power=250)]
+
+
+def load_numbers(warehouse: Warehouse, folder: Path) -> None:
     contents = [
         fit_of(samples, start=instant(day, 8), sport="cycling", stops=[300])
-        for day, samples in enumerate(recordings, start=1)
+        for day, samples in enumerate(NUMBERS, start=1)
     ]
-    load(warehouse, tmp_path / "a", instant(9, 20), *contents)
-    build(instant(9), FROM_EMPTY)
-    by_day = {row["activity_date"].day - 1: row["activity_id"] for row in rows(warehouse, "from marts.fct_activities")}
+    load(warehouse, folder / "a", instant(9, 20), *contents, athlete_id="numbers")
+
+
+def test_numbers_equal_a_plain_search_over_the_records(recorded: Warehouse) -> None:
+    def of(mart: str, condition: str = "true") -> list[Row]:
+        return rows(recorded, f"select * from marts.{mart} where athlete_id = 'numbers' and {condition}")
+
+    by_day = {row["activity_date"].day - 1: row["activity_id"] for row in of("fct_activities")}
     efforts: dict[str, dict[float, tuple[float, float]]] = defaultdict(dict)
     curve: dict[str, dict[int, float]] = defaultdict(dict)
     zones: dict[str, dict[int, int]] = defaultdict(dict)
-    for row in rows(warehouse, "from marts.fct_best_efforts"):
+    for row in of("fct_best_efforts"):
         efforts[row["activity_id"]][row["distance_m"]] = (row["elapsed_s"], row["start_offset_s"])
-    for row in rows(warehouse, "from marts.fct_power_curve"):
+    for row in of("fct_power_curve"):
         curve[row["activity_id"]][row["duration_s"]] = row["power_w"]
-    for row in rows(warehouse, "from marts.fct_activity_zones where zone_type = 'heartrate'"):
+    for row in of("fct_activity_zones", "zone_type = 'heartrate'"):
         zones[row["activity_id"]][row["zone"]] = row["time_s"]
-    for day, samples in enumerate(recordings, start=1):
+    for day, samples in enumerate(NUMBERS, start=1):
         activity_id = by_day[day]
         distances = (400, 804.672, 1000, 1609.344, 3218.688, 5000, 10000, 15000, 16093.44, 20000, 21097.5)
         expected = {distance: found for distance in distances if (found := best_effort(samples, distance))}
@@ -203,34 +228,31 @@ def test_numbers_equal_a_plain_search_over_the_records(project: Path, tmp_path: 
             for duration in DURATIONS
             if (best := best_mean(seconds, duration)) is not None
         }
-        (summary,) = rows(
-            warehouse, f"select * from marts.fct_activity_streams_summary where activity_id = '{activity_id}'"
-        )
+        (summary,) = of("fct_activity_streams_summary", f"activity_id = '{activity_id}'")
         assert summary["normalized_power_w"] == pytest.approx(
             normalized([w for part in seconds for w in part]), abs=0.01
         )
         assert zones[activity_id] == zone_seconds(samples, [0, 108, 126, 144, 162], stops=[300])
-        splits = rows(
-            warehouse,
-            f"select * from marts.fct_activity_splits where activity_id = '{activity_id}' and unit = 'km'",
-        )
+        splits = of("fct_activity_splits", f"activity_id = '{activity_id}' and unit = 'km'")
         assert sum(row["elapsed_s"] for row in splits) == samples[-1].second
         travelled = (samples[-1].distance_m or 0) - (samples[0].distance_m or 0)
         assert sum(row["distance_m"] for row in splits) == pytest.approx(travelled)
-    records = rows(warehouse, "select distance_m, min(elapsed_s) as s from marts.fct_best_efforts group by distance_m")
-    held = rows(warehouse, "select distance_m, elapsed_s as s from marts.fct_best_efforts where is_record")
-    assert sorted(map(str, records)) == sorted(map(str, held))
-    (load_row,) = rows(warehouse, f"select * from marts.fct_activity_load where activity_id = '{by_day[3]}'")
+    fastest: dict[float, float] = {}
+    for row in of("fct_best_efforts"):
+        fastest[row["distance_m"]] = min(row["elapsed_s"], fastest.get(row["distance_m"], row["elapsed_s"]))
+    held = [(row["distance_m"], row["elapsed_s"]) for row in of("fct_best_efforts", "is_record")]
+    assert sorted(held) == sorted(fastest.items())
+    (load_row,) = of("fct_activity_load", f"activity_id = '{by_day[3]}'")
     # steady 250 W at a threshold of 250 W: 100 an hour
     assert load_row["load_method"] == "power"
     assert load_row["training_load"] == pytest.approx(100 * 1500 / 3600)
 
 
-def test_a_recording_that_is_cut_thinned_or_loaded_in_another_order_gives_no_better_numbers(
-    project: Path, tmp_path: Path
-) -> None:
-    """One build has all athletes: each has the same rides whole, as two files each, or with fewer records."""
-    warehouse = connect(load_settings())
+PIECES = ("whole", "parts", "later", "thinned")
+
+
+def load_pieces(warehouse: Warehouse, folder: Path) -> None:
+    """Load the same rides whole, as two files each, and with fewer records, each for an athlete of its own."""
     start = instant(1, 8)
     for seed in range(4):
         chance = random.Random(seed)
@@ -238,27 +260,25 @@ def test_a_recording_that_is_cut_thinned_or_loaded_in_another_order_gives_no_bet
         cut = chance.randrange(len(samples) // 4, len(samples) // 2)
         kept = [one for one in samples[1:-1] if one.second % 3 or chance.random() < 0.5]
         halves = [fit_of(samples[:cut], start=start, sport="cycling"), _later(samples[cut:], start)]
-        for name, files in {
-            "whole": [[fit_of(samples, start=start, sport="cycling")]],
-            "parts": [halves],
-            "later": [halves[1:], halves[:1]],
-            "thinned": [[fit_of([samples[0], *kept, samples[-1]], start=start, sport="cycling")]],
-        }.items():
+        whole = [fit_of(samples, start=start, sport="cycling")]
+        thinned = [fit_of([samples[0], *kept, samples[-1]], start=start, sport="cycling")]
+        for name, files in zip(PIECES, ([whole], [halves], [halves[1:], halves[:1]], [thinned]), strict=True):
             for number, contents in enumerate(files):
                 athlete_id = f"{name}{seed}"
-                load(
-                    warehouse, tmp_path / f"{athlete_id}-{number}", instant(2, number), *contents, athlete_id=athlete_id
-                )
-    build(instant(2), FROM_EMPTY)
+                load(warehouse, folder / f"{athlete_id}-{number}", instant(2, number), *contents, athlete_id=athlete_id)
 
+
+def test_a_recording_that_is_cut_thinned_or_loaded_in_another_order_gives_no_better_numbers(
+    recorded: Warehouse,
+) -> None:
     def best(mart: str, key: str, value: str, athlete_id: str) -> dict[float, float]:
         condition = f"athlete_id = '{athlete_id}'" + (" and zone_type = 'heartrate'" if "zones" in mart else "")
-        found = rows(warehouse, f"select {key} as k, {value} as v from marts.{mart} where {condition} group by {key}")
+        found = rows(recorded, f"select {key} as k, {value} as v from marts.{mart} where {condition} group by {key}")
         return {row["k"]: row["v"] for row in found}
 
     for seed in range(4):
         efforts, curve, zones = (
-            {name: best(mart, key, value, f"{name}{seed}") for name in ("whole", "parts", "later", "thinned")}
+            {name: best(mart, key, value, f"{name}{seed}") for name in PIECES}
             for mart, key, value in (
                 ("fct_best_efforts", "distance_m", "min(elapsed_s)"),
                 ("fct_power_curve", "duration_s", "max(power_w)"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -91,9 +91,9 @@ def training_load(loads: pd.Series) -> pd.DataFrame:
     chronic = loads.shift(7).rolling(21).sum().where(lambda total: total > 1e-9) / 21
     frame["acwr_uncoupled"] = (loads.rolling(7).sum() / 7 / chronic).where(is_old)
     # Each week by itself: a rolling deviation carries rounding errors from week to week.
-    monotony = week.apply(lambda days: days.mean() / days.std(ddof=0) if days.max() != days.min() else math.nan)
+    monotony = week.apply(lambda days: days.mean() / days.std() if days.max() != days.min() else math.nan, raw=True)
     frame["monotony_7d"] = monotony
-    frame["strain_7d"] = week.apply(lambda days: days.sum()) * monotony
+    frame["strain_7d"] = week.apply(lambda days: days.sum(), raw=True) * monotony
     frame["is_warming_up"] = [number < 42 for number in range(len(loads))]
     return frame
 
@@ -105,11 +105,11 @@ def eddington(distances_m: pd.Series, unit_m: float) -> tuple[int, int, int]:
     return number, int((units >= number).sum()), number + 1 - int((units >= number + 1).sum())
 
 
-def streak(periods: Sequence[int], current: int) -> tuple[int, int]:
+def streak(periods: Collection[int], current: int) -> tuple[int, int]:
     """The current and the longest streak of numbered periods, period by period."""
     longest = length = running = 0
     for number in range(min(periods), current + 1):
-        length = length + 1 if number in set(periods) else 0
+        length = length + 1 if number in periods else 0
         longest = max(longest, length)
         if number >= current - 1 and length:
             running = length
@@ -207,7 +207,7 @@ def compare(athlete: str, dones: Sequence[Done], sex: str) -> None:
         ("workout_months", [done.date.year * 12 + done.date.month for done in dones], AS_OF.year * 12 + AS_OF.month),
     ):
         row = streaks.loc[kind]
-        assert (row.current_length, row.longest_length) == streak(periods, current), kind
+        assert (row.current_length, row.longest_length) == streak(set(periods), current), kind
         assert row.is_alive == (row.current_length > 0)
 
     compare_totals(athlete, frame)

@@ -151,7 +151,7 @@ def build(
     memory = slim.BuildMemory(store, settings, warehouse)
     with warehouse.exclusive(), tempfile.TemporaryDirectory() as state:
         inputs = slim.inputs_now(settings, warehouse, options)
-        last = memory.last()
+        last = memory.last() if is_slim else None
         plan = slim.Plan("everything was asked for")
         if is_slim:
             results = f"{settings.ops_schema}.{RESULTS.name}"

@@ -14,7 +14,7 @@ import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -85,7 +85,8 @@ def run_dbt(
     # A folder of this run's own: a killed build, or one beside this one, leaves nothing half-written here.
     folder = target if stated else _own_folder(target)
     command = [
-        *(["--quiet"] if quiet else []),
+        # dbt's own logger makes the text of every event, also of those that it does not print.
+        *(["--quiet", "--log-level", "none"] if quiet else []),
         *words,
         *("--project-dir", str(settings.project_dir)),
         *("--profiles-dir", str(profiles_dir(settings.project_dir))),
@@ -103,7 +104,8 @@ def run_dbt(
     output = io.StringIO() if quiet else cast(TextIO, TaskLog(sys.stderr))
     # dbt's own default is the project, which may be an installed package.
     logs = {} if variables.LOG_PATH.stated() else {variables.LOG_PATH.name: str(settings.data_dir / "logs")}
-    exit_code = invoke_dbt(command, settings.data_dir, output, logs | dict(environment or {}))
+    environment = logs | dict(environment or {})
+    exit_code = invoke_dbt(command, settings.data_dir, output, environment, [_errors_to(output)] if quiet else [])
     said = without_secrets(output.getvalue().strip()) if isinstance(output, io.StringIO) else ""
     if not stated:
         _move(folder, target)
@@ -136,13 +138,30 @@ def _move(folder: Path, target: Path) -> None:
     folder.rmdir()
 
 
-def invoke_dbt(words: Sequence[str], folder: Path, output: TextIO, environment: Mapping[str, str] | None = None) -> int:
+def _errors_to(output: TextIO) -> Callable[[Any], None]:
+    """Return a function that writes those of dbt's events that are errors."""
+
+    def write(event: Any) -> None:  # dbt declares no text
+        if event.info.level == "error":
+            output.write(f"{event.info.msg}\n")
+
+    return write
+
+
+def invoke_dbt(
+    words: Sequence[str],
+    folder: Path,
+    output: TextIO,
+    environment: Mapping[str, str] | None = None,
+    callbacks: Sequence[Callable[[Any], None]] = (),
+) -> int:
     """Run a dbt command in a folder; return its exit code.
 
     Args:
         words: the command line.
         output: where its messages go.
         environment: variables for dbt in addition to those of this process.
+        callbacks: called with each event of dbt.
     """
     with (
         _rare_garbage_collection(),
@@ -154,7 +173,7 @@ def invoke_dbt(words: Sequence[str], folder: Path, output: TextIO, environment: 
         from dbt.cli.main import dbtRunner
 
         try:
-            result = dbtRunner().invoke(list(words))
+            result = dbtRunner(callbacks=list(callbacks)).invoke(list(words))
         finally:
             _close_duckdb()
     if isinstance(result.exception, DbtUsageException):
