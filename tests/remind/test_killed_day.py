@@ -180,7 +180,7 @@ def _stored(world: World, act: Act) -> int:
 
 
 @pytest.mark.slow
-def test_a_day_over_two_channels_with_every_process_killed_at_every_step_loses_and_doubles_nothing(
+def test_a_day_over_two_channels_with_every_process_killed_at_its_steps_loses_and_doubles_nothing(
     world: World,
 ) -> None:
     repeats = steps = 0

@@ -172,7 +172,7 @@ def meal(meal_id: str, eaten_at: datetime, carbs_g: float, *, is_instant: bool =
 
 
 def story(seed: int) -> list[Chapter]:
-    """Two athletes' history and what becomes of it; the same for the same seed."""
+    """Athletes' history and what becomes of it; the same for the same seed."""
     chance = random.Random(seed)
     day_0 = FIRST_DAY + timedelta(days=100)
 
@@ -257,16 +257,27 @@ def story(seed: int) -> list[Chapter]:
     )
     bob_runs = of(bob, "strava_export_activities")
     ada_settings = "ada,1900-01-01,Europe/Berlin,8000,50,25,25,5,52,186,female,230,168,61,monday,km\n"
-    settings = DEFAULTS + ada_settings
+    kiri_settings = "kiri,1900-01-01,Pacific/Auckland,8000,50,25,25,5,52,186,,,,,monday,km\n"
+    settings = DEFAULTS + ada_settings + kiri_settings
 
     def day(number: int) -> date:
         return day_0 + timedelta(days=number)
 
+    # Loaded before that day begins in UTC.
+    breakfast = meal("breakfast", instant(day(1), 8.5), 60)
+
     moved_run, edited_run, deleted_run = ada_runs[4], ada_runs[20], ada_runs[-30]
     ada_api, ada_intervals = of(ada, "strava_api_activities"), of(ada, "steps_intervals")
     return [
-        Chapter("two athletes' first hundred days", day_0, [("ada", [*ada, gear]), ("bob", bob)], settings=settings),
-        Chapter("nothing new on the next day", day(1), rebuilt_from=day(-1)),
+        Chapter(
+            "two athletes' first hundred days, and a breakfast in New Zealand",
+            day_0,
+            [("ada", [*ada, gear]), ("bob", bob), ("kiri", [Batch("meals_entries", [breakfast])])],
+            settings=settings,
+        ),
+        Chapter(
+            "nothing new for some days: the window begins with the day of the breakfast", day(3), rebuilt_from=day(1)
+        ),
         Chapter(
             "the next days of one of them",
             day(4),
