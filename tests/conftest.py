@@ -44,13 +44,19 @@ OF_A_DEVELOPER = ("BUDDY_", "DBT_", "GOOGLE_", "STORAGE_", "STRAVA_")
 _SLOW_FIXTURES = {"parsed", "demo", "emulator", "targets", "server", "place", "browser"}
 
 
+@pytest.hookimpl(tryfirst=True)  # before pytest-xdist looks for groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what `make test-fast` leaves out, and run it first: short tests at the end leave no processor idle."""
+    """Mark what `make test-fast` leaves out, and run it first: short tests at the end leave no processor idle.
+
+    The slow tests of a file stay in one worker of pytest-xdist: what they share is made once.
+    """
     for item in items:
         needed = set(getattr(item, "fixturenames", ()))
         parameters = getattr(getattr(item, "callspec", None), "params", {})
         if needed & _SLOW_FIXTURES or "bigquery_dataset" in parameters.values():
             item.add_marker(pytest.mark.slow)
+            if not item.get_closest_marker("xdist_group"):
+                item.add_marker(pytest.mark.xdist_group(item.path.stem))
     items.sort(key=lambda item: item.get_closest_marker("slow") is None)
 
 

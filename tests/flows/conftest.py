@@ -41,7 +41,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """All of them in one worker of pytest-xdist: an engine takes half a gigabyte and ten seconds to start."""
     for item in items:
         if item.path.is_relative_to(Path(__file__).parent):
-            item.add_marker(pytest.mark.xdist_group("kestra"))
+            item.add_marker(pytest.mark.xdist_group("kestra"), append=False)
 
 
 # What ends the engines, last started last.
