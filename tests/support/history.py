@@ -275,14 +275,12 @@ def story(seed: int) -> list[Chapter]:
             [("ada", [*ada, gear]), ("bob", bob), ("kiri", [Batch("meals_entries", [breakfast])])],
             settings=settings,
         ),
+        Chapter("nothing new for two days", day(2), rebuilt_from=day(-1)),
         Chapter(
-            "nothing new for some days: the window begins with the day of the breakfast", day(3), rebuilt_from=day(1)
-        ),
-        Chapter(
-            "the next days of one of them",
+            "the next days of one of them: the window begins with the day of the breakfast",
             day(4),
-            [("ada", days_of("ada", day(1), day(4)))],
-            rebuilt_from=day(0),
+            [("ada", days_of("ada", day(2), day(4)))],
+            rebuilt_from=day(1),
         ),
         Chapter(
             "an activity moved from long ago to yesterday, one edited in place",
