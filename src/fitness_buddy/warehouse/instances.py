@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from threading import Lock
 from typing import Any, TypeAlias
 
 import duckdb
@@ -24,19 +25,19 @@ HOME = "_buddy_without_file"
 # A load spills to disk, so its memory does not grow with the file. The order of rows in raw has no meaning.
 _LOAD_SETTINGS = "set memory_limit = '200MB'; set preserve_insertion_order = false"
 _ENDS_OF_WAL = (".wal", ".wal.checkpoint", ".wal.recovery")
-# Calls what opens a file, again while another program has it open.
+# A call that opens a file, made again as long as another program or thread has it open.
 Opening: TypeAlias = Callable[[Callable[[], object]], object]
-# The files that a thread of this process has open.
+# The files that this process has open, each with the use that opened it.
 _OPEN: dict[Path, object] = {}
 
 
 @contextmanager
 def alone(path: Path, opening: Opening) -> Iterator[None]:
     """Keep other threads from a file: the system's lock keeps out other processes only, until one thread closes it."""
-    thread = object()
+    use = object()
 
     def claim() -> None:
-        if _OPEN.setdefault(path, thread) is not thread:
+        if _OPEN.setdefault(path, use) is not use:
             raise duckdb.IOException(f"another thread holds the lock of {path}")
 
     opening(claim)
@@ -58,6 +59,7 @@ class Instances:
         self._settings = settings
         self._locked_to = locked_to
         self._kept: tuple[Path, duckdb.DuckDBPyConnection] | None = None
+        self._taking = Lock()
 
     @contextmanager
     def lent(self, path: Path, spills_to: Path) -> Iterator[duckdb.DuckDBPyConnection]:
@@ -77,7 +79,8 @@ class Instances:
                 instance.close()
 
     def _taken(self, path: Path, spills_to: Path) -> duckdb.DuckDBPyConnection:
-        kept, self._kept = self._kept, None
+        with self._taking:
+            kept, self._kept = self._kept, None
         if kept and self._locked_to and kept[0] == path:
             return kept[1]
         instance = kept[1] if kept and not self._locked_to else self._started()
