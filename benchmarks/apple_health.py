@@ -127,21 +127,20 @@ class Usage:
     peak_mb: float
 
 
-def run(command: Sequence[str | Path], folder: Path, warehouse: str = "") -> Usage:
-    """Run a command to its end, with its warehouse and its compiled modules in the folder.
+def run(command: Sequence[str | Path], folder: Path, **more: str) -> Usage:
+    """Run a command to its end, with its compiled modules in the folder and more variables.
 
     Raises:
         SystemExit: it failed.
     """
     words = [str(word) for word in command]
     own = {
-        "BUDDY_DUCKDB_PATH": str(folder / warehouse),
         "PYTHONDONTWRITEBYTECODE": "",
         "PYTHONPYCACHEPREFIX": str(folder / "compiled"),
     }
     started = time.monotonic()
     # Spawned, not forked: the reported peak of a fork begins with the peak of its parent.
-    process_id = os.posix_spawn(words[0], words, {**os.environ, **own}, file_actions=_SILENT)
+    process_id = os.posix_spawn(words[0], words, {**os.environ, **own, **more}, file_actions=_SILENT)
     _, status, used = os.wait4(process_id, 0)
     if status:
         raise SystemExit(f"{' '.join(words)}: exit code {os.waitstatus_to_exitcode(status)}")
@@ -154,7 +153,10 @@ _SILENT = [(os.POSIX_SPAWN_OPEN, 1, os.devnull, os.O_WRONLY, 0)]
 
 def load(export: Path, folder: Path) -> Usage:
     """Load the file into a new warehouse with ``buddy ingest steps``."""
-    return run([Path(sys.executable).with_name("buddy"), "ingest", "steps", export], folder, f"{export.stem}.duckdb")
+    warehouse = str(folder / f"{export.stem}.duckdb")
+    return run(
+        [Path(sys.executable).with_name("buddy"), "ingest", "steps", export], folder, BUDDY_DUCKDB_PATH=warehouse
+    )
 
 
 def load_by_rival(rival: Path, export: Path, folder: Path) -> Usage:

@@ -14,7 +14,7 @@ import pytest
 from api_stub import ApiStub, running_apis
 from emulator import NO_EMULATOR, is_installed, running_emulator
 from hypothesis import settings
-from support import DATASETS, REPOSITORY, Answer, Demo, once_for_all_workers, run_buddy, run_dbt
+from support import DATASETS, REPOSITORY, Answer, Demo, once_for_all_workers, run_buddy, run_dbt, without_settings
 
 from fitness_buddy.core.settings import load_settings
 from fitness_buddy.warehouse import Warehouse, connect
@@ -39,7 +39,6 @@ settings.load_profile("repeatable")
 # Few objects of a test are garbage before it ends: searching for them rarely saves 4 % of the CPU.
 gc.set_threshold(100_000, 20, 100)
 
-OF_A_DEVELOPER = ("BUDDY_", "DBT_", "GOOGLE_", "STORAGE_", "STRAVA_")
 # What takes seconds to make: a parsed project, a built warehouse, an emulator, an engine, a browser.
 _SLOW_FIXTURES = {"parsed", "demo", "emulator", "targets", "server", "place", "browser"}
 
@@ -63,9 +62,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(autouse=True)
 def clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """No test sees the developer's own settings, warehouse or credentials."""
-    for name in [name for name in os.environ if name.startswith(OF_A_DEVELOPER)]:
-        if name != "BUDDY_CHROMIUM":
-            monkeypatch.delenv(name)
+    without_settings(monkeypatch)
     for name, value in LIVE.items():
         monkeypatch.setenv(name, value)
     monkeypatch.setenv("BUDDY_DUCKDB_PATH", str(tmp_path / "buddy.duckdb"))
@@ -151,8 +148,7 @@ def parsed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     def parse(folder: Path) -> None:
         copy_project(folder)
         with pytest.MonkeyPatch.context() as patch:
-            for name in [name for name in os.environ if name.startswith(OF_A_DEVELOPER)]:
-                patch.delenv(name)
+            without_settings(patch)
             # As `buddy` calls it: dbt parses again if the target is stated at one time and not at another.
             done = run_dbt("parse", "--target", "duckdb", project=folder)
         assert done.exit_code == 0, done.output

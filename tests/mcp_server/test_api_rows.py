@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -16,7 +15,7 @@ from history import activity, api_activity
 from mcp.server.mcpserver import MCPServer
 from mcp_client import call, call_text, refusal, server_of
 from recorded import fit_of, steady
-from support import NO_TESTS, once_for_all_workers, run_buddy
+from support import NO_TESTS, once_for_all_workers, run_buddy, without_settings
 
 from fitness_buddy.core.settings import Settings, load_settings
 from fitness_buddy.ingest.landing import Batch, Record, land
@@ -88,16 +87,14 @@ def build_pair(parsed: Path, to: Path) -> None:
 
 def settings_in(folder: Path) -> Settings:
     with pytest.MonkeyPatch.context() as patch:
-        for name in [name for name in os.environ if name.startswith(("BUDDY_", "DBT_"))]:
-            patch.delenv(name)
+        without_settings(patch)
         patch.setenv("BUDDY_PROJECT_DIR", str(folder))
         return load_settings()
 
 
 def build(folder: Path) -> None:
     with pytest.MonkeyPatch.context() as patch:
-        for name in [name for name in os.environ if name.startswith(("BUDDY_", "DBT_"))]:
-            patch.delenv(name)
+        without_settings(patch)
         environment = {"BUDDY_PROJECT_DIR": str(folder), "BUDDY_STATE_DIR": str(folder / "state")}
         built = run_buddy("build", "--quiet", "--as-of", LAST_DAY, *NO_TESTS, environment=environment)
     assert built.exit_code == 0, built.errors

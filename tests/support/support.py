@@ -29,6 +29,7 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 BUDDY = Path(sys.executable).with_name("buddy")
 # Far beyond what anything takes here, also on a busy machine: whoever waits so long waits for something that hangs.
 HANGS_AFTER_S = 1200
+OF_A_DEVELOPER = ("BUDDY_", "DBT_", "GOOGLE_", "STORAGE_", "STRAVA_")
 # Options of a build for tests of what it makes, not of whether that is sound.
 NO_TESTS = ("--exclude-resource-type", "unit_test", "--exclude-resource-type", "test")
 # What every dataset of these tests begins with, so that a run in a real project meets nobody's data and its own can go.
@@ -157,6 +158,13 @@ class Demo:
         rows = run_buddy("sql", sql, "--json", environment=self.environment).json["rows"]
         assert isinstance(rows, list)
         return rows
+
+
+def without_settings(patch: pytest.MonkeyPatch) -> None:
+    """Take a developer's own settings, warehouse and credentials out of the environment; the browser's path stays."""
+    for name in [name for name in os.environ if name.startswith(OF_A_DEVELOPER)]:
+        if name != "BUDDY_CHROMIUM":
+            patch.delenv(name)
 
 
 def once_for_all_workers(tmp_path_factory: pytest.TempPathFactory, name: str, make: Callable[[Path], None]) -> Path:

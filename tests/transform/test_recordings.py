@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import random
 import shutil
 from collections import defaultdict
@@ -15,7 +14,7 @@ from pathlib import Path
 import pytest
 from history import DEFAULTS, MARTS, SETTINGS_HEADER, activity, api_activity
 from recorded import Sample, fit_of, gpx_of, steady, tcx_of
-from support import NO_TESTS, run_buddy
+from support import NO_TESTS, run_buddy, without_settings
 
 from fitness_buddy.core.settings import load_settings
 from fitness_buddy.demo.fit import ACTIVITY_FILE, fit_file
@@ -123,8 +122,7 @@ def recorded(parsed: Path, tmp_path_factory: pytest.TempPathFactory) -> Warehous
     settings = SETTINGS_HEADER + DEFAULTS + "numbers,1900-01-01,UTC,10000,45,25,30,5,60,180,,250,,,monday,km\n"
     (project / "seeds" / "athlete_settings.csv").write_text(settings)
     with pytest.MonkeyPatch.context() as patch:
-        for name in [name for name in os.environ if name.startswith(("BUDDY_", "DBT_"))]:
-            patch.delenv(name)
+        without_settings(patch)
         patch.setenv("BUDDY_PROJECT_DIR", str(project))
         warehouse = connect(load_settings())
         for load_athletes in (load_same_ride, load_numbers, load_pieces):

@@ -193,9 +193,13 @@ class DuckDBWarehouse(versions.RawReads):
 
     @contextmanager
     def _reading_alone(self) -> Iterator[_DuckDBReader]:
-        """Open the file in an instance of its own."""
+        """Open the file in a new instance, and close that at the end."""
         self._check_exists()
-        with alone(self._path, self._open_waiting), closing(self._connect_waiting()) as connection:
+
+        def connect() -> duckdb.DuckDBPyConnection:
+            return duckdb.connect(str(self._path), read_only=True, config=OFFLINE)
+
+        with alone(self._path, self._open_waiting), closing(self._open_waiting(connect)) as connection:
             connection.execute(SESSION_SETTINGS)
             connection.execute(LOCKED_SETTINGS)
             yield _DuckDBReader(connection)
@@ -321,9 +325,6 @@ class DuckDBWarehouse(versions.RawReads):
     def _check_exists(self) -> None:
         if not self._path.exists():
             raise NotBuiltError(f"{self._path} does not exist yet")
-
-    def _connect_waiting(self) -> duckdb.DuckDBPyConnection:
-        return self._open_waiting(lambda: duckdb.connect(str(self._path), read_only=True, config=OFFLINE))
 
     def _open_waiting(self, opened: Callable[[], _Opened]) -> _Opened:
         """Open the file, and wait while another program has it open."""
