@@ -21,7 +21,7 @@ lint: .venv/installed-dev ## SQL, Python and types
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
 	.venv/bin/mypy & types=$$!; \
-	BUDDY_DUCKDB_PATH=:memory: .venv/bin/sqlfluff lint --disable-progress-bar models tests/dbt; sql=$$?; \
+	BUDDY_DUCKDB_PATH=:memory: .venv/bin/python scripts/lint_sql.py models tests/dbt; sql=$$?; \
 	wait $$types && exit $$sql
 
 unit: tools ## every test, dbt's included
