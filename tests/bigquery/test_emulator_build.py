@@ -168,7 +168,8 @@ def test_the_results_of_each_build_are_recorded_once(
 
 @DEMO
 def test_source_freshness_asks_raw_for_its_partitions(emulated_demo: EmulatedDemo) -> None:
-    checked = run_dbt("source", "freshness", project=REPOSITORY, environment=dict(emulated_demo.environment))
+    words = ("source", "freshness", "--target", "bigquery")
+    checked = run_dbt(*words, project=REPOSITORY, environment=dict(emulated_demo.environment))
     assert checked.exit_code == 0, checked.output
     assert "WARN freshness of" in checked.output or "PASS freshness of" in checked.output
 
@@ -177,7 +178,7 @@ def test_source_freshness_asks_raw_for_its_partitions(emulated_demo: EmulatedDem
 def test_every_unit_test_passes_on_the_reference_implementation(emulated_demo: EmulatedDemo) -> None:
     """dbt writes their SQL for BigQuery; the emulator gives the types of the inputs, and compares nothing itself."""
     tested = run_dbt(
-        *("--quiet", "test", "--select", "test_type:unit"),
+        *("--quiet", "test", "--target", "bigquery", "--select", "test_type:unit"),
         project=REPOSITORY,
         environment=dict(emulated_demo.environment),
     )

@@ -45,7 +45,7 @@ marked as (
         -- the day before the first day counts as a day without an activity
         case
             when row_number() over (partition by days.athlete_id order by days.date_day) = 1
-                then cast({{ dbt.dateadd('day', -1, 'days.date_day') }} as date)
+                then {{ add_days('days.date_day', -1) }}
         end as day_before_first
     from days
     left join active_days on days.athlete_id = active_days.athlete_id and days.date_day = active_days.activity_date

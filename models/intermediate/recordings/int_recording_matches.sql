@@ -23,10 +23,7 @@ days_of_recordings as (
         day as near_day -- noqa: RF02
     from recordings
     cross join
-        {{ days_between(
-            'cast(' ~ dbt.dateadd('day', -1, 'recordings.recorded_on') ~ ' as date)',
-            'cast(' ~ dbt.dateadd('day', 1, 'recordings.recorded_on') ~ ' as date)'
-        ) }}
+        {{ days_between(add_days('recordings.recorded_on', -1), add_days('recordings.recorded_on', 1)) }}
 ),
 
 -- an activity of Strava and a recording that may be of it: Strava's list names the file, or both begin within two

@@ -86,9 +86,7 @@ parts_over_midnight as (
         end as starts_ms,
         case
             when steps_date = last_date then record_ends_ms
-            else {{ midnight_ms(
-                'cast(' ~ dbt.dateadd('day', 1, 'steps_date') ~ ' as date)', 'utc_offset_s', 'timezone'
-            ) }}
+            else {{ midnight_ms(add_days('steps_date', 1), 'utc_offset_s', 'timezone') }}
         end as ends_ms
     from dates_over_midnight
 ),

@@ -20,9 +20,8 @@ days as (
     from span
     cross join
         {{ days_between(
-            'cast(' ~ dbt.dateadd('day', -6, first_day_of('year', 'span.first_date')) ~ ' as date)',
-            'cast(' ~ dbt.dateadd('day', -1, dbt.dateadd('year', 1, first_day_of('year', 'span.last_date')))
-            ~ ' as date)'
+            add_days(first_day_of('year', 'span.first_date'), -6),
+            last_day_from('year', first_day_of('year', 'span.last_date'))
         ) }}
 ),
 
@@ -39,7 +38,7 @@ with_weeks as (
 with_thursdays as (
     select
         *,
-        cast({{ dbt.dateadd('day', 3, 'iso_week_start') }} as date) as thursday
+        {{ add_days('iso_week_start', 3) }} as thursday
     from with_weeks
 ),
 
