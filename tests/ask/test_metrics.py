@@ -24,7 +24,7 @@ from fitness_buddy.ask.lookup import look_up
 from fitness_buddy.ask.statement import statement
 from fitness_buddy.core.settings import Settings, load_settings
 from fitness_buddy.core.yaml_text import parse_yaml
-from fitness_buddy.llm.facts import allowed_rows_condition, fact_marts, facts_query
+from fitness_buddy.llm.facts import allowed_rows_condition, fact_marts, facts_query, read_facts
 from fitness_buddy.notify.message import length
 from fitness_buddy.warehouse import connect
 
@@ -215,6 +215,8 @@ def test_nobody_else_s_rows_are_counted(demo_settings: Settings, demo: Demo) -> 
         found = ask(nobody, metric)
         assert found.rows == []
         assert "recorded at all" in found.words[0]
+    for mart in fact_marts():
+        assert read_facts(connect(nobody), nobody, mart).rows == [], mart
 
 
 def test_a_gear_that_is_not_there_is_answered_with_those_that_are(demo_settings: Settings) -> None:

@@ -359,10 +359,11 @@ def test_a_flow_that_is_called_by_one_without_alerts_has_its_own(path: Path) -> 
 
 
 @each_file
-def test_a_webhook_stores_its_body(path: Path) -> None:
+def test_a_webhook_stores_its_body_and_has_its_key_from_a_secret(path: Path) -> None:
     for trigger in read(path).get("triggers", []):
         if trigger["type"].endswith(".Webhook"):
             assert trigger["fetchType"] == "STORE", trigger["id"]
+            assert re.fullmatch(r"\{\{ secret\('\w+_WEBHOOK_KEY'\) \}\}", trigger["key"]), trigger["id"]
 
 
 @each_file
