@@ -226,6 +226,8 @@ def own_site(demo: Demo, tmp_path: Path) -> Iterator[RunningSite]:
     """A server over a copy of the demo, which a test may change; it takes files up to 1 MB."""
     file = shutil.copy(demo.duckdb_path, tmp_path / "own.duckdb")
     shutil.copytree(demo.folder / "state", tmp_path / "serve_state")
+    (tmp_path / "target").mkdir()
+    shutil.copy(demo.folder / "target" / "partial_parse.msgpack", tmp_path / "target")
     environment = {
         **environment_of(demo),
         "BUDDY_DUCKDB_PATH": str(file),
