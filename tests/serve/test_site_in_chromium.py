@@ -222,16 +222,14 @@ def test_text_of_others_does_nothing_on_any_page(browser: Browser, demo: Demo, t
 
 
 @pytest.fixture
-def own_site(demo: Demo, tmp_path: Path) -> Iterator[RunningSite]:
+def own_site(demo: Demo, project: Path, tmp_path: Path) -> Iterator[RunningSite]:
     """A server over a copy of the demo, which a test may change; it takes files up to 1 MB."""
-    file = shutil.copy(demo.duckdb_path, tmp_path / "own.duckdb")
+    shutil.copy(demo.duckdb_path, project / "data" / "buddy.duckdb")
     shutil.copytree(demo.folder / "state", tmp_path / "serve_state")
     environment = {
-        **environment_of(demo),
-        "BUDDY_DUCKDB_PATH": str(file),
+        "BUDDY_ATHLETE": "demo",
+        "BUDDY_PROJECT_DIR": str(project),
         "BUDDY_STATE_DIR": str(tmp_path / "serve_state"),
-        "DBT_TARGET_PATH": str(tmp_path / "target"),
-        "DBT_LOG_PATH": str(tmp_path / "logs"),
         "TMPDIR": str(tmp_path),
     }
     with running_site(environment, "--now", NOW, "--max-upload-mb", "1") as running:

@@ -46,6 +46,8 @@ SETTINGS_HEADER = (
     "macro_tolerance_pct,resting_heartrate_bpm,max_heartrate_bpm,sex,"
     "ftp_w,lactate_threshold_heartrate_bpm,weight_kg,first_day_of_week,distance_unit\n"
 )
+# A build that only finds out which days are to be built.
+ONLY_WINDOW = ("--select", "+int_rebuild_window")
 DEFAULTS = "*,1900-01-01,UTC,10000,45,25,30,5,60,190,,,,,monday,km\n"
 
 
@@ -67,8 +69,8 @@ class Chapter:
         loads: athlete and batches of one load each, in order.
         as_of: the day the build takes as today; also the day on which the loads arrive.
         settings: rows of the settings seed from now on; None: as before.
-        hour: in which the loads arrive, UTC; a later chapter of a day has a later one.
-        rebuilt_from: the earliest day that the build may touch, None where all of history is touched.
+        hour: since the day began in UTC, in which the loads arrive; a later chapter of a day has a later one.
+        rebuilt_from: the first day of the window; None where the story does not say it.
         options: of the dbt build.
     """
 
@@ -83,8 +85,8 @@ class Chapter:
     @property
     def loaded_at(self) -> Iterator[datetime]:
         """An instant for each load, minutes apart."""
-        evening = datetime(self.as_of.year, self.as_of.month, self.as_of.day, self.hour, tzinfo=UTC)
-        return (evening + timedelta(minutes=minute) for minute in range(len(self.loads)))
+        day = datetime(self.as_of.year, self.as_of.month, self.as_of.day, tzinfo=UTC)
+        return (day + timedelta(hours=self.hour, minutes=minute) for minute in range(len(self.loads)))
 
 
 def activity(activity_id: str, started_at: datetime, distance_m: float, sport: str = "Run", **others: str) -> Record:
@@ -172,7 +174,11 @@ def meal(meal_id: str, eaten_at: datetime, carbs_g: float, *, is_instant: bool =
 
 
 def story(seed: int) -> list[Chapter]:
-    """Athletes' history and what becomes of it; the same for the same seed."""
+    """Athletes' history and what becomes of it; the same for the same seed.
+
+    From the year 2011 to the move to another time zone, the windows of whole builds begin later and later. So what one
+    of them does wrong in the first days of its window is still there to be found after the last.
+    """
     chance = random.Random(seed)
     day_0 = FIRST_DAY + timedelta(days=100)
 
@@ -263,24 +269,77 @@ def story(seed: int) -> list[Chapter]:
     def day(number: int) -> date:
         return day_0 + timedelta(days=number)
 
+    def before(*records: Record) -> date:
+        """Return the day before the earliest of the records."""
+        return min(record.day or day_0 for record in records) - timedelta(days=1)
+
     # Loaded before that day begins in UTC.
     breakfast = meal("breakfast", instant(day(1), 8.5), 60)
 
-    moved_run, edited_run, deleted_run = ada_runs[4], ada_runs[20], ada_runs[-30]
+    moved_run, edited_run, deleted_run = ada_runs[20], ada_runs[40], ada_runs[-30]
     ada_api, ada_intervals = of(ada, "strava_api_activities"), of(ada, "steps_intervals")
+    since_day_4 = f"ada,{day(4)},Europe/Berlin,12000,40,30,30,5,50,186,female,240,,60.5,sunday,mi\n"
     return [
         Chapter(
-            "two athletes' first hundred days, and a breakfast in New Zealand",
-            day_0,
+            "two athletes' first hundred days and a breakfast in New Zealand, and nothing new for two days",
+            day(2),
             [("ada", [*ada, gear]), ("bob", bob), ("kiri", [Batch("meals_entries", [breakfast])])],
             settings=settings,
+            hour=21 - 48,
         ),
-        Chapter("nothing new for two days", day(2), rebuilt_from=day(-1)),
         Chapter(
             "the next days of one of them: the window begins with the day of the breakfast",
             day(4),
             [("ada", days_of("ada", day(2), day(4)))],
             rebuilt_from=day(1),
+        ),
+        Chapter(
+            "deletions of old records",
+            day(5),
+            [
+                ("ada", [Batch("strava_export_activities", [tombstone(deleted_run)])]),
+                ("ada", [Batch("meals_entries", [tombstone(ada_meals[40])])]),
+                ("ada", [Batch("steps_daily", [tombstone(ada_daily[33])])]),
+                ("bob", [Batch("strava_export_gear", [])]),
+            ],
+            hour=20,
+            rebuilt_from=before(deleted_run, ada_meals[40], ada_daily[33]),
+            options=ONLY_WINDOW,
+        ),
+        Chapter(
+            "another goal from yesterday on, and weeks that begin on Sunday: all weeks do",
+            day(5),
+            settings=settings + since_day_4,
+            rebuilt_from=FIRST_DAY - timedelta(days=1),
+            options=ONLY_WINDOW,
+        ),
+        Chapter(
+            "deletions of the very first records and by the API, an edit there that moves a day, intervals taken back, "
+            "and an activity of more years ago than BigQuery writes partitions in one statement",
+            day(5),
+            [
+                ("ada", [Batch("meals_entries", [tombstone(ada_meals[0])])]),
+                ("ada", [Batch("steps_daily", [tombstone(ada_daily[0])])]),
+                ("bob", [Batch("strava_export_activities", [tombstone(run) for run in bob_runs[:3]])]),
+                (
+                    "ada",
+                    [
+                        Batch(
+                            "strava_api_activities",
+                            [
+                                tombstone(ada_api[3]),
+                                tombstone(ada_api[-1]),
+                                api_activity(ada_api[8].record_id, instant(day(5), 14.5), 7654),
+                                api_activity(ada_runs[25].record_id, instant(day(-12), 15), 3210),
+                            ],
+                        ),
+                        Batch("steps_intervals", [tombstone(record) for record in ada_intervals[-40::3]]),
+                    ],
+                ),
+                ("bob", [Batch("strava_api_activities", [api_activity("b77", instant(day(5), 15.5), 10000)])]),
+                ("bob", [Batch("strava_export_activities", [activity("b1", instant(date(2011, 5, 1), 9), 10000)])]),
+            ],
+            rebuilt_from=date(2011, 4, 30),
         ),
         Chapter(
             "an activity moved from long ago to yesterday, one edited in place",
@@ -299,43 +358,11 @@ def story(seed: int) -> list[Chapter]:
                     ],
                 )
             ],
-        ),
-        Chapter(
-            "deletions: of old records, and of the very first ones",
-            day(6),
-            [
-                ("ada", [Batch("strava_export_activities", [tombstone(deleted_run)])]),
-                ("ada", [Batch("meals_entries", [tombstone(ada_meals[0]), tombstone(ada_meals[40])])]),
-                ("ada", [Batch("steps_daily", [tombstone(ada_daily[0]), tombstone(ada_daily[33])])]),
-                ("bob", [Batch("strava_export_activities", [tombstone(run) for run in bob_runs[:3]])]),
-                ("bob", [Batch("strava_export_gear", [])]),
-            ],
-        ),
-        Chapter(
-            "the API: deletions of what the export has, too, an edit that moves a day, and intervals taken back",
-            day(6),
-            [
-                (
-                    "ada",
-                    [
-                        Batch(
-                            "strava_api_activities",
-                            [
-                                tombstone(ada_api[3]),
-                                tombstone(ada_api[-1]),
-                                api_activity(ada_api[8].record_id, instant(day(5), 14.5), 7654),
-                                api_activity(ada_runs[25].record_id, instant(day(-12), 15), 3210),
-                            ],
-                        ),
-                        Batch("steps_intervals", [tombstone(record) for record in ada_intervals[-40::3]]),
-                    ],
-                ),
-                ("bob", [Batch("strava_api_activities", [api_activity("b77", instant(day(6), 15.5), 10000)])]),
-            ],
             hour=22,
+            rebuilt_from=before(moved_run),
         ),
         Chapter(
-            "a meal moved into the past, an old step count corrected, a deletion taken back",
+            "a meal moved into the past, an old step count corrected, a deletion taken back, a newcomer with a history",
             day(7),
             [
                 (
@@ -348,33 +375,25 @@ def story(seed: int) -> list[Chapter]:
                             [activity(deleted_run.record_id, instant(deleted_run.day or day_0, 9), 5000)],
                         ),
                     ],
-                )
+                ),
+                ("eve", days_of("eve", day(-20), day(7))),
             ],
-        ),
-        Chapter(
-            "another goal from yesterday on, and a newcomer with a history",
-            day(8),
-            [("eve", days_of("eve", day(-20), day(8)))],
-            settings=settings + f"ada,{day(7)},Europe/Berlin,12000,40,30,30,5,50,186,female,240,,60.5,sunday,mi\n",
+            rebuilt_from=day(-61),
         ),
         Chapter(
             "a move to another time zone, stated for two weeks ago",
             day(9),
             settings=settings + f"ada,{day(-5)},America/New_York,12000,40,30,30,5,50,186,female,240,,60.5,sunday,mi\n",
+            rebuilt_from=day(-6),
         ),
-        Chapter("a look back at an earlier day", day(-30)),
-        Chapter("and today again", day(10)),
+        Chapter("a look back at an earlier day", day(-3), rebuilt_from=day(-4)),
+        Chapter("and today again", day(11), rebuilt_from=day(-4), options=ONLY_WINDOW),
         Chapter(
             "one area built alone leaves the rest for the next whole build",
             day(11),
-            [("bob", [Batch("steps_daily", [steps_day("watch", day(-50), 40000)])])],
+            [("bob", [Batch("steps_daily", [steps_day("watch", day(-5), 40000)])])],
             options=("--select", "+fct_meals"),
         ),
-        Chapter("the whole build after it", day(11)),
-        Chapter(
-            "more years than BigQuery writes partitions in one statement",
-            day(12),
-            [("bob", [Batch("strava_export_activities", [activity("b1", instant(date(2011, 5, 1), 9), 10000)])])],
-        ),
-        Chapter("all of it from empty", day(12), options=("--full-refresh",)),
+        Chapter("the whole build after it", day(11), rebuilt_from=day(-6)),
+        Chapter("all of it from empty", day(11), options=("--full-refresh",)),
     ]

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import gc
 import json
+import mimetypes
 import os
 import signal
 import subprocess
@@ -95,6 +96,7 @@ def serve() -> None:
 
     import_everything()
     # What takes a second of every first call.
+    mimetypes.init()
     Service("ntfy://127.0.0.1/topic", "here")
     draft_of("remind me to stretch at 10:40am", ["en"])
     # The forks share this memory as long as no collection touches it.

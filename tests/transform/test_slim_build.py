@@ -56,13 +56,13 @@ def test_slim_builds_equal_builds_from_empty(project: Path) -> None:
         assert built.exit_code == 0, built.errors
         return str(built.json["mode"])
 
-    load(*range(6))
+    load(*range(5))
     assert mode_of() == "full"
-    load(*range(6, 9))
+    load(*range(5, 8))
     change(project, "fct_meals", "int_activities_localized", "int_step_intervals_resolved")
     assert mode_of() == "slim"
     of_slim_build = marts(settings)
-    part = run_buddy("build", "--quiet", "--json", *as_of, *NO_TESTS, "--select", "+fct_meals")
+    part = run_buddy("build", "--quiet", "--json", *as_of, *NO_TESTS, "--select", "fct_meals")
     assert part.json["mode"] == "part"
     assert mode_of() == "full"
     assert marts(settings) == of_slim_build

@@ -25,6 +25,8 @@ _SUMMARY = (
     "grade_adjusted_pace_min_per_km, decoupling_pct, efficiency_factor, efficiency_method, is_partial, gaps, "
     "dropped_points, clock_jumps, gps_jumps"
 )
+# The source of all recordings, as fct_activities names it.
+_RECORDED = "activity_file"
 _QUALITY = {
     "is_partial": "the file is cut off",
     "dropped_points": "{} records with an impossible time are left out",
@@ -111,6 +113,8 @@ class Activities:
         if not found:
             raise UsageError(f"there is no activity {activity_id!r}: `buddy sql` lists those of fct_activities")
         activity = {**found[0], "started_at": as_utc(found[0]["started_at"])}
+        if _RECORDED not in str(activity["sources"]).split(","):
+            return ActivityPage(activity, {}, [], [], [], [], [], [])
         summaries = self._rows("fct_activity_streams_summary", f"{_SUMMARY}, polyline", activity_id)
         summary = summaries[0] if summaries else {}
         encoded = summary.pop("polyline", None)
