@@ -31,6 +31,7 @@ def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return host
 
 
+@pytest.mark.slow
 def test_a_host_project_builds_the_package_and_a_model_on_its_marts(host: Path) -> None:
     """Defect: two macros took the name of the host for the name of the package, and nothing was built."""
     for words in (("deps",), ("build", "--exclude-resource-type", "unit_test")):
@@ -42,6 +43,7 @@ def test_a_host_project_builds_the_package_and_a_model_on_its_marts(host: Path) 
         assert {"raw", "analysis", "marts"} <= {schema for (schema,) in tables}
 
 
+@pytest.mark.slow
 def test_a_model_of_a_host_cannot_read_what_is_no_mart(host: Path) -> None:
     (host / "models" / "own.sql").write_text("select * from {{ ref('fitness_buddy', 'int_training_load') }}\n")
     assert run_dbt("deps", project=host, environment=OWN_PROFILE).exit_code == 0

@@ -132,7 +132,7 @@ def test_a_slim_build_selects_by_itself(options: Sequence[str]) -> None:
 
 
 class TestPlan:
-    """What is decided, without dbt, on a warehouse with one table in raw and marts of today."""
+    """What is decided on a warehouse with one table in raw and marts of today; dbt runs only in the last test."""
 
     manifest = {  # noqa: RUF012 - read only
         "sources": {
@@ -242,6 +242,10 @@ class TestPlan:
         self.load(warehouse, "steps_daily", "a")
         self.record(warehouse, "first")
         assert self.why_all(settings, last) == "the day is not that of the last build"
+
+    def test_a_build_of_a_part_is_no_last_build(self, warehouse: Warehouse) -> None:
+        parts = [slim_build("--resource-type", "seed") for _ in range(2)]
+        assert [part.json["mode"] for part in parts] == ["part", "part"]
 
 
 class TestMemory:
