@@ -32,6 +32,8 @@ from typing import NoReturn
 
 import fitness_buddy
 from fitness_buddy.cli import main
+from fitness_buddy.notify.services import Service
+from fitness_buddy.remind.drafts import draft_of
 from fitness_buddy.transform.dbt import invoke_dbt
 
 COMMAND = """#!{python} -IS
@@ -89,8 +91,10 @@ def import_everything() -> None:
         importlib.import_module(name)
 
 
-def warm_dbt_up(project: Path) -> None:
-    """Parse a parsed project: by that dbt makes the code and the schemas of its classes, a second of each fork."""
+def warm_up(project: Path) -> None:
+    """Do what takes long the first time: by parsing a parsed project, dbt makes the code and schemas of its classes."""
+    Service("ntfy://127.0.0.1/topic", "here")
+    draft_of("remind me to stretch at 10:40am", ["en"])
     with tempfile.TemporaryDirectory() as folder:
         parsed = project / "target" / "partial_parse.msgpack"
         words = ["parse", "--target", "duckdb", "--partial-parse-file-path", str(parsed), "--target-path", folder]
@@ -178,7 +182,7 @@ def run() -> NoReturn:
 
 if __name__ == "__main__":
     import_everything()
-    warm_dbt_up(Path(sys.argv[2]))
+    warm_up(Path(sys.argv[2]))
     gc.freeze()
     if serve(Path(sys.argv[1])):
         run()
