@@ -254,7 +254,7 @@ class Engine:
 def until(found: Callable[[], T | None]) -> T:
     """Wait until a question has an answer that is something, and return it; fail where that never comes.
 
-    The longer it takes, the more seldom the question is asked: it costs the engine some milliseconds of a processor.
+    A question costs the engine some milliseconds of a processor, so the pauses grow with the wait.
     """
     begin = time.monotonic()
     while not (answer := found()):

@@ -236,7 +236,7 @@ final class Operations {
             if (execution != null && isTerminated(execution) || System.nanoTime() >= end) {
                 return execution;
             }
-            // A look takes a millisecond of a processor: the longer it takes, the more seldom it is looked at.
+            // Reading one takes a millisecond of a processor, so the pauses grow with the wait.
             Thread.sleep(Math.clamp(TimeUnit.NANOSECONDS.toMillis(System.nanoTime() - begin) / 10, 10, 250));
         }
     }
