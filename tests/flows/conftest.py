@@ -6,6 +6,7 @@ import itertools
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from enum import Enum
 from pathlib import Path
 
 import emulator as bigquery_emulator
@@ -28,7 +29,7 @@ from kestra_server import (
     hurried_copy,
 )
 from llm_stub import API_KEY, LlmStub, running_llm
-from support import REPOSITORY, Demo
+from support import REPOSITORY, Demo, without_settings
 from tcp_gate import Gate
 
 from fitness_buddy.cli.demo import DEMO_ATHLETE_ID
@@ -38,27 +39,48 @@ from fitness_buddy.demo import write_demo_files
 
 @pytest.hookimpl(tryfirst=True)  # before pytest-xdist looks for groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """All of them in one worker of pytest-xdist: an engine takes half a gigabyte and ten seconds to start."""
+    """All of them in one worker of pytest-xdist: an engine takes half a gigabyte and ten seconds to start.
+
+    First those of the one server, then those of the other, whose engine starts when the first one has ended.
+    """
     for item in items:
-        if item.path.is_relative_to(Path(__file__).parent):
+        if is_of_flows(item):
             item.add_marker(pytest.mark.xdist_group("kestra"), append=False)
+    items.sort(key=lambda item: list(Part).index(part(item)) if is_of_flows(item) else 0)
 
 
-# What ends the engines, last started last.
+class Part(Enum):
+    """Which server a test of flows needs, in the order in which they run."""
+
+    SERVER = "the server with all flows"
+    TIMED = "the server whose time moves"
+    NONE = "neither"
+
+
+def is_of_flows(item: pytest.Item) -> bool:
+    return item.path.is_relative_to(Path(__file__).parent)
+
+
+def part(item: pytest.Item) -> Part:
+    needed = getattr(item, "fixturenames", ())
+    return Part.TIMED if "timed" in needed else Part.SERVER if "server" in needed else Part.NONE
+
+
+# What ends the engine that runs.
 _ends: list[Callable[[], None]] = []
 
 
 @pytest.hookimpl(trylast=True)  # after the fixtures of the test
-def pytest_runtest_teardown(nextitem: pytest.Item | None) -> None:
-    """End the engines after the last test of flows: each takes a twentieth of a processor when it is idle."""
-    if nextitem is None or not nextitem.path.is_relative_to(Path(__file__).parent):
+def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> None:
+    """End an engine after the last test that needs it: each takes a twentieth of a processor when it is idle."""
+    if nextitem is None or not is_of_flows(nextitem) or part(item) != part(nextitem):
         while _ends:
             _ends.pop()()
 
 
 @contextmanager
-def ended_with_the_flows(engine: Engine, check: Callable[[], None]) -> Iterator[None]:
-    """End an engine when the tests of flows are over, or with its fixture if that comes first; check it before."""
+def ended_after_its_tests(engine: Engine, check: Callable[[], None]) -> Iterator[None]:
+    """End an engine after the last test that needs it, or with its fixture if that comes first; check it before."""
 
     def end() -> None:
         try:
@@ -74,7 +96,17 @@ def ended_with_the_flows(engine: Engine, check: Callable[[], None]) -> Iterator[
 
 
 @pytest.fixture(scope="session")
-def server(tmp_path_factory: pytest.TempPathFactory, demo: Demo, parsed: Path) -> Iterator[Server]:
+def commands(parsed: Path) -> Iterator[Path]:
+    """The folder of a ``buddy`` that has imported everything already."""
+    with ExitStack() as stack:
+        with pytest.MonkeyPatch.context() as patch:
+            without_settings(patch)
+            folder = stack.enter_context(running_fork_server(parsed))
+        yield folder
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory, demo: Demo, parsed: Path, commands: Path) -> Iterator[Server]:
     """The server with all flows of the project, their accounts enabled or not as in git.
 
     Its warehouse holds the demo athlete, built; its own athlete has nothing yet.
@@ -84,7 +116,6 @@ def server(tmp_path_factory: pytest.TempPathFactory, demo: Demo, parsed: Path) -
         services = stack.enter_context(running_apis())
         discord = stack.enter_context(running_discord())
         ntfy = stack.enter_context(running_ntfy())
-        commands = stack.enter_context(running_fork_server())
         gcs = stack.enter_context(running_gcs("bucket"))
         llm = stack.enter_context(running_llm())
         bigquery = None
@@ -144,7 +175,7 @@ def server(tmp_path_factory: pytest.TempPathFactory, demo: Demo, parsed: Path) -
             bigquery,
             ntfy,
         )
-        with ended_with_the_flows(engine, lambda: assert_keeps_no_secret(engine, server)):
+        with ended_after_its_tests(engine, lambda: assert_keeps_no_secret(engine, server)):
             yield server
 
 
@@ -169,7 +200,7 @@ def assert_keeps_no_secret(engine: Engine, server: Server) -> None:
     planted = {secret for name, secret in server.secrets.items() if not name.endswith("_ID")}
     planted |= server.services.secrets()
     planted |= {value for name, value in encoded(server.secrets).items() if not name.endswith("_ID")}
-    kept = {secret: places for secret in planted if (places := engine.search(secret))}
+    kept = {secret: places for secret, places in engine.search_all(planted).items() if places}
     assert not kept, f"the server keeps secrets: {kept}"
 
 
@@ -177,16 +208,18 @@ def assert_keeps_no_secret(engine: Engine, server: Server) -> None:
 def timed(server: Server, parsed: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[TimedServer]:
     """A server without flows, with all that the other one speaks to; its athlete is the demo's, and it lists others."""
     folder = tmp_path_factory.mktemp("timed")
-    project = copy_of_the_project(parsed, folder)
+    project, port = copy_of_the_project(parsed, folder), free_port()
     environment = server.environment | {
         "BUDDY_PROJECT_DIR": str(project),
         "BUDDY_STATE_DIR": str(folder / "state"),
         "BUDDY_ATHLETE": DEMO_ATHLETE_ID,
         "BUDDY_ATHLETES": ",".join(f"{athlete}={zone}" for athlete, zone in ATHLETES.items()),
         "ENV_ATHLETE": DEMO_ATHLETE_ID,
+        "BUDDY_KESTRA_URL": f"http://127.0.0.1:{port}",
+        "ENV_KESTRA_API": f"http://127.0.0.1:{port}",
     }
-    engine = start_engine(folder / "engine", environment, timezone=TIMEZONE)
-    with ended_with_the_flows(engine, lambda: assert_keeps_no_secret(engine, server)):
+    engine = start_engine(folder / "engine", environment, port=port, timezone=TIMEZONE)
+    with ended_after_its_tests(engine, lambda: assert_keeps_no_secret(engine, server)):
         yield TimedServer(engine, environment, project / "data" / "buddy.duckdb")
 
 

@@ -13,7 +13,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -197,8 +197,12 @@ class Engine:
 
     def search(self, text: str) -> list[str]:
         """Every column of the database and every file in storage that holds the text."""
-        found = self.ask("search", text=text)
-        assert isinstance(found, list)
+        return self.search_all([text])[text]
+
+    def search_all(self, texts: Iterable[str]) -> dict[str, list[str]]:
+        """The places of each of the texts, as :meth:`search` finds them."""
+        found = self.ask("search", texts=list(texts))
+        assert isinstance(found, dict)
         return found
 
     def post(
@@ -248,11 +252,15 @@ class Engine:
 
 
 def until(found: Callable[[], T | None]) -> T:
-    """Wait until a question has an answer that is something, and return it; fail where that never comes."""
-    end = time.monotonic() + NEVER_COMES_AFTER_S
+    """Wait until a question has an answer that is something, and return it; fail where that never comes.
+
+    A question costs the engine some milliseconds of a processor, so the pauses grow with the wait.
+    """
+    begin = time.monotonic()
     while not (answer := found()):
-        assert time.monotonic() < end, f"nothing came within {NEVER_COMES_AFTER_S} s"
-        time.sleep(0.05)
+        waited_s = time.monotonic() - begin
+        assert waited_s < NEVER_COMES_AFTER_S, f"nothing came within {NEVER_COMES_AFTER_S} s"
+        time.sleep(min(max(waited_s / 10, 0.05), 0.5))
     return answer
 
 

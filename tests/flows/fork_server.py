@@ -4,7 +4,7 @@ An engine's tasks run ``buddy`` some hundred times, and most of the time of each
 gives a folder with a command ``buddy`` for their PATH: it hands its words, environment, folder and standard streams to
 the server, and ends as the fork ends. A fork ends at once where its command is killed.
 
-``python fork_server.py FOLDER`` is the server; it ends with its standard input.
+``python fork_server.py FOLDER PROJECT`` is the server; it ends with its standard input.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import ast
 import contextlib
 import gc
 import importlib.util
+import io
 import marshal
 import os
 import pkgutil
@@ -31,6 +32,9 @@ from typing import NoReturn
 
 import fitness_buddy
 from fitness_buddy.cli import main
+from fitness_buddy.notify.services import Service
+from fitness_buddy.remind.drafts import draft_of
+from fitness_buddy.transform.dbt import invoke_dbt
 
 COMMAND = """#!{python} -IS
 import marshal, os, signal, socket, sys
@@ -48,13 +52,16 @@ sys.exit(os.waitstatus_to_exitcode(status))
 
 
 @contextmanager
-def running_fork_server() -> Iterator[Path]:
-    """Run a server; yield the folder with its ``buddy``."""
+def running_fork_server(project: Path) -> Iterator[Path]:
+    """Run a server; yield the folder with its ``buddy``. The project is one that dbt has parsed."""
     # Short, as names of sockets have to be.
     with tempfile.TemporaryDirectory(prefix="buddy-") as name:
         folder = Path(name)
         process = subprocess.Popen(
-            [sys.executable, __file__, name], stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True
+            [sys.executable, __file__, name, str(project)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            start_new_session=True,
         )
         assert process.stdin and process.stdout
         assert process.stdout.readline(), "the server of forks did not start"
@@ -82,6 +89,18 @@ def import_everything() -> None:
                 names.add(node.module)
     for name in sorted(names):
         importlib.import_module(name)
+
+
+def warm_up(project: Path) -> None:
+    """Do what takes long the first time: by parsing a parsed project, dbt makes the code and schemas of its classes."""
+    Service("ntfy://127.0.0.1/topic", "here")
+    draft_of("remind me to stretch at 10:40am", ["en"])
+    with tempfile.TemporaryDirectory() as folder:
+        parsed = project / "target" / "partial_parse.msgpack"
+        words = ["parse", "--target", "duckdb", "--partial-parse-file-path", str(parsed), "--target-path", folder]
+        output = io.StringIO()
+        environment = {"DBT_PROFILES_DIR": "profiles", "DBT_LOG_PATH": folder}
+        assert invoke_dbt(words, project, output, environment) == 0, output.getvalue()
 
 
 def serve(folder: Path) -> bool:
@@ -163,6 +182,7 @@ def run() -> NoReturn:
 
 if __name__ == "__main__":
     import_everything()
+    warm_up(Path(sys.argv[2]))
     gc.freeze()
     if serve(Path(sys.argv[1])):
         run()

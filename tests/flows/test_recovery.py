@@ -30,7 +30,7 @@ SMALL_DISK = "size=300k"
 class Place:
     """A folder in which an engine with some flows can be started again and again, and a warehouse."""
 
-    def __init__(self, folder: Path, duckdb_path: Path, flows: Sequence[str], **more: str) -> None:
+    def __init__(self, folder: Path, duckdb_path: Path, flows: Sequence[str], commands: Path, **more: str) -> None:
         self.folder = folder
         self.duckdb_path = duckdb_path
         self.flows = folder / "flows"
@@ -41,6 +41,7 @@ class Place:
             text = (FLOWS / f"{flow}.yaml").read_text()
             path.write_text(text.replace(ANSWERS[0], f"{ANSWERS[0]}    disabled: true\n"))
         self.environment = task_environment(
+            commands,
             BUDDY_PROJECT_DIR=str(REPOSITORY),
             BUDDY_DUCKDB_PATH=str(self.duckdb_path),
             BUDDY_STATE_DIR=str(folder / "state"),
@@ -79,14 +80,14 @@ def waits(engine: Engine, execution_id: str) -> bool:
 
 
 def test_loads_and_reports_go_on_when_their_server_comes_back_from_a_crash_and_from_a_stop(
-    tmp_path: Path, demo: Demo, export: Path
+    tmp_path: Path, demo: Demo, export: Path, commands: Path
 ) -> None:
     """All is loaded, and nothing twice; the report is posted once on each channel."""
     with running_discord() as discord, running_ntfy() as ntfy, ExitStack() as stack:
         duckdb_path = Path(shutil.copy(demo.duckdb_path, tmp_path / "demo.duckdb"))
         secrets = {"NOTIFY": ntfy.address(), "DISCORD_URL": discord.webhook("buddy")}
         flows = ("ingest/strava_export", "report/daily_workout", "report/send", "transform/dbt_build")
-        place = Place(tmp_path, duckdb_path, flows, BUDDY_ATHLETE=DEMO_ATHLETE_ID, **encoded(secrets))
+        place = Place(tmp_path, duckdb_path, flows, commands, BUDDY_ATHLETE=DEMO_ATHLETE_ID, **encoded(secrets))
         load: dict[str, Any] = {"inputs": {"athlete_id": "other"}, "files": {"export": export}}
         with FileLock(f"{duckdb_path}.lock"):
             engine = stack.enter_context(place.running())

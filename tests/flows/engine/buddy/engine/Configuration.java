@@ -23,7 +23,7 @@ record Configuration(Path folder, boolean isDurable) {
         set.put("kestra.server.service.purge.initial-delay", "1h");
         set.put("kestra.server.service.purge.fixed-delay", "1d");
         set.put("kestra.server.service.purge.retention", "30d");
-        set.put("kestra.jdbc.queues.min-poll-interval", "10ms");
+        set.put("kestra.jdbc.queues.min-poll-interval", "25ms");
         set.put("kestra.jdbc.queues.max-poll-interval", "250ms");
         // A queue that has been idle for as long as this is asked seldom. By default that is a minute, in which twenty
         // queues that are asked all the time cost a third of a processor.

@@ -61,6 +61,8 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
+import java.util.TreeMap;
 import java.util.TreeSet;
 import java.util.concurrent.TimeUnit;
 import java.util.stream.Stream;
@@ -107,7 +109,7 @@ final class Operations {
             case "file" -> file(asked.text("namespace"), asked.text("uri"));
             case "put_namespace_file" ->
                 putNamespaceFile(asked.text("namespace"), asked.text("path"), asked.text("content"));
-            case "search" -> search(asked.text("text"));
+            case "search" -> search(asked.texts("texts"));
             case "set_clock" -> setClock(asked.text("instant"));
             case "advance_clock" -> advanceClock(asked.seconds("seconds", 0));
             case "start_scheduler" -> done(scheduling::start);
@@ -130,6 +132,10 @@ final class Operations {
 
         double seconds(String name, double otherwise) {
             return given.get(name) instanceof Number number ? number.doubleValue() : otherwise;
+        }
+
+        List<String> texts(String name) {
+            return given.get(name) instanceof List<?> list ? list.stream().map(Object::toString).toList() : List.of();
         }
 
         @SuppressWarnings("unchecked")
@@ -221,7 +227,8 @@ final class Operations {
 
     /** The execution once it has ended, or as it is when the time is over. */
     Execution await(String id, double timeoutSeconds) throws Exception {
-        long end = System.nanoTime() + (long) (timeoutSeconds * TimeUnit.SECONDS.toNanos(1));
+        long begin = System.nanoTime();
+        long end = begin + (long) (timeoutSeconds * TimeUnit.SECONDS.toNanos(1));
         while (true) {
             Execution execution = bean(ExecutionRepositoryInterface.class)
                     .findById(TENANT, id)
@@ -229,7 +236,8 @@ final class Operations {
             if (execution != null && isTerminated(execution) || System.nanoTime() >= end) {
                 return execution;
             }
-            Thread.sleep(10);
+            // Reading one takes a millisecond of a processor, so the pauses grow with the wait.
+            Thread.sleep(Math.clamp(TimeUnit.NANOSECONDS.toMillis(System.nanoTime() - begin) / 10, 10, 250));
         }
     }
 
@@ -353,9 +361,10 @@ final class Operations {
         return null;
     }
 
-    /** Every place in which the engine keeps a text: columns of its database and files of its storage. */
-    private List<String> search(String text) throws IOException, SQLException {
-        TreeSet<String> places = new TreeSet<>();
+    /** Every place in which the engine keeps each text: columns of its database and files of its storage. */
+    private Map<String, Set<String>> search(List<String> texts) throws IOException, SQLException {
+        Map<String, Set<String>> places = new TreeMap<>();
+        texts.forEach(text -> places.put(text, new TreeSet<>()));
         try (Connection database = DriverManager.getConnection(configuration.databaseUrl(), "sa", "");
                 Statement statement = database.createStatement()) {
             for (String table : tables(statement)) {
@@ -366,8 +375,9 @@ final class Operations {
                             String content = value instanceof byte[] bytes
                                     ? new String(bytes, StandardCharsets.UTF_8)
                                     : rows.getString(i);
-                            if (content != null && content.contains(text)) {
-                                places.add(table + "." + rows.getMetaData().getColumnName(i));
+                            if (content != null) {
+                                String place = table + "." + rows.getMetaData().getColumnName(i);
+                                addWhereFound(places, content, place);
                             }
                         }
                     }
@@ -377,13 +387,20 @@ final class Operations {
         if (Files.exists(configuration.storage())) {
             try (Stream<Path> paths = Files.walk(configuration.storage())) {
                 for (Path path : paths.filter(Files::isRegularFile).toList()) {
-                    if (new String(Files.readAllBytes(path), StandardCharsets.UTF_8).contains(text)) {
-                        places.add(configuration.storage().relativize(path).toString());
-                    }
+                    String content = new String(Files.readAllBytes(path), StandardCharsets.UTF_8);
+                    addWhereFound(places, content, configuration.storage().relativize(path).toString());
                 }
             }
         }
-        return List.copyOf(places);
+        return places;
+    }
+
+    private static void addWhereFound(Map<String, Set<String>> places, String content, String place) {
+        places.forEach((text, found) -> {
+            if (content.contains(text)) {
+                found.add(place);
+            }
+        });
     }
 
     private static List<String> tables(Statement statement) throws SQLException {
