@@ -15,6 +15,7 @@ import gc
 import importlib.util
 import io
 import marshal
+import mimetypes
 import os
 import pkgutil
 import select
@@ -91,10 +92,15 @@ def import_everything() -> None:
         importlib.import_module(name)
 
 
-def warm_up(project: Path) -> None:
-    """Do what takes long the first time: by parsing a parsed project, dbt makes the code and schemas of its classes."""
+def warm_up() -> None:
+    """Do what takes a second the first time."""
+    mimetypes.init()
     Service("ntfy://127.0.0.1/topic", "here")
     draft_of("remind me to stretch at 10:40am", ["en"])
+
+
+def warm_dbt_up(project: Path) -> None:
+    """Parse a project that dbt has parsed: so dbt makes the code and the schemas of its classes."""
     with tempfile.TemporaryDirectory() as folder:
         parsed = project / "target" / "partial_parse.msgpack"
         words = ["parse", "--target", "duckdb", "--partial-parse-file-path", str(parsed), "--target-path", folder]
@@ -182,7 +188,8 @@ def run() -> NoReturn:
 
 if __name__ == "__main__":
     import_everything()
-    warm_up(Path(sys.argv[2]))
+    warm_up()
+    warm_dbt_up(Path(sys.argv[2]))
     gc.freeze()
     if serve(Path(sys.argv[1])):
         run()

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import gc
 import json
-import mimetypes
 import os
 import signal
 import subprocess
@@ -89,16 +88,10 @@ class _Counter(Killer):
 
 def serve() -> None:
     """Fork for each request."""
-    from fork_server import import_everything
-
-    from fitness_buddy.notify.services import Service
-    from fitness_buddy.remind.drafts import draft_of
+    from fork_server import import_everything, warm_up
 
     import_everything()
-    # What takes a second of every first call.
-    mimetypes.init()
-    Service("ntfy://127.0.0.1/topic", "here")
-    draft_of("remind me to stretch at 10:40am", ["en"])
+    warm_up()
     # The forks share this memory as long as no collection touches it.
     gc.collect()
     gc.freeze()
