@@ -15,7 +15,7 @@ test: .venv/installed-dev ## all checks and all tests
 test-fast: .venv/installed-dev ## for daily work: Python's checks, and the tests that need no built warehouse, emulator or engine
 	.venv/bin/ruff check .
 	.venv/bin/mypy & types=$$!; \
-	.venv/bin/pytest -n 2 -m "not slow" --ignore=tests/bigquery --ignore=tests/flows; tests=$$?; \
+	.venv/bin/pytest -n 3 -m "not slow" --ignore=tests/bigquery --ignore=tests/flows; tests=$$?; \
 	wait $$types && exit $$tests
 
 lint: .venv/installed-dev ## SQL, Python and types
